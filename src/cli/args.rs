@@ -1,0 +1,313 @@
+//! The command line: one struct per subcommand. A doc comment is its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Makes, verifies and undoes a NIC bond that XAPI does not manage.
+///
+/// For dedicated NFS storage on a XenServer or XCP-ng host (dom0) on the Linux bridge backend.
+/// `rehearse` shows the whole job on a built-in model of a host and touches nothing.
+#[derive(Parser, Debug)]
+#[command(name = "xenbond", version, help_expected = true, max_term_width = 80, after_help = AFTER_HELP.as_str())]
+pub struct Cli {
+    /// Take every host file and program from under DIR
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Say less while it works
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+static AFTER_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    let mut text = String::from(
+        "Example:\n  xenbond rehearse\n  xenbond plan  --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24\n  xenbond apply --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24\n\nExit codes:\n",
+    );
+    for (code, meaning) in crate::outcome::Exit::ALL {
+        text.push_str(&format!("  {code}  {meaning}\n"));
+    }
+    text
+});
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Show findings, steps with their undo, commands and diffs; change nothing
+    Plan(Plan),
+    /// Do the job: plan, ask, change, verify; roll back when anything fails
+    Apply(Apply),
+    /// Go on with a change that waited for a reboot or was cut off
+    Resume,
+    /// Undo the last change and compare the host with what was recorded
+    Rollback(Rollback),
+    /// Compare the host with what was asked for, setting by setting
+    Verify(Verify),
+    /// Read /proc/net/bonding text as a table or JSON
+    Show(Show),
+    /// Write the files that a spec yields into a folder, for review
+    Render(Render),
+    /// Print the facts that a plan is computed from, as JSON
+    Inventory,
+    /// Run the whole job and its rollback on a built-in model of a host
+    Rehearse(Rehearse),
+    /// List every finding: code, severity, meaning, remedy
+    Findings,
+}
+
+/// What is wanted: flags, or a file; flags win.
+#[derive(Args, Debug, Default)]
+pub struct SpecArgs {
+    /// Read the spec from an INI file (- is stdin); flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<String>,
+    /// The bond's device name, such as bond51
+    #[arg(long, value_name = "NAME")]
+    pub bond: Option<String>,
+    /// A NIC by device or MAC address; two or more, also with commas
+    #[arg(long, value_name = "DEVICE_OR_MAC")]
+    pub nic: Vec<String>,
+    /// Bonding mode by name or number, 0 to 7 [default: active-backup]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// Link monitoring interval in ms [default: 100]
+    #[arg(long, value_name = "MS")]
+    pub miimon: Option<String>,
+    /// Time before a link that came up is used, in ms
+    #[arg(long, value_name = "MS")]
+    pub updelay: Option<String>,
+    /// Time before a link that went down is left, in ms
+    #[arg(long, value_name = "MS")]
+    pub downdelay: Option<String>,
+    /// The slave that carries the traffic whenever it can
+    #[arg(long, value_name = "DEVICE")]
+    pub primary: Option<String>,
+    /// When the primary takes over again: always, better, failure
+    #[arg(long, value_name = "WHEN")]
+    pub primary_reselect: Option<String>,
+    /// Whether the MAC address follows the active slave: none, active, follow
+    #[arg(long, value_name = "WHICH")]
+    pub fail_over_mac: Option<String>,
+    /// How often LACP partners are to talk: slow, fast
+    #[arg(long, value_name = "RATE")]
+    pub lacp_rate: Option<String>,
+    /// How LACP chooses its aggregator: stable, bandwidth, count
+    #[arg(long, value_name = "HOW")]
+    pub ad_select: Option<String>,
+    /// How many links LACP needs to call the bond up
+    #[arg(long, value_name = "N")]
+    pub min_links: Option<String>,
+    /// What the hash is made of: layer2, layer3+4, layer2+3, ...
+    #[arg(long, value_name = "POLICY")]
+    pub xmit_hash_policy: Option<String>,
+    /// ARP monitoring interval in ms, instead of miimon
+    #[arg(long, value_name = "MS")]
+    pub arp_interval: Option<String>,
+    /// Addresses that the ARP monitor asks, with commas
+    #[arg(long, value_name = "IP")]
+    pub arp_ip_target: Vec<String>,
+    /// Which ARP answers count: none, active, backup, all
+    #[arg(long, value_name = "WHICH")]
+    pub arp_validate: Option<String>,
+    /// 1: ask the driver for the carrier; 0: ask by MII ioctl
+    #[arg(long, value_name = "0|1")]
+    pub use_carrier: Option<String>,
+    /// Announcements after a failover, 0 to 255
+    #[arg(long, value_name = "N")]
+    pub num_grat_arp: Option<String>,
+    /// The bond's address with its prefix, such as 172.16.51.11/24
+    #[arg(long, value_name = "IP/PREFIX")]
+    pub address: Option<String>,
+    /// The netmask, for an address without a prefix
+    #[arg(long, value_name = "MASK")]
+    pub netmask: Option<String>,
+    /// MTU of the bond and its slaves
+    #[arg(long, value_name = "BYTES")]
+    pub mtu: Option<String>,
+    /// bridge: switch the backend to it if need be; keep: leave it
+    #[arg(long, value_name = "WHICH")]
+    pub backend: Option<String>,
+    /// What becomes of the PIFs: auto, forget, unmanaged
+    #[arg(long, value_name = "HOW")]
+    pub pif: Option<String>,
+}
+
+/// What goes with making a plan.
+#[derive(Args, Debug, Default)]
+pub struct PlanningArgs {
+    /// Use the templates in DIR instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// Accept a warning by its code; repeatable
+    #[arg(long, value_name = "CODE")]
+    pub accept: Vec<String>,
+}
+
+/// `plan`
+#[derive(Args, Debug)]
+pub struct Plan {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub spec: SpecArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub planning: PlanningArgs,
+    /// Save the plan, for apply --plan
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 5 when changes remain
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `apply`
+#[derive(Args, Debug)]
+pub struct Apply {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub spec: SpecArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub planning: PlanningArgs,
+    /// Carry out a saved plan; refused when the host has changed since
+    #[arg(long, value_name = "FILE", conflicts_with = "SpecArgs")]
+    pub plan: Option<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `rollback`
+#[derive(Args, Debug)]
+pub struct Rollback {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Accept a warning by its code; repeatable
+    #[arg(long, value_name = "CODE")]
+    pub accept: Vec<String>,
+}
+
+/// `verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A bond that xenbond made [default: that of the last change]
+    #[arg(value_name = "BOND")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub spec: SpecArgs,
+    /// Use the templates in DIR instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+/// `show`
+#[derive(Args, Debug)]
+pub struct Show {
+    /// A bond, a file (with a /), or - for stdin [default: every bond]
+    #[arg(value_name = "BOND|FILE|-")]
+    pub what: Option<String>,
+}
+
+/// The kinds of dom0 that files are rendered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Flavour {
+    /// /etc/modprobe.conf, SysV init, network service on (XenServer 6.5)
+    El5,
+    /// /etc/modprobe.d, systemd, network service off (XenServer 7 and later)
+    El7,
+}
+
+/// `render`
+#[derive(Args, Debug)]
+pub struct Render {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub spec: SpecArgs,
+    /// Use the templates in DIR instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// The kind of dom0
+    #[arg(long, value_name = "FLAVOUR")]
+    pub dom0: Flavour,
+    /// The folder to write into
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `rehearse`
+#[derive(Args, Debug)]
+pub struct Rehearse {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub spec: SpecArgs,
+    /// The kind of dom0
+    #[arg(long, value_name = "FLAVOUR", default_value = "el7")]
+    pub dom0: Flavour,
+    /// Make the N-th effect fail
+    #[arg(long, value_name = "N")]
+    pub fail_at: Option<usize>,
+    /// Cut the power at the N-th effect
+    #[arg(long, value_name = "N", conflicts_with = "fail_at")]
+    pub power_cut_at: Option<usize>,
+}
+
+impl SpecArgs {
+    /// The flags that were given, with their names in a spec file.
+    #[must_use]
+    pub fn flags(&self) -> Vec<(&'static str, String, String)> {
+        let one = |flag, value: &Option<String>| value.clone().map(|v| (flag, v));
+        let many = |flag, values: &[String]| (!values.is_empty()).then(|| (flag, values.join(",")));
+        [
+            one("bond", &self.bond),
+            many("nic", &self.nic),
+            one("mode", &self.mode),
+            one("miimon", &self.miimon),
+            one("updelay", &self.updelay),
+            one("downdelay", &self.downdelay),
+            one("primary", &self.primary),
+            one("primary-reselect", &self.primary_reselect),
+            one("fail-over-mac", &self.fail_over_mac),
+            one("lacp-rate", &self.lacp_rate),
+            one("ad-select", &self.ad_select),
+            one("min-links", &self.min_links),
+            one("xmit-hash-policy", &self.xmit_hash_policy),
+            one("arp-interval", &self.arp_interval),
+            many("arp-ip-target", &self.arp_ip_target),
+            one("arp-validate", &self.arp_validate),
+            one("use-carrier", &self.use_carrier),
+            one("num-grat-arp", &self.num_grat_arp),
+            one("address", &self.address),
+            one("netmask", &self.netmask),
+            one("mtu", &self.mtu),
+            one("backend", &self.backend),
+            one("pif", &self.pif),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|(flag, value)| {
+            let key = match flag {
+                "bond" => "name".into(),
+                "nic" => "nics".into(),
+                other => other.replace('-', "_"),
+            };
+            (flag, key, value)
+        })
+        .collect()
+    }
+
+    /// Whether anything was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spec.is_none() && self.flags().is_empty()
+    }
+}

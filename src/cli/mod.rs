@@ -1,0 +1,420 @@
+//! From the command line to the exit code: reads arguments, calls the engine, hands what came of
+//! it to `report`.
+
+mod args;
+mod rehearse;
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use args::{Cli, Command, SpecArgs};
+
+use crate::bonding;
+use crate::engine::{self, Engine, Proposal};
+use crate::facts::{self, Facts};
+use crate::host::{Host, Kind};
+use crate::inventory::{Ask, Inventory};
+use crate::journal;
+use crate::net::IfName;
+use crate::outcome::{Exit, Outcome};
+use crate::plan::{self, Plan};
+use crate::preflight::{self, barring};
+use crate::render::{self, Slave, Target, Templates};
+use crate::report::{self, Teller};
+use crate::spec::{NicRef, Raw, Request, Spec};
+use crate::verify;
+
+/// What was wrong with the command line or the spec, before any host was looked at.
+#[derive(Debug)]
+struct Usage;
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("usage")
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main(args: &[std::ffi::OsString]) -> Exit {
+    let json = args.iter().skip(1).any(|a| a == "--json");
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            report::out(&error.to_string());
+            return Exit::AsAsked;
+        }
+        Err(error) => {
+            let text = error.to_string();
+            if json {
+                let first = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+                report::out_json(&report::failure_json(first, Some("xenbond --help"), Exit::Usage));
+            } else {
+                report::err(&text);
+            }
+            return Exit::Usage;
+        }
+    };
+    let quiet = cli.quiet;
+    match Run::new(&cli).and_then(|run| run.command(&cli.command)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let (exit, hint) = match error.downcast_ref::<Usage>() {
+                Some(_) => (Exit::Usage, Some("xenbond --help")),
+                None => (Exit::Refused, None),
+            };
+            let chain: Vec<String> =
+                error.chain().map(ToString::to_string).filter(|t| *t != Usage.to_string()).collect();
+            let text = chain.join(": ");
+            if json {
+                report::out_json(&report::failure_json(&text, hint, exit));
+            } else {
+                report::err(&report::error(&text, hint));
+                if exit == Exit::Refused && !quiet {
+                    report::err("state: nothing was changed by this run\n");
+                }
+            }
+            exit
+        }
+    }
+}
+
+struct Run {
+    host: Host,
+    json: bool,
+    quiet: bool,
+    interrupt: Arc<AtomicBool>,
+}
+
+/// A plan on disk.
+#[derive(Serialize, Deserialize)]
+struct SavedPlan {
+    xenbond: String,
+    digest: String,
+    plan: Plan,
+    facts: Facts,
+}
+
+impl Run {
+    fn new(cli: &Cli) -> Result<Self> {
+        let root = std::path::absolute(&cli.root).with_context(|| format!("--root {}", cli.root.display()))?;
+        ensure!(root.is_dir(), anyhow!("--root {}: there is no such folder", cli.root.display()).context(Usage));
+        Ok(Self {
+            host: Host::of_machine(&root),
+            json: cli.json,
+            quiet: cli.quiet || cli.json,
+            interrupt: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    fn command(&self, command: &Command) -> Result<Exit> {
+        match command {
+            Command::Plan(args) => self.plan(args),
+            Command::Apply(args) => self.apply(args),
+            Command::Resume => {
+                self.hold_signals()?;
+                let templates = Templates::load(None)?;
+                self.ended(&self.engine(&templates, &[]).resume(&mut Teller::new(self.quiet, true))?)
+            }
+            Command::Rollback(args) => self.rollback(args),
+            Command::Verify(args) => self.verify(args),
+            Command::Show(args) => self.show(args.what.as_deref()),
+            Command::Render(args) => render_files(args),
+            Command::Inventory => {
+                let inv = Inventory::read(&self.host, Ask { nics: &[], driver_modes: true })?;
+                report::out_json(&serde_json::to_value(&inv)?);
+                Ok(Exit::AsAsked)
+            }
+            Command::Rehearse(args) => rehearse::run(args, self.json, self.quiet),
+            Command::Findings => {
+                if self.json {
+                    report::out_json(&report::codes_json());
+                } else {
+                    report::out(&report::codes());
+                }
+                Ok(Exit::AsAsked)
+            }
+        }
+    }
+
+    fn engine<'a>(&'a self, templates: &'a Templates, accepted: &'a [String]) -> Engine<'a> {
+        Engine { host: &self.host, templates, accepted, interrupt: &self.interrupt }
+    }
+
+    /// From here on a lost terminal does not end the run, and INT and TERM end it after the step
+    /// under way. Handlers, not a blocked mask: that a child would inherit.
+    fn hold_signals(&self) -> Result<()> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&self.interrupt)).context("setting up signals")?;
+        }
+        let nobody = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGHUP, nobody).context("setting up signals")?;
+        Ok(())
+    }
+
+    fn ended(&self, outcome: &Outcome) -> Result<Exit> {
+        if self.json {
+            report::out_json(&report::outcome_json(outcome));
+        } else {
+            report::outcome(outcome);
+        }
+        Ok(outcome.exit)
+    }
+
+    fn plan(&self, args: &args::Plan) -> Result<Exit> {
+        let request = request(&args.spec)?;
+        check_codes(&args.planning.accept)?;
+        let templates = templates(args.planning.templates.as_deref())?;
+        let proposal = self.engine(&templates, &args.planning.accept).propose(&request)?;
+        let Proposal { situation, findings, plan } = &proposal;
+        if self.json {
+            report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
+        } else if let Some(plan) = plan {
+            report::out(&report::plan(plan, findings, &situation.inv));
+        } else {
+            report::out(&format!("Findings:\n{}", report::findings(findings)));
+        }
+        if let (Some(file), Some(plan)) = (&args.out, plan) {
+            let facts = plan.facts(&situation.inv);
+            let saved = SavedPlan {
+                xenbond: env!("CARGO_PKG_VERSION").into(),
+                digest: facts::digest_of(&facts),
+                plan: plan.clone(),
+                facts,
+            };
+            std::fs::write(file, serde_json::to_vec_pretty(&saved)?)
+                .with_context(|| format!("writing {}", file.display()))?;
+        }
+        Ok(if !barring(findings, &args.planning.accept).is_empty() {
+            Exit::Refused
+        } else if args.check && plan.as_ref().is_some_and(|p| !p.steps.is_empty()) {
+            Exit::NotAsAsked
+        } else {
+            Exit::AsAsked
+        })
+    }
+
+    fn apply(&self, args: &args::Apply) -> Result<Exit> {
+        let saved: Option<SavedPlan> = match &args.plan {
+            None => None,
+            Some(file) => {
+                let read = || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+                Some(read().with_context(|| format!("reading the plan {}", file.display())).context(Usage)?)
+            }
+        };
+        let request = match &saved {
+            Some(saved) => Request::of(saved.plan.spec.clone()),
+            None => request(&args.spec)?,
+        };
+        check_codes(&args.planning.accept)?;
+        may_ask(args.yes)?;
+        let templates = templates(args.planning.templates.as_deref())?;
+        self.hold_signals()?;
+        let engine = self.engine(&templates, &args.planning.accept);
+        let fresh = |now: &Proposal| match &saved {
+            Some(saved) => still_fresh(saved, now),
+            None => Ok(()),
+        };
+        let mut teller = Teller::new(self.quiet, args.yes);
+        self.ended(&engine.apply(&request, fresh, &mut teller)?)
+    }
+
+    fn rollback(&self, args: &args::Rollback) -> Result<Exit> {
+        may_ask(args.yes)?;
+        let templates = Templates::load(None)?;
+        self.hold_signals()?;
+        let engine = self.engine(&templates, &args.accept);
+        let agrees = |tx: &journal::Transaction| {
+            let steps = &tx.header.plan.steps;
+            if !self.quiet {
+                let undo: Vec<String> = steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
+                report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+            }
+            args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
+        };
+        self.ended(&engine.rollback(agrees, &mut Teller::new(self.quiet, true))?)
+    }
+
+    fn verify(&self, args: &args::Verify) -> Result<Exit> {
+        let templates = templates(args.templates.as_deref())?;
+        let (spec, inv) = if args.spec.is_empty() {
+            let name = args.name.as_deref().map(str::parse::<IfName>).transpose().context("BOND").context(Usage)?;
+            let spec = self.known_spec(name.as_ref())?;
+            let inv = engine::look_for(&self.host, &spec)?;
+            (spec, inv)
+        } else {
+            ensure!(args.name.is_none(), anyhow!("a bond and a spec were both given: one of them is enough").context(Usage));
+            let situation = engine::look(&self.host, &request(&args.spec)?)?;
+            (situation.spec, situation.inv)
+        };
+        let nics: Vec<preflight::Nic> = preflight::resolve(&spec, &inv).into_iter().flatten().collect();
+        ensure!(nics.len() == spec.nics.len(), "not every NIC of {} is on this host", spec.bond);
+        let mut checks = verify::wait(&self.host, &spec, &nics, verify::limit(&spec))?;
+        checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
+        let changed = plan::file_changes(&spec, &inv, &templates)?;
+        let missing: Vec<String> = changed.into_iter().map(|c| c.path).collect();
+        checks.push(verify::next_boot(&spec, &inv, &missing));
+        let ok = verify::failed(&checks).is_empty();
+        if self.json {
+            report::out_json(&report::checks_json(&checks));
+        } else {
+            let verdict = if ok { "is as asked" } else { "is NOT as asked" };
+            report::out(&format!("{}{} {verdict}.\n", report::checks(&checks), spec.bond));
+        }
+        Ok(if ok { Exit::AsAsked } else { Exit::NotAsAsked })
+    }
+
+    /// The spec of a bond that xenbond made here.
+    fn known_spec(&self, bond: Option<&IfName>) -> Result<Spec> {
+        match journal::summary(&self.host)? {
+            Some(last) if bond.is_none_or(|b| last.spec.bond == *b) => Ok(last.spec),
+            Some(last) => bail!("the last change made {}, and not {}: give the spec", last.spec.bond, bond.map_or("", IfName::as_str)),
+            None => bail!("xenbond has made no bond here, so there is nothing to compare with: give the spec"),
+        }
+    }
+
+    fn show(&self, what: Option<&str>) -> Result<Exit> {
+        let mut bonds: Vec<(Option<String>, String)> = Vec::new();
+        match what {
+            Some("-") => {
+                let mut bytes = Vec::new();
+                std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
+                bonds.push((None, String::from_utf8_lossy(&bytes).into_owned()));
+            }
+            Some(file) if file.contains('/') => {
+                let bytes = std::fs::read(file).with_context(|| format!("reading {file}"))?;
+                let name = Path::new(file).file_name().map(|n| n.to_string_lossy().into_owned());
+                bonds.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+            }
+            Some(bond) => {
+                let bond: IfName = bond.parse().context("BOND").context(Usage)?;
+                let path = format!("/proc/net/bonding/{bond}");
+                let text = self.host.read_text(&path)?.with_context(|| format!("there is no bond {bond}: {path} is missing"))?;
+                bonds.push((Some(bond.to_string()), text));
+            }
+            None => {
+                for name in self.host.list("/proc/net/bonding")? {
+                    let text = self.host.read_text(&format!("/proc/net/bonding/{name}"))?.unwrap_or_default();
+                    bonds.push((Some(name), text));
+                }
+            }
+        }
+        let read: Vec<_> = bonds.iter().map(|(name, text)| (name.as_deref(), bonding::parse(text))).collect();
+        if self.json {
+            let all: Vec<_> = read.iter().map(|(name, status)| bonding::to_json(*name, status)).collect();
+            report::out_json(&json!({"bonds": all}));
+        } else if read.is_empty() {
+            report::out("This host has no bonds.\n");
+        } else {
+            let all: Vec<String> = read.iter().map(|(name, status)| bonding::table(*name, status)).collect();
+            report::out(&all.join("\n"));
+        }
+        Ok(Exit::AsAsked)
+    }
+}
+
+/// The spec that flags and file ask for.
+fn request(args: &SpecArgs) -> Result<Request> {
+    let read = || -> Result<Request> {
+        let mut raw = Raw::default();
+        if let Some(file) = &args.spec {
+            let (name, bytes) = if file == "-" {
+                let mut bytes = Vec::new();
+                std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
+                ("standard input", bytes)
+            } else {
+                (file.as_str(), std::fs::read(file).with_context(|| format!("reading {file}"))?)
+            };
+            let text = String::from_utf8(bytes).map_err(|_| anyhow!("{name} is not UTF-8 text"))?;
+            raw.file(name, &text)?;
+        }
+        for (flag, key, value) in args.flags() {
+            raw.flag(flag, &key, value);
+        }
+        raw.finish()
+    };
+    read().context(Usage)
+}
+
+fn templates(folder: Option<&Path>) -> Result<Templates> {
+    Templates::load(folder).context(Usage)
+}
+
+fn check_codes(accept: &[String]) -> Result<()> {
+    for code in accept {
+        ensure!(
+            preflight::Code::ALL.iter().any(|c| c.name() == code),
+            anyhow!("--accept {}: there is no finding of that code; `xenbond findings` lists them", code.escape_debug()).context(Usage)
+        );
+    }
+    Ok(())
+}
+
+/// Without a terminal there is nobody to ask.
+fn may_ask(yes: bool) -> Result<()> {
+    ensure!(
+        yes || std::io::stdin().is_terminal(),
+        anyhow!("there is no terminal to ask on: give --yes").context(Usage)
+    );
+    Ok(())
+}
+
+fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
+    let facts = saved.plan.facts(&now.situation.inv);
+    let moved: Vec<String> = facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
+    ensure!(moved.is_empty(), "the saved plan is stale: {}", moved.join("; "));
+    ensure!(
+        now.plan.as_ref() == Some(&saved.plan),
+        "the saved plan is stale: made now, the plan would be another one"
+    );
+    Ok(())
+}
+
+/// `render`: the files of each host of the spec, without any host.
+fn render_files(args: &args::Render) -> Result<Exit> {
+    let request = request(&args.spec)?;
+    let templates = templates(args.templates.as_deref())?;
+    let here = Host::of_machine(&std::path::absolute(&args.out)?);
+    let empty = Kind::new_file(Vec::new(), 0o644);
+    let el5 = args.dom0 == args::Flavour::El5;
+    let target = Target {
+        modprobe_conf: el5.then_some(&empty),
+        unit: !el5,
+        ifup: "/sbin/ifup".into(),
+        ifdown: "/sbin/ifdown".into(),
+    };
+    let mut rendered = Vec::new();
+    for (name, spec) in request.by_host() {
+        let slaves = spec
+            .nics
+            .iter()
+            .map(|nic| match nic {
+                NicRef::Device(device) => Ok(Slave { device: device.clone(), mac: None }),
+                NicRef::Mac(mac) => bail!(anyhow!(
+                    "NIC {mac}: without a host its device is not known: name it by device"
+                ).context(Usage)),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for (path, kind) in render::files(&spec, &slaves, &target, &templates)? {
+            let folder = name.as_ref().map(|n| format!("/{n}")).unwrap_or_default();
+            rendered.push((format!("{folder}{path}"), kind));
+        }
+    }
+    std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
+    for (path, kind) in &rendered {
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            here.make_dir(folder, 0o755)?;
+        }
+        here.put(path, kind)?;
+        report::out(&format!("{}\n", here.real_path(path).display()));
+    }
+    Ok(Exit::AsAsked)
+}

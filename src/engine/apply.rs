@@ -1,0 +1,234 @@
+//! The way forward: look, judge, plan, ask, and take the steps one by one.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Engine, Observer, Situation, look, look_for, outcome, reports, waiting};
+use crate::host::Host;
+use crate::inventory::BRIDGE;
+use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::plan::{self, Plan};
+use crate::preflight::{self, Finding, Severity, barring};
+use crate::spec::Request;
+use crate::step::Step;
+use crate::verify::{self, Check};
+use crate::xe;
+
+/// Everything that is to be said of a request on this host.
+pub struct Proposal {
+    /// What is asked for and what was read.
+    pub situation: Situation,
+    /// What speaks against it.
+    pub findings: Vec<Finding>,
+    /// What is to be done; `None` where a finding leaves nothing to plan with.
+    pub plan: Option<Plan>,
+}
+
+impl Engine<'_> {
+    /// Looks at the host and says what would be done.
+    ///
+    /// # Errors
+    /// When the host cannot be read, or the spec has nothing for it.
+    pub fn propose(&self, request: &Request) -> Result<Proposal> {
+        let situation = look(self.host, request)?;
+        let findings = preflight::check(&situation.spec, &situation.inv);
+        let errors = findings.iter().any(|f| f.severity == Severity::Error);
+        let plan = match plan::build(&situation.spec, &situation.inv, self.templates) {
+            Ok(plan) => Some(plan),
+            // With an error found there may be nothing to plan with; without one there must be.
+            Err(_) if errors => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Proposal { situation, findings, plan })
+    }
+
+    /// The job. `fresh` is a saved plan's word on whether the host is still what it was made for.
+    ///
+    /// # Errors
+    /// Only where nothing was touched.
+    pub fn apply(
+        &self,
+        request: &Request,
+        fresh: impl FnOnce(&Proposal) -> Result<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        if let Some(holder) = Lock::holder(self.host) {
+            bail!("another xenbond is changing this host: {holder}");
+        }
+        let proposal = self.propose(request)?;
+        let spec = &proposal.situation.spec;
+        if let Some(open) = &proposal.situation.inv.transaction
+            && open.is_open()
+            && open.spec == *spec
+        {
+            return self.resume(observer);
+        }
+        let barring = barring(&proposal.findings, self.accepted);
+        if !barring.is_empty() {
+            return Ok(refused(&barring));
+        }
+        fresh(&proposal)?;
+        let plan = proposal.plan.context("nothing can be planned")?;
+        if plan.steps.is_empty() {
+            return Ok(nothing_to_do(&plan, &proposal.situation));
+        }
+        if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
+            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
+        }
+        let _lock = Lock::take(self.host)?;
+        if let Some(old) = Transaction::open(self.host)? {
+            match old.phase() {
+                // Cut off between its last line and its end.
+                Phase::RolledBack => old.close(self.host)?,
+                Phase::Done => {}
+                phase => bail!("transaction {} has just begun and is {phase}", old.header.id),
+            }
+        }
+        let before = plan.facts(&proposal.situation.inv);
+        let tx = Transaction::begin(self.host, plan, before).context("recording the plan")?;
+        Ok(self.run(tx, false, observer))
+    }
+
+    /// Takes the steps that are left. After a run that was `cut_off` every step is taken again:
+    /// what it had done to the kernel may be gone, and a step taken twice is as good as once.
+    pub(super) fn run(&self, mut tx: Transaction, cut_off: bool, observer: &mut dyn Observer) -> Outcome {
+        let steps = tx.header.plan.steps.clone();
+        let mut reports = reports(&tx);
+        for (at, step) in steps.iter().enumerate() {
+            let number = at + 1;
+            let reboot = matches!(step, Step::Reboot { .. });
+            if tx.is_done(number) && (reboot || !cut_off) {
+                continue;
+            }
+            if reboot {
+                let recorded = self.boot_id().and_then(|boot_id| {
+                    self.record(&mut tx, Event::Begin { step: number })?;
+                    self.record(&mut tx, Event::Waiting { boot_id })
+                });
+                return match recorded {
+                    Ok(()) => Outcome { steps: reports, ..waiting(&tx) },
+                    Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
+                };
+            }
+            let act = |_: &mut dyn Observer| {
+                self.check_interrupt()?;
+                self.record(&mut tx, Event::Begin { step: number })?;
+                match step {
+                    Step::Verify { .. } => verify_now(self.host, &tx.header.plan)?,
+                    _ => step.perform(self.host)?,
+                }
+                self.record(&mut tx, Event::Done { step: number })
+            };
+            let ends = (StepState::Done, StepState::Failed);
+            if let Err(error) = self.timed(&mut reports, number, &step.title(), ends, observer, act) {
+                let why = format!("step {number}/{} ({}): {error:#}", steps.len(), step.title());
+                return self.roll_back(tx, &why, false, observer);
+            }
+        }
+        if let Err(error) = self.record(&mut tx, Event::Verified) {
+            return self.roll_back(tx, &format!("{error:#}"), false, observer);
+        }
+        Outcome { steps: reports, ..outcome(&tx, Ending::Done, Exit::AsAsked) }
+    }
+
+    /// Whether the plan may go on after its reboot.
+    pub(super) fn after_reboot(&self, tx: &mut Transaction, observer: &mut dyn Observer) -> Result<()> {
+        let plan = tx.header.plan.clone();
+        let inv = look_for(self.host, &plan.spec)?;
+        if let Some(error) = &inv.xapi_error {
+            bail!("after the reboot: XAPI could not be asked: {error}");
+        }
+        let running = inv.running_backend().unwrap_or_else(|| "unknown".into());
+        ensure!(
+            running == BRIDGE,
+            "after the reboot the running backend is {running}, and not {BRIDGE}: {}",
+            match inv.network_conf.as_deref() {
+                Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
+                other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
+            }
+        );
+        let findings = preflight::check(&plan.spec, &inv);
+        for finding in &findings {
+            match finding.severity {
+                Severity::Error => bail!("after the reboot: {} ({})", finding.message, finding.code),
+                Severity::Warning => observer.note(&format!("warning: {} ({})", finding.message, finding.code)),
+                Severity::Note => {}
+            }
+        }
+        let reboot = plan.steps.iter().position(|step| matches!(step, Step::Reboot { .. }));
+        if let Some(at) = reboot {
+            self.record(tx, Event::Done { step: at + 1 })?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(barring: &[&Finding]) -> Outcome {
+    let lines: Vec<String> =
+        barring.iter().map(|f| format!("{} ({})", f.message, f.code)).collect();
+    let first = barring[0];
+    let hint = match first.severity {
+        Severity::Warning => format!("{}; or go on with --accept {}", first.hint, first.code),
+        _ => first.hint.clone(),
+    };
+    Outcome::refused(lines.join("\n"), Some(hint))
+}
+
+/// Nothing is left to do, when the bond is not only configured but works.
+fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
+    let Situation { spec, inv } = situation;
+    let mut checks = verify::kernel(spec, &plan.nics, &inv.kernel);
+    checks.extend(verify::xapi(&plan.nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
+    let failed = verify::failed(&checks);
+    let mut outcome = if failed.is_empty() {
+        Outcome::new(Ending::NothingToDo, Exit::AsAsked)
+    } else {
+        let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
+        let hint = failed.iter().find_map(|c| c.hint.clone());
+        Outcome::refused(
+            format!("{} is configured as asked and does not work as asked: {}", spec.bond, all.join("; ")),
+            hint,
+        )
+    };
+    outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
+    outcome
+}
+
+/// The verdict of an apply.
+fn verify_now(host: &Host, plan: &Plan) -> Result<()> {
+    let mut checks = verify::wait(host, &plan.spec, &plan.nics, verify::limit(&plan.spec))?;
+    if verify::failed(&checks).is_empty() {
+        checks.extend(settled(host, plan)?);
+    }
+    let failed = verify::failed(&checks);
+    ensure!(failed.is_empty(), "{}", sentence(&failed));
+    Ok(())
+}
+
+/// What does not change by waiting: XAPI's view, and the files for the next boot.
+fn settled(host: &Host, plan: &Plan) -> Result<Vec<Check>> {
+    let inv_uuid = plan.steps.iter().find_map(|step| match step {
+        Step::ForgetPif(record) | Step::IntroduceUnmanaged(record) => Some(record.host.clone()),
+        _ => None,
+    });
+    let mut checks = Vec::new();
+    if let Some(uuid) = inv_uuid {
+        checks.extend(verify::xapi(&plan.nics, Some(&xe::pifs(host, &uuid)?)));
+    }
+    for change in plan.steps.iter().filter_map(Step::file) {
+        let now = host.original(&change.path)?.was;
+        ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
+    }
+    Ok(checks)
+}
+
+fn sentence(failed: &[&Check]) -> String {
+    let all: Vec<String> = failed
+        .iter()
+        .map(|c| match &c.hint {
+            Some(hint) => format!("{c} ({hint})"),
+            None => c.to_string(),
+        })
+        .collect();
+    all.join("; ")
+}

@@ -1,0 +1,213 @@
+//! Carries a plan out and takes it back, with the journal. The same engine works on a host, on
+//! the stand-ins of the tests and on the model of `rehearse`.
+//!
+//! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
+//! which because it was compared.
+
+mod apply;
+mod rollback;
+
+pub use apply::Proposal;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::host::{Cmd, Host, Program};
+use crate::inventory::{Ask, Inventory};
+use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::net::BondMode;
+use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
+use crate::plan::Plan;
+use crate::preflight::Finding;
+use crate::render::Templates;
+use crate::spec::{NicRef, Request, Spec};
+
+/// How long XAPI may take to come up after a boot.
+const XAPI_START: Duration = Duration::from_secs(600);
+
+/// Hears what goes on, and answers the one question.
+pub trait Observer {
+    /// A step begins, or its undoing.
+    fn begins(&mut self, number: usize, total: usize, title: &str);
+    /// It is over.
+    fn ended(&mut self, state: StepState, took: Duration);
+    /// Something to know.
+    fn note(&mut self, text: &str);
+    /// Whether these steps may be taken.
+    fn agrees(&mut self, plan: &Plan, findings: &[Finding], inv: &Inventory) -> bool;
+}
+
+/// The engine and what it works with.
+pub struct Engine<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The templates.
+    pub templates: &'a Templates,
+    /// Codes of warnings that were accepted.
+    pub accepted: &'a [String],
+    /// Set when the run is to stop after the step under way and roll back.
+    pub interrupt: &'a AtomicBool,
+}
+
+/// A spec on this host: what is asked for, and what was read.
+pub struct Situation {
+    /// What is asked for.
+    pub spec: Spec,
+    /// The host.
+    pub inv: Inventory,
+}
+
+/// Reads the host for a request.
+///
+/// # Errors
+/// When the host cannot be read, or the spec does not say what this host is to be.
+pub fn look(host: &Host, request: &Request) -> Result<Situation> {
+    let inv = read(host, &request.nics(), request.mode())?;
+    let spec = request.for_host(&inv.names())?;
+    Ok(Situation { spec, inv })
+}
+
+/// Reads the host for a spec.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
+    read(host, &spec.nics, spec.mode)
+}
+
+fn read(host: &Host, nics: &[NicRef], mode: BondMode) -> Result<Inventory> {
+    Inventory::read(host, Ask { nics, driver_modes: mode == BondMode::BalanceSlb })
+}
+
+impl Engine<'_> {
+    /// Goes on with the transaction that waits or was cut off.
+    ///
+    /// # Errors
+    /// Never for what a step did: that is in the outcome. When the state cannot be read, or
+    /// another run holds the lock.
+    pub fn resume(&self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let Some(open) = Transaction::open(self.host)? else {
+            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
+        };
+        let boot = self.boot_id()?;
+        match open.phase() {
+            Phase::Done => return Ok(outcome(&open, Ending::NothingToDo, Exit::AsAsked)),
+            Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id } if boot_id == boot => {
+                return Ok(waiting(&open));
+            }
+            _ => {}
+        }
+        let _lock = Lock::take(self.host)?;
+        let mut tx = Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        match tx.phase() {
+            Phase::Done => Ok(outcome(&tx, Ending::NothingToDo, Exit::AsAsked)),
+            Phase::Applying => {
+                self.await_xapi(observer);
+                Ok(self.run(tx, true, observer))
+            }
+            Phase::WaitingForReboot { .. } => {
+                self.await_xapi(observer);
+                match self.after_reboot(&mut tx, observer) {
+                    Ok(()) => Ok(self.run(tx, false, observer)),
+                    Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
+                }
+            }
+            Phase::RollingBack | Phase::RollbackWaiting { .. } => {
+                self.await_xapi(observer);
+                let (why, asked) = tx.rollback_reason().unwrap_or(("", true));
+                let (why, asked) = (why.to_string(), asked);
+                Ok(self.roll_back(tx, &why, asked, observer))
+            }
+            Phase::RolledBack => {
+                let ended = outcome(&tx, Ending::RolledBack, Exit::AsAsked);
+                tx.close(self.host)?;
+                Ok(ended)
+            }
+        }
+    }
+
+    /// This boot.
+    fn boot_id(&self) -> Result<String> {
+        self.host
+            .attribute("/proc/sys/kernel/random/boot_id")
+            .context("/proc/sys/kernel/random/boot_id is missing: a reboot could not be told")
+    }
+
+    /// Waits until XAPI has started, where the host has a program for that. What it says is not
+    /// needed: the lists that follow show whether XAPI answers.
+    fn await_xapi(&self, observer: &mut dyn Observer) {
+        if self.host.programs().contains_key(&Program::XapiWaitInitComplete) {
+            let seconds = XAPI_START.as_secs().to_string();
+            let cmd = Cmd::read(Program::XapiWaitInitComplete, &[&seconds], XAPI_START + Duration::from_secs(10));
+            match self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
+                Ok(_) => {}
+                Err(error) => observer.note(&format!("{error:#}")),
+            }
+        }
+    }
+
+    /// Fails when the run is to stop.
+    fn check_interrupt(&self) -> Result<()> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            bail!("a signal asked to stop");
+        }
+        Ok(())
+    }
+
+    /// Runs one step's act, tells the observer, and notes how it went.
+    fn timed(
+        &self,
+        reports: &mut [StepReport],
+        number: usize,
+        title: &str,
+        ends: (StepState, StepState),
+        observer: &mut dyn Observer,
+        act: impl FnOnce(&mut dyn Observer) -> Result<()>,
+    ) -> Result<()> {
+        observer.begins(number, reports.len(), title);
+        let start = self.host.clock().elapsed();
+        let result = act(observer);
+        let took = self.host.clock().elapsed().saturating_sub(start);
+        let state = if result.is_ok() { ends.0 } else { ends.1 };
+        observer.ended(state, took);
+        reports[number - 1].state = state;
+        reports[number - 1].seconds = Some(took.as_secs_f64());
+        result
+    }
+
+    /// Adds a line to the journal of a transaction.
+    fn record(&self, tx: &mut Transaction, event: Event) -> Result<()> {
+        tx.record(self.host, event).context("writing the journal")
+    }
+}
+
+fn reports(tx: &Transaction) -> Vec<StepReport> {
+    tx.header
+        .plan
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(at, step)| StepReport {
+            number: at + 1,
+            title: step.title(),
+            state: if tx.is_done(at + 1) { StepState::Done } else { StepState::Pending },
+            seconds: None,
+        })
+        .collect()
+}
+
+fn outcome(tx: &Transaction, ending: Ending, exit: Exit) -> Outcome {
+    Outcome { transaction: Some(tx.header.id.clone()), steps: reports(tx), ..Outcome::new(ending, exit) }
+}
+
+/// The outcome while nothing goes on before a reboot.
+fn waiting(tx: &Transaction) -> Outcome {
+    let back = matches!(tx.phase(), Phase::RollbackWaiting { .. });
+    let what = if back { "finish the rollback" } else { "go on" };
+    Outcome {
+        hint: Some(format!("reboot this host (shutdown -r now), then: xenbond resume, to {what}")),
+        ..outcome(tx, Ending::WaitingForReboot, Exit::Waiting)
+    }
+}

@@ -1,0 +1,210 @@
+//! The way back: from the journal alone, step by step in reverse, and then the comparison that
+//! alone allows to say "rolled back".
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Engine, Observer, look_for, outcome, reports, waiting};
+use crate::facts;
+use crate::host::Kind;
+use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::step::{Kept, Step};
+use crate::xe;
+
+/// How long the host may take to be as it was: XAPI plugs in the background.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What accepts that files which are not ours have changed since.
+const FILE_CHANGED: &str = "file-changed";
+
+impl Engine<'_> {
+    /// Undoes the last transaction.
+    ///
+    /// # Errors
+    /// Only where nothing was touched.
+    pub fn rollback(
+        &self,
+        agrees: impl FnOnce(&Transaction) -> bool,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let Some(open) = Transaction::open(self.host)? else {
+            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
+        };
+        let waits = match open.phase() {
+            Phase::RollbackWaiting { boot_id } => boot_id == self.boot_id()?,
+            _ => false,
+        };
+        if waits {
+            return Ok(waiting(&open));
+        }
+        if let Some(holder) = Lock::holder(self.host) {
+            bail!("another xenbond is changing this host: {holder}");
+        }
+        let changed = self.changed_since(&open)?;
+        if !changed.is_empty() && !self.accepted.iter().any(|code| code == FILE_CHANGED) {
+            return Ok(Outcome::refused(
+                format!("changed since xenbond recorded them, and not by xenbond: {} ({FILE_CHANGED})", changed.join(", ")),
+                Some(format!("they would be left as they are now: xenbond rollback --accept {FILE_CHANGED}")),
+            ));
+        }
+        if !agrees(&open) {
+            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
+        }
+        let _lock = Lock::take(self.host)?;
+        let mut tx = Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        for path in changed {
+            self.record(&mut tx, Event::Kept { path })?;
+        }
+        let asked = tx.rollback_reason().is_none_or(|(_, asked)| asked);
+        Ok(self.roll_back(tx, "asked for", asked, observer))
+    }
+
+    /// Files that the switch script may touch, that are not ours, and that others changed since.
+    fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
+        if tx.phase() != Phase::Done {
+            return Ok(Vec::new());
+        }
+        let steps = &tx.header.plan.steps;
+        let ours: Vec<&str> = steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+        let mut changed = Vec::new();
+        for step in steps {
+            let Step::SwitchBackend(switch) = step else { continue };
+            for file in switch.foreign_files().filter(|f| !ours.contains(&f.path.as_str())) {
+                let now = self.host.original(&file.path)?.was;
+                if now != Kind::Absent && !now.same_but_time(&file.was) {
+                    changed.push(file.path.clone());
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Undoes what was begun, and compares. `asked`: by a person, and not because of a failure.
+    pub(super) fn roll_back(
+        &self,
+        mut tx: Transaction,
+        why: &str,
+        asked: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut errors: Vec<String> = Vec::new();
+        let mut reports = reports(&tx);
+        // After the reboot only XAPI can differ, which plugs at boot what was not plugged before.
+        let only_pifs = matches!(tx.phase(), Phase::RollbackWaiting { .. });
+        if !asked && !only_pifs {
+            observer.note(&format!("rolling back: {why}"));
+        }
+        let line = Event::RollingBack { why: why.to_string(), asked };
+        // A journal that cannot be written is no reason to leave the host half-changed: without
+        // the line, what is undone here is undone again by the next run.
+        errors.extend(self.record(&mut tx, line).err().map(|e| format!("{e:#}")));
+        let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
+        let steps = tx.header.plan.steps.clone();
+        let begun = tx.begun();
+        for (at, step) in steps.iter().enumerate().rev() {
+            let number = at + 1;
+            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
+            let undone = only_pifs && !matches!(step, Step::ForgetPif(_));
+            if !begun.contains(&number) || nothing || undone {
+                continue;
+            }
+            let title = step.undo_title();
+            let ends = (StepState::Undone, StepState::NotUndone);
+            let act = |_: &mut dyn Observer| step.undo(self.host, &mut kept);
+            match self.timed(&mut reports, number, &title, ends, observer, act) {
+                Ok(()) => errors.extend(self.record(&mut tx, Event::Undone { step: number }).err().map(|e| format!("{e:#}"))),
+                Err(error) => errors.push(format!("{title}: {error:#}")),
+            }
+        }
+        for path in std::mem::take(&mut kept.paths) {
+            errors.extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
+        }
+        let compared = if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };
+        let done = match compared {
+            Compared::Same => self.record(&mut tx, Event::RolledBack).err(),
+            Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
+                Ok(()) => {
+                    return Outcome {
+                        error: (!asked).then(|| why.to_string()),
+                        notes: kept.notes,
+                        steps: reports,
+                        ..waiting(&tx)
+                    };
+                }
+                Err(error) => Some(error),
+            },
+            Compared::Different(differences) => {
+                errors.extend(differences);
+                None
+            }
+        };
+        errors.extend(done.map(|e| format!("{e:#}")));
+        let (ending, exit) = match (errors.is_empty(), asked) {
+            (true, true) => (Ending::RolledBack, Exit::AsAsked),
+            (true, false) => (Ending::RolledBack, Exit::RolledBack),
+            (false, _) => (Ending::RollbackIncomplete, Exit::Incomplete),
+        };
+        let mut ended = Outcome { steps: reports, notes: kept.notes, ..outcome(&tx, ending, exit) };
+        if ending == Ending::RolledBack {
+            ended.error = (!asked).then(|| why.to_string());
+            if let Err(error) = tx.close(self.host) {
+                ended.notes.push(format!("{error:#}"));
+            }
+            return ended;
+        }
+        let mut all = if asked { Vec::new() } else { vec![why.to_string()] };
+        all.push("the rollback is incomplete:".into());
+        all.extend(errors);
+        ended.error = Some(all.join("\n"));
+        ended.hint = Some(format!(
+            "mend what is named and run again: xenbond rollback; the files as they were lie in {}",
+            tx.originals_folder()
+        ));
+        ended
+    }
+
+    fn wait_for_reboot(&self, tx: &mut Transaction) -> Result<()> {
+        let touched_xapi = tx.header.plan.steps.iter().any(|s| matches!(s, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_)));
+        if touched_xapi {
+            let cmd = xe::sync_database();
+            self.host.run(&cmd)?.check(&cmd)?;
+        }
+        let boot_id = self.boot_id()?;
+        self.record(tx, Event::RollbackWaiting { boot_id })
+    }
+
+    /// Reads the host again and compares it with what was recorded, until it is the same or the
+    /// time for it is up.
+    fn compare(&self, tx: &Transaction) -> Compared {
+        let plan = &tx.header.plan;
+        let kept: Vec<String> = tx.kept().iter().map(|path| format!("file {path}")).collect();
+        let start = self.host.clock().elapsed();
+        loop {
+            let now = match look_for(self.host, &plan.spec) {
+                Ok(inv) => plan.facts(&inv),
+                Err(error) => return Compared::Different(vec![format!("reading the host again: {error:#}")]),
+            };
+            let mut differences = facts::differences(&tx.header.before, &now);
+            differences.retain(|(name, _)| !kept.contains(name));
+            if differences.is_empty() {
+                return Compared::Same;
+            }
+            let backend = differences.iter().any(|(name, _)| name == facts::RUNNING_BACKEND);
+            if backend && plan.reboots() {
+                return Compared::NeedsReboot;
+            }
+            if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {
+                return Compared::Different(differences.into_iter().map(|(_, text)| text).collect());
+            }
+            self.host.clock().pause(Duration::from_millis(200));
+        }
+    }
+}
+
+enum Compared {
+    Same,
+    NeedsReboot,
+    Different(Vec<String>),
+}

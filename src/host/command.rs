@@ -1,0 +1,201 @@
+//! A command as data: which program, its arguments, its time limit; and what came of it.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// How many of the last lines of stderr an error shows.
+const TAIL_LINES: usize = 6;
+
+/// How much of a line an error shows, in characters.
+const TAIL_WIDTH: usize = 300;
+
+/// Where programs are looked for, in this order: a non-login SSH session's `PATH` lacks the
+/// sbin folders and `/opt/xensource/bin`.
+const FOLDERS: [&str; 5] = ["sbin", "usr/sbin", "bin", "usr/bin", "opt/xensource/bin"];
+
+macro_rules! programs {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        /// The programs that may be run, and no others.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Program {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $variant,)+
+        }
+        impl Program {
+            /// Every program.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+            /// Its file name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+programs! {
+    Xe = "xe",
+    XeSwitchNetworkBackend = "xe-switch-network-backend",
+    XapiWaitInitComplete = "xapi-wait-init-complete",
+    Ifup = "ifup",
+    Ifdown = "ifdown",
+    Ip = "ip",
+    Modprobe = "modprobe",
+    Modinfo = "modinfo",
+    Chkconfig = "chkconfig",
+    Systemctl = "systemctl",
+    Shutdown = "shutdown",
+    Logger = "logger",
+    Wall = "wall",
+    Arping = "arping",
+    Ping = "ping",
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The program's path as the host itself names it, or nothing when it is not there.
+pub(super) fn find(root: &Path, program: Program) -> Option<String> {
+    FOLDERS.iter().find_map(|folder| {
+        let inside = format!("{folder}/{}", program.name());
+        let meta = std::fs::metadata(root.join(&inside)).ok()?;
+        (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then(|| format!("/{inside}"))
+    })
+}
+
+/// A command to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cmd {
+    /// Which program.
+    pub program: Program,
+    /// Its arguments, as they are: no shell is between.
+    pub args: Vec<String>,
+    /// When its whole process group is killed.
+    pub limit: Duration,
+    /// Whether it changes the host, other than by looking.
+    pub changes: bool,
+}
+
+impl Cmd {
+    /// A command that only looks.
+    #[must_use]
+    pub fn read<S: AsRef<str>>(program: Program, args: &[S], limit: Duration) -> Self {
+        let args = args.iter().map(|a| a.as_ref().to_string()).collect();
+        Self { program, args, limit, changes: false }
+    }
+
+    /// A command that changes the host.
+    #[must_use]
+    pub fn change<S: AsRef<str>>(program: Program, args: &[S], limit: Duration) -> Self {
+        Self { changes: true, ..Self::read(program, args, limit) }
+    }
+}
+
+impl fmt::Display for Cmd {
+    /// As it could be pasted into a shell.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program)?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", quoted(arg)))
+    }
+}
+
+/// A word as a shell must be given it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signalled(i32),
+    /// It did not end within its limit and was killed.
+    TimedOut,
+}
+
+/// What a command left behind.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: Status,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// The end of what it complained of.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it exited with 0: never proof that it did what was asked.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.status == Status::Exited(0)
+    }
+
+    /// Standard output, with anything that is not UTF-8 replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Itself, when it exited with 0.
+    ///
+    /// # Errors
+    /// Otherwise an error that holds the command, how it ended and its last words.
+    pub fn check(self, cmd: &Cmd) -> Result<Self> {
+        if self.success() {
+            return Ok(self);
+        }
+        let how = match self.status {
+            Status::Exited(code) => format!("exit status {code}"),
+            Status::Signalled(signal) => format!("ended by signal {signal}"),
+            Status::TimedOut => {
+                format!("no answer within {} s, killed", cmd.limit.as_secs())
+            }
+        };
+        bail!("running `{cmd}`: {how}{}", self.last_words())
+    }
+
+    /// The last lines of stderr, or of stdout when stderr is empty (the boot scripts complain
+    /// on stdout, facts/initscripts.md section 2), indented, each on a line of its own.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let bytes = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
+        let text = String::from_utf8_lossy(bytes);
+        let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..]
+            .iter()
+            .map(|line| {
+                let clean: String = line
+                    .chars()
+                    .take(TAIL_WIDTH)
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
+                format!("\n    {}", clean.trim_end())
+            })
+            .collect()
+    }
+}
+
+/// Runs commands: the machine's processes, or a model of a dom0.
+pub trait Runner: Send + Sync {
+    /// Runs `cmd` to its end or its limit.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn run(&self, cmd: &Cmd) -> Result<Output>;
+}

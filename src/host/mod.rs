@@ -1,0 +1,162 @@
+//! The seam between the program and a dom0: files under a root, commands through a runner,
+//! the clock. Nothing else in the program touches the host.
+//!
+//! With a root other than `/` every file and every program comes from under that root, so a
+//! test can never reach the real host. The seam knows nothing of bonds, XAPI or plans.
+
+mod command;
+mod files;
+mod process;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+pub use command::{Cmd, Output, Program, Runner, Status, quoted};
+pub use files::{Kind, Original, join};
+pub use process::OsRunner;
+
+/// The clock: wall time for records, a pause for waits that poll.
+pub trait Clock: Send + Sync {
+    /// Wall time.
+    fn now(&self) -> SystemTime;
+    /// Time that never jumps, since some start.
+    fn elapsed(&self) -> Duration;
+    /// Lets `time` pass.
+    fn pause(&self, time: Duration);
+}
+
+/// This machine's clock.
+pub struct OsClock(std::time::Instant);
+
+impl Default for OsClock {
+    fn default() -> Self {
+        Self(std::time::Instant::now())
+    }
+}
+
+impl Clock for OsClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// One change of the host, as a watcher sees it.
+#[derive(Clone, Copy, Debug)]
+pub enum Effect<'a> {
+    /// A new file's bytes were handed to the kernel; not yet durable.
+    Write(&'a Path),
+    /// A file's bytes became durable.
+    SyncFile(&'a Path),
+    /// A file took another's place; durable once its folder is.
+    Rename(&'a Path, &'a Path),
+    /// A file or link goes away; durable once its folder is.
+    Remove(&'a Path),
+    /// Bytes were added to the end of a file; not yet durable.
+    Append(&'a Path),
+    /// A folder was made.
+    MakeDir(&'a Path),
+    /// A folder's entries became durable.
+    SyncDir(&'a Path),
+    /// A command that changes the host.
+    Run(&'a Cmd),
+}
+
+/// Sees every effect before and after it happens, and may refuse it: how the tests and
+/// `rehearse` make an effect fail or the power go.
+pub trait Watch: Send + Sync {
+    /// # Errors
+    /// The effect must then not happen.
+    fn before(&self, effect: &Effect<'_>) -> Result<()>;
+    /// # Errors
+    /// The effect has happened; the caller must see it fail.
+    fn after(&self, effect: &Effect<'_>) -> Result<()>;
+}
+
+/// A watcher that lets everything pass.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn before(&self, _: &Effect<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn after(&self, _: &Effect<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A dom0, real or not.
+#[derive(Clone)]
+pub struct Host {
+    root: PathBuf,
+    runner: Arc<dyn Runner>,
+    clock: Arc<dyn Clock>,
+    watch: Arc<dyn Watch>,
+}
+
+impl Host {
+    /// A host whose files lie under `root`.
+    #[must_use]
+    pub fn new(root: &Path, runner: Arc<dyn Runner>, clock: Arc<dyn Clock>) -> Self {
+        Self { root: root.to_path_buf(), runner, clock, watch: Arc::new(Unwatched) }
+    }
+
+    /// The machine's own files, or those under another root, with programs run as processes.
+    #[must_use]
+    pub fn of_machine(root: &Path) -> Self {
+        Self::new(root, Arc::new(OsRunner::new(root)), Arc::new(OsClock::default()))
+    }
+
+    /// The same host with every effect shown to `watch`.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Whether this is the machine that the program runs on.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Where each program that may be run lies on this host, as the host itself names it.
+    #[must_use]
+    pub fn programs(&self) -> BTreeMap<Program, String> {
+        Program::ALL
+            .into_iter()
+            .filter_map(|program| Some((program, command::find(&self.root, program)?)))
+            .collect()
+    }
+
+    /// Runs a command to its end or its time limit.
+    ///
+    /// # Errors
+    /// When it cannot be started; a bad exit status is the caller's to judge
+    /// ([`Output::success`]).
+    pub fn run(&self, cmd: &Cmd) -> Result<Output> {
+        if !cmd.changes {
+            return self.runner.run(cmd);
+        }
+        let effect = Effect::Run(cmd);
+        self.watch.before(&effect)?;
+        let output = self.runner.run(cmd)?;
+        self.watch.after(&effect)?;
+        Ok(output)
+    }
+}

@@ -1,0 +1,127 @@
+//! Commands as real processes: a fixed environment, no standard input, a process group of
+//! their own that is killed whole when the time is up.
+
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::command::{Cmd, Output, Runner, Status, find};
+
+/// The whole environment of a command. No `XE_EXTRA_ARGS` and no `~/.xe`, both of which can
+/// point `xe` at another server or user (facts/xapi.md section A4).
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("LC_ALL", "C"),
+    ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin:/opt/xensource/bin"),
+    ("HOME", "/nonexistent"),
+    ("TERM", "dumb"),
+];
+
+/// The most that is kept of what a command prints; a longer answer is an error.
+const STDOUT_LIMIT: usize = 32 << 20;
+
+/// How much of the end of stderr is kept.
+const STDERR_LIMIT: usize = 64 << 10;
+
+/// How long a finished command's pipes are read on: a daemon that it left behind may hold them.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// Runs programs from under a root as processes of this machine.
+pub struct OsRunner {
+    root: PathBuf,
+}
+
+impl OsRunner {
+    /// Programs are taken from under `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+}
+
+impl Runner for OsRunner {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let Some(inside) = find(&self.root, cmd.program) else {
+            bail!("running `{cmd}`: this host has no program `{}`", cmd.program);
+        };
+        let mut child = Command::new(self.root.join(&inside[1..]))
+            .args(&cmd.args)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting `{cmd}`"))?;
+        let stdout = drain(child.stdout.take(), STDOUT_LIMIT);
+        let stderr = drain(child.stderr.take(), STDERR_LIMIT);
+        let status = wait(&mut child, cmd.limit).with_context(|| format!("waiting for `{cmd}`"))?;
+        let (stdout, all) = collect(&stdout, STDOUT_LIMIT);
+        if !all {
+            bail!("running `{cmd}`: its answer is longer than {} MiB", STDOUT_LIMIT >> 20);
+        }
+        let (stderr, _) = collect(&stderr, STDERR_LIMIT);
+        Ok(Output { status, stdout, stderr })
+    }
+}
+
+/// Waits for the child, and kills its process group when `limit` has passed.
+fn wait(child: &mut Child, limit: Duration) -> Result<Status> {
+    let start = Instant::now();
+    let mut nap = Duration::from_micros(500);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(match status.signal() {
+                Some(signal) => Status::Signalled(signal),
+                None => Status::Exited(status.code().unwrap_or(-1)),
+            });
+        }
+        if start.elapsed() >= limit {
+            let group = Pid::from_raw(i32::try_from(child.id())?);
+            killpg(group, Signal::SIGKILL).context("killing its process group")?;
+            child.wait()?;
+            return Ok(Status::TimedOut);
+        }
+        std::thread::sleep(nap);
+        nap = (nap * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// Reads a pipe in a thread of its own, in pieces, so that a full pipe never stops the child.
+fn drain(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
+    let (send, receive) = channel();
+    if let Some(mut pipe) = pipe {
+        std::thread::spawn(move || {
+            let mut buffer = vec![0u8; 64 << 10];
+            let mut seen = 0;
+            while let Ok(n) = pipe.read(&mut buffer) {
+                // Past twice the limit nothing is kept, but the pipe is still emptied.
+                seen += n;
+                if n == 0 || (seen <= 2 * limit && send.send(buffer[..n].to_vec()).is_err()) {
+                    break;
+                }
+            }
+        });
+    }
+    receive
+}
+
+/// What the pipe gave, its last `limit` bytes, and whether that is all of it.
+fn collect(pieces: &Receiver<Vec<u8>>, limit: usize) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let end = Instant::now() + LINGER;
+    while let Ok(piece) = pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        bytes.extend(piece);
+    }
+    let all = bytes.len() <= limit;
+    bytes.drain(..bytes.len().saturating_sub(limit));
+    (bytes, all)
+}

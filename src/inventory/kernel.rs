@@ -1,0 +1,365 @@
+//! What the running kernel says: devices, bonds, addresses, routes, modules. Only `/proc` and
+//! `/sys` are read; no program is run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::bonding::{self, BondStatus};
+use crate::host::{Host, join};
+use crate::net::{Ipv4Net, MacAddr};
+use crate::options::TABLE;
+
+/// Where the driver shows its bonds.
+pub const PROC_BONDING: &str = "/proc/net/bonding";
+/// Where the kernel shows its devices.
+pub const SYS_NET: &str = "/sys/class/net";
+
+/// A network device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its MAC address now: a slave carries its bond's.
+    pub address: Option<String>,
+    /// MTU in bytes.
+    pub mtu: Option<u32>,
+    /// `up`, `down`, `unknown`, ...
+    pub operstate: Option<String>,
+    /// Whether it has carrier; unknown while it is down.
+    pub carrier: Option<bool>,
+    /// Mb/s, where the link says.
+    pub speed: Option<u32>,
+    /// `full` or `half`.
+    pub duplex: Option<String>,
+    /// The driver's name.
+    pub driver: Option<String>,
+    /// The device that it is a slave or port of.
+    pub master: Option<String>,
+    /// What it is besides a NIC.
+    pub kind: DeviceKind,
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// A NIC, or anything that does not show to be one of the others.
+    #[default]
+    Plain,
+    /// A bond.
+    Bond,
+    /// A Linux bridge.
+    Bridge,
+    /// A VLAN.
+    Vlan,
+    /// A tun or tap device.
+    Tun,
+}
+
+impl DeviceKind {
+    /// In a sentence.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "device",
+            Self::Bond => "bond",
+            Self::Bridge => "bridge",
+            Self::Vlan => "VLAN",
+            Self::Tun => "tun device",
+        }
+    }
+}
+
+/// A route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The device it goes out by.
+    pub device: String,
+    /// Where it leads; `0.0.0.0/0` is the default route.
+    pub to: Ipv4Net,
+    /// The router, when it does not lead to a subnet of this host's own.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// An address of this host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// The device that has it.
+    pub device: String,
+    /// The address and its subnet.
+    pub net: Ipv4Net,
+}
+
+/// One reading of the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kernel {
+    /// Devices by name.
+    pub devices: BTreeMap<String, Device>,
+    /// The text of `/proc/net/bonding/<bond>` by bond.
+    pub bonds: BTreeMap<String, String>,
+    /// The driver's options by bond and name, as `/sys` shows them.
+    pub bond_options: BTreeMap<String, BTreeMap<String, String>>,
+    /// IPv4 addresses, loopback left out.
+    pub addresses: Vec<Address>,
+    /// Whether the kernel says which addresses are this host's own (`/proc/net/fib_trie`).
+    pub addresses_known: bool,
+    /// IPv4 routes.
+    pub routes: Vec<Route>,
+    /// Loaded modules.
+    pub modules: BTreeSet<String>,
+    /// Another one after each boot.
+    pub boot_id: Option<String>,
+    /// The hostname.
+    pub hostname: Option<String>,
+}
+
+impl Kernel {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn read(host: &Host) -> Result<Self> {
+        let mut devices = BTreeMap::new();
+        for name in host.list(SYS_NET)? {
+            // `bonding_masters` is a file in the same folder.
+            if host.exists(&format!("{SYS_NET}/{name}/address")) {
+                let device = device(host, &name);
+                devices.insert(name, device);
+            }
+        }
+        let mut bonds = BTreeMap::new();
+        for name in host.list(PROC_BONDING)? {
+            if let Some(text) = host.read_text(&join(PROC_BONDING, &name))? {
+                bonds.insert(name, text);
+            }
+        }
+        let options = |bond: &String| -> BTreeMap<String, String> {
+            let shown = TABLE.iter().map(|row| row.name).chain(["mode"]);
+            shown
+                .filter_map(|name| {
+                    let path = format!("{SYS_NET}/{bond}/bonding/{name}");
+                    Some((name.to_string(), host.attribute(&path)?))
+                })
+                .collect()
+        };
+        let bond_options = bonds.keys().map(|bond| (bond.clone(), options(bond))).collect();
+        let routes = parse_routes(&host.read_text("/proc/net/route")?.unwrap_or_default())?;
+        let trie = host.read_text("/proc/net/fib_trie")?;
+        let (addresses, addresses_known) = addresses(host, trie.as_deref(), &routes);
+        let modules = host.read_text("/proc/modules")?.unwrap_or_default();
+        Ok(Self {
+            devices,
+            bonds,
+            bond_options,
+            addresses,
+            addresses_known,
+            routes,
+            modules: modules.lines().filter_map(|l| l.split_whitespace().next()).map(String::from).collect(),
+            boot_id: host.attribute("/proc/sys/kernel/random/boot_id"),
+            hostname: host.attribute("/proc/sys/kernel/hostname"),
+        })
+    }
+
+    /// What the driver says of a bond.
+    #[must_use]
+    pub fn bond(&self, name: &str) -> Option<BondStatus> {
+        self.bonds.get(name).map(|text| bonding::parse(text))
+    }
+
+    /// One of the driver's options of a bond, as `/sys` shows it.
+    #[must_use]
+    pub fn bond_option(&self, bond: &str, name: &str) -> Option<&String> {
+        self.bond_options.get(bond)?.get(name)
+    }
+
+    /// The permanent MAC of a device: while it is a slave, only the driver tells it; a slave's own
+    /// `address` is the bond's.
+    #[must_use]
+    pub fn permanent_mac(&self, name: &str) -> Option<MacAddr> {
+        for text in self.bonds.values() {
+            if let Some(slave) = bonding::parse(text).slaves.into_iter().find(|s| s.name == name) {
+                return slave.perm_hwaddr?.parse().ok();
+            }
+        }
+        self.devices.get(name)?.address.as_ref()?.parse().ok()
+    }
+
+    /// The devices whose subnet holds the address, by the connected routes.
+    #[must_use]
+    pub fn devices_with(&self, addr: Ipv4Addr) -> Vec<&str> {
+        self.addresses.iter().filter(|a| a.net.addr == addr).map(|a| a.device.as_str()).collect()
+    }
+}
+
+fn device(host: &Host, name: &str) -> Device {
+    let folder = format!("{SYS_NET}/{name}");
+    let attribute = |file: &str| host.attribute(&join(&folder, file));
+    let has = |file: &str| host.exists(&join(&folder, file));
+    let kind = if has("bonding") {
+        DeviceKind::Bond
+    } else if has("bridge") {
+        DeviceKind::Bridge
+    } else if host.exists(&format!("/proc/net/vlan/{name}")) {
+        DeviceKind::Vlan
+    } else if has("tun_flags") {
+        DeviceKind::Tun
+    } else {
+        DeviceKind::Plain
+    };
+    Device {
+        address: attribute("address").map(|a| a.to_ascii_lowercase()),
+        mtu: attribute("mtu").and_then(|v| v.parse().ok()),
+        operstate: attribute("operstate"),
+        carrier: attribute("carrier").map(|v| v == "1"),
+        speed: attribute("speed").and_then(|v| v.parse().ok()),
+        duplex: attribute("duplex").filter(|d| d != "unknown"),
+        driver: host.link_name(&join(&folder, "device/driver")),
+        master: host
+            .link_name(&join(&folder, "master"))
+            .or_else(|| host.link_name(&join(&folder, "brport/bridge"))),
+        kind,
+    }
+}
+
+/// `/proc/net/route`: addresses are hexadecimal numbers in the machine's own byte order.
+fn parse_routes(text: &str) -> Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [device, to, gateway, flags, _, _, _, mask, ..] = fields[..] else { continue };
+        let addr = |hex: &str| -> Result<Ipv4Addr> {
+            let bits = u32::from_str_radix(hex, 16).with_context(|| format!("reading /proc/net/route: `{hex}`"))?;
+            Ok(Ipv4Addr::from(bits.swap_bytes()))
+        };
+        // RTF_UP; RTF_REJECT routes go nowhere.
+        let flags = u32::from_str_radix(flags, 16).unwrap_or(0);
+        if flags & 1 == 0 || flags & 0x200 != 0 {
+            continue;
+        }
+        routes.push(Route {
+            device: device.to_string(),
+            to: Ipv4Net::with_netmask(addr(to)?, addr(mask)?)?,
+            gateway: Some(addr(gateway)?).filter(|g| !g.is_unspecified()),
+        });
+    }
+    Ok(routes)
+}
+
+/// This host's own addresses. `fib_trie` tells them without their devices, so each is given to
+/// every device with a connected route that holds it; on the machine itself the kernel is asked.
+fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>, bool) {
+    if host.is_real()
+        && let Ok(all) = nix::ifaddrs::getifaddrs()
+    {
+        return (interface_addresses(all), true);
+    }
+    let mut found = Vec::new();
+    for addr in trie.map(local_addresses).unwrap_or_default() {
+        let holders: Vec<&Route> =
+            routes.iter().filter(|r| r.gateway.is_none() && r.to.prefix > 0 && r.to.contains(addr)).collect();
+        let longest = holders.iter().map(|r| r.to.prefix).max();
+        for route in holders.iter().filter(|r| Some(r.to.prefix) == longest) {
+            found.push(Address {
+                device: route.device.clone(),
+                net: Ipv4Net { addr, prefix: route.to.prefix },
+            });
+        }
+        if holders.is_empty() {
+            found.push(Address { device: "?".into(), net: Ipv4Net { addr, prefix: 32 } });
+        }
+    }
+    found.sort();
+    found.dedup();
+    (found, trie.is_some())
+}
+
+fn interface_addresses(all: nix::ifaddrs::InterfaceAddressIterator) -> Vec<Address> {
+    let mut found = Vec::new();
+    for one in all {
+        let v4 = |a: &nix::sys::socket::SockaddrStorage| a.as_sockaddr_in().map(|a| a.ip());
+        let (Some(addr), Some(mask)) =
+            (one.address.as_ref().and_then(v4), one.netmask.as_ref().and_then(v4))
+        else {
+            continue;
+        };
+        if let Ok(net) = Ipv4Net::with_netmask(addr, mask)
+            && !addr.is_loopback()
+        {
+            found.push(Address { device: one.interface_name, net });
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The `host LOCAL` leaves of `/proc/net/fib_trie` (net/ipv4/fib_trie.c, `fib_trie_seq_show`):
+/// an address on a `|--` line, its uses on the lines below it.
+fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
+    let mut found = BTreeSet::new();
+    let mut leaf = None;
+    for line in trie.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("|-- ") {
+            leaf = text.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL"
+            && let Some(addr) = leaf.filter(|a| !a.is_loopback())
+        {
+            found.insert(addr);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_routes_in_the_machines_byte_order() {
+        let text = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+xenbr0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
+xenbr0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+bond51\t003310AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+";
+        let options = |bond: &String| -> BTreeMap<String, String> {
+            let shown = TABLE.iter().map(|row| row.name).chain(["mode"]);
+            shown
+                .filter_map(|name| {
+                    let path = format!("{SYS_NET}/{bond}/bonding/{name}");
+                    Some((name.to_string(), host.attribute(&path)?))
+                })
+                .collect()
+        };
+        let bond_options = bonds.keys().map(|bond| (bond.clone(), options(bond))).collect();
+        let routes = parse_routes(text).unwrap();
+        assert_eq!(routes.len(), 3);
+        assert_eq!(routes[0].gateway, Some("10.20.0.1".parse().unwrap()));
+        assert_eq!(routes[0].to.to_string(), "0.0.0.0/0");
+        assert_eq!(routes[2].to.to_string(), "172.16.51.0/24");
+        assert_eq!(routes[2].gateway, None);
+    }
+
+    #[test]
+    fn reads_local_addresses_from_the_trie() {
+        let text = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     |-- 172.16.51.0
+        /24 link UNICAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.16.51.11
+        /32 host LOCAL
+     |-- 172.16.51.255
+        /32 link BROADCAST
+";
+        let found: Vec<String> = local_addresses(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["172.16.51.11"]);
+    }
+}

@@ -1,0 +1,255 @@
+//! One read of a dom0: its files, its kernel, and what XAPI knows of it. Everything that a plan
+//! rests on is in the [`Inventory`] value; nothing later asks the host again.
+//!
+//! Features are looked for, never version numbers.
+
+mod kernel;
+mod xapi;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use xapi::Xapi;
+
+use crate::host::{Cmd, Host, Kind, Program, join};
+use crate::journal::{self, Summary};
+use crate::net::Uuid;
+use crate::paths;
+use crate::spec::NicRef;
+
+/// How long a program that only looks at this host may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
+
+/// What runs the services at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// systemd.
+    Systemd,
+    /// SysV init scripts.
+    Sysv,
+}
+
+/// Everything that a plan rests on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Whether the program may change this host.
+    pub may_change: bool,
+    /// `/etc/xensource-inventory`, or `None` when this is no dom0.
+    pub xensource: Option<BTreeMap<String, String>>,
+    /// Where the programs are.
+    pub programs: BTreeMap<Program, String>,
+    /// What runs the services.
+    pub init: Init,
+    /// Whether the `network` service brings interfaces up at boot.
+    pub network_service: bool,
+    /// `network.conf` as it is, or `None` when it is missing.
+    pub network_conf: Option<String>,
+    /// Configuration files by path: all of network-scripts, modprobe's, our unit's.
+    pub files: BTreeMap<String, Kind>,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// XAPI's view, when it gave one.
+    pub xapi: Option<Xapi>,
+    /// Why it did not.
+    pub xapi_error: Option<String>,
+    /// Whether the bonding driver has mode 7; `None` when nobody asked, or it cannot be told.
+    pub driver_has_slb: Option<bool>,
+    /// The transaction that is open or was done last.
+    pub transaction: Option<Summary>,
+}
+
+/// What to ask beyond the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask<'a> {
+    /// NICs whose PIFs may have to be restored: their maps are read exactly.
+    pub nics: &'a [NicRef],
+    /// Whether the driver's modes matter.
+    pub driver_modes: bool,
+}
+
+impl Inventory {
+    /// Reads the host. What XAPI does not answer is in the value, not an error: the findings say
+    /// it together with everything else.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn read(host: &Host, ask: Ask<'_>) -> Result<Self> {
+        let xensource = host.read_text(paths::INVENTORY)?.map(|text| parse_xensource(&text));
+        let uuid = xensource.as_ref().and_then(|x| x.get("INSTALLATION_UUID")?.parse().ok());
+        let programs = host.programs();
+        let systemd = host.exists(paths::SYSTEMD_RUNNING)
+            || (programs.contains_key(&Program::Systemctl) && !programs.contains_key(&Program::Chkconfig));
+        // Commands take their time at XAPI's end; everything else is read meanwhile.
+        std::thread::scope(|scope| {
+            let xapi = scope.spawn(|| match &uuid {
+                _ if !programs.contains_key(&Program::Xe) => Err(anyhow::anyhow!("there is no `xe` here")),
+                None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
+                Some(uuid) => Xapi::read(host, uuid, ask.nics),
+            });
+            let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
+            let service = scope.spawn(|| network_service(host, &programs));
+            let kernel = Kernel::read(host)?;
+            let files = files(host)?;
+            let network_conf = host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
+            let transaction = journal::summary(host)?;
+            let done = "a reading thread does not panic";
+            let (xapi, xapi_error) = match xapi.join().expect(done) {
+                Ok(xapi) => (Some(xapi), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            };
+            Ok(Self {
+                may_change: !host.is_real() || nix::unistd::geteuid().is_root(),
+                xensource,
+                init: if systemd { Init::Systemd } else { Init::Sysv },
+                // Where it cannot be asked: SysV releases have it on, systemd releases off
+                // (facts/xapi.md section C).
+                network_service: service.join().expect(done).unwrap_or(!systemd),
+                programs: programs.clone(),
+                network_conf,
+                files,
+                kernel,
+                xapi,
+                xapi_error,
+                driver_has_slb: slb.join().expect(done),
+                transaction,
+            })
+        })
+    }
+
+    /// XAPI's uuid of this host.
+    #[must_use]
+    pub fn host_uuid(&self) -> Option<Uuid> {
+        self.xensource.as_ref()?.get("INSTALLATION_UUID")?.parse().ok()
+    }
+
+    /// The bridge that the host is managed through.
+    #[must_use]
+    pub fn management_bridge(&self) -> Option<&str> {
+        self.xensource.as_ref()?.get("MANAGEMENT_INTERFACE").map(String::as_str).filter(|b| !b.is_empty())
+    }
+
+    /// Names by which a spec may call this host: its hostname, short too, and its name in XAPI
+    /// where no other host has the same.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.kernel.hostname.iter().cloned().collect();
+        if let (Some(xapi), Some(uuid)) = (&self.xapi, self.host_uuid())
+            && let Some(me) = xapi.hosts.iter().find(|h| h.uuid == uuid)
+        {
+            names.push(me.hostname.clone());
+            let same = xapi.hosts.iter().filter(|h| h.name_label == me.name_label).count();
+            if same == 1 {
+                names.push(me.name_label.clone());
+            }
+        }
+        let short: Vec<String> =
+            names.iter().filter_map(|n| Some(n.split_once('.')?.0.to_string())).collect();
+        names.extend(short);
+        let mut seen = Vec::new();
+        names.retain(|name| !name.is_empty() && !seen.contains(name) && { seen.push(name.clone()); true });
+        names
+    }
+
+    /// The backend that runs now. XAPI says which word it read when it *started*, which a restart
+    /// of the toolstack without a reboot makes wrong; the kernel knows better: the management
+    /// bridge is a Linux bridge or it is not.
+    #[must_use]
+    pub fn running_backend(&self) -> Option<String> {
+        let uuid = self.host_uuid()?;
+        let said = self.xapi.as_ref()?.hosts.iter().find(|h| h.uuid == uuid)?.backend.clone();
+        let bridge = self.management_bridge().and_then(|b| self.kernel.devices.get(b));
+        if said == BRIDGE
+            && self.kernel.modules.contains("openvswitch")
+            && bridge.is_some_and(|d| d.kind != DeviceKind::Bridge)
+        {
+            return Some("openvswitch".into());
+        }
+        Some(said)
+    }
+
+    /// What stands at a path that the inventory covers.
+    #[must_use]
+    pub fn file(&self, path: &str) -> &Kind {
+        self.files.get(path).unwrap_or(&Kind::Absent)
+    }
+
+    /// Where this host reads its module options for a bond: kmod does not know
+    /// `/etc/modprobe.conf` (facts/initscripts.md section 3).
+    #[must_use]
+    pub fn reads_modprobe_conf(&self) -> bool {
+        self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
+    }
+}
+
+/// The word for the Linux bridge in `network.conf` and in XAPI.
+pub const BRIDGE: &str = "bridge";
+
+/// `KEY='value'` lines in any order; the last of a key wins (facts/xapi.md section E).
+fn parse_xensource(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| {
+            let value = value.trim();
+            let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
+            (key.trim().to_string(), bare.trim().to_string())
+        })
+        .collect()
+}
+
+/// Every configuration file that a step may touch or that can contradict one.
+fn files(host: &Host) -> Result<BTreeMap<String, Kind>> {
+    let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
+    for (folder, wanted) in [
+        (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
+        (paths::MODPROBE_D, &[""]),
+        (paths::SYSTEMD_UNITS, &["xenbond-"]),
+        (&join(paths::SYSTEMD_UNITS, "multi-user.target.wants"), &["xenbond-"]),
+    ] {
+        for name in host.list(folder)? {
+            if wanted.iter().any(|prefix| name.starts_with(prefix)) {
+                paths.push(join(folder, &name));
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    for path in paths {
+        let was = host.original(&path)?.was;
+        if was != Kind::Absent {
+            files.insert(path, was);
+        }
+    }
+    Ok(files)
+}
+
+/// Whether the `network` service is on, by `chkconfig --list network`.
+fn network_service(host: &Host, programs: &BTreeMap<Program, String>) -> Option<bool> {
+    if !programs.contains_key(&Program::Chkconfig) {
+        return None;
+    }
+    let cmd = Cmd::read(Program::Chkconfig, &["--list", "network"], LOOK_LIMIT);
+    let output = host.run(&cmd).ok().filter(crate::host::Output::success)?.text();
+    let line = output.lines().find(|l| l.split_whitespace().next() == Some("network"))?;
+    // Runlevel 3 is what a dom0 boots into.
+    line.split_whitespace().find_map(|word| word.strip_prefix("3:")).map(|state| state == "on")
+}
+
+/// Asks the driver whether it has mode 7, since no version number tells.
+fn driver_has_slb(host: &Host) -> Option<bool> {
+    let slb = crate::net::BondMode::BalanceSlb.name();
+    let ask = |args: &[&str]| {
+        let cmd = Cmd::read(Program::Modinfo, args, LOOK_LIMIT);
+        host.run(&cmd).ok().filter(crate::host::Output::success).map(|o| o.text())
+    };
+    let described = ask(&["bonding"])?;
+    if described.contains(slb) {
+        return Some(true);
+    }
+    let file = ask(&["-n", "bonding"])?;
+    let module = host.read(file.trim()).ok()??;
+    Some(module.windows(slb.len()).any(|part| part == slb.as_bytes()))
+}

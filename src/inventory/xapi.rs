@@ -1,0 +1,81 @@
+//! XAPI's view of this host and its pool, in a few lists that are asked for at the same time.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+use crate::net::Uuid;
+use crate::spec::NicRef;
+use crate::xe::{self, Network, Pif, PoolHost, Vif, Vm};
+
+/// One reading of XAPI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Xapi {
+    /// Hosts of the pool.
+    pub hosts: Vec<PoolHost>,
+    /// PIFs of this host.
+    pub pifs: Vec<Pif>,
+    /// Networks of the pool.
+    pub networks: Vec<Network>,
+    /// Plugged VIFs of the pool.
+    pub vifs: Vec<Vif>,
+    /// VMs that run on this host.
+    pub vms: Vec<Vm>,
+    /// PIFs whose maps cannot be read exactly, and why: they could not be restored.
+    pub unreadable: BTreeMap<Uuid, String>,
+}
+
+impl Xapi {
+    /// Asks everything at once: an `xe` call is a login to XAPI and, on a pool member, a round
+    /// trip to the master.
+    ///
+    /// # Errors
+    /// The first question that was not answered.
+    pub fn read(host: &Host, uuid: &Uuid, nics: &[NicRef]) -> Result<Self> {
+        let mut read = std::thread::scope(|scope| -> Result<(Self, xe::PifTexts)> {
+            let hosts = scope.spawn(|| xe::hosts(host));
+            let texts = scope.spawn(|| xe::pif_texts(host, uuid));
+            let networks = scope.spawn(|| xe::networks(host));
+            let vifs = scope.spawn(|| xe::vifs(host));
+            let vms = scope.spawn(|| xe::vms(host, uuid));
+            let pifs = xe::pifs(host, uuid);
+            let done = "a reading thread does not panic";
+            let read = Self {
+                hosts: hosts.join().expect(done)?,
+                pifs: pifs?,
+                networks: networks.join().expect(done)?,
+                vifs: vifs.join().expect(done)?,
+                vms: vms.join().expect(done)?,
+                unreadable: BTreeMap::new(),
+            };
+            Ok((read, texts.join().expect(done)?))
+        })?;
+        for pif in &mut read.0.pifs {
+            if nics.iter().any(|nic| is_named(pif, nic)) {
+                match xe::fill_maps(host, pif.clone(), &read.1) {
+                    Ok(whole) => *pif = whole,
+                    Err(error) => {
+                        read.0.unreadable.insert(pif.uuid.clone(), format!("{error:#}"));
+                    }
+                }
+            }
+        }
+        Ok(read.0)
+    }
+
+    /// The record of a NIC on this host.
+    #[must_use]
+    pub fn nic(&self, device: &str) -> Option<&Pif> {
+        self.pifs.iter().find(|pif| pif.is_nic() && pif.device == device)
+    }
+}
+
+fn is_named(pif: &Pif, nic: &NicRef) -> bool {
+    pif.is_nic()
+        && match nic {
+            NicRef::Device(name) => pif.device == name.as_str(),
+            NicRef::Mac(mac) => pif.mac == mac.to_string(),
+        }
+}

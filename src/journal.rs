@@ -1,0 +1,394 @@
+//! The write-ahead record of a transaction, its folder, and the lock.
+//!
+//! `var/lib/xenbond/history/ID/` holds a transaction: `plan.json` (what is to be done and all
+//! that its undo needs, durable before anything is touched), `journal` (one line before and one
+//! after each step) and `originals/`, the files as they were. `current` is a link to the one that
+//! is open or was done last.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::host::{Host, Kind, join};
+use crate::paths;
+use crate::plan::Plan;
+use crate::spec::Spec;
+
+/// The format of `plan.json` and `journal`; a newer one is not touched.
+const FORMAT: u32 = 1;
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "phase")]
+pub enum Phase {
+    /// Steps are under way, or were when the run was cut off.
+    Applying,
+    /// The reboot has not happened since this boot.
+    WaitingForReboot {
+        /// The boot in which it was asked for.
+        boot_id: String,
+    },
+    /// All is as asked.
+    Done,
+    /// It is being undone, or was when the run was cut off.
+    RollingBack,
+    /// All but the running backend is undone.
+    RollbackWaiting {
+        /// The boot in which the reboot was asked for.
+        boot_id: String,
+    },
+    /// All is undone and compared.
+    RolledBack,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applying => "not finished",
+            Self::WaitingForReboot { .. } => "waiting for a reboot",
+            Self::Done => "done",
+            Self::RollingBack => "being rolled back",
+            Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
+            Self::RolledBack => "rolled back",
+        })
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// A step begins.
+    Begin {
+        /// Its number, from 1.
+        step: usize,
+    },
+    /// A step is done and was looked at.
+    Done {
+        /// Its number.
+        step: usize,
+    },
+    /// Nothing goes on before a reboot.
+    Waiting {
+        /// This boot.
+        boot_id: String,
+    },
+    /// All is as asked.
+    Verified,
+    /// The rollback begins.
+    RollingBack {
+        /// Why.
+        why: String,
+        /// Whether a person asked for it.
+        asked: bool,
+    },
+    /// A step is undone.
+    Undone {
+        /// Its number.
+        step: usize,
+    },
+    /// Something that others did is kept and will differ.
+    Kept {
+        /// The file.
+        path: String,
+    },
+    /// The rollback goes on after a reboot.
+    RollbackWaiting {
+        /// This boot.
+        boot_id: String,
+    },
+    /// The host was compared with what was recorded.
+    RolledBack,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    at: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// What `plan.json` holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    format: u32,
+    /// Its name: when it began, and the bond.
+    pub id: String,
+    /// When it began.
+    pub started: String,
+    /// Which version of the program made it.
+    pub program: String,
+    /// The transaction that this one replaced.
+    pub previous: Option<String>,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The host before anything was touched.
+    pub before: Facts,
+}
+
+/// A transaction in short, for findings and `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its name.
+    pub id: String,
+    /// What was asked for.
+    pub spec: Spec,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub phase: Phase,
+}
+
+impl Summary {
+    /// Whether it has not come to its end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Done | Phase::RolledBack)
+    }
+}
+
+/// An open transaction, or the last one that was done.
+pub struct Transaction {
+    /// What is known of it from the start.
+    pub header: Header,
+    events: Vec<Event>,
+    /// The rest of the log: when each event was.
+    times: Vec<String>,
+}
+
+fn current() -> String {
+    join(paths::STATE, "current")
+}
+
+fn history(id: &str) -> String {
+    join(&join(paths::STATE, "history"), id)
+}
+
+/// The transaction in short, when there is one.
+///
+/// # Errors
+/// When its files are there and cannot be understood.
+pub fn summary(host: &Host) -> Result<Option<Summary>> {
+    let open = Transaction::open(host)?.filter(|t| t.phase() != Phase::RolledBack);
+    Ok(open.map(|t| Summary { id: t.header.id.clone(), spec: t.header.plan.spec.clone(), phase: t.phase() }))
+}
+
+impl Transaction {
+    /// The current transaction, when there is one.
+    ///
+    /// # Errors
+    /// When its files cannot be read, are broken before their end, or of a newer format.
+    pub fn open(host: &Host) -> Result<Option<Self>> {
+        let plan = join(&current(), "plan.json");
+        let Some(bytes) = host.read(&plan)? else { return Ok(None) };
+        let format: serde_json::Value =
+            serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
+        let format = format.get("format").and_then(serde_json::Value::as_u64);
+        ensure!(
+            format == Some(u64::from(FORMAT)),
+            "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
+            format.map_or("unknown".into(), |f| f.to_string())
+        );
+        let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
+        let text = host.read(&join(&current(), "journal"))?.unwrap_or_default();
+        let (mut events, mut times) = (Vec::new(), Vec::new());
+        for line in text.split_inclusive(|b| *b == b'\n') {
+            // A last line without its end was never durable, so what it announces never began.
+            if line.ends_with(b"\n") {
+                let line: Line = serde_json::from_slice(line)
+                    .with_context(|| format!("reading the journal of {}", current()))?;
+                events.push(line.event);
+                times.push(line.at);
+            }
+        }
+        Ok(Some(Self { header, events, times }))
+    }
+
+    /// Begins one: when this returns, the plan and all originals are durable.
+    ///
+    /// # Errors
+    /// When the state cannot be written; nothing else was touched then.
+    pub fn begin(host: &Host, plan: Plan, before: Facts) -> Result<Self> {
+        let previous = Self::open(host)?;
+        let started = now(host);
+        let stamp: String = started.chars().filter(char::is_ascii_digit).collect();
+        let mut id = format!("{stamp}-{}", plan.spec.bond);
+        while host.exists(&history(&id)) || previous.as_ref().is_some_and(|p| p.header.id == id) {
+            id.push('+');
+        }
+        let header = Header {
+            format: FORMAT,
+            id,
+            started,
+            program: env!("CARGO_PKG_VERSION").into(),
+            previous: previous.as_ref().map(|p| p.header.id.clone()),
+            plan,
+            before,
+        };
+        let folder = history(&header.id);
+        host.make_dir(&join(&folder, "originals"), 0o700)?;
+        for original in header.plan.originals() {
+            if original.was.bytes().is_some() {
+                let name = original.path.trim_start_matches('/').replace('/', "_");
+                host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
+            }
+        }
+        let text = serde_json::to_vec_pretty(&header)?;
+        host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
+        point_at(host, Some(&header.id))?;
+        Ok(Self { header, events: Vec::new(), times: Vec::new() })
+    }
+
+    /// Adds a line and makes it durable: before the act for a beginning, after it for an end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
+        let path = join(&current(), "journal");
+        let old = host.read(&path)?.unwrap_or_default();
+        let whole = old.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole < old.len() {
+            host.truncate(&path, whole as u64)?;
+        }
+        let at = now(host);
+        let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
+        line.push(b'\n');
+        host.append(&path, &line)?;
+        self.events.push(event);
+        self.times.push(at);
+        Ok(())
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.events.iter().fold(Phase::Applying, |phase, event| match event {
+            Event::Waiting { boot_id } => Phase::WaitingForReboot { boot_id: boot_id.clone() },
+            Event::Verified => Phase::Done,
+            Event::RollingBack { .. } => Phase::RollingBack,
+            Event::RollbackWaiting { boot_id } => Phase::RollbackWaiting { boot_id: boot_id.clone() },
+            Event::RolledBack => Phase::RolledBack,
+            Event::Begin { .. } if phase != Phase::RollingBack => Phase::Applying,
+            _ => phase,
+        })
+    }
+
+    /// The numbers of the steps that were begun, whether or not they were done.
+    #[must_use]
+    pub fn begun(&self) -> Vec<usize> {
+        let begun = |event: &Event| match event {
+            Event::Begin { step } => Some(*step),
+            _ => None,
+        };
+        self.events.iter().filter_map(begun).collect()
+    }
+
+    /// Whether a step is done.
+    #[must_use]
+    pub fn is_done(&self, number: usize) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::Done { step } if *step == number))
+    }
+
+    /// Why it is being rolled back, and whether a person asked for that.
+    #[must_use]
+    pub fn rollback_reason(&self) -> Option<(&str, bool)> {
+        self.events.iter().rev().find_map(|e| match e {
+            Event::RollingBack { why, asked } => Some((why.as_str(), *asked)),
+            _ => None,
+        })
+    }
+
+    /// Files that others changed and that may differ from what was recorded.
+    #[must_use]
+    pub fn kept(&self) -> Vec<&str> {
+        self.events
+            .iter()
+            .filter_map(|e| if let Event::Kept { path } = e { Some(path.as_str()) } else { None })
+            .collect()
+    }
+
+    /// Where the files lie as they were.
+    #[must_use]
+    pub fn originals_folder(&self) -> String {
+        join(&history(&self.header.id), "originals")
+    }
+
+    /// Where work of others is saved that a rollback replaces.
+    #[must_use]
+    pub fn saved_folder(&self) -> String {
+        join(&history(&self.header.id), "changed-since")
+    }
+
+    /// Ends it: the transaction that it replaced, when there was one, is the current one again,
+    /// for that is what the host is as now.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn close(self, host: &Host) -> Result<()> {
+        point_at(host, self.header.previous.as_deref())
+    }
+}
+
+/// Makes `current` point at a transaction, or at none, in one rename.
+fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
+    let to = match id {
+        Some(id) => Kind::Link { target: format!("history/{id}") },
+        None => Kind::Absent,
+    };
+    host.put(&current(), &to)
+}
+
+fn now(host: &Host) -> String {
+    humantime::format_rfc3339_seconds(host.clock().now()).to_string()
+}
+
+/// The right to change the host: held as long as the value lives, and gone with the process.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// When another run holds it, with that run's own words about itself.
+    pub fn take(host: &Host) -> Result<Self> {
+        host.make_dir(paths::STATE, 0o700)?;
+        host.make_dir(&join(paths::STATE, "history"), 0o700)?;
+        let path = join(paths::STATE, "lock");
+        let real = host.real_path(&path);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&real);
+        let mut file = open.with_context(|| format!("opening {path}"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                bail!("another xenbond is changing this host: {}", holder.trim());
+            }
+            Err(std::fs::TryLockError::Error(e)) => return Err(e).with_context(|| format!("locking {path}")),
+        }
+        let words = format!("pid {}, since {}\n", std::process::id(), now(host));
+        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(words.as_bytes()));
+        written.with_context(|| format!("writing {path}"))?;
+        Ok(Self { _file: file })
+    }
+
+    /// Who holds it, when someone does; takes nothing and makes nothing.
+    #[must_use]
+    pub fn holder(host: &Host) -> Option<String> {
+        let mut file = File::open(host.real_path(&join(paths::STATE, "lock"))).ok()?;
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).ok()?;
+                Some(holder.trim().to_string())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The boot of a dom0: the kernel anew, the backend of `network.conf`, the boot services and
+//! XAPI's start, in the order in which real hosts have them (facts/xapi.md section C,
+//! facts/initscripts.md section 5).
+
+use super::ifcfg_shell::{FOLDER, evaluate, files};
+use super::ifup;
+use super::modprobe;
+use super::networkd;
+use super::services::{starts, unit_file, unit_values};
+use super::shell::Shell;
+use super::state::{Backend, Flavour, Init, Map, State, Xapi};
+
+/// Restarts the host.
+pub(super) fn reboot(shell: &mut Shell<'_>) {
+    halt_machines(shell);
+    kernel(shell);
+    shell.depth = 0;
+    match shell.features().init {
+        // The `network` service is S10; XAPI and its networks come later.
+        Init::Sysv => {
+            network_service(shell);
+            xapi(shell);
+        }
+        // Units say their order themselves; After=xcp-networkd is what ours ask for, and
+        // without it they run first.
+        Init::Systemd => {
+            let units = enabled_units(shell);
+            let late = |shell: &Shell<'_>, unit: &String| {
+                let text = unit_file(shell, unit).and_then(|f| shell.read(&f)).unwrap_or_default();
+                let after = unit_values(&text, "Unit", "After").join(" ");
+                ["xcp-networkd", "xapi.service", "xapi-init-complete", "xapi-domains", "multi-user"]
+                    .iter()
+                    .any(|name| after.contains(name))
+            };
+            let (late, early): (Vec<_>, Vec<_>) = units.into_iter().partition(|u| late(shell, u));
+            for unit in early {
+                run_unit(shell, &unit);
+            }
+            if starts(shell, "network", '3') == Some(true) {
+                network_service(shell);
+            }
+            xapi(shell);
+            for unit in late {
+                run_unit(shell, &unit);
+            }
+        }
+    }
+}
+
+/// The machines that ran here were shut down before, and nobody has started them again.
+fn halt_machines(shell: &mut Shell<'_>) {
+    let State { pool, dom0 } = &mut *shell.state;
+    for (name, vm) in &mut pool.vms {
+        if !vm.is_control_domain && vm.resident_on.as_ref() == Some(&dom0.me) {
+            vm.power_state = "halted".to_string();
+            vm.resident_on = None;
+            for vif in pool.vifs.values_mut().filter(|v| v.vm == *name) {
+                vif.currently_attached = false;
+            }
+        }
+    }
+}
+
+/// The kernel as it starts: NICs down with their own addresses, nothing else.
+fn kernel(shell: &mut Shell<'_>) {
+    let word = shell.read("etc/xensource/network.conf").unwrap_or_default().trim().to_string();
+    let blacklisted = modprobe::lines(shell)
+        .iter()
+        .any(|w| w.len() >= 3 && w[0] == "install" && w[1] == "bridge");
+    let dom0 = &mut shell.state.dom0;
+    dom0.boot += 1;
+    dom0.clock += 90_000;
+    dom0.reboot_requested = false;
+    dom0.running = match word.as_str() {
+        "bridge" if blacklisted => Backend::None,
+        "bridge" => Backend::Bridge,
+        "openvswitch" | "vswitch" => Backend::Openvswitch,
+        // networkd: old ones stop, new ones fall back.
+        _ if dom0.flavour == Flavour::El5 => Backend::None,
+        _ => Backend::Openvswitch,
+    };
+    dom0.bonds.clear();
+    dom0.devices.clear();
+    dom0.addresses.clear();
+    dom0.routes.clear();
+    dom0.mounts.clear();
+    dom0.dmesg.clear();
+    let nics = std::mem::take(&mut dom0.nics);
+    for (number, (name, mut nic)) in nics.into_iter().enumerate() {
+        // interface-rename gives every NIC its name back.
+        let name = if name.starts_with("dev") { format!("eth{number}") } else { name };
+        nic.mac.clone_from(&nic.permanent_mac);
+        (nic.mtu, nic.up, nic.master) = (1500, false, None);
+        dom0.nics.insert(name, nic);
+    }
+    dom0.ifindex = dom0.nics.keys().zip(2..).map(|(name, index)| (name.clone(), index)).collect();
+    dom0.modules.clear();
+    for module in ["ixgbe", "8021q"] {
+        dom0.modules.insert(module.to_string(), Map::new());
+    }
+    match dom0.running {
+        Backend::Bridge => drop(dom0.modules.insert("bridge".to_string(), Map::new())),
+        Backend::Openvswitch => drop(dom0.modules.insert("openvswitch".to_string(), Map::new())),
+        Backend::None => {}
+    }
+    dom0.xapi = Xapi::Starting;
+}
+
+/// XAPI's start.
+fn xapi(shell: &mut Shell<'_>) {
+    let params = modprobe::bonding_params(shell, None);
+    let word = shell.read("etc/xensource/network.conf").unwrap_or_default().trim().to_string();
+    let state = &mut *shell.state;
+    networkd::start(state, &params);
+    let me = state.dom0.me.clone();
+    let running = if word == "bridge" { "bridge" } else { "openvswitch" };
+    if let Some(host) = state.pool.hosts.get_mut(&me) {
+        host.software_version.insert("network_backend".to_string(), running.to_string());
+    }
+    state.dom0.xapi_up_at = Some(state.dom0.clock + state.dom0.xapi_start);
+    if state.dom0.xapi_start == 0 {
+        state.dom0.advance(0);
+        state.dom0.xapi = Xapi::Up;
+        state.dom0.xapi_up_at = None;
+    }
+}
+
+/// A file's `DEVICE=`, `TYPE=` or `SLAVE=`, as the service reads it: `eval $(fgrep ...)`, so
+/// that a comment with the word in it swallows the rest.
+fn grepped(text: &str, key: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|l| l.contains(&format!("{key}="))).collect();
+    let mut vars = Map::new();
+    evaluate(&lines.join(" "), &mut vars, &mut Vec::new());
+    vars.remove(key).unwrap_or_default()
+}
+
+/// `service network start`.
+fn network_service(shell: &mut Shell<'_>) {
+    if starts(shell, "network", '3') != Some(true) {
+        return;
+    }
+    let mut names = files(shell);
+    names.retain(|n| n != "ifcfg-lo" && !n.contains(':') && !n.contains("-range"));
+    names.sort();
+    for file in names {
+        let text = shell.read(&format!("{FOLDER}/{file}")).unwrap_or_default();
+        if grepped(&text, "SLAVE") == "yes" {
+            continue;
+        }
+        let onboot_no = text.lines().any(|l| {
+            let rest =
+                l.strip_prefix("ONBOOT=").unwrap_or_default().trim_start_matches(['\'', '"']);
+            rest.get(..2).is_some_and(|v| v.eq_ignore_ascii_case("no"))
+        });
+        if onboot_no {
+            continue;
+        }
+        let name = file.trim_start_matches("ifcfg-").to_string();
+        let status = ifup::up(shell, &[name.clone(), "boot".to_string()]);
+        if status != 0 {
+            shell.say(format!("Bringing up interface {name}:  [FAILED]"));
+        }
+    }
+}
+
+fn enabled_units(shell: &Shell<'_>) -> Vec<String> {
+    let mut units = Vec::new();
+    for folder in shell.list("etc/systemd/system") {
+        if folder.ends_with(".wants") || folder.ends_with(".requires") {
+            for unit in shell.list(&format!("etc/systemd/system/{folder}")) {
+                // A link to a unit that is gone starts nothing.
+                if unit_file(shell, &unit).is_some() && !units.contains(&unit) {
+                    units.push(unit);
+                }
+            }
+        }
+    }
+    units
+}
+
+/// Runs a unit's `ExecStart=` lines, as far as they call the network scripts or `modprobe`.
+pub(super) fn run_unit(shell: &mut Shell<'_>, unit: &str) -> i32 {
+    let text = unit_file(shell, unit).and_then(|f| shell.read(&f)).unwrap_or_default();
+    for path in unit_values(&text, "Unit", "ConditionPathExists") {
+        let (wanted, path) = match path.strip_prefix('!') {
+            Some(path) => (false, path),
+            None => (true, path.as_str()),
+        };
+        if shell.exists(path) != wanted {
+            return 0;
+        }
+    }
+    let commands =
+        ["ExecStartPre", "ExecStart"].iter().flat_map(|key| unit_values(&text, "Service", key));
+    for line in commands.collect::<Vec<_>>() {
+        let forgiven = line.starts_with('-');
+        let words = shlex::split(line.trim_start_matches(['-', '@', '+', '!'])).unwrap_or_default();
+        let Some((program, args)) = words.split_first() else { continue };
+        let status = match program.rsplit('/').next().unwrap_or_default() {
+            "ifup" => ifup::up(shell, args),
+            "modprobe" => modprobe::run(shell, args),
+            _ => 0,
+        };
+        if status != 0 && !forgiven {
+            return 1;
+        }
+    }
+    0
+}

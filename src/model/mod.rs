@@ -1,0 +1,315 @@
+//! The model of a dom0 behind the same seam as a real one: its programs run in process over a
+//! small state (XAPI's database, the kernel) and the real files of a root. It is for `rehearse`
+//! and the tests, and it is meant to be no kinder than a dom0: commands that exit 0 and did
+//! nothing, options refused in passing, files deleted by the way (facts/).
+
+mod bonding;
+mod boot;
+pub mod builtin;
+mod ifcfg_shell;
+mod ifup;
+mod kernel;
+mod modprobe;
+mod networkd;
+mod pool;
+mod proc_bonding;
+mod root;
+mod routes_text;
+mod scripts;
+mod services;
+mod shell;
+mod slaves;
+pub mod state;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod xe;
+mod xe_pif;
+mod xe_records;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+
+use crate::host::{Clock, Cmd, Output, Runner, Status};
+use shell::Shell;
+pub use state::State;
+use state::{Dom0, How, Pool, Ran};
+
+/// 2026-11-20T13:00:00Z, when every model's clock starts.
+const START: u64 = 1_795_179_600;
+
+/// Where the state is kept, below the root.
+const FOLDER: &str = ".dom0";
+
+/// A dom0 that is a folder and a state.
+pub struct Model {
+    root: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    /// What was last written under `/proc` and `/sys`.
+    tree: tree::Tree,
+}
+
+impl Model {
+    /// Makes a host under `root` with all its files.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn create(root: &Path, mut state: State) -> Result<Self> {
+        fs::create_dir_all(root.join(FOLDER)).context("making the model's folder")?;
+        root::write(root, &mut state)?;
+        let model = Self {
+            root: root.to_path_buf(),
+            inner: Mutex::new(Inner { state, tree: tree::Tree::new() }),
+        };
+        model.lock().show(root)?;
+        model.save()?;
+        Ok(model)
+    }
+
+    /// The host that was made under `root` before.
+    ///
+    /// # Errors
+    /// When its state cannot be read.
+    pub fn open(root: &Path) -> Result<Self> {
+        let pool: Pool = load(&root.join(FOLDER).join("pool.json"))?;
+        let dom0: Dom0 = load(&root.join(FOLDER).join("host.json"))?;
+        let state = State { pool, dom0 };
+        let tree = tree::present(root, &tree::wanted(&state.dom0));
+        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(Inner { state, tree }) })
+    }
+
+    /// Keeps the state under the root.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self) -> Result<()> {
+        let inner = self.lock();
+        store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
+        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The state is plain data: a panic elsewhere leaves nothing half done that matters.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The files of all programs that this host has, below the root.
+    #[must_use]
+    pub fn program_files(&self) -> Vec<&'static str> {
+        root::program_files(&self.lock().state)
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Alters the state; `/proc` and `/sys` follow.
+    pub fn change(&self, alter: impl FnOnce(&mut State)) {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        alter(&mut inner.state);
+        inner.state.dom0.settle();
+        inner.show_or_note(&self.root);
+    }
+
+    /// Restarts the host.
+    ///
+    /// # Errors
+    /// When `/proc` and `/sys` cannot be written.
+    pub fn reboot(&self) -> Result<()> {
+        let mut inner = self.lock();
+        let mut shell = Shell::new(&self.root, &mut inner.state);
+        boot::reboot(&mut shell);
+        let (took, said) = (shell.took, shell.out + &shell.err);
+        inner.state.dom0.advance(took);
+        inner.state.dom0.dmesg.extend(said.lines().map(str::to_string));
+        inner.show(&self.root)
+    }
+
+    /// Runs a program of the host.
+    #[must_use]
+    pub fn execute(&self, program: &str, args: &[String]) -> Output {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let lie = inner.lie(program, args);
+        let before = (inner.state.pool.clone(), timeless(&inner.state.dom0));
+        let (mut status, mut out, mut err, mut wrote) = (0, String::new(), String::new(), false);
+        if !matches!(lie, Some(How::Fails | How::Lies | How::Hangs)) {
+            let mut shell = Shell::new(&self.root, &mut inner.state);
+            status = dispatch(&mut shell, program, args);
+            (out, err, wrote) = (shell.out, shell.err, shell.wrote);
+            let took = shell.took;
+            inner.state.dom0.advance(took);
+        }
+        let end = match lie {
+            Some(How::Hangs | How::HangsAfter) => Status::TimedOut,
+            Some(How::Fails | How::FailsAfter) => {
+                (status, out) = (1, String::new());
+                err = format!("{program}: it did not work (the model was told to fail)\n");
+                Status::Exited(1)
+            }
+            Some(How::Lies) | None => Status::Exited(status),
+        };
+        let changed = wrote || before != (inner.state.pool.clone(), timeless(&inner.state.dom0));
+        let command = std::iter::once(program)
+            .chain(args.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let status = if end == Status::TimedOut { -1 } else { status };
+        inner.state.dom0.transcript.push(Ran { command, status, changed });
+        inner.show_or_note(&self.root);
+        Output { status: end, stdout: out.into_bytes(), stderr: err.into_bytes() }
+    }
+}
+
+/// The kernel without its clock and its notes, to see whether a command changed anything.
+fn timeless(dom0: &Dom0) -> Dom0 {
+    let mut copy = dom0.clone();
+    (copy.clock, copy.transcript, copy.lies) = (0, Vec::new(), Default::default());
+    copy.dmesg.clear();
+    for slave in copy.bonds.values_mut().flat_map(|b| &mut b.slaves) {
+        (slave.until, slave.lacp_at) = (None, 0);
+    }
+    copy
+}
+
+impl Inner {
+    /// Writes `/proc` and `/sys` as the state is.
+    fn show(&mut self, root: &Path) -> Result<()> {
+        let want = tree::wanted(&self.state.dom0);
+        tree::sync(root, &self.tree, &want)?;
+        self.tree = want;
+        Ok(())
+    }
+
+    /// The same where no error can be given: a root that is gone ends a test, not the model.
+    fn show_or_note(&mut self, root: &Path) {
+        if let Err(error) = self.show(root) {
+            self.state.dom0.dmesg.push(format!("the model: {error:#}"));
+        }
+    }
+
+    /// Takes what was written into `/sys/class/net/BOND/bonding/` since as the kernel would.
+    fn absorb(&mut self, root: &Path) {
+        for bond in self.state.dom0.bonds.keys().cloned().collect::<Vec<_>>() {
+            for key in ["active_slave", "primary", "slaves"] {
+                let path = format!("sys/devices/virtual/net/{bond}/bonding/{key}");
+                let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
+                let Some(live) = self.state.dom0.bonds.get(&bond) else { continue };
+                let shown = tree::attributes(&self.state.dom0, live);
+                if shown.iter().any(|(name, value)| name == key && value.trim() != text.trim()) {
+                    let _ = self.state.dom0.set_option(&bond, key, &text);
+                    self.tree.insert(path, tree::Node::File(text));
+                }
+            }
+        }
+    }
+
+    /// The misbehaviour that this call meets, used up.
+    fn lie(&mut self, program: &str, args: &[String]) -> Option<How> {
+        let first = args.first().map(|a| format!("{program} {a}")).unwrap_or_default();
+        let lies = &mut self.state.dom0.lies;
+        let key =
+            [first.as_str(), program].into_iter().find(|k| lies.contains_key(*k))?.to_string();
+        let lie = lies.get_mut(&key)?;
+        if lie.after > 0 {
+            lie.after -= 1;
+            return None;
+        }
+        let how = lie.how;
+        lie.times = lie.times.saturating_sub(1);
+        if lie.times == 0 {
+            lies.remove(&key);
+        }
+        Some(how)
+    }
+}
+
+fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) -> i32 {
+    match program {
+        "xe" => xe::run(shell, args),
+        "xe-switch-network-backend" => scripts::switch(shell, args),
+        "xapi-wait-init-complete" => scripts::wait(shell, args),
+        "ifup" => ifup::up(shell, args),
+        "ifdown" => ifup::down(shell, args),
+        "ip" => scripts::ip(shell, args),
+        "modprobe" => modprobe::run(shell, args),
+        "modinfo" => modprobe::info(shell, args),
+        "chkconfig" => services::chkconfig(shell, args),
+        "systemctl" => services::systemctl(shell, args),
+        "shutdown" => {
+            shell.state.dom0.reboot_requested |= args.iter().any(|a| a == "-r");
+            0
+        }
+        "logger" | "wall" => 0,
+        "arping" => scripts::arping(shell, args),
+        "ping" => scripts::ping(shell, args),
+        _ => {
+            shell.complain(format!("{program}: command not found"));
+            127
+        }
+    }
+}
+
+fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Replaces a file, through a link if it is one: hosts of one pool share theirs.
+fn store<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temp = path.with_extension("new");
+    let text = serde_json::to_vec_pretty(value)?;
+    fs::write(&temp, text)
+        .and_then(|()| fs::rename(&temp, &path))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+impl Runner for Model {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let output = self.execute(cmd.program.name(), &cmd.args);
+        if output.status == Status::TimedOut {
+            let limit = u64::try_from(cmd.limit.as_millis())?;
+            let mut inner = self.lock();
+            inner.state.dom0.advance(limit);
+            inner.show_or_note(&self.root);
+        }
+        Ok(output)
+    }
+}
+
+impl Clock for Model {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.lock().state.dom0.clock)
+    }
+
+    fn pause(&self, time: Duration) {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // A pause of less than the clock's grain is still a pause.
+        inner.state.dom0.advance(ms.max(1));
+        inner.show_or_note(&self.root);
+    }
+}

@@ -1,0 +1,115 @@
+//! How a run ends: the exit codes and the results, each once.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! exits {
+    ($($variant:ident = $code:literal $meaning:literal;)+) => {
+        /// Exit codes: part of the contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Exit {
+            $(#[doc = $meaning] $variant = $code,)+
+        }
+        impl Exit {
+            /// All of them with their meaning, for `--help`.
+            pub const ALL: &[(u8, &str)] = &[$(($code, $meaning)),+];
+        }
+    };
+}
+
+exits! {
+    AsAsked = 0 "the host is as asked: done, or nothing to do";
+    Refused = 1 "refused or failed before any change: the host is as it was";
+    Usage = 2 "usage";
+    RolledBack = 3 "an apply failed and was rolled back: the host was compared and is as it was";
+    Incomplete = 4 "failed, rollback incomplete: it says what is left and how to finish by hand";
+    NotAsAsked = 5 "verify, status, drill, plan --check: the host is not as asked";
+    Waiting = 6 "waiting: a reboot is needed, or a confirmation is awaited";
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What became of a run that changes the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// All is as asked.
+    Done,
+    /// It was so already.
+    NothingToDo,
+    /// Nothing was touched.
+    Refused,
+    /// All is as it was.
+    RolledBack,
+    /// Something is neither.
+    RollbackIncomplete,
+    /// The next thing is a reboot.
+    WaitingForReboot,
+}
+
+/// How far a step came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Done and looked at.
+    Done,
+    /// Went wrong.
+    Failed,
+    /// Undone and looked at.
+    Undone,
+    /// Could not be undone.
+    NotUndone,
+}
+
+/// A step in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// From 1.
+    pub number: usize,
+    /// What it does.
+    pub title: String,
+    /// How far it came.
+    pub state: StepState,
+    /// How long it took; `None`: not in this run.
+    pub seconds: Option<f64>,
+}
+
+/// How a run ended, with all that there is to say.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What became of it.
+    pub ending: Ending,
+    /// The exit code.
+    pub exit: Exit,
+    /// The transaction.
+    pub transaction: Option<String>,
+    /// Its steps.
+    pub steps: Vec<StepReport>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What to type next.
+    pub hint: Option<String>,
+    /// Other things to know.
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// One without steps.
+    #[must_use]
+    pub fn new(ending: Ending, exit: Exit) -> Self {
+        Self { ending, exit, transaction: None, steps: Vec::new(), error: None, hint: None, notes: Vec::new() }
+    }
+
+    /// Refused: nothing was touched.
+    #[must_use]
+    pub fn refused(error: impl Into<String>, hint: Option<String>) -> Self {
+        Self { error: Some(error.into()), hint, ..Self::new(Ending::Refused, Exit::Refused) }
+    }
+}

@@ -1,0 +1,256 @@
+//! What is to be done: `(spec, inventory) -> steps`. A plan is a value; it is printed, saved,
+//! compared and carried out. Pure.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{self, Facts, Scope};
+use crate::host::{Kind, Original, Program};
+use crate::inventory::{BRIDGE, Inventory};
+use crate::ifcfg;
+use crate::net::IfName;
+use crate::paths;
+use crate::preflight::{Nic, needs_reboot, resolve};
+use crate::render::{self, Slave, Target, Templates, is_ours};
+use crate::spec::{BackendChoice, PifChoice, Spec};
+use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch, is_shared};
+use crate::verify;
+
+/// A plan for one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What was asked for.
+    pub spec: Spec,
+    /// The bond's slaves.
+    pub nics: Vec<Nic>,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// What it has to do with.
+    pub scope: Scope,
+}
+
+/// The plan that makes this host as the spec wants it; one without steps when it is so already.
+///
+/// # Errors
+/// When the spec has a NIC that the host has not (preflight says so before), or a template does
+/// not yield the spec.
+pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan> {
+    let nics: Vec<Nic> = resolve(spec, inv).into_iter().flatten().collect();
+    ensure!(nics.len() == spec.nics.len(), "not every NIC of the spec is on this host");
+    let files = file_changes(spec, inv, templates)?;
+    let pifs = pifs(spec, inv, &nics)?;
+    let device = BondDevice { bond: spec.bond.clone() };
+    let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
+        || inv.kernel.devices.contains_key(spec.bond.as_str());
+    // What the boot scripts read decides what they make; a change of it needs the bond made anew.
+    let scripts_change = files.iter().any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS));
+    let as_asked = verify::is_configured(spec, &nics, inv);
+    let rebuild = scripts_change || !as_asked || !pifs.is_empty();
+
+    let mut steps = Vec::new();
+    backend(spec, inv, &mut steps);
+    if stands && rebuild {
+        steps.push(Step::TakeDown(device.clone()));
+    }
+    steps.extend(pifs);
+    for file in files {
+        steps.push(if file.path == paths::unit_file(&spec.bond) {
+            Step::BootUnit(BootUnit {
+                bond: spec.bond.clone(),
+                unit: paths::unit_name(&spec.bond),
+                file,
+                was_enabled: !missing_link(spec, inv),
+            })
+        } else {
+            Step::File(file)
+        });
+    }
+    if rebuild {
+        steps.push(Step::BringUp(device));
+    }
+    if !steps.is_empty() {
+        steps.push(Step::Verify {
+            bond: spec.bond.to_string(),
+            within: verify::limit(spec).as_secs(),
+        });
+    }
+    let scope = scope(spec, &nics, &steps);
+    Ok(Plan { spec: spec.clone(), nics, steps, scope })
+}
+
+/// The files that are not as the spec wants them.
+///
+/// # Errors
+/// When a template does not yield the spec.
+pub fn file_changes(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Vec<FileChange>> {
+    let slaves: Vec<Slave> = resolve(spec, inv)
+        .into_iter()
+        .flatten()
+        .map(|nic| Slave { device: nic.device, mac: Some(nic.mac) })
+        .collect();
+    Ok(files(spec, inv, render::files(spec, &slaves, &target(inv), templates)?))
+}
+
+/// What kind of host the files are for.
+fn target(inv: &Inventory) -> Target<'_> {
+    let path = |program: Program, usual: &str| {
+        inv.programs.get(&program).cloned().unwrap_or_else(|| usual.to_string())
+    };
+    Target {
+        modprobe_conf: inv.reads_modprobe_conf().then(|| inv.file(paths::MODPROBE_CONF)),
+        unit: !inv.network_service,
+        ifup: path(Program::Ifup, "/sbin/ifup"),
+        ifdown: path(Program::Ifdown, "/sbin/ifdown"),
+    }
+}
+
+fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
+    if spec.backend == BackendChoice::Keep {
+        return;
+    }
+    let from = inv.network_conf.clone().unwrap_or_default();
+    if from != BRIDGE {
+        let is_snapped = |path: &str| {
+            path.starts_with(paths::NETWORK_SCRIPTS)
+                || path == paths::NETWORK_CONF
+                || paths::BLACKLISTS.contains(&path)
+        };
+        let mut files: Vec<Original> = inv
+            .files
+            .iter()
+            .filter(|(path, _)| is_snapped(path))
+            .map(|(path, was)| Original { path: path.clone(), was: was.clone() })
+            .collect();
+        for path in paths::BLACKLISTS {
+            if !inv.files.contains_key(path) {
+                files.push(Original { path: path.into(), was: Kind::Absent });
+            }
+        }
+        steps.push(Step::SwitchBackend(Switch { from, to: BRIDGE.into(), files }));
+    }
+    if needs_reboot(spec, inv) {
+        steps.push(Step::Reboot { backend: BRIDGE.into() });
+    }
+}
+
+fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
+    let host = inv.host_uuid().context("this host has no uuid")?;
+    let knows = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.managed.is_some());
+    let unmanaged = match spec.pif {
+        PifChoice::Auto => knows,
+        PifChoice::Unmanaged => true,
+        PifChoice::Forget => false,
+    };
+    let mut steps = Vec::new();
+    for nic in nics {
+        let record = PifRecord {
+            host: host.clone(),
+            device: nic.device.clone(),
+            mac: nic.mac,
+            was: nic.pif.clone(),
+        };
+        let managed = nic.pif.as_ref().is_some_and(|p| p.managed != Some(false));
+        if managed {
+            steps.push(Step::ForgetPif(record.clone()));
+        }
+        let absent = nic.pif.is_none() && spec.pif == PifChoice::Unmanaged;
+        if unmanaged && (managed || absent) {
+            steps.push(Step::IntroduceUnmanaged(record));
+        }
+    }
+    Ok(steps)
+}
+
+/// The files that must change: those of the bond that are not as rendered, and ours of NICs that
+/// are no longer its slaves.
+fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<FileChange> {
+    let mut all = Vec::new();
+    for (path, kind) in &inv.files {
+        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default());
+        let slave = path.starts_with(paths::NETWORK_SCRIPTS)
+            && is_ours(kind)
+            && ifcfg::parse(&text).get("MASTER") == Some(spec.bond.as_str());
+        if slave && !rendered.iter().any(|(wanted, _)| wanted == path) {
+            all.push((path.clone(), Kind::Absent));
+        }
+    }
+    all.extend(rendered);
+    all.into_iter()
+        .map(|(path, want)| FileChange {
+            was: inv.file(&path).clone(),
+            block_of: is_shared(&path).then(|| spec.bond.to_string()),
+            path,
+            want,
+        })
+        .filter(|change| {
+            let unlinked = change.path == paths::unit_file(&spec.bond) && missing_link(spec, inv);
+            unlinked || !change.was.same_but_time(&change.want)
+        })
+        .collect()
+}
+
+/// Whether the unit of the bond is not enabled.
+fn missing_link(spec: &Spec, inv: &Inventory) -> bool {
+    *inv.file(&paths::unit_link(&spec.bond)) == Kind::Absent
+}
+
+fn scope(spec: &Spec, nics: &[Nic], steps: &[Step]) -> Scope {
+    let mut devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
+    let mut paths = vec![paths::NETWORK_CONF.to_string()];
+    for step in steps {
+        if let Some(change) = step.file() {
+            paths.push(change.path.clone());
+        }
+        match step {
+            Step::SwitchBackend(switch) => paths.extend(switch.files.iter().map(|f| f.path.clone())),
+            Step::BootUnit(unit) => paths.push(paths::unit_link(&unit.bond)),
+            _ => {}
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    devices.sort();
+    Scope { bond: spec.bond.clone(), nics: devices, paths, subnet: spec.address.subnet() }
+}
+
+impl Plan {
+    /// Every file that a step may change, as it was.
+    pub fn originals(&self) -> impl Iterator<Item = Original> {
+        self.steps.iter().flat_map(|step| {
+            let mut all = match step {
+                Step::SwitchBackend(switch) => switch.files.clone(),
+                _ => Vec::new(),
+            };
+            all.extend(step.file().map(|f| Original { path: f.path.clone(), was: f.was.clone() }));
+            all
+        })
+    }
+
+    /// The facts that it rests on, as they are in this inventory.
+    #[must_use]
+    pub fn facts(&self, inv: &Inventory) -> Facts {
+        facts::of(inv, &self.scope)
+    }
+
+    /// Whether a reboot is among its steps.
+    #[must_use]
+    pub fn reboots(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Reboot { .. }))
+    }
+
+    /// What a rollback cannot bring back, a sentence for each.
+    #[must_use]
+    pub fn cannot_be_undone(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for step in &self.steps {
+            if let Step::ForgetPif(record) = step {
+                let uuid = record.was.as_ref().map(|p| p.uuid.to_string()).unwrap_or_default();
+                all.push(format!("the PIF of {} gets another uuid than {uuid}", record.device));
+            }
+            if let Step::IntroduceUnmanaged(record) = step {
+                all.push(format!("a Network object that XAPI may make for the unmanaged {} stays", record.device));
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,240 @@
+//! Templates and a spec make the texts of files. Every rendered text is read back and must
+//! yield the spec, so that a template that was overridden cannot say anything else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tera::{Context, Tera};
+
+use crate::host::Kind;
+use crate::ifcfg;
+use crate::modprobe;
+use crate::net::{IfName, MacAddr};
+use crate::paths;
+use crate::spec::Spec;
+
+/// The first words of every file of ours. None of them is one that the boot scripts grep for
+/// (facts/initscripts.md section 5).
+const MARK: &str = "# xenbond wrote this file";
+
+const MODPROBE: &str = "modprobe.tera";
+const NIC: &str = "ifcfg-nic.tera";
+const BOND: &str = "ifcfg-bond.tera";
+const UNIT: &str = "bond.service.tera";
+
+/// The templates that are compiled in.
+const BUILT_IN: [(&str, &str); 4] = [
+    (MODPROBE, include_str!("../templates/modprobe.tera")),
+    (NIC, include_str!("../templates/ifcfg-nic.tera")),
+    (BOND, include_str!("../templates/ifcfg-bond.tera")),
+    (UNIT, include_str!("../templates/bond.service.tera")),
+];
+
+/// The templates in use.
+pub struct Templates(Tera);
+
+impl Templates {
+    /// The built-in ones, each replaced by the file of its name in `folder`.
+    ///
+    /// # Errors
+    /// When the folder has a file that is no template's, or a template is broken.
+    pub fn load(folder: Option<&Path>) -> Result<Self> {
+        let mut texts: BTreeMap<String, String> =
+            BUILT_IN.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect();
+        if let Some(folder) = folder {
+            let entries = std::fs::read_dir(folder)
+                .with_context(|| format!("reading the template folder {}", folder.display()))?;
+            for entry in entries {
+                let path = entry?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                ensure!(
+                    texts.contains_key(&name),
+                    "{}: there is no template of that name; templates are {}",
+                    path.display(),
+                    BUILT_IN.map(|(name, _)| name).join(", ")
+                );
+                let text = std::fs::read_to_string(&path)
+                    .with_context(|| format!("reading the template {}", path.display()))?;
+                texts.insert(name, text);
+            }
+        }
+        let mut tera = Tera::default();
+        tera.autoescape_on(Vec::<&str>::new());
+        for (name, text) in &texts {
+            tera.add_raw_template(name, text).with_context(|| format!("reading template {name}"))?;
+        }
+        Ok(Self(tera))
+    }
+
+    fn render(&self, name: &str, values: &[(&'static str, String)]) -> Result<String> {
+        let mut context = Context::new();
+        for (key, value) in values {
+            context.insert(*key, value);
+        }
+        self.0.render(name, &context).with_context(|| format!("rendering template {name}"))
+    }
+}
+
+/// A slave as its file names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slave {
+    /// Its device.
+    pub device: IfName,
+    /// What pins it, where it is known.
+    pub mac: Option<MacAddr>,
+}
+
+/// What kind of host the files are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// `/etc/modprobe.conf` as it is, where the host reads it.
+    pub modprobe_conf: Option<&'a Kind>,
+    /// Whether something must bring the bond up at boot.
+    pub unit: bool,
+    /// The paths of `ifup` and `ifdown`, for the unit.
+    pub ifup: String,
+    /// See [`Target::ifup`].
+    pub ifdown: String,
+}
+
+/// Whether the file is one that xenbond wrote.
+#[must_use]
+pub fn is_ours(kind: &Kind) -> bool {
+    kind.bytes().is_some_and(|bytes| bytes.starts_with(MARK.as_bytes()))
+}
+
+/// All files of the bond by path, in the order in which they are written: the slaves' before the
+/// bond's (facts/initscripts.md section 9).
+///
+/// # Errors
+/// When a template does not render, or its text does not say what the spec says.
+pub fn files(spec: &Spec, slaves: &[Slave], target: &Target<'_>, templates: &Templates) -> Result<Vec<(String, Kind)>> {
+    let words = spec.options.words(spec.mode).join(" ");
+    let bond = spec.bond.to_string();
+    let mut all = Vec::new();
+
+    let text = templates.render(MODPROBE, &[("bond", bond.clone()), ("options", words.clone())])?;
+    read_back_modprobe(&text, spec).context(back(MODPROBE))?;
+    all.push(match target.modprobe_conf {
+        Some(Kind::File { bytes, mode, uid, gid, .. }) => {
+            let lines: Vec<String> = text.lines().map(String::from).collect();
+            let merged = modprobe::merge_block(bytes, &bond, &lines)
+                .with_context(|| format!("editing {}", paths::MODPROBE_CONF))?;
+            let kind = Kind::File { bytes: merged, mode: *mode, uid: *uid, gid: *gid, mtime: None };
+            (paths::MODPROBE_CONF.to_string(), kind)
+        }
+        _ => (paths::modprobe_file(&spec.bond), ours(spec, &text)),
+    });
+
+    for slave in slaves {
+        let values = [
+            ("bond", bond.clone()),
+            ("nic", slave.device.to_string()),
+            ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default()),
+        ];
+        let text = templates.render(NIC, &values)?;
+        read_back_nic(&text, spec, slave).context(back(NIC))?;
+        all.push((paths::ifcfg(&slave.device), ours(spec, &text)));
+    }
+
+    let values = [
+        ("bond", bond.clone()),
+        ("address", spec.address.addr.to_string()),
+        ("netmask", spec.address.netmask().to_string()),
+        ("options", words),
+        ("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default()),
+    ];
+    let text = templates.render(BOND, &values)?;
+    read_back_bond(&text, spec).context(back(BOND))?;
+    all.push((paths::ifcfg(&spec.bond), ours(spec, &text)));
+
+    if target.unit {
+        let values = [("bond", bond), ("ifup", target.ifup.clone()), ("ifdown", target.ifdown.clone())];
+        let text = templates.render(UNIT, &values)?;
+        let start = format!("ExecStart={} {}", target.ifup, spec.bond);
+        ensure!(text.lines().any(|l| l == start), "template {UNIT}: it has no line `{start}`");
+        all.push((paths::unit_file(&spec.bond), ours(spec, &text)));
+    }
+    Ok(all)
+}
+
+fn back(template: &str) -> String {
+    format!("reading back what template {template} rendered")
+}
+
+fn ours(spec: &Spec, text: &str) -> Kind {
+    let header = format!("{MARK} for {}; `xenbond rollback` puts back what was here.\n", spec.bond);
+    Kind::new_file(header + text, 0o644)
+}
+
+/// A file for the boot scripts: nothing but comments and constant assignments, and these values.
+fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()> {
+    let read = ifcfg::parse(text);
+    ensure!(read.is_plain(), "it holds more than comments and plain assignments, and the boot scripts would run it");
+    for (key, want) in wanted {
+        let have = read.get(key);
+        ensure!(
+            have == want.as_deref(),
+            "{key} is {}, and the spec wants {}",
+            have.map_or("missing".into(), |v| format!("`{v}`")),
+            want.as_deref().map_or("none".into(), |v| format!("`{v}`"))
+        );
+    }
+    Ok(())
+}
+
+fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()> {
+    expect(
+        text,
+        &[
+            ("DEVICE", Some(slave.device.to_string())),
+            ("MASTER", Some(spec.bond.to_string())),
+            ("SLAVE", Some("yes".into())),
+            ("HWADDR", slave.mac.map(|m| m.to_string())),
+            ("IPADDR", None),
+            ("GATEWAY", None),
+            ("MTU", None),
+        ],
+    )
+}
+
+fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
+    expect(
+        text,
+        &[
+            ("DEVICE", Some(spec.bond.to_string())),
+            ("IPADDR", Some(spec.address.addr.to_string())),
+            ("NETMASK", Some(spec.address.netmask().to_string())),
+            ("PREFIX", None),
+            ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
+            ("ONBOOT", Some("yes".into())),
+            ("MTU", spec.mtu.map(|m| m.to_string())),
+            // A gateway would take the default route from the management interface, and a fixed
+            // MAC has no place on a bond (facts/initscripts.md sections 1 and 8).
+            ("GATEWAY", None),
+            ("HWADDR", None),
+            ("BRIDGE", None),
+        ],
+    )
+}
+
+fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
+    let mut wanted = vec![
+        modprobe_line("alias", spec.bond.as_str(), &["bonding".into()]),
+        modprobe_line("options", spec.bond.as_str(), &spec.options.words(spec.mode)),
+        modprobe_line("options", "bonding", &["max_bonds=0".into()]),
+    ];
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        match wanted.iter().position(|w| *w == line) {
+            Some(at) => drop(wanted.remove(at)),
+            None => bail!("`{}` is not what the spec wants", line.escape_debug()),
+        }
+    }
+    ensure!(wanted.is_empty(), "the line `{}` is missing", wanted.join("` and `"));
+    Ok(())
+}
+
+fn modprobe_line(command: &str, name: &str, rest: &[String]) -> String {
+    format!("{command} {name} {}", rest.join(" "))
+}

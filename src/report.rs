@@ -1,0 +1,296 @@
+//! All text for people and all JSON. Nothing else in the program prints.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use crate::engine::Observer;
+use crate::facts;
+use crate::host::{Cmd, Kind, Program, quoted};
+use crate::inventory::Inventory;
+use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::plan::Plan;
+use crate::preflight::{Code, Finding};
+use crate::step::{FileChange, Step};
+use crate::verify::{self, Check};
+
+/// Writes to standard output. A reader that went away is no error.
+pub fn out(text: &str) {
+    write_all(&mut io::stdout().lock(), text);
+}
+
+/// Writes to standard error.
+pub fn err(text: &str) {
+    write_all(&mut io::stderr().lock(), text);
+}
+
+fn write_all(to: &mut dyn Write, text: &str) {
+    // Losing a terminal must not stop the work, and there is nobody left to tell.
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Prints a JSON document.
+pub fn out_json(value: &Value) {
+    out(&format!("{value:#}\n"));
+}
+
+/// An error for people: what went wrong, then what to type.
+#[must_use]
+pub fn error(text: &str, hint: Option<&str>) -> String {
+    let mut lines = format!("error: {text}\n");
+    if let Some(hint) = hint {
+        lines.push_str(&format!("hint: {hint}\n"));
+    }
+    lines
+}
+
+/// The findings, one paragraph each.
+#[must_use]
+pub fn findings(all: &[Finding]) -> String {
+    let one = |f: &Finding| format!("  {:<7} {}: {}\n          {}\n", f.severity, f.code, f.message, f.hint);
+    all.iter().map(one).collect()
+}
+
+/// The plan for people.
+#[must_use]
+pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
+    let mut text = String::new();
+    let spec = &plan.spec;
+    let nics: Vec<String> = plan.nics.iter().map(|n| format!("{} ({})", n.device, n.mac)).collect();
+    let host = inv.kernel.hostname.as_deref().unwrap_or("this host");
+    text.push_str(&format!("{} on {host}: {} over {}, {}", spec.bond, spec.mode, nics.join(", "), spec.address));
+    if let Some(mtu) = spec.mtu {
+        text.push_str(&format!(", MTU {mtu}"));
+    }
+    text.push_str("\n\n");
+    if !found.is_empty() {
+        text.push_str(&format!("Findings:\n{}\n", findings(found)));
+    }
+    if plan.steps.is_empty() {
+        text.push_str("Nothing to do: the host is configured as asked.\n");
+        return text;
+    }
+    text.push_str("Steps:\n");
+    for (at, step) in plan.steps.iter().enumerate() {
+        text.push_str(&format!("  {}. {}\n", at + 1, step.title()));
+        for cmd in step.commands() {
+            text.push_str(&format!("       $ {}\n", pasteable(&cmd, &inv.programs)));
+        }
+        text.push_str(&format!("     undo: {}\n", step.undo_title()));
+    }
+    let diffs: String = plan.steps.iter().filter_map(Step::file).map(diff).collect();
+    if !diffs.is_empty() {
+        text.push_str(&format!("\nFiles:\n{diffs}"));
+    }
+    let lost = plan.cannot_be_undone();
+    if !lost.is_empty() {
+        text.push_str("\nA rollback cannot bring back:\n");
+        for line in lost {
+            text.push_str(&format!("  - {line}\n"));
+        }
+    }
+    text
+}
+
+/// The whole command line, programs by their path on this host.
+fn argv(cmd: &Cmd, programs: &BTreeMap<Program, String>) -> Vec<String> {
+    let program = programs.get(&cmd.program).cloned().unwrap_or_else(|| cmd.program.to_string());
+    std::iter::once(program).chain(cmd.args.iter().cloned()).collect()
+}
+
+fn pasteable(cmd: &Cmd, programs: &BTreeMap<Program, String>) -> String {
+    argv(cmd, programs).iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A unified diff of a file.
+#[must_use]
+pub fn diff(change: &FileChange) -> String {
+    let text = |kind: &Kind| String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
+    let name = |kind: &Kind| if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() };
+    TextDiff::from_lines(&text(&change.was), &text(&change.want))
+        .unified_diff()
+        .header(&name(&change.was), &name(&change.want))
+        .to_string()
+}
+
+/// `plan --json`
+#[must_use]
+pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Value {
+    let steps: Vec<Value> = plan
+        .iter()
+        .flat_map(|p| &p.steps)
+        .enumerate()
+        .map(|(at, step)| {
+            let commands: Vec<Vec<String>> = step.commands().iter().map(|c| argv(c, &inv.programs)).collect();
+            let files: Vec<Value> = step
+                .file()
+                .map(|f| json!({"path": f.path, "change": change_word(f), "diff": diff(f)}))
+                .into_iter()
+                .collect();
+            json!({
+                "number": at + 1, "title": step.title(), "undo": step.undo_title(),
+                "commands": commands, "files": files, "reboot": matches!(step, Step::Reboot { .. }),
+            })
+        })
+        .collect();
+    json!({
+        "spec": plan.map(|p| &p.spec),
+        "findings": found,
+        "changes": !steps.is_empty(),
+        "steps": steps,
+        "digest": plan.map(|p| facts::digest_of(&p.facts(inv))),
+        "cannot_be_undone": plan.map(Plan::cannot_be_undone),
+    })
+}
+
+fn change_word(change: &FileChange) -> &'static str {
+    match (&change.was, &change.want) {
+        (_, Kind::Absent) => "remove",
+        (Kind::Absent, _) => "create",
+        _ => "replace",
+    }
+}
+
+/// How a run ended, for people: the error goes to standard error, the verdict to standard output.
+pub fn outcome(outcome: &Outcome) {
+    for note in &outcome.notes {
+        err(&format!("note: {note}\n"));
+    }
+    if let Some(text) = &outcome.error {
+        err(&error(text, outcome.hint.as_deref()));
+    } else if let Some(hint) = &outcome.hint {
+        err(&format!("hint: {hint}\n"));
+    }
+    out(&format!("{}\n", verdict(outcome)));
+}
+
+/// The last line: the state that the host is in now.
+#[must_use]
+pub fn verdict(outcome: &Outcome) -> &'static str {
+    match (outcome.ending, outcome.exit) {
+        (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, _) => "Nothing to do.",
+        (Ending::Refused, _) => "Refused: the host is as it was.",
+        (Ending::RolledBack, Exit::RolledBack) => {
+            "Failed and rolled back: the host was compared and is as it was."
+        }
+        (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
+        (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
+        (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
+    }
+}
+
+/// `apply --json` and its like.
+#[must_use]
+pub fn outcome_json(outcome: &Outcome) -> Value {
+    json!({
+        "result": outcome.ending, "exit": outcome.exit.code(), "transaction": outcome.transaction,
+        "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint, "notes": outcome.notes,
+    })
+}
+
+/// An error before there was anything to report on, in the same form.
+#[must_use]
+pub fn failure_json(text: &str, hint: Option<&str>, exit: Exit) -> Value {
+    let failed = Outcome { exit, ..Outcome::refused(text, hint.map(String::from)) };
+    outcome_json(&failed)
+}
+
+/// The checks as a table.
+#[must_use]
+pub fn checks(all: &[Check]) -> String {
+    let name = all.iter().map(|c| c.name.len()).max().unwrap_or(0);
+    let want = all.iter().map(|c| c.want.len()).max().unwrap_or(0).min(32);
+    let mut text = String::new();
+    for check in all {
+        let have = check.have.as_deref().unwrap_or("unknown");
+        let mark = if check.ok { "ok " } else { "BAD" };
+        let seen = if check.ok { String::new() } else { format!("  is {have}") };
+        text.push_str(&format!("  {mark}  {:<name$}  {:<want$}{seen}", check.name, check.want).trim_end().to_string());
+        text.push('\n');
+        if let Some(hint) = &check.hint {
+            text.push_str(&format!("       {hint}\n"));
+        }
+    }
+    text
+}
+
+/// `verify --json`
+#[must_use]
+pub fn checks_json(all: &[Check]) -> Value {
+    json!({"ok": verify::failed(all).is_empty(), "checks": all})
+}
+
+/// `findings`
+#[must_use]
+pub fn codes() -> String {
+    let one = |code: &Code| {
+        format!("{:<26} {:<8} {}\n{:>36}{}\n", code.name(), code.severity(), code.meaning(), "", code.remedy())
+    };
+    Code::ALL.iter().map(one).collect()
+}
+
+/// `findings --json`
+#[must_use]
+pub fn codes_json() -> Value {
+    let one = |code: &Code| json!({"code": code, "severity": code.severity(), "meaning": code.meaning(), "remedy": code.remedy()});
+    json!({"findings": Code::ALL.iter().map(one).collect::<Vec<_>>()})
+}
+
+/// Tells a person what goes on, on standard error.
+pub struct Teller {
+    quiet: bool,
+    yes: bool,
+}
+
+impl Teller {
+    /// `yes`: nobody needs to be asked.
+    #[must_use]
+    pub fn new(quiet: bool, yes: bool) -> Self {
+        Self { quiet, yes }
+    }
+}
+
+impl Observer for Teller {
+    fn begins(&mut self, number: usize, total: usize, title: &str) {
+        if !self.quiet {
+            err(&format!("[{number}/{total}] {title} ... "));
+        }
+    }
+
+    fn ended(&mut self, state: StepState, took: Duration) {
+        if !self.quiet {
+            let word = match state {
+                StepState::Done => "done",
+                StepState::Undone => "undone",
+                StepState::Failed => "FAILED",
+                StepState::NotUndone => "NOT UNDONE",
+                StepState::Pending => "not begun",
+            };
+            err(&format!("{word} ({:.1} s)\n", took.as_secs_f64()));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        err(&format!("note: {text}\n"));
+    }
+
+    fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
+        if !self.quiet {
+            err(&plan(the_plan, found, inv));
+        }
+        let steps = the_plan.steps.len();
+        self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))
+    }
+}
+
+/// Asks a person.
+#[must_use]
+pub fn ask(question: &str) -> bool {
+    err(question);
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

@@ -1,0 +1,159 @@
+//! The steps of a plan. A step is the smallest unit that can be undone; what it does, how it is
+//! undone and the sentences for both stand side by side, in one file for each kind.
+//!
+//! A step holds everything that its undo needs, captured before anything was touched, so that a
+//! rollback needs neither spec nor templates. Both `perform` and `undo` look at the host
+//! afterwards and fail when it is not as it should be: exit codes are no proof.
+
+mod backend;
+mod bond;
+mod file;
+mod pif;
+mod unit;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+pub use backend::Switch;
+pub use bond::BondDevice;
+pub use file::{FileChange, is_shared};
+pub use pif::PifRecord;
+pub use unit::BootUnit;
+
+use crate::host::{Cmd, Host};
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Step {
+    /// Set the backend for the next boot.
+    SwitchBackend(Switch),
+    /// Wait for the reboot that makes it the running one.
+    Reboot {
+        /// The backend that must run after it.
+        backend: String,
+    },
+    /// Take a bond down that must change, and its device away.
+    TakeDown(BondDevice),
+    /// Make XAPI forget a NIC.
+    ForgetPif(PifRecord),
+    /// Introduce the NIC again as one that XAPI leaves alone.
+    IntroduceUnmanaged(PifRecord),
+    /// Write or remove a file.
+    File(FileChange),
+    /// Have the bond come up at every boot.
+    BootUnit(BootUnit),
+    /// Bring the bond up.
+    BringUp(BondDevice),
+    /// Compare the running kernel with what was asked for.
+    Verify {
+        /// The bond.
+        bond: String,
+        /// How long it may take until all is as asked, in seconds.
+        within: u64,
+    },
+}
+
+/// What an undo did besides: work of others that it found and kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Where files that are no longer what we wrote are saved.
+    pub folder: String,
+    /// A sentence for each thing that was kept.
+    pub notes: Vec<String>,
+    /// Paths that may differ from what was recorded, since others changed them.
+    pub paths: Vec<String>,
+}
+
+impl Step {
+    /// What it does, in the imperative.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::SwitchBackend(s) => format!("switch the network backend from {} to {}", s.from, s.to),
+            Self::Reboot { backend } => format!("reboot, so that the {backend} backend runs"),
+            Self::TakeDown(b) => format!("take {} down", b.bond),
+            Self::ForgetPif(p) => format!("make XAPI forget the PIF of {}", p.device),
+            Self::IntroduceUnmanaged(p) => format!("introduce {} to XAPI as unmanaged", p.device),
+            Self::File(f) => f.title(),
+            Self::BootUnit(u) => format!("have {} come up at every boot by {}", u.bond, u.unit),
+            Self::BringUp(b) => format!("bring up {}", b.bond),
+            Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
+        }
+    }
+
+    /// How it is undone, in the imperative.
+    #[must_use]
+    pub fn undo_title(&self) -> String {
+        match self {
+            Self::SwitchBackend(s) => format!("switch the network backend back to {}", s.from),
+            Self::Reboot { .. } => "reboot again, when the backend was switched back".into(),
+            Self::TakeDown(b) => format!("bring {} up as it was", b.bond),
+            Self::ForgetPif(p) => p.undo_title(),
+            Self::IntroduceUnmanaged(p) => format!("make XAPI forget the unmanaged record of {}", p.device),
+            Self::File(f) => f.undo_title(),
+            Self::BootUnit(u) => format!("disable and remove {}", u.unit),
+            Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::Verify { .. } => "nothing to undo".into(),
+        }
+    }
+
+    /// The commands that it runs, word for word.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Cmd> {
+        match self {
+            Self::SwitchBackend(s) => vec![s.command(&s.to)],
+            Self::TakeDown(b) => vec![b.down(), b.delete()],
+            Self::ForgetPif(p) => p.forget_commands(),
+            Self::IntroduceUnmanaged(p) => vec![p.introduce_unmanaged()],
+            Self::BootUnit(u) => u.enable_commands(),
+            Self::BringUp(b) => vec![b.up()],
+            Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
+        }
+    }
+
+    /// The file that it changes.
+    #[must_use]
+    pub fn file(&self) -> Option<&FileChange> {
+        match self {
+            Self::File(change) => Some(change),
+            Self::BootUnit(unit) => Some(&unit.file),
+            _ => None,
+        }
+    }
+
+    /// Does it, and looks whether it is done. Doing it twice is as good as once.
+    ///
+    /// # Errors
+    /// What went wrong; the step must then be undone.
+    pub fn perform(&self, host: &Host) -> Result<()> {
+        match self {
+            Self::SwitchBackend(s) => s.perform(host),
+            Self::TakeDown(b) => b.take_down(host),
+            Self::ForgetPif(p) => p.forget(host),
+            Self::IntroduceUnmanaged(p) => p.introduce(host),
+            Self::File(f) => f.perform(host),
+            Self::BootUnit(u) => u.perform(host),
+            Self::BringUp(b) => b.bring_up(host),
+            // The engine waits for these.
+            Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
+        }
+    }
+
+    /// Undoes it, whether it was done whole, in part or not at all.
+    ///
+    /// # Errors
+    /// What could not be undone.
+    pub fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
+        match self {
+            Self::SwitchBackend(s) => s.undo(host),
+            Self::TakeDown(b) => b.bring_back(host),
+            Self::ForgetPif(p) => p.remember(host),
+            Self::IntroduceUnmanaged(p) => p.forget_unmanaged(host),
+            Self::File(f) => f.undo(host, kept),
+            Self::BootUnit(u) => u.undo(host, kept),
+            Self::BringUp(b) => b.take_down(host),
+            Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
+        }
+    }
+}

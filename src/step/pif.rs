@@ -1,0 +1,141 @@
+//! A NIC's record in XAPI: forgotten, introduced as unmanaged, and brought back whole
+//! (facts/xapi.md sections B1 to B4). Every change is proved by listing again.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Cmd, Host, Output};
+use crate::net::{IfName, MacAddr, Uuid};
+use crate::xe::{self, Pif};
+
+/// A NIC and its record as it was before anything was touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PifRecord {
+    /// XAPI's uuid of the host.
+    pub host: Uuid,
+    /// The NIC.
+    pub device: IfName,
+    /// Its permanent MAC address.
+    pub mac: MacAddr,
+    /// Its record, when it had one.
+    pub was: Option<Pif>,
+}
+
+impl PifRecord {
+    pub(super) fn undo_title(&self) -> String {
+        let plugged = self.was.as_ref().is_some_and(|p| p.attached);
+        let plug = if plugged { ", and plug it" } else { "" };
+        format!("introduce {} to XAPI again with what it had{plug} (its PIF gets a new uuid)", self.device)
+    }
+
+    pub(super) fn forget_commands(&self) -> Vec<Cmd> {
+        let uuid = self.was.iter().map(|p| p.uuid.as_str());
+        uuid.flat_map(|uuid| [xe::unplug(uuid), xe::forget(uuid)]).collect()
+    }
+
+    pub(super) fn introduce_unmanaged(&self) -> Cmd {
+        xe::introduce(&self.host, &self.device, &self.mac, false)
+    }
+
+    /// The NIC's record now.
+    fn now(&self, host: &Host) -> Result<Option<Pif>> {
+        let all = xe::pifs(host, &self.host)?;
+        Ok(all.into_iter().find(|p| p.is_nic() && p.device == self.device.as_str()))
+    }
+
+    pub(super) fn forget(&self, host: &Host) -> Result<()> {
+        let mut last: Option<(Cmd, Output)> = None;
+        for cmd in self.forget_commands() {
+            let output = host.run(&cmd)?;
+            let failed = !output.success();
+            last = Some((cmd, output));
+            if failed {
+                break;
+            }
+        }
+        match (self.now(host)?, last) {
+            (None, _) => Ok(()),
+            // An earlier run has come past this step.
+            (Some(pif), _) if pif.managed == Some(false) => Ok(()),
+            (Some(_), Some((cmd, output))) => {
+                output.check(&cmd)?;
+                bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
+            }
+            (Some(pif), None) => bail!("pif-list shows a PIF of {} that was not there before: {}", self.device, pif.uuid),
+        }
+    }
+
+    pub(super) fn introduce(&self, host: &Host) -> Result<()> {
+        if self.now(host)?.is_some_and(|p| p.managed == Some(false)) {
+            return Ok(());
+        }
+        let cmd = self.introduce_unmanaged();
+        let output = host.run(&cmd)?;
+        match self.now(host)? {
+            Some(pif) if pif.managed == Some(false) => Ok(()),
+            now => {
+                output.check(&cmd)?;
+                bail!(
+                    "`{cmd}` reported success, and pif-list shows {}",
+                    if now.is_some() { "a PIF that XAPI manages" } else { "no PIF" }
+                )
+            }
+        }
+    }
+
+    pub(super) fn forget_unmanaged(&self, host: &Host) -> Result<()> {
+        let Some(pif) = self.now(host)?.filter(|p| p.managed == Some(false)) else { return Ok(()) };
+        let cmd = xe::forget(pif.uuid.as_str());
+        let output = host.run(&cmd)?;
+        if self.now(host)?.is_some() {
+            output.check(&cmd)?;
+            bail!("`{cmd}` reported success, and pif-list still shows {}", self.device);
+        }
+        Ok(())
+    }
+
+    /// Brings the record back: introduced where it is gone, every setting that differs set again,
+    /// plugged or unplugged as it was; then compared.
+    pub(super) fn remember(&self, host: &Host) -> Result<()> {
+        let Some(was) = &self.was else { return Ok(()) };
+        if was.managed != Some(false) {
+            self.forget_unmanaged(host)?;
+        }
+        if self.now(host)?.is_none() {
+            let cmd = xe::introduce(&self.host, &self.device, &self.mac, was.managed != Some(false));
+            let output = host.run(&cmd)?;
+            if self.now(host)?.is_none() {
+                output.check(&cmd)?;
+                bail!("`{cmd}` reported success, and pif-list does not show {}", self.device);
+            }
+        }
+        let now = self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
+        let now = xe::with_maps(host, &self.host, now)?;
+        if settings(&now) != settings(was) {
+            for cmd in xe::restore(now.uuid.as_str(), was) {
+                host.run(&cmd)?.check(&cmd)?;
+            }
+        }
+        if now.attached != was.attached && was.managed != Some(false) {
+            let uuid = now.uuid.as_str();
+            let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
+            host.run(&cmd)?.check(&cmd)?;
+        }
+        let now = self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
+        let now = xe::with_maps(host, &self.host, now)?;
+        ensure!(now.attached == was.attached, "the PIF of {} is {}plugged", self.device, if now.attached { "" } else { "not " });
+        ensure!(
+            settings(&now) == settings(was),
+            "the PIF of {} has {:?}, and had {:?}",
+            self.device,
+            settings(&now),
+            settings(was)
+        );
+        Ok(())
+    }
+}
+
+/// What a forget loses and the commands of [`xe::restore`] set.
+fn settings(pif: &Pif) -> impl PartialEq + std::fmt::Debug {
+    (pif.static_ip(), pif.properties.clone(), pif.other_config.clone(), pif.disallow_unplug)
+}

@@ -1,0 +1,408 @@
+//! Every `xe` command line of the program, and what its answers mean. No other file spells `xe`.
+//!
+//! State is always read by listing it again: exit codes say little and message texts drift
+//! between releases (facts/xapi.md section B0).
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Cmd, Host, Program};
+use crate::net::{IfName, MacAddr, Uuid};
+pub use record::{Record, parse};
+
+/// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// `pif-reconfigure-ip` polls the host for up to 300 s itself (facts/xapi.md section B7).
+const RECONFIGURE_LIMIT: Duration = Duration::from_secs(330);
+
+/// A host of the pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolHost {
+    /// XAPI's uuid; that of this host is `INSTALLATION_UUID` of its inventory file.
+    pub uuid: Uuid,
+    /// What an administrator calls it; neither unique nor the hostname.
+    pub name_label: String,
+    /// Its hostname.
+    pub hostname: String,
+    /// The backend that was running when its XAPI started; a host too old to say is on `bridge`
+    /// (facts/xapi.md section D).
+    pub backend: String,
+    /// Product and version, for people.
+    pub product: String,
+}
+
+/// A physical interface record: of a NIC, a VLAN, a bond or a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pif {
+    /// XAPI's uuid: another one after a forget.
+    pub uuid: Uuid,
+    /// The device; a VLAN's is that of its NIC.
+    pub device: String,
+    /// The MAC address as XAPI knows it.
+    pub mac: String,
+    /// Whether it stands for a NIC.
+    pub physical: bool,
+    /// Whether XAPI touches it; `None` where XAPI has no such field (6.2 and older).
+    pub managed: Option<bool>,
+    /// Whether it is plugged.
+    pub attached: bool,
+    /// VLAN tag; -1: none.
+    pub vlan: i32,
+    /// Set when it stands for a bond.
+    pub bond_master_of: String,
+    /// The managed bond that it is a slave of.
+    pub bond_slave_of: Option<Uuid>,
+    /// A tunnel or SR-IOV relation, as `field: value` pairs; empty on a plain NIC.
+    pub relations: BTreeMap<String, String>,
+    /// Whether the host is managed through it.
+    pub management: bool,
+    /// Its network.
+    pub network: Uuid,
+    /// Whether XAPI refuses to unplug it.
+    pub disallow_unplug: bool,
+    /// IP settings by the names of `pif-list`: those that a forget loses.
+    pub ip: BTreeMap<String, String>,
+    /// `properties`, such as `gro`.
+    pub properties: BTreeMap<String, String>,
+    /// `other-config`, whole.
+    pub other_config: BTreeMap<String, String>,
+}
+
+impl Pif {
+    /// Whether it stands for a NIC itself and not for something on top of one: filtering by
+    /// device alone finds VLANs too (xen-api#5571, facts/xapi.md section H).
+    #[must_use]
+    pub fn is_nic(&self) -> bool {
+        self.physical && self.vlan == -1
+    }
+
+    /// The IP settings that someone made: what DHCP gave is not among them.
+    #[must_use]
+    pub fn static_ip(&self) -> BTreeMap<String, String> {
+        let mut ip = self.ip.clone();
+        if self.ip_mode() == "dhcp" {
+            ip.retain(|name, _| !["IP", "netmask", "gateway", "DNS"].contains(&name.as_str()));
+        }
+        ip
+    }
+
+    /// The IP configuration mode as `pif-reconfigure-ip` takes it.
+    #[must_use]
+    pub fn ip_mode(&self) -> String {
+        self.ip.get("IP-configuration-mode").map_or_else(|| "none".into(), |m| m.to_ascii_lowercase())
+    }
+}
+
+/// A network and its bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// Its bridge.
+    pub bridge: String,
+}
+
+/// A plugged virtual interface of a VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vif {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// Its VM.
+    pub vm: Uuid,
+    /// Its network.
+    pub network: Uuid,
+}
+
+/// A VM that runs on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vm {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// What people call it.
+    pub name_label: String,
+}
+
+/// Machine-made fields of a PIF: no person's text can forge a record among them.
+const PIF_FIELDS: &[&str] = &[
+    "uuid", "device", "MAC", "physical", "managed", "currently-attached", "VLAN", "bond-master-of",
+    "bond-slave-of", "sriov-physical-PIF-of", "sriov-logical-PIF-of", "tunnel-access-PIF-of",
+    "tunnel-transport-PIF-of", "management", "network-uuid", "IP-configuration-mode", "IP", "netmask",
+    "gateway", "IPv6-configuration-mode", "IPv6", "IPv6-gateway", "primary-address-type", "DNS",
+    "disallow-unplug",
+];
+
+/// The IP settings among them, which a forget loses (facts/xapi.md section B4).
+const PIF_IP_FIELDS: &[&str] = &[
+    "IP-configuration-mode", "IP", "netmask", "gateway", "IPv6-configuration-mode", "IPv6",
+    "IPv6-gateway", "primary-address-type", "DNS",
+];
+
+/// Relations that bar a forget.
+const PIF_RELATIONS: &[&str] = &[
+    "sriov-physical-PIF-of", "sriov-logical-PIF-of", "tunnel-access-PIF-of", "tunnel-transport-PIF-of",
+];
+
+/// Maps of a PIF that people write; asked for apart from [`PIF_FIELDS`].
+const PIF_MAPS: &[&str] = &["uuid", "properties", "other-config"];
+
+fn list(class: &str, filters: &[String], params: &[&str]) -> Cmd {
+    let mut args = vec![format!("{class}-list")];
+    args.extend_from_slice(filters);
+    args.push(format!("params={}", params.join(",")));
+    Cmd::read(Program::Xe, &args, LIMIT)
+}
+
+fn read(host: &Host, cmd: &Cmd, params: &[&str], optional: &[&str]) -> Result<Vec<Record>> {
+    let output = host.run(cmd)?.check(cmd)?;
+    let required: Vec<&str> = params.iter().filter(|p| !optional.contains(p)).copied().collect();
+    parse(&output.text(), &required).with_context(|| format!("reading what `{cmd}` printed"))
+}
+
+/// All hosts of the pool.
+///
+/// # Errors
+/// When XAPI does not answer, or not in its own form. So for every reader here.
+pub fn hosts(host: &Host) -> Result<Vec<PoolHost>> {
+    let params = ["uuid", "name-label", "hostname", "software-version"];
+    read(host, &list("host", &[], &params), &params, &["hostname"])?
+        .iter()
+        .map(|record| {
+            let version = record.map("software-version");
+            let part = |key: &str| version.get(key).cloned().unwrap_or_default();
+            Ok(PoolHost {
+                uuid: record.uuid()?,
+                name_label: record.text("name-label"),
+                hostname: record.text("hostname"),
+                backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
+                product: format!("{} {}", part("product_brand"), part("product_version")).trim().to_string(),
+            })
+        })
+        .collect()
+}
+
+/// All PIFs of this host, without `properties` and `other-config`.
+pub fn pifs(host: &Host, of: &Uuid) -> Result<Vec<Pif>> {
+    // Fields of later releases: unknown names in `params=` are left out without a word.
+    let optional: Vec<&str> = PIF_FIELDS
+        .iter()
+        .filter(|f| f.starts_with("sriov") || f.starts_with("tunnel") || f.starts_with("IPv6"))
+        .copied()
+        .chain(["managed", "primary-address-type"])
+        .collect();
+    let records = read(host, &list("pif", &[format!("host-uuid={of}")], PIF_FIELDS), PIF_FIELDS, &optional)?;
+    records.iter().map(pif).collect()
+}
+
+fn pif(record: &Record) -> Result<Pif> {
+    let some = |fields: &[&str]| -> BTreeMap<String, String> {
+        let value = |field: &&str| Some(((*field).to_string(), record.get(field)?.to_string()));
+        fields.iter().filter_map(value).filter(|(_, v)| !v.is_empty()).collect()
+    };
+    Ok(Pif {
+        uuid: record.uuid()?,
+        device: record.text("device"),
+        mac: record.text("MAC").to_ascii_lowercase(),
+        physical: record.bool("physical")?,
+        managed: record.get("managed").is_some().then(|| record.bool("managed")).transpose()?,
+        attached: record.bool("currently-attached")?,
+        vlan: record.text("VLAN").parse().context("VLAN")?,
+        bond_master_of: record.text("bond-master-of"),
+        bond_slave_of: record.reference("bond-slave-of")?,
+        relations: some(PIF_RELATIONS).into_iter().filter(|(_, v)| v != record::NULL).collect(),
+        management: record.bool("management")?,
+        network: record.text("network-uuid").parse().context("network-uuid")?,
+        disallow_unplug: record.bool("disallow-unplug")?,
+        ip: some(PIF_IP_FIELDS),
+        properties: BTreeMap::new(),
+        other_config: BTreeMap::new(),
+    })
+}
+
+/// What people wrote about the PIFs of this host, as `xe` printed it: text that may be ambiguous.
+pub type PifTexts = BTreeMap<Uuid, (String, String)>;
+
+/// `properties` and `other-config` of every PIF of this host.
+pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
+    let cmd = list("pif", &[format!("host-uuid={of}")], PIF_MAPS);
+    let mut texts = PifTexts::new();
+    for record in read(host, &cmd, PIF_MAPS, &["properties"])? {
+        let maps = (record.text("properties"), record.text("other-config"));
+        ensure!(texts.insert(record.uuid()?, maps).is_none(), "`{cmd}` printed a PIF twice");
+    }
+    Ok(texts)
+}
+
+/// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more
+/// than one pair is read key by key (facts/xapi.md section A2).
+///
+/// # Errors
+/// When the keys read one by one do not make up the text.
+fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMap<String, String>> {
+    if !record::is_ambiguous(text) {
+        return Ok(record::map(text));
+    }
+    let mut exact = BTreeMap::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (key, _) = rest.split_once(": ").context("a map without a key")?;
+        let args = ["pif-param-get", &format!("uuid={pif}"), &format!("param-name={field}"), &format!("param-key={key}")];
+        let cmd = Cmd::read(Program::Xe, &args, LIMIT);
+        let value = host.run(&cmd)?.check(&cmd)?.text();
+        let value = value.strip_suffix('\n').unwrap_or(&value).to_string();
+        let pair = format!("{key}: {value}");
+        rest = rest
+            .strip_prefix(&pair)
+            .map(|rest| rest.strip_prefix("; ").unwrap_or(rest))
+            .with_context(|| format!("`{cmd}` does not agree with the {field} that pif-list printed"))?;
+        exact.insert(key.to_string(), value);
+    }
+    Ok(exact)
+}
+
+/// The record with its maps, read exactly.
+///
+/// # Errors
+/// When a map cannot be read exactly, or holds what `xe` could not set again.
+pub fn with_maps(host: &Host, of: &Uuid, pif: Pif) -> Result<Pif> {
+    let texts = pif_texts(host, of)?;
+    fill_maps(host, pif, &texts)
+}
+
+/// The same, with the texts at hand.
+///
+/// # Errors
+/// See [`with_maps`].
+pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts) -> Result<Pif> {
+    let (properties, other_config) = texts.get(&pif.uuid).context("the two lists of PIFs differ")?;
+    let exact = |field: &str, text: &str| {
+        let map = exact_map(host, &pif.uuid, field, text).with_context(|| format!("reading {field}"))?;
+        // Arguments of `xe` are joined with line ends on the wire (facts/xapi.md section A4).
+        match map.iter().find(|(key, value)| key.contains('\n') || value.contains('\n')) {
+            Some((key, _)) => bail!("{field} key `{key}` holds a line end, which `xe` cannot set again"),
+            None => Ok(map),
+        }
+    };
+    let (properties, other_config) = (exact("properties", properties)?, exact("other-config", other_config)?);
+    Ok(Pif { properties, other_config, ..pif })
+}
+
+/// All networks of the pool.
+pub fn networks(host: &Host) -> Result<Vec<Network>> {
+    let params = ["uuid", "bridge"];
+    read(host, &list("network", &[], &params), &params, &[])?
+        .iter()
+        .map(|record| Ok(Network { uuid: record.uuid()?, bridge: record.text("bridge") }))
+        .collect()
+}
+
+/// All plugged VIFs of the pool.
+pub fn vifs(host: &Host) -> Result<Vec<Vif>> {
+    let params = ["uuid", "vm-uuid", "network-uuid"];
+    read(host, &list("vif", &["currently-attached=true".into()], &params), &params, &[])?
+        .iter()
+        .map(|record| {
+            let field = |name| record.text(name).parse::<Uuid>().with_context(|| format!("{name} of a VIF"));
+            Ok(Vif { uuid: record.uuid()?, vm: field("vm-uuid")?, network: field("network-uuid")? })
+        })
+        .collect()
+}
+
+/// The VMs that run (or are paused) on this host, dom0 itself left out.
+pub fn vms(host: &Host, of: &Uuid) -> Result<Vec<Vm>> {
+    let params = ["uuid", "name-label", "power-state"];
+    let filters = [format!("resident-on={of}"), "is-control-domain=false".into()];
+    Ok(read(host, &list("vm", &filters, &params), &params, &[])?
+        .iter()
+        .filter(|record| matches!(record.text("power-state").as_str(), "running" | "paused"))
+        .map(|record| Ok(Vm { uuid: record.uuid()?, name_label: record.text("name-label") }))
+        .collect::<Result<_>>()?)
+}
+
+fn change(args: &[String]) -> Cmd {
+    let limit = if args[0] == "pif-reconfigure-ip" { RECONFIGURE_LIMIT } else { LIMIT };
+    Cmd::change(Program::Xe, args, limit)
+}
+
+fn of_pif(command: &str, pif: &str) -> Cmd {
+    change(&[command.to_string(), format!("uuid={pif}")])
+}
+
+/// Unplugs a PIF: it makes the checks for VIFs and `disallow-unplug` that forget does not make
+/// (facts/xapi.md section B6).
+#[must_use]
+pub fn unplug(pif: &str) -> Cmd {
+    of_pif("pif-unplug", pif)
+}
+
+/// Plugs a PIF.
+#[must_use]
+pub fn plug(pif: &str) -> Cmd {
+    of_pif("pif-plug", pif)
+}
+
+/// Forgets a PIF.
+#[must_use]
+pub fn forget(pif: &str) -> Cmd {
+    of_pif("pif-forget", pif)
+}
+
+/// Introduces the PIF of a NIC; prints its new uuid.
+#[must_use]
+pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cmd {
+    let mut args = vec![
+        "pif-introduce".to_string(),
+        format!("host-uuid={of}"),
+        format!("device={device}"),
+        format!("mac={mac}"),
+    ];
+    if !managed {
+        args.push("managed=false".into());
+    }
+    change(&args)
+}
+
+/// The commands that give a PIF introduced anew what the recorded one had and a forget loses
+/// (facts/xapi.md section B4), all but the plug.
+#[must_use]
+pub fn restore(new: &str, recorded: &Pif) -> Vec<Cmd> {
+    let mut cmds = Vec::new();
+    let set = |args: &[String]| {
+        let mut all = vec!["pif-param-set".to_string(), format!("uuid={new}")];
+        all.extend_from_slice(args);
+        change(&all)
+    };
+    let ip = |name: &str| recorded.ip.get(name).filter(|v| !v.is_empty());
+    if recorded.ip_mode() != "none" {
+        let mut args =
+            vec!["pif-reconfigure-ip".into(), format!("uuid={new}"), format!("mode={}", recorded.ip_mode())];
+        for name in ["IP", "netmask", "gateway", "DNS"] {
+            // A DHCP PIF shows what it was given; only a static one is configured with it.
+            if let Some(value) = ip(name).filter(|_| recorded.ip_mode() == "static") {
+                args.push(format!("{name}={value}"));
+            }
+        }
+        cmds.push(change(&args));
+    }
+    for (key, value) in &recorded.properties {
+        cmds.push(set(&[format!("properties:{key}={value}")]));
+    }
+    for (key, value) in &recorded.other_config {
+        cmds.push(set(&[format!("other-config:{key}={value}")]));
+    }
+    if recorded.disallow_unplug {
+        cmds.push(set(&["disallow-unplug=true".into()]));
+    }
+    cmds
+}
+
+/// Writes the pool's database to disk before a reboot.
+#[must_use]
+pub fn sync_database() -> Cmd {
+    change(&["pool-sync-database".into()])
+}

@@ -1,0 +1,200 @@
+//! The model of a dom0 as programs: called as `xe`, `ifup` and so on, it is that program of the
+//! root that its own path lies in; called as `standin`, it makes and alters such roots.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use xenbond::host::{Clock, Status};
+use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::{Model, builtin};
+
+const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [PATCH_JSON_FILE] | reboot ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    match run(&args) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("standin: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn run(args: &[OsString]) -> Result<u8> {
+    let called = PathBuf::from(args.first().context("no name")?);
+    let name = called.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let words: Vec<String> = args[1..].iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    if !name.starts_with("standin") {
+        return program(&root_of(&called)?, &name, &words);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["create", root, flavour, backend, patch @ ..] => {
+            create(Path::new(root), flavour, backend, patch.first().copied())?;
+        }
+        ["reboot", root] => with(Path::new(root), Model::reboot)?,
+        ["state", root] => {
+            let state = with(Path::new(root), |model| Ok(model.state()))?;
+            println!("{}", serde_json::to_string_pretty(&state)?);
+        }
+        ["set", root, patch] => {
+            let patch = read_patch(patch)?;
+            with(Path::new(root), |model| {
+                let state = patched(model.state(), &patch)?;
+                model.change(|now| *now = state);
+                Ok(())
+            })?;
+        }
+        ["tick", root] => tick(Path::new(root)),
+        _ => bail!(USAGE),
+    }
+    Ok(0)
+}
+
+/// The root that a program's path lies in.
+fn root_of(called: &Path) -> Result<PathBuf> {
+    let called = std::path::absolute(called)?;
+    let root = called.ancestors().skip(1).find(|folder| folder.join(".dom0").is_dir());
+    Ok(root
+        .with_context(|| format!("{} lies in no root of the model", called.display()))?
+        .to_path_buf())
+}
+
+/// Opens the model of a root alone, lets real time pass in it, works on it and keeps it.
+fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(root.join(".dom0/lock"))
+        .context("opening the lock")?;
+    lock.lock().context("locking the model")?;
+    let shared = fs::canonicalize(root.join(".dom0/pool.json"))?.with_extension("lock");
+    let pool = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(shared)
+        .context("opening the pool's lock")?;
+    pool.lock().context("locking the pool")?;
+    let since = fs::metadata(root.join(".dom0/host.json"))?.modified()?;
+    let model = Model::open(root)?;
+    let passed =
+        SystemTime::now().duration_since(since).unwrap_or_default().min(Duration::from_secs(600));
+    model.pause(passed);
+    let result = work(&model)?;
+    model.save()?;
+    Ok(result)
+}
+
+fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
+    let (output, waiting) = with(root, |model| {
+        let output = model.execute(name, words);
+        let waiting =
+            model.state().dom0.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some())
+                || model.state().dom0.xapi_up_at.is_some();
+        Ok((output, waiting))
+    })?;
+    if waiting {
+        keep_time(root);
+    }
+    if output.status == Status::TimedOut {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+    std::io::stdout().write_all(&output.stdout)?;
+    std::io::stderr().write_all(&output.stderr)?;
+    match output.status {
+        Status::Exited(code) => Ok(u8::try_from(code & 0xff)?),
+        _ => Ok(124),
+    }
+}
+
+/// Leaves a process behind that rewrites `/proc` while something of the kernel is under way.
+fn keep_time(root: &Path) {
+    let Ok(me) = std::env::current_exe() else { return };
+    let null = Stdio::null;
+    let mut tick = Command::new(me);
+    tick.arg0("standin")
+        .arg("tick")
+        .arg(root)
+        .stdin(null())
+        .stdout(null())
+        .stderr(null())
+        .process_group(0);
+    // Without it time stands still between commands, which only makes a test slower.
+    let _ = tick.spawn();
+}
+
+/// Lets time pass until nothing is under way, or the root is gone. One at a time.
+fn tick(root: &Path) {
+    let Ok(alone) = File::create(root.join(".dom0/tick")) else { return };
+    if alone.try_lock().is_err() {
+        return;
+    }
+    for _ in 0..1200 {
+        std::thread::sleep(Duration::from_millis(100));
+        let waiting = with(root, |model| {
+            let dom0 = model.state().dom0;
+            let slaves = dom0.bonds.values().flat_map(|b| &b.slaves);
+            Ok(slaves.into_iter().any(|s| s.until.is_some()) || dom0.xapi_up_at.is_some())
+        });
+        if !waiting.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+fn create(root: &Path, flavour: &str, backend: &str, patch: Option<&str>) -> Result<()> {
+    let flavour: Flavour = serde_json::from_value(Value::from(flavour)).context(USAGE)?;
+    let backend: Backend = serde_json::from_value(Value::from(backend)).context(USAGE)?;
+    let mut state = builtin::pool(flavour, backend);
+    if let Some(patch) = patch {
+        state = patched(state, &read_patch(patch)?)?;
+    }
+    let model = Model::create(root, state)?;
+    let me = std::env::current_exe()?;
+    for path in model.program_files() {
+        let real = root.join(path);
+        fs::remove_file(&real).with_context(|| format!("replacing {path}"))?;
+        symlink(&me, &real).with_context(|| format!("linking {path}"))?;
+    }
+    Ok(())
+}
+
+fn read_patch(path: &str) -> Result<Value> {
+    let text = fs::read(path).with_context(|| format!("reading {path}"))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {path}"))
+}
+
+/// RFC 7396.
+fn patched(state: State, patch: &Value) -> Result<State> {
+    let mut value = serde_json::to_value(state)?;
+    merge(&mut value, patch);
+    serde_json::from_value(value).context("the patched state is no state")
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
