@@ -75,7 +75,11 @@ fn file(path: &str, kind: &Kind, bond: &IfName) -> String {
         Kind::Link { target } => format!("a link to {target}"),
         Kind::Other => "no file".into(),
         Kind::File { bytes, mode, uid, gid, .. } => {
-            let rest = if is_shared(path) { modprobe::remove_block(bytes, bond.as_str()).ok().flatten() } else { None };
+            let rest = if is_shared(path) {
+                modprobe::remove_block(bytes, bond.as_str()).ok().flatten()
+            } else {
+                None
+            };
             let bytes = rest.as_ref().unwrap_or(bytes);
             format!("{} bytes, {}, mode {mode:04o}, owner {uid}:{gid}", bytes.len(), digest(bytes))
         }
@@ -124,7 +128,8 @@ pub fn differences(before: &Facts, now: &Facts) -> Vec<(String, String)> {
         .into_iter()
         .filter(|name| before.get(*name) != now.get(*name))
         .map(|name| {
-            let value = |facts: &Facts| facts.get(name).map_or("not set", String::as_str).to_string();
+            let value =
+                |facts: &Facts| facts.get(name).map_or("not set", String::as_str).to_string();
             (name.clone(), format!("{name}: was {}, is {}", value(before), value(now)))
         })
         .collect()
@@ -140,8 +145,8 @@ pub fn digest_of(facts: &Facts) -> String {
 /// FNV-1a, 64 bits: it tells a change from none; nobody attacks it, for who can write these files
 /// is root already.
 fn digest(bytes: &[u8]) -> String {
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     format!("{hash:016x}")
 }

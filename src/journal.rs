@@ -174,7 +174,11 @@ fn history(id: &str) -> String {
 /// When its files are there and cannot be understood.
 pub fn summary(host: &Host) -> Result<Option<Summary>> {
     let open = Transaction::open(host)?.filter(|t| t.phase() != Phase::RolledBack);
-    Ok(open.map(|t| Summary { id: t.header.id.clone(), spec: t.header.plan.spec.clone(), phase: t.phase() }))
+    Ok(open.map(|t| Summary {
+        id: t.header.id.clone(),
+        spec: t.header.plan.spec.clone(),
+        phase: t.phase(),
+    }))
 }
 
 impl Transaction {
@@ -270,7 +274,9 @@ impl Transaction {
             Event::Waiting { boot_id } => Phase::WaitingForReboot { boot_id: boot_id.clone() },
             Event::Verified => Phase::Done,
             Event::RollingBack { .. } => Phase::RollingBack,
-            Event::RollbackWaiting { boot_id } => Phase::RollbackWaiting { boot_id: boot_id.clone() },
+            Event::RollbackWaiting { boot_id } => {
+                Phase::RollbackWaiting { boot_id: boot_id.clone() }
+            }
             Event::RolledBack => Phase::RolledBack,
             Event::Begin { .. } if phase != Phase::RollingBack => Phase::Applying,
             _ => phase,
@@ -361,7 +367,13 @@ impl Lock {
         host.make_dir(&join(paths::STATE, "history"), 0o700)?;
         let path = join(paths::STATE, "lock");
         let real = host.real_path(&path);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&real);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&real);
         let mut file = open.with_context(|| format!("opening {path}"))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -370,10 +382,15 @@ impl Lock {
                 let _ = file.read_to_string(&mut holder);
                 bail!("another xenbond is changing this host: {}", holder.trim());
             }
-            Err(std::fs::TryLockError::Error(e)) => return Err(e).with_context(|| format!("locking {path}")),
+            Err(std::fs::TryLockError::Error(e)) => {
+                return Err(e).with_context(|| format!("locking {path}"));
+            }
         }
         let words = format!("pid {}, since {}\n", std::process::id(), now(host));
-        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(words.as_bytes()));
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(words.as_bytes()));
         written.with_context(|| format!("writing {path}"))?;
         Ok(Self { _file: file })
     }

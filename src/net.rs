@@ -362,7 +362,9 @@ impl Ipv4Net {
 impl FromStr for Ipv4Net {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let shape = || format!("`{}` is no IPv4 address with prefix (172.16.51.11/24)", text.escape_debug());
+        let shape = || {
+            format!("`{}` is no IPv4 address with prefix (172.16.51.11/24)", text.escape_debug())
+        };
         let Some((addr, prefix)) = text.split_once('/') else { bail!(shape()) };
         let Ok(addr) = addr.parse::<Ipv4Addr>() else { bail!(shape()) };
         let Some(prefix) = decimal(prefix).filter(|p| *p <= 32) else { bail!(shape()) };

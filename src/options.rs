@@ -126,7 +126,15 @@ pub const TABLE: [Row; 15] = [
     Row {
         opt: Opt::ArpValidate,
         name: "arp_validate",
-        values: Values::Words(&["none", "active", "backup", "all", "filter", "filter_active", "filter_backup"]),
+        values: Values::Words(&[
+            "none",
+            "active",
+            "backup",
+            "all",
+            "filter",
+            "filter_active",
+            "filter_backup",
+        ]),
         // Before Linux 3.15 active-backup alone took it.
         modes: &[ActiveBackup],
         proc: None,
@@ -183,7 +191,14 @@ pub const TABLE: [Row; 15] = [
     Row {
         opt: Opt::XmitHashPolicy,
         name: "xmit_hash_policy",
-        values: Values::Words(&["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"]),
+        values: Values::Words(&[
+            "layer2",
+            "layer3+4",
+            "layer2+3",
+            "encap2+3",
+            "encap3+4",
+            "vlan+srcmac",
+        ]),
         modes: &[BalanceXor, Ieee8023ad],
         proc: Some(|s| s.xmit_hash_policy.clone()),
     },
@@ -242,13 +257,20 @@ impl Row {
         match self.values {
             Values::Number(min, max) => match decimal(text).filter(|n| (min..=max).contains(n)) {
                 Some(n) => Ok(Value::Number(n)),
-                None => bail!("`{shown}` is no value for {}: it takes a whole number from {min} to {max}", self.name),
+                None => bail!(
+                    "`{shown}` is no value for {}: it takes a whole number from {min} to {max}",
+                    self.name
+                ),
             },
             Values::Words(words) => {
                 let by_number = || decimal(text).and_then(|n| words.get(n as usize));
                 match words.iter().find(|w| **w == text).or_else(by_number) {
                     Some(word) => Ok(Value::Word(word)),
-                    None => bail!("`{shown}` is no value for {}: it takes {}", self.name, words.join(", ")),
+                    None => bail!(
+                        "`{shown}` is no value for {}: it takes {}",
+                        self.name,
+                        words.join(", ")
+                    ),
                 }
             }
             Values::Slave => Ok(Value::Slave(text.parse()?)),
@@ -256,7 +278,10 @@ impl Row {
                 let mut targets = Vec::new();
                 for part in text.split(',').map(str::trim) {
                     let Ok(target) = part.parse::<Ipv4Addr>() else {
-                        bail!("`{shown}` is no value for {}: it takes IPv4 addresses with commas", self.name);
+                        bail!(
+                            "`{shown}` is no value for {}: it takes IPv4 addresses with commas",
+                            self.name
+                        );
                     };
                     ensure!(!targets.contains(&target), "{} names {target} twice", self.name);
                     targets.push(target);
@@ -386,7 +411,11 @@ impl Options {
         for (row, value) in self.iter() {
             if !row.modes.contains(&mode) {
                 let modes: Vec<&str> = row.modes.iter().map(|m| m.name()).collect();
-                bail!("{}={value} is not for mode {mode}: it belongs to {}", row.name, modes.join(", "));
+                bail!(
+                    "{}={value} is not for mode {mode}: it belongs to {}",
+                    row.name,
+                    modes.join(", ")
+                );
             }
         }
         let miimon = self.number(Opt::Miimon).unwrap_or(0);

@@ -104,7 +104,15 @@ impl Outcome {
     /// One without steps.
     #[must_use]
     pub fn new(ending: Ending, exit: Exit) -> Self {
-        Self { ending, exit, transaction: None, steps: Vec::new(), error: None, hint: None, notes: Vec::new() }
+        Self {
+            ending,
+            exit,
+            transaction: None,
+            steps: Vec::new(),
+            error: None,
+            hint: None,
+            notes: Vec::new(),
+        }
     }
 
     /// Refused: nothing was touched.

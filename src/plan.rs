@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{self, Facts, Scope};
 use crate::host::{Kind, Original, Program};
-use crate::inventory::{BRIDGE, Inventory};
 use crate::ifcfg;
+use crate::inventory::{BRIDGE, Inventory};
 use crate::net::IfName;
 use crate::paths;
 use crate::preflight::{Nic, needs_reboot, resolve};
@@ -82,7 +82,11 @@ pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan
 ///
 /// # Errors
 /// When a template does not yield the spec.
-pub fn file_changes(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Vec<FileChange>> {
+pub fn file_changes(
+    spec: &Spec,
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Vec<FileChange>> {
     let slaves: Vec<Slave> = resolve(spec, inv)
         .into_iter()
         .flatten()
@@ -202,7 +206,9 @@ fn scope(spec: &Spec, nics: &[Nic], steps: &[Step]) -> Scope {
             paths.push(change.path.clone());
         }
         match step {
-            Step::SwitchBackend(switch) => paths.extend(switch.files.iter().map(|f| f.path.clone())),
+            Step::SwitchBackend(switch) => {
+                paths.extend(switch.files.iter().map(|f| f.path.clone()))
+            }
             Step::BootUnit(unit) => paths.push(paths::unit_link(&unit.bond)),
             _ => {}
         }
@@ -248,7 +254,10 @@ impl Plan {
                 all.push(format!("the PIF of {} gets another uuid than {uuid}", record.device));
             }
             if let Step::IntroduceUnmanaged(record) = step {
-                all.push(format!("a Network object that XAPI may make for the unmanaged {} stays", record.device));
+                all.push(format!(
+                    "a Network object that XAPI may make for the unmanaged {} stays",
+                    record.device
+                ));
             }
         }
         all

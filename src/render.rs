@@ -40,8 +40,10 @@ impl Templates {
     /// # Errors
     /// When the folder has a file that is no template's, or a template is broken.
     pub fn load(folder: Option<&Path>) -> Result<Self> {
-        let mut texts: BTreeMap<String, String> =
-            BUILT_IN.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect();
+        let mut texts: BTreeMap<String, String> = BUILT_IN
+            .iter()
+            .map(|(name, text)| ((*name).to_string(), (*text).to_string()))
+            .collect();
         if let Some(folder) = folder {
             let entries = std::fs::read_dir(folder)
                 .with_context(|| format!("reading the template folder {}", folder.display()))?;
@@ -62,7 +64,8 @@ impl Templates {
         let mut tera = Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
         for (name, text) in &texts {
-            tera.add_raw_template(name, text).with_context(|| format!("reading template {name}"))?;
+            tera.add_raw_template(name, text)
+                .with_context(|| format!("reading template {name}"))?;
         }
         Ok(Self(tera))
     }
@@ -109,7 +112,12 @@ pub fn is_ours(kind: &Kind) -> bool {
 ///
 /// # Errors
 /// When a template does not render, or its text does not say what the spec says.
-pub fn files(spec: &Spec, slaves: &[Slave], target: &Target<'_>, templates: &Templates) -> Result<Vec<(String, Kind)>> {
+pub fn files(
+    spec: &Spec,
+    slaves: &[Slave],
+    target: &Target<'_>,
+    templates: &Templates,
+) -> Result<Vec<(String, Kind)>> {
     let words = spec.options.words(spec.mode).join(" ");
     let bond = spec.bond.to_string();
     let mut all = Vec::new();
@@ -150,7 +158,8 @@ pub fn files(spec: &Spec, slaves: &[Slave], target: &Target<'_>, templates: &Tem
     all.push((paths::ifcfg(&spec.bond), ours(spec, &text)));
 
     if target.unit {
-        let values = [("bond", bond), ("ifup", target.ifup.clone()), ("ifdown", target.ifdown.clone())];
+        let values =
+            [("bond", bond), ("ifup", target.ifup.clone()), ("ifdown", target.ifdown.clone())];
         let text = templates.render(UNIT, &values)?;
         let start = format!("ExecStart={} {}", target.ifup, spec.bond);
         ensure!(text.lines().any(|l| l == start), "template {UNIT}: it has no line `{start}`");
@@ -171,7 +180,10 @@ fn ours(spec: &Spec, text: &str) -> Kind {
 /// A file for the boot scripts: nothing but comments and constant assignments, and these values.
 fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()> {
     let read = ifcfg::parse(text);
-    ensure!(read.is_plain(), "it holds more than comments and plain assignments, and the boot scripts would run it");
+    ensure!(
+        read.is_plain(),
+        "it holds more than comments and plain assignments, and the boot scripts would run it"
+    );
     for (key, want) in wanted {
         let have = read.get(key);
         ensure!(

@@ -50,7 +50,9 @@ pub fn error(text: &str, hint: Option<&str>) -> String {
 /// The findings, one paragraph each.
 #[must_use]
 pub fn findings(all: &[Finding]) -> String {
-    let one = |f: &Finding| format!("  {:<7} {}: {}\n          {}\n", f.severity, f.code, f.message, f.hint);
+    let one = |f: &Finding| {
+        format!("  {:<7} {}: {}\n          {}\n", f.severity, f.code, f.message, f.hint)
+    };
     all.iter().map(one).collect()
 }
 
@@ -61,7 +63,13 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
     let spec = &plan.spec;
     let nics: Vec<String> = plan.nics.iter().map(|n| format!("{} ({})", n.device, n.mac)).collect();
     let host = inv.kernel.hostname.as_deref().unwrap_or("this host");
-    text.push_str(&format!("{} on {host}: {} over {}, {}", spec.bond, spec.mode, nics.join(", "), spec.address));
+    text.push_str(&format!(
+        "{} on {host}: {} over {}, {}",
+        spec.bond,
+        spec.mode,
+        nics.join(", "),
+        spec.address
+    ));
     if let Some(mtu) = spec.mtu {
         text.push_str(&format!(", MTU {mtu}"));
     }
@@ -109,8 +117,10 @@ fn pasteable(cmd: &Cmd, programs: &BTreeMap<Program, String>) -> String {
 #[must_use]
 pub fn diff(change: &FileChange) -> String {
     let text = |kind: &Kind| String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
-    let name = |kind: &Kind| if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() };
-    TextDiff::from_lines(&text(&change.was), &text(&change.want))
+    let name = |kind: &Kind| {
+        if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() }
+    };
+    TextDiff::from_lines(text(&change.was), text(&change.want))
         .unified_diff()
         .header(&name(&change.was), &name(&change.want))
         .to_string()
@@ -124,7 +134,8 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
         .flat_map(|p| &p.steps)
         .enumerate()
         .map(|(at, step)| {
-            let commands: Vec<Vec<String>> = step.commands().iter().map(|c| argv(c, &inv.programs)).collect();
+            let commands: Vec<Vec<String>> =
+                step.commands().iter().map(|c| argv(c, &inv.programs)).collect();
             let files: Vec<Value> = step
                 .file()
                 .map(|f| json!({"path": f.path, "change": change_word(f), "diff": diff(f)}))
@@ -209,7 +220,9 @@ pub fn checks(all: &[Check]) -> String {
         let have = check.have.as_deref().unwrap_or("unknown");
         let mark = if check.ok { "ok " } else { "BAD" };
         let seen = if check.ok { String::new() } else { format!("  is {have}") };
-        text.push_str(&format!("  {mark}  {:<name$}  {:<want$}{seen}", check.name, check.want).trim_end().to_string());
+        text.push_str(
+            format!("  {mark}  {:<name$}  {:<want$}{seen}", check.name, check.want).trim_end(),
+        );
         text.push('\n');
         if let Some(hint) = &check.hint {
             text.push_str(&format!("       {hint}\n"));
@@ -228,7 +241,14 @@ pub fn checks_json(all: &[Check]) -> Value {
 #[must_use]
 pub fn codes() -> String {
     let one = |code: &Code| {
-        format!("{:<26} {:<8} {}\n{:>36}{}\n", code.name(), code.severity(), code.meaning(), "", code.remedy())
+        format!(
+            "{:<26} {:<8} {}\n{:>36}{}\n",
+            code.name(),
+            code.severity(),
+            code.meaning(),
+            "",
+            code.remedy()
+        )
     };
     Code::ALL.iter().map(one).collect()
 }

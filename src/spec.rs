@@ -27,7 +27,11 @@ pub enum NicRef {
 impl std::str::FromStr for NicRef {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        if text.contains(':') { Ok(Self::Mac(text.parse()?)) } else { Ok(Self::Device(text.parse()?)) }
+        if text.contains(':') {
+            Ok(Self::Mac(text.parse()?))
+        } else {
+            Ok(Self::Device(text.parse()?))
+        }
     }
 }
 
@@ -70,12 +74,20 @@ impl std::str::FromStr for Probe {
             Some((addr, port)) => (addr, Some(port)),
             None => (text, None),
         };
-        let shape = || anyhow!("`{}` is no probe: it must be an IPv4 address, or one with a port (172.16.51.2:2049)", text.escape_debug());
+        let shape = || {
+            anyhow!(
+                "`{}` is no probe: it must be an IPv4 address, or one with a port (172.16.51.2:2049)",
+                text.escape_debug()
+            )
+        };
         let addr = addr.parse().map_err(|_| shape())?;
         let port = match port {
             None => None,
             Some(port) => Some(
-                decimal(port).and_then(|p| u16::try_from(p).ok()).filter(|p| *p > 0).ok_or_else(shape)?,
+                decimal(port)
+                    .and_then(|p| u16::try_from(p).ok())
+                    .filter(|p| *p > 0)
+                    .ok_or_else(shape)?,
             ),
         };
         Ok(Self { addr, port })
@@ -173,7 +185,8 @@ pub struct Request {
 const MTU_RANGE: std::ops::RangeInclusive<u32> = 68..=65_535;
 
 /// Keys of `[bond]` that are no option of the driver.
-const KEYS: [&str; 9] = ["name", "nics", "mode", "mtu", "probes", "backend", "pif", "address", "netmask"];
+const KEYS: [&str; 9] =
+    ["name", "nics", "mode", "mtu", "probes", "backend", "pif", "address", "netmask"];
 
 /// Where a value came from, for the sentence that refuses it.
 #[derive(Clone, Debug)]
@@ -217,13 +230,18 @@ impl Raw {
     pub fn file(&mut self, file: &str, text: &str) -> Result<()> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check_lines(file, text)?;
-        let options = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
-        let ini = Ini::load_from_str_opt(text, options).with_context(|| format!("reading {file}"))?;
+        let options =
+            ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
+        let ini =
+            Ini::load_from_str_opt(text, options).with_context(|| format!("reading {file}"))?;
         let mut seen = BTreeSet::new();
         for (section, properties) in &ini {
             let Some(section) = section.map(str::trim) else {
                 if let Some((key, _)) = properties.iter().next() {
-                    bail!("{file}: key `{}` stands before the first section; sections are [bond], [addresses] and [nics HOST]", key.escape_debug());
+                    bail!(
+                        "{file}: key `{}` stands before the first section; sections are [bond], [addresses] and [nics HOST]",
+                        key.escape_debug()
+                    );
                 }
                 continue;
             };
@@ -235,7 +253,10 @@ impl Raw {
                     "bond" => bond_key(&source, key)?,
                     "addresses" => key.to_string(),
                     _ if section.starts_with("nics ") => {
-                        ensure!(key == "nics", "{source}: unknown key; this section has only `nics`");
+                        ensure!(
+                            key == "nics",
+                            "{source}: unknown key; this section has only `nics`"
+                        );
                         key.to_string()
                     }
                     _ => bail!(
@@ -243,7 +264,10 @@ impl Raw {
                         section.escape_debug()
                     ),
                 };
-                ensure!(seen.insert((section.to_string(), name.clone())), "{source}: this key stands twice");
+                ensure!(
+                    seen.insert((section.to_string(), name.clone())),
+                    "{source}: this key stands twice"
+                );
                 match section {
                     "bond" => {
                         self.values.insert(name, (source, value));
@@ -278,13 +302,27 @@ impl Raw {
         let mode = self.take("mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
         let mtu = self.take("mtu", |text| {
             decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
-                anyhow!("`{}` is no MTU: it must be a whole number from {} to {}", text.escape_debug(), MTU_RANGE.start(), MTU_RANGE.end())
+                anyhow!(
+                    "`{}` is no MTU: it must be a whole number from {} to {}",
+                    text.escape_debug(),
+                    MTU_RANGE.start(),
+                    MTU_RANGE.end()
+                )
             })
         })?;
         let probes = self.take("probes", |text| list(text, "probe"))?.unwrap_or_default();
-        let backend = self.take("backend", |text| word(text, &[("bridge", BackendChoice::Bridge), ("keep", BackendChoice::Keep)]))?;
+        let backend = self.take("backend", |text| {
+            word(text, &[("bridge", BackendChoice::Bridge), ("keep", BackendChoice::Keep)])
+        })?;
         let pif = self.take("pif", |text| {
-            word(text, &[("auto", PifChoice::Auto), ("forget", PifChoice::Forget), ("unmanaged", PifChoice::Unmanaged)])
+            word(
+                text,
+                &[
+                    ("auto", PifChoice::Auto),
+                    ("forget", PifChoice::Forget),
+                    ("unmanaged", PifChoice::Unmanaged),
+                ],
+            )
         })?;
         let addresses = self.addresses()?;
         let host_nics = self.host_nics()?;
@@ -298,11 +336,15 @@ impl Raw {
         debug_assert!(self.values.is_empty(), "every known key is taken: {:?}", self.values);
 
         if nics.is_none() && host_nics.is_empty() {
-            bail!("the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]");
+            bail!(
+                "the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]"
+            );
         }
         let first = match &addresses {
             Addresses::One(address) => *address,
-            Addresses::PerHost(all) => *all.values().next().expect("`addresses` refuses an empty list"),
+            Addresses::PerHost(all) => {
+                *all.values().next().expect("`addresses` refuses an empty list")
+            }
         };
         let common = Spec {
             bond,
@@ -327,7 +369,8 @@ impl Raw {
 
     fn addresses(&mut self) -> Result<Addresses> {
         let netmask = self.take("netmask", |text| {
-            text.parse::<Ipv4Addr>().map_err(|_| anyhow!("`{}` is no netmask (255.255.255.0)", text.escape_debug()))
+            text.parse::<Ipv4Addr>()
+                .map_err(|_| anyhow!("`{}` is no netmask (255.255.255.0)", text.escape_debug()))
         })?;
         let single = self.take("address", |text| {
             let net = match netmask {
@@ -357,10 +400,14 @@ impl Raw {
             all.insert(host, net);
         }
         match (single, all.is_empty()) {
-            (Some(_), false) => bail!("[bond] address and [addresses] exclude each other: one is for a single host, the other for a pool"),
+            (Some(_), false) => bail!(
+                "[bond] address and [addresses] exclude each other: one is for a single host, the other for a pool"
+            ),
             (Some(address), true) => Ok(Addresses::One(address)),
             (None, false) => Ok(Addresses::PerHost(all)),
-            (None, true) => bail!("the bond has no address: give --address IP/PREFIX, or one for each host in [addresses]"),
+            (None, true) => bail!(
+                "the bond has no address: give --address IP/PREFIX, or one for each host in [addresses]"
+            ),
         }
     }
 
@@ -390,11 +437,22 @@ fn check_lines(file: &str, text: &str) -> Result<()> {
         }
         if let Some(section) = line.strip_prefix('[') {
             let Some(section) = section.strip_suffix(']') else {
-                bail!("{at}: `{}` is no section: it must be [NAME] alone on its line", line.escape_debug());
+                bail!(
+                    "{at}: `{}` is no section: it must be [NAME] alone on its line",
+                    line.escape_debug()
+                );
             };
-            ensure!(sections.insert(section.trim().to_string()), "{at}: section [{}] stands twice", section.escape_debug());
+            ensure!(
+                sections.insert(section.trim().to_string()),
+                "{at}: section [{}] stands twice",
+                section.escape_debug()
+            );
         } else {
-            ensure!(line.contains('='), "{at}: `{}` is neither a [section] nor a `key = value`", line.escape_debug());
+            ensure!(
+                line.contains('='),
+                "{at}: `{}` is neither a [section] nor a `key = value`",
+                line.escape_debug()
+            );
         }
     }
     Ok(())
@@ -505,13 +563,18 @@ impl Request {
                     names.join(" or "),
                     all.keys().map(HostName::as_str).collect::<Vec<_>>().join(", ")
                 ),
-                [(a, _), (b, _), ..] => bail!("[addresses] names this host twice, as {a} and as {b}"),
+                [(a, _), (b, _), ..] => {
+                    bail!("[addresses] names this host twice, as {a} and as {b}")
+                }
             };
         }
         if let Some((_, nics)) = self.host_nics.iter().find(|(host, _)| mine(host)) {
             spec.nics.clone_from(nics);
         }
-        ensure!(!spec.nics.is_empty(), "the spec names no NICs for this host: neither [bond] nor a [nics HOST] section does");
+        ensure!(
+            !spec.nics.is_empty(),
+            "the spec names no NICs for this host: neither [bond] nor a [nics HOST] section does"
+        );
         Ok(spec)
     }
 
@@ -550,7 +613,9 @@ impl Request {
             Addresses::One(_) => vec![(None, self.common.clone())],
             Addresses::PerHost(all) => all
                 .keys()
-                .filter_map(|host| Some((Some(host.clone()), self.for_host(&[host.to_string()]).ok()?)))
+                .filter_map(|host| {
+                    Some((Some(host.clone()), self.for_host(&[host.to_string()]).ok()?))
+                })
                 .collect(),
         }
     }

@@ -53,7 +53,13 @@ impl Check {
 
 impl std::fmt::Display for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: wanted {}, have {}", self.name, self.want, self.have.as_deref().unwrap_or("unknown"))
+        write!(
+            f,
+            "{}: wanted {}, have {}",
+            self.name,
+            self.want,
+            self.have.as_deref().unwrap_or("unknown")
+        )
     }
 }
 
@@ -149,7 +155,8 @@ fn driver(status: &BondStatus) -> Check {
         Some(false) => status.driver_version.clone(),
         None => None,
     };
-    Check::new("driver", "the kernel's", have).because("another program imitates the bonding driver: is the running backend bridge?")
+    Check::new("driver", "the kernel's", have)
+        .because("another program imitates the bonding driver: is the running backend bridge?")
 }
 
 /// One value from two witnesses. Where both speak they must agree.
@@ -181,7 +188,9 @@ fn option(spec: &Spec, row: &Row, value: &Value, status: &BondStatus, kernel: &K
         have = Some("0".into());
     }
     let hint = match row.opt {
-        Opt::Miimon => "link monitoring is not what was asked for: module options are ignored when the driver is already loaded",
+        Opt::Miimon => {
+            "link monitoring is not what was asked for: module options are ignored when the driver is already loaded"
+        }
         _ => "the driver did not take the option; `dmesg | grep bond` tells why",
     };
     Check::new(row.name, row.normal(&value.to_string()), have)
@@ -214,15 +223,21 @@ fn slave(nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
         _ => (mii, format!("check cable and switch port of {device}")),
     };
     vec![
-        Check::new(format!("{device} permanent MAC"), nic.mac.to_string(), slave.perm_hwaddr.clone())
-            .because("another NIC has taken this name"),
+        Check::new(
+            format!("{device} permanent MAC"),
+            nic.mac.to_string(),
+            slave.perm_hwaddr.clone(),
+        )
+        .because("another NIC has taken this name"),
         Check::new(format!("{device} link"), "up", have).settling().because(hint),
     ]
 }
 
 fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
     let device = |nic: &Nic| kernel.devices.get(nic.device.as_str());
-    let of = |read: &dyn Fn(&Nic) -> Option<String>| -> Vec<Option<String>> { nics.iter().map(read).collect() };
+    let of = |read: &dyn Fn(&Nic) -> Option<String>| -> Vec<Option<String>> {
+        nics.iter().map(read).collect()
+    };
     let speeds = of(&|nic| {
         let proc = status.slave(nic.device.as_str()).and_then(|s| s.speed_mbps);
         proc.or_else(|| device(nic)?.speed).map(|mbps| format!("{mbps} Mb/s"))
@@ -235,7 +250,8 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
         .into_iter()
         .map(|(name, values)| {
             let known: Vec<&String> = values.iter().flatten().collect();
-            let equal = known.len() == nics.len() && known.windows(2).all(|pair| pair[0] == pair[1]);
+            let equal =
+                known.len() == nics.len() && known.windows(2).all(|pair| pair[0] == pair[1]);
             let have = if equal {
                 "the same on all".to_string()
             } else {
@@ -244,7 +260,9 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
                 });
                 each.collect::<Vec<_>>().join(", ")
             };
-            Check::new(name, "the same on all", Some(have)).settling().because("set the switch ports alike")
+            Check::new(name, "the same on all", Some(have))
+                .settling()
+                .because("set the switch ports alike")
         })
         .collect()
 }
@@ -252,7 +270,9 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
 fn bond_link(bond: &str, status: &BondStatus, kernel: &Kernel) -> Check {
     let carrier = kernel.devices.get(bond).and_then(|d| d.carrier);
     let have = match (status.mii_status.clone(), carrier) {
-        (Some(mii), Some(false)) if mii == "up" => Some("up in /proc, no carrier in /sys".to_string()),
+        (Some(mii), Some(false)) if mii == "up" => {
+            Some("up in /proc, no carrier in /sys".to_string())
+        }
         (mii, _) => mii,
     };
     Check::new(format!("{bond} link"), "up", have).settling().because("no slave carries traffic")
@@ -278,8 +298,10 @@ fn active_slave(spec: &Spec, status: &BondStatus) -> Option<Check> {
 
 fn lacp(nics: &[Nic], status: &BondStatus) -> Check {
     let active = status.lacp.as_ref().and_then(|l| l.active_aggregator.as_ref());
-    let ids: Vec<Option<u32>> =
-        nics.iter().map(|n| status.slave(n.device.as_str()).and_then(|s| s.aggregator_id)).collect();
+    let ids: Vec<Option<u32>> = nics
+        .iter()
+        .map(|n| status.slave(n.device.as_str()).and_then(|s| s.aggregator_id))
+        .collect();
     let together = ids.iter().all(|id| id.is_some() && *id == ids[0]);
     let partner = active.and_then(crate::bonding::Aggregator::has_partner);
     let want = format!("{} ports in one aggregator, with a partner", nics.len());
@@ -295,7 +317,8 @@ fn lacp(nics: &[Nic], status: &BondStatus) -> Check {
         let each = nics.iter().zip(&ids).map(|(n, id)| format!("{} in {}", n.device, shown(id)));
         (
             Some(format!("aggregators apart: {}", each.collect::<Vec<_>>().join(", "))),
-            "the switch has the ports in different groups, or with different keys or speeds".to_string(),
+            "the switch has the ports in different groups, or with different keys or speeds"
+                .to_string(),
         )
     } else {
         (Some(want.clone()), String::new())
@@ -315,8 +338,13 @@ fn address(spec: &Spec, kernel: &Kernel) -> Check {
     let route = !kernel.addresses_known
         && kernel.routes.iter().any(|r| r.device == bond && r.to == spec.address.subnet());
     let want = format!("{} on {bond}", spec.address);
-    let have = if route { Some(want.clone()) } else { Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") }) };
-    Check::new("address", want, have).because("ifup leaves the bond without address when another host answers for it")
+    let have = if route {
+        Some(want.clone())
+    } else {
+        Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") })
+    };
+    Check::new("address", want, have)
+        .because("ifup leaves the bond without address when another host answers for it")
 }
 
 fn default_route(bond: &str, kernel: &Kernel) -> Check {

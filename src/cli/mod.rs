@@ -6,8 +6,8 @@ mod rehearse;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
@@ -70,8 +70,11 @@ pub fn main(args: &[std::ffi::OsString]) -> Exit {
                 Some(_) => (Exit::Usage, Some("xenbond --help")),
                 None => (Exit::Refused, None),
             };
-            let chain: Vec<String> =
-                error.chain().map(ToString::to_string).filter(|t| *t != Usage.to_string()).collect();
+            let chain: Vec<String> = error
+                .chain()
+                .map(ToString::to_string)
+                .filter(|t| *t != Usage.to_string())
+                .collect();
             let text = chain.join(": ");
             if json {
                 report::out_json(&report::failure_json(&text, hint, exit));
@@ -104,8 +107,12 @@ struct SavedPlan {
 
 impl Run {
     fn new(cli: &Cli) -> Result<Self> {
-        let root = std::path::absolute(&cli.root).with_context(|| format!("--root {}", cli.root.display()))?;
-        ensure!(root.is_dir(), anyhow!("--root {}: there is no such folder", cli.root.display()).context(Usage));
+        let root = std::path::absolute(&cli.root)
+            .with_context(|| format!("--root {}", cli.root.display()))?;
+        ensure!(
+            root.is_dir(),
+            anyhow!("--root {}: there is no such folder", cli.root.display()).context(Usage)
+        );
         Ok(Self {
             host: Host::of_machine(&root),
             json: cli.json,
@@ -121,7 +128,9 @@ impl Run {
             Command::Resume => {
                 self.hold_signals()?;
                 let templates = Templates::load(None)?;
-                self.ended(&self.engine(&templates, &[]).resume(&mut Teller::new(self.quiet, true))?)
+                self.ended(
+                    &self.engine(&templates, &[]).resume(&mut Teller::new(self.quiet, true))?,
+                )
             }
             Command::Rollback(args) => self.rollback(args),
             Command::Verify(args) => self.verify(args),
@@ -153,7 +162,8 @@ impl Run {
     fn hold_signals(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&self.interrupt)).context("setting up signals")?;
+            signal_hook::flag::register(signal, Arc::clone(&self.interrupt))
+                .context("setting up signals")?;
         }
         let nobody = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, nobody).context("setting up signals")?;
@@ -206,8 +216,13 @@ impl Run {
         let saved: Option<SavedPlan> = match &args.plan {
             None => None,
             Some(file) => {
-                let read = || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
-                Some(read().with_context(|| format!("reading the plan {}", file.display())).context(Usage)?)
+                let read =
+                    || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+                Some(
+                    read()
+                        .with_context(|| format!("reading the plan {}", file.display()))
+                        .context(Usage)?,
+                )
             }
         };
         let request = match &saved {
@@ -235,7 +250,8 @@ impl Run {
         let agrees = |tx: &journal::Transaction| {
             let steps = &tx.header.plan.steps;
             if !self.quiet {
-                let undo: Vec<String> = steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
+                let undo: Vec<String> =
+                    steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
                 report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
             }
             args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
@@ -246,16 +262,26 @@ impl Run {
     fn verify(&self, args: &args::Verify) -> Result<Exit> {
         let templates = templates(args.templates.as_deref())?;
         let (spec, inv) = if args.spec.is_empty() {
-            let name = args.name.as_deref().map(str::parse::<IfName>).transpose().context("BOND").context(Usage)?;
+            let name = args
+                .name
+                .as_deref()
+                .map(str::parse::<IfName>)
+                .transpose()
+                .context("BOND")
+                .context(Usage)?;
             let spec = self.known_spec(name.as_ref())?;
             let inv = engine::look_for(&self.host, &spec)?;
             (spec, inv)
         } else {
-            ensure!(args.name.is_none(), anyhow!("a bond and a spec were both given: one of them is enough").context(Usage));
+            ensure!(
+                args.name.is_none(),
+                anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
+            );
             let situation = engine::look(&self.host, &request(&args.spec)?)?;
             (situation.spec, situation.inv)
         };
-        let nics: Vec<preflight::Nic> = preflight::resolve(&spec, &inv).into_iter().flatten().collect();
+        let nics: Vec<preflight::Nic> =
+            preflight::resolve(&spec, &inv).into_iter().flatten().collect();
         ensure!(nics.len() == spec.nics.len(), "not every NIC of {} is on this host", spec.bond);
         let mut checks = verify::wait(&self.host, &spec, &nics, verify::limit(&spec))?;
         checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
@@ -276,8 +302,14 @@ impl Run {
     fn known_spec(&self, bond: Option<&IfName>) -> Result<Spec> {
         match journal::summary(&self.host)? {
             Some(last) if bond.is_none_or(|b| last.spec.bond == *b) => Ok(last.spec),
-            Some(last) => bail!("the last change made {}, and not {}: give the spec", last.spec.bond, bond.map_or("", IfName::as_str)),
-            None => bail!("xenbond has made no bond here, so there is nothing to compare with: give the spec"),
+            Some(last) => bail!(
+                "the last change made {}, and not {}: give the spec",
+                last.spec.bond,
+                bond.map_or("", IfName::as_str)
+            ),
+            None => bail!(
+                "xenbond has made no bond here, so there is nothing to compare with: give the spec"
+            ),
         }
     }
 
@@ -297,24 +329,33 @@ impl Run {
             Some(bond) => {
                 let bond: IfName = bond.parse().context("BOND").context(Usage)?;
                 let path = format!("/proc/net/bonding/{bond}");
-                let text = self.host.read_text(&path)?.with_context(|| format!("there is no bond {bond}: {path} is missing"))?;
+                let text = self
+                    .host
+                    .read_text(&path)?
+                    .with_context(|| format!("there is no bond {bond}: {path} is missing"))?;
                 bonds.push((Some(bond.to_string()), text));
             }
             None => {
                 for name in self.host.list("/proc/net/bonding")? {
-                    let text = self.host.read_text(&format!("/proc/net/bonding/{name}"))?.unwrap_or_default();
+                    let text = self
+                        .host
+                        .read_text(&format!("/proc/net/bonding/{name}"))?
+                        .unwrap_or_default();
                     bonds.push((Some(name), text));
                 }
             }
         }
-        let read: Vec<_> = bonds.iter().map(|(name, text)| (name.as_deref(), bonding::parse(text))).collect();
+        let read: Vec<_> =
+            bonds.iter().map(|(name, text)| (name.as_deref(), bonding::parse(text))).collect();
         if self.json {
-            let all: Vec<_> = read.iter().map(|(name, status)| bonding::to_json(*name, status)).collect();
+            let all: Vec<_> =
+                read.iter().map(|(name, status)| bonding::to_json(*name, status)).collect();
             report::out_json(&json!({"bonds": all}));
         } else if read.is_empty() {
             report::out("This host has no bonds.\n");
         } else {
-            let all: Vec<String> = read.iter().map(|(name, status)| bonding::table(*name, status)).collect();
+            let all: Vec<String> =
+                read.iter().map(|(name, status)| bonding::table(*name, status)).collect();
             report::out(&all.join("\n"));
         }
         Ok(Exit::AsAsked)
@@ -352,7 +393,11 @@ fn check_codes(accept: &[String]) -> Result<()> {
     for code in accept {
         ensure!(
             preflight::Code::ALL.iter().any(|c| c.name() == code),
-            anyhow!("--accept {}: there is no finding of that code; `xenbond findings` lists them", code.escape_debug()).context(Usage)
+            anyhow!(
+                "--accept {}: there is no finding of that code; `xenbond findings` lists them",
+                code.escape_debug()
+            )
+            .context(Usage)
         );
     }
     Ok(())
@@ -369,7 +414,8 @@ fn may_ask(yes: bool) -> Result<()> {
 
 fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
     let facts = saved.plan.facts(&now.situation.inv);
-    let moved: Vec<String> = facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
+    let moved: Vec<String> =
+        facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
     ensure!(moved.is_empty(), "the saved plan is stale: {}", moved.join("; "));
     ensure!(
         now.plan.as_ref() == Some(&saved.plan),
@@ -398,9 +444,10 @@ fn render_files(args: &args::Render) -> Result<Exit> {
             .iter()
             .map(|nic| match nic {
                 NicRef::Device(device) => Ok(Slave { device: device.clone(), mac: None }),
-                NicRef::Mac(mac) => bail!(anyhow!(
-                    "NIC {mac}: without a host its device is not known: name it by device"
-                ).context(Usage)),
+                NicRef::Mac(mac) => bail!(
+                    anyhow!("NIC {mac}: without a host its device is not known: name it by device")
+                        .context(Usage)
+                ),
             })
             .collect::<Result<Vec<_>>>()?;
         for (path, kind) in render::files(&spec, &slaves, &target, &templates)? {

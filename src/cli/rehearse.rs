@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -50,7 +50,10 @@ impl Watch for Striker {
         if self.dead.load(Ordering::SeqCst) {
             bail!("the power is off");
         }
-        if !matches!(effect, Effect::Run(_) | Effect::Rename(..) | Effect::Remove(_) | Effect::Append(_)) {
+        if !matches!(
+            effect,
+            Effect::Run(_) | Effect::Rename(..) | Effect::Remove(_) | Effect::Append(_)
+        ) {
             return Ok(());
         }
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
@@ -86,11 +89,17 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
     } else {
         request(&args.spec)?
     };
-    let folder = tempfile::Builder::new().prefix("xenbond-rehearse-").tempdir().context("making a folder")?;
+    let folder = tempfile::Builder::new()
+        .prefix("xenbond-rehearse-")
+        .tempdir()
+        .context("making a folder")?;
     let stage = Stage::new(folder.path(), start(args.dom0), args, quiet)?;
     stage.tell("A rehearsal on a model of a dom0: nothing of this machine is touched.\n");
     let before = stage.snapshot()?;
-    let forward = stage.forward(&wanted)?;
+    let forward = match stage.forward(&wanted) {
+        Err(error) if stage.struck() => Outcome::refused(format!("{error:#}"), None),
+        other => other?,
+    };
     let mut outcome = forward.clone();
     if forward.ending == Ending::Done {
         stage.show_result(&wanted)?;
@@ -98,8 +107,14 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
     }
     let differences = differences(&before, &stage.snapshot()?);
     let equal = differences.is_empty();
-    let refused = forward.ending == Ending::Refused;
-    let exit = if equal && !refused { Exit::AsAsked } else if refused { Exit::Refused } else { Exit::Incomplete };
+    let refused = forward.ending == Ending::Refused && !stage.struck();
+    let exit = if equal && !refused {
+        Exit::AsAsked
+    } else if refused {
+        Exit::Refused
+    } else {
+        Exit::Incomplete
+    };
     outcome.exit = exit;
     if json {
         report::out_json(&json!({
@@ -118,7 +133,10 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
     }
     let effects = stage.striker.count.load(Ordering::SeqCst);
     report::out(&if equal {
-        format!("Compared {} files and all of XAPI's records: the model is as it was ({effects} effects).\n", before.len())
+        format!(
+            "Compared {} files and all of XAPI's records: the model is as it was ({effects} effects).\n",
+            before.len()
+        )
     } else {
         "The model is NOT as it was.\n".to_string()
     });
@@ -149,9 +167,18 @@ impl Stage {
             cuts_power: args.power_cut_at.is_some(),
             dead: AtomicBool::new(false),
         });
-        let host = Host::new(root, Arc::clone(&model) as Arc<dyn Runner>, Arc::clone(&model) as Arc<dyn Clock>)
-            .watched(Arc::clone(&striker) as Arc<dyn Watch>);
+        let host = Host::new(
+            root,
+            Arc::clone(&model) as Arc<dyn Runner>,
+            Arc::clone(&model) as Arc<dyn Clock>,
+        )
+        .watched(Arc::clone(&striker) as Arc<dyn Watch>);
         Ok(Self { model, host, striker, templates: Templates::load(None)?, quiet })
+    }
+
+    /// Whether the effect that was to go wrong did.
+    fn struck(&self) -> bool {
+        self.striker.at.is_some_and(|at| at <= self.striker.count.load(Ordering::SeqCst))
     }
 
     fn tell(&self, text: &str) {
@@ -162,8 +189,12 @@ impl Stage {
 
     fn with<T>(&self, act: impl FnOnce(&Engine<'_>, &mut dyn Observer) -> Result<T>) -> Result<T> {
         let never = AtomicBool::new(false);
-        let engine =
-            Engine { host: &self.host, templates: &self.templates, accepted: &[], interrupt: &never };
+        let engine = Engine {
+            host: &self.host,
+            templates: &self.templates,
+            accepted: &[],
+            interrupt: &never,
+        };
         act(&engine, &mut Teller::new(self.quiet, true))
     }
 
@@ -176,7 +207,8 @@ impl Stage {
 
     fn forward(&self, request: &Request) -> Result<Outcome> {
         self.tell("\n$ xenbond apply --yes --spec bond.ini\n");
-        let applied = self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)));
+        let applied =
+            self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)));
         self.to_the_end(applied)
     }
 
@@ -218,13 +250,13 @@ impl Stage {
     fn back(&self) -> Result<Outcome> {
         self.tell("\n$ xenbond rollback --yes\n");
         let again = || self.said(self.with(|engine, observer| engine.rollback(|_| true, observer)));
-        let mut outcome = self.to_the_end(again())?;
-        if outcome.ending == Ending::RollbackIncomplete {
-            // The effect that was made to fail was one of the rollback's own.
-            self.tell("\n$ xenbond rollback --yes\n");
-            outcome = self.to_the_end(again())?;
+        let outcome = self.to_the_end(again());
+        if matches!(&outcome, Ok(o) if o.ending == Ending::RolledBack) {
+            return outcome;
         }
-        Ok(outcome)
+        // What struck was an effect of the rollback itself: the same command finishes it.
+        self.tell("\n$ xenbond rollback --yes\n");
+        self.to_the_end(again())
     }
 
     /// Every file of the host but our own state, and XAPI's records without the PIFs' uuids.
@@ -247,7 +279,9 @@ impl Stage {
 }
 
 fn files(folder: &Path, name: &str, all: &mut BTreeMap<String, String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
+    {
         let entry = entry?;
         let path = format!("{name}/{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type()?;
@@ -263,5 +297,6 @@ fn files(folder: &Path, name: &str, all: &mut BTreeMap<String, String>) -> Resul
 }
 
 fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
-    crate::facts::differences(before, after).into_iter().map(|(_, text)| text).collect()
+    let short = |text: String| text.chars().take(200).collect::<String>().replace('\n', " ");
+    crate::facts::differences(before, after).into_iter().map(|(_, text)| short(text)).collect()
 }

@@ -91,7 +91,12 @@ impl Engine<'_> {
 
     /// Takes the steps that are left. After a run that was `cut_off` every step is taken again:
     /// what it had done to the kernel may be gone, and a step taken twice is as good as once.
-    pub(super) fn run(&self, mut tx: Transaction, cut_off: bool, observer: &mut dyn Observer) -> Outcome {
+    pub(super) fn run(
+        &self,
+        mut tx: Transaction,
+        cut_off: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
         let mut reports = reports(&tx);
         for (at, step) in steps.iter().enumerate() {
@@ -120,7 +125,8 @@ impl Engine<'_> {
                 self.record(&mut tx, Event::Done { step: number })
             };
             let ends = (StepState::Done, StepState::Failed);
-            if let Err(error) = self.timed(&mut reports, number, &step.title(), ends, observer, act) {
+            if let Err(error) = self.timed(&mut reports, number, &step.title(), ends, observer, act)
+            {
                 let why = format!("step {number}/{} ({}): {error:#}", steps.len(), step.title());
                 return self.roll_back(tx, &why, false, observer);
             }
@@ -132,7 +138,11 @@ impl Engine<'_> {
     }
 
     /// Whether the plan may go on after its reboot.
-    pub(super) fn after_reboot(&self, tx: &mut Transaction, observer: &mut dyn Observer) -> Result<()> {
+    pub(super) fn after_reboot(
+        &self,
+        tx: &mut Transaction,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let plan = tx.header.plan.clone();
         let inv = look_for(self.host, &plan.spec)?;
         if let Some(error) = &inv.xapi_error {
@@ -150,8 +160,12 @@ impl Engine<'_> {
         let findings = preflight::check(&plan.spec, &inv);
         for finding in &findings {
             match finding.severity {
-                Severity::Error => bail!("after the reboot: {} ({})", finding.message, finding.code),
-                Severity::Warning => observer.note(&format!("warning: {} ({})", finding.message, finding.code)),
+                Severity::Error => {
+                    bail!("after the reboot: {} ({})", finding.message, finding.code)
+                }
+                Severity::Warning => {
+                    observer.note(&format!("warning: {} ({})", finding.message, finding.code))
+                }
                 Severity::Note => {}
             }
         }
@@ -186,7 +200,11 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
         let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
         let hint = failed.iter().find_map(|c| c.hint.clone());
         Outcome::refused(
-            format!("{} is configured as asked and does not work as asked: {}", spec.bond, all.join("; ")),
+            format!(
+                "{} is configured as asked and does not work as asked: {}",
+                spec.bond,
+                all.join("; ")
+            ),
             hint,
         )
     };

@@ -94,13 +94,16 @@ impl Engine<'_> {
         let boot = self.boot_id()?;
         match open.phase() {
             Phase::Done => return Ok(outcome(&open, Ending::NothingToDo, Exit::AsAsked)),
-            Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id } if boot_id == boot => {
+            Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id }
+                if boot_id == boot =>
+            {
                 return Ok(waiting(&open));
             }
             _ => {}
         }
         let _lock = Lock::take(self.host)?;
-        let mut tx = Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        let mut tx =
+            Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         match tx.phase() {
             Phase::Done => Ok(outcome(&tx, Ending::NothingToDo, Exit::AsAsked)),
             Phase::Applying => {
@@ -140,7 +143,11 @@ impl Engine<'_> {
     fn await_xapi(&self, observer: &mut dyn Observer) {
         if self.host.programs().contains_key(&Program::XapiWaitInitComplete) {
             let seconds = XAPI_START.as_secs().to_string();
-            let cmd = Cmd::read(Program::XapiWaitInitComplete, &[&seconds], XAPI_START + Duration::from_secs(10));
+            let cmd = Cmd::read(
+                Program::XapiWaitInitComplete,
+                &[&seconds],
+                XAPI_START + Duration::from_secs(10),
+            );
             match self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
                 Ok(_) => {}
                 Err(error) => observer.note(&format!("{error:#}")),
@@ -199,7 +206,11 @@ fn reports(tx: &Transaction) -> Vec<StepReport> {
 }
 
 fn outcome(tx: &Transaction, ending: Ending, exit: Exit) -> Outcome {
-    Outcome { transaction: Some(tx.header.id.clone()), steps: reports(tx), ..Outcome::new(ending, exit) }
+    Outcome {
+        transaction: Some(tx.header.id.clone()),
+        steps: reports(tx),
+        ..Outcome::new(ending, exit)
+    }
 }
 
 /// The outcome while nothing goes on before a reboot.

@@ -45,15 +45,21 @@ impl Engine<'_> {
         let changed = self.changed_since(&open)?;
         if !changed.is_empty() && !self.accepted.iter().any(|code| code == FILE_CHANGED) {
             return Ok(Outcome::refused(
-                format!("changed since xenbond recorded them, and not by xenbond: {} ({FILE_CHANGED})", changed.join(", ")),
-                Some(format!("they would be left as they are now: xenbond rollback --accept {FILE_CHANGED}")),
+                format!(
+                    "changed since xenbond recorded them, and not by xenbond: {} ({FILE_CHANGED})",
+                    changed.join(", ")
+                ),
+                Some(format!(
+                    "they would be left as they are now: xenbond rollback --accept {FILE_CHANGED}"
+                )),
             ));
         }
         if !agrees(&open) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
         let _lock = Lock::take(self.host)?;
-        let mut tx = Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        let mut tx =
+            Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         for path in changed {
             self.record(&mut tx, Event::Kept { path })?;
         }
@@ -67,7 +73,8 @@ impl Engine<'_> {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;
-        let ours: Vec<&str> = steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+        let ours: Vec<&str> =
+            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
         let mut changed = Vec::new();
         for step in steps {
             let Step::SwitchBackend(switch) = step else { continue };
@@ -114,14 +121,20 @@ impl Engine<'_> {
             let ends = (StepState::Undone, StepState::NotUndone);
             let act = |_: &mut dyn Observer| step.undo(self.host, &mut kept);
             match self.timed(&mut reports, number, &title, ends, observer, act) {
-                Ok(()) => errors.extend(self.record(&mut tx, Event::Undone { step: number }).err().map(|e| format!("{e:#}"))),
+                Ok(()) => errors.extend(
+                    self.record(&mut tx, Event::Undone { step: number })
+                        .err()
+                        .map(|e| format!("{e:#}")),
+                ),
                 Err(error) => errors.push(format!("{title}: {error:#}")),
             }
         }
         for path in std::mem::take(&mut kept.paths) {
-            errors.extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
+            errors
+                .extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
         }
-        let compared = if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };
+        let compared =
+            if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };
         let done = match compared {
             Compared::Same => self.record(&mut tx, Event::RolledBack).err(),
             Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
@@ -166,7 +179,12 @@ impl Engine<'_> {
     }
 
     fn wait_for_reboot(&self, tx: &mut Transaction) -> Result<()> {
-        let touched_xapi = tx.header.plan.steps.iter().any(|s| matches!(s, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_)));
+        let touched_xapi = tx
+            .header
+            .plan
+            .steps
+            .iter()
+            .any(|s| matches!(s, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_)));
         if touched_xapi {
             let cmd = xe::sync_database();
             self.host.run(&cmd)?.check(&cmd)?;
@@ -184,7 +202,9 @@ impl Engine<'_> {
         loop {
             let now = match look_for(self.host, &plan.spec) {
                 Ok(inv) => plan.facts(&inv),
-                Err(error) => return Compared::Different(vec![format!("reading the host again: {error:#}")]),
+                Err(error) => {
+                    return Compared::Different(vec![format!("reading the host again: {error:#}")]);
+                }
             };
             let mut differences = facts::differences(&tx.header.before, &now);
             differences.retain(|(name, _)| !kept.contains(name));
@@ -196,7 +216,9 @@ impl Engine<'_> {
                 return Compared::NeedsReboot;
             }
             if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {
-                return Compared::Different(differences.into_iter().map(|(_, text)| text).collect());
+                return Compared::Different(
+                    differences.into_iter().map(|(_, text)| text).collect(),
+                );
             }
             self.host.clock().pause(Duration::from_millis(200));
         }

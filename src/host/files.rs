@@ -113,7 +113,9 @@ mod blob {
             Blob::Hex { hex } => hex
                 .as_bytes()
                 .chunks(2)
-                .map(|pair| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()))
+                .map(|pair| {
+                    std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok())
+                })
                 .collect::<Option<_>>()
                 .ok_or_else(|| D::Error::custom("bytes in hex are broken")),
         }
@@ -143,7 +145,9 @@ impl Host {
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match fs::read(self.followed(path)) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
             Err(e) => Err(e).with_context(|| format!("reading {path}")),
         }
     }
@@ -203,7 +207,9 @@ impl Host {
     pub fn original(&self, path: &str) -> Result<Original> {
         let real = self.real_path(path);
         let was = match real.symlink_metadata() {
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Kind::Absent,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Kind::Absent
+            }
             Err(e) => return Err(e).with_context(|| format!("reading {path}")),
             Ok(meta) if meta.is_symlink() => Kind::Link {
                 target: fs::read_link(&real)
@@ -234,7 +240,8 @@ impl Host {
         let temp = temp_path(&real);
         if temp.symlink_metadata().is_ok() {
             // Left by a run that was cut off between write and rename.
-            self.remove_file(&temp).with_context(|| format!("removing the leftover {}", temp.display()))?;
+            self.remove_file(&temp)
+                .with_context(|| format!("removing the leftover {}", temp.display()))?;
         }
         let now = self.original(path)?.was;
         if now == *want {
@@ -252,7 +259,8 @@ impl Host {
             }
             Kind::File { bytes, mode, uid, gid, mtime } => {
                 let file = NewFile { bytes, mode: *mode, owner: (*uid, *gid), mtime: *mtime };
-                let written = self.write_temp(&temp, &file).and_then(|()| self.move_into_place(&temp, &real));
+                let written =
+                    self.write_temp(&temp, &file).and_then(|()| self.move_into_place(&temp, &real));
                 if written.is_err() {
                     // The error that counts is the one above; what remains is swept by the next `put`.
                     let _ = fs::remove_file(&temp);
@@ -264,7 +272,8 @@ impl Host {
 
     fn write_temp(&self, temp: &Path, new: &NewFile<'_>) -> Result<()> {
         self.effect(&Effect::Write(temp), || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temp)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(temp)?;
             file.write_all(new.bytes)?;
             file.set_permissions(Permissions::from_mode(new.mode))?;
             own(temp, new.owner)?;
@@ -304,7 +313,12 @@ impl Host {
         let new = !real.exists();
         let written = self
             .effect(&Effect::Append(&real), || {
-                OpenOptions::new().append(true).create(true).mode(0o600).open(&real)?.write_all(bytes)
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(&real)?
+                    .write_all(bytes)
             })
             .and_then(|()| self.sync_file(&real))
             .and_then(|()| if new { self.sync_folder_of(&real) } else { Ok(()) });
@@ -317,9 +331,11 @@ impl Host {
     /// When the file cannot be written.
     pub fn truncate(&self, path: &str, length: u64) -> Result<()> {
         let real = self.real_path(path);
-        self.effect(&Effect::Append(&real), || OpenOptions::new().write(true).open(&real)?.set_len(length))
-            .and_then(|()| self.sync_file(&real))
-            .with_context(|| format!("cutting {path}"))
+        self.effect(&Effect::Append(&real), || {
+            OpenOptions::new().write(true).open(&real)?.set_len(length)
+        })
+        .and_then(|()| self.sync_file(&real))
+        .with_context(|| format!("cutting {path}"))
     }
 
     /// Makes a folder with this mode, and those above it, where they are missing.
@@ -388,7 +404,9 @@ struct NewFile<'a> {
 /// restores ownership where it is permitted.
 fn own(path: &Path, (uid, gid): (u32, u32)) -> std::io::Result<()> {
     match lchown(path, Some(uid), Some(gid)) {
-        Err(e) if e.kind() == ErrorKind::PermissionDenied && !nix::unistd::geteuid().is_root() => Ok(()),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied && !nix::unistd::geteuid().is_root() => {
+            Ok(())
+        }
         other => other,
     }
 }

@@ -155,7 +155,11 @@ impl Kernel {
             addresses,
             addresses_known,
             routes,
-            modules: modules.lines().filter_map(|l| l.split_whitespace().next()).map(String::from).collect(),
+            modules: modules
+                .lines()
+                .filter_map(|l| l.split_whitespace().next())
+                .map(String::from)
+                .collect(),
             boot_id: host.attribute("/proc/sys/kernel/random/boot_id"),
             hostname: host.attribute("/proc/sys/kernel/hostname"),
         })
@@ -229,7 +233,8 @@ fn parse_routes(text: &str) -> Result<Vec<Route>> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [device, to, gateway, flags, _, _, _, mask, ..] = fields[..] else { continue };
         let addr = |hex: &str| -> Result<Ipv4Addr> {
-            let bits = u32::from_str_radix(hex, 16).with_context(|| format!("reading /proc/net/route: `{hex}`"))?;
+            let bits = u32::from_str_radix(hex, 16)
+                .with_context(|| format!("reading /proc/net/route: `{hex}`"))?;
             Ok(Ipv4Addr::from(bits.swap_bytes()))
         };
         // RTF_UP; RTF_REJECT routes go nowhere.
@@ -256,8 +261,10 @@ fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>
     }
     let mut found = Vec::new();
     for addr in trie.map(local_addresses).unwrap_or_default() {
-        let holders: Vec<&Route> =
-            routes.iter().filter(|r| r.gateway.is_none() && r.to.prefix > 0 && r.to.contains(addr)).collect();
+        let holders: Vec<&Route> = routes
+            .iter()
+            .filter(|r| r.gateway.is_none() && r.to.prefix > 0 && r.to.contains(addr))
+            .collect();
         let longest = holders.iter().map(|r| r.to.prefix).max();
         for route in holders.iter().filter(|r| Some(r.to.prefix) == longest) {
             found.push(Address {
@@ -323,16 +330,6 @@ xenbr0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
 xenbr0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 bond51\t003310AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 ";
-        let options = |bond: &String| -> BTreeMap<String, String> {
-            let shown = TABLE.iter().map(|row| row.name).chain(["mode"]);
-            shown
-                .filter_map(|name| {
-                    let path = format!("{SYS_NET}/{bond}/bonding/{name}");
-                    Some((name.to_string(), host.attribute(&path)?))
-                })
-                .collect()
-        };
-        let bond_options = bonds.keys().map(|bond| (bond.clone(), options(bond))).collect();
         let routes = parse_routes(text).unwrap();
         assert_eq!(routes.len(), 3);
         assert_eq!(routes[0].gateway, Some("10.20.0.1".parse().unwrap()));

@@ -83,11 +83,14 @@ impl Inventory {
         let uuid = xensource.as_ref().and_then(|x| x.get("INSTALLATION_UUID")?.parse().ok());
         let programs = host.programs();
         let systemd = host.exists(paths::SYSTEMD_RUNNING)
-            || (programs.contains_key(&Program::Systemctl) && !programs.contains_key(&Program::Chkconfig));
+            || (programs.contains_key(&Program::Systemctl)
+                && !programs.contains_key(&Program::Chkconfig));
         // Commands take their time at XAPI's end; everything else is read meanwhile.
         std::thread::scope(|scope| {
             let xapi = scope.spawn(|| match &uuid {
-                _ if !programs.contains_key(&Program::Xe) => Err(anyhow::anyhow!("there is no `xe` here")),
+                _ if !programs.contains_key(&Program::Xe) => {
+                    Err(anyhow::anyhow!("there is no `xe` here"))
+                }
                 None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
                 Some(uuid) => Xapi::read(host, uuid, ask.nics),
             });
@@ -95,7 +98,8 @@ impl Inventory {
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
             let files = files(host)?;
-            let network_conf = host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
+            let network_conf =
+                host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
             let transaction = journal::summary(host)?;
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
@@ -130,7 +134,11 @@ impl Inventory {
     /// The bridge that the host is managed through.
     #[must_use]
     pub fn management_bridge(&self) -> Option<&str> {
-        self.xensource.as_ref()?.get("MANAGEMENT_INTERFACE").map(String::as_str).filter(|b| !b.is_empty())
+        self.xensource
+            .as_ref()?
+            .get("MANAGEMENT_INTERFACE")
+            .map(String::as_str)
+            .filter(|b| !b.is_empty())
     }
 
     /// Names by which a spec may call this host: its hostname, short too, and its name in XAPI
@@ -151,7 +159,12 @@ impl Inventory {
             names.iter().filter_map(|n| Some(n.split_once('.')?.0.to_string())).collect();
         names.extend(short);
         let mut seen = Vec::new();
-        names.retain(|name| !name.is_empty() && !seen.contains(name) && { seen.push(name.clone()); true });
+        names.retain(|name| {
+            !name.is_empty() && !seen.contains(name) && {
+                seen.push(name.clone());
+                true
+            }
+        });
         names
     }
 

@@ -194,7 +194,9 @@ pub(super) fn run_unit(shell: &mut Shell<'_>, unit: &str) -> i32 {
         ["ExecStartPre", "ExecStart"].iter().flat_map(|key| unit_values(&text, "Service", key));
     for line in commands.collect::<Vec<_>>() {
         let forgiven = line.starts_with('-');
-        let words = shlex::split(line.trim_start_matches(['-', '@', '+', '!'])).unwrap_or_default();
+        let line = line.trim_start_matches(['-', '@', '+', '!']);
+        let words: Vec<String> =
+            line.split_whitespace().map(|w| w.trim_matches(['\"', '\'']).to_string()).collect();
         let Some((program, args)) = words.split_first() else { continue };
         let status = match program.rsplit('/').next().unwrap_or_default() {
             "ifup" => ifup::up(shell, args),

@@ -130,7 +130,12 @@ impl Finding {
     /// A finding with its usual remedy.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: code.severity(), message: message.into(), hint: code.remedy().into() }
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            hint: code.remedy().into(),
+        }
     }
 
     /// The same with a remedy that has the values in it.

@@ -10,6 +10,7 @@ pub use finding::{Code, Finding, Severity, barring};
 pub use nics::{Nic, resolve};
 
 use crate::host::Kind;
+use crate::host::Program;
 use crate::ifcfg;
 use crate::inventory::{BRIDGE, Init, Inventory};
 use crate::net::BondMode;
@@ -17,7 +18,6 @@ use crate::options::switch_support;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Spec};
-use crate::host::Program;
 
 /// Everything that is to be said about this spec on this host, worst first.
 #[must_use]
@@ -50,11 +50,15 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
         found.push(Finding::new(Code::NotRoot, "only root may change the network of a host"));
     }
     if inv.xensource.is_none() {
-        found.push(Finding::new(Code::NotADom0, format!("{} is missing: this is no XenServer or XCP-ng dom0", paths::INVENTORY)));
+        found.push(Finding::new(
+            Code::NotADom0,
+            format!("{} is missing: this is no XenServer or XCP-ng dom0", paths::INVENTORY),
+        ));
         return;
     }
     if let Some(error) = &inv.xapi_error {
-        found.push(Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")));
+        found
+            .push(Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")));
     }
     if let (Some(xapi), Some(uuid)) = (&inv.xapi, inv.host_uuid())
         && !xapi.hosts.iter().any(|h| h.uuid == uuid)
@@ -123,13 +127,18 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         }
         Some(_) => {}
     }
-    let vms: Vec<&str> = inv.xapi.iter().flat_map(|x| &x.vms).map(|vm| vm.name_label.as_str()).collect();
+    let vms: Vec<&str> =
+        inv.xapi.iter().flat_map(|x| &x.vms).map(|vm| vm.name_label.as_str()).collect();
     if needs_reboot(spec, inv) && !vms.is_empty() {
         let uuid = inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
         found.push(
             Finding::new(
                 Code::VmsRunning,
-                format!("the host must be rebooted, and {} run here: {}", count(vms.len(), "VM"), vms.join(", ").escape_debug()),
+                format!(
+                    "the host must be rebooted, and {} run here: {}",
+                    count(vms.len(), "VM"),
+                    vms.join(", ").escape_debug()
+                ),
             )
             .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
         );
@@ -147,11 +156,19 @@ fn bond_name(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let low = bond.strip_prefix("bond").and_then(crate::net::decimal).is_some_and(|n| n <= 9);
     let pif = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.device == bond);
     if low || pif {
-        let why = if pif { "a PIF of this host has it" } else { "XAPI calls its own bonds bond0 to bond9" };
-        found.push(Finding::new(Code::BondNameReserved, format!("the name {bond} is taken: {why}")));
+        let why = if pif {
+            "a PIF of this host has it"
+        } else {
+            "XAPI calls its own bonds bond0 to bond9"
+        };
+        found
+            .push(Finding::new(Code::BondNameReserved, format!("the name {bond} is taken: {why}")));
     }
     if let Some(device) = inv.kernel.devices.get(bond).filter(|_| !bond_is_ours(spec, inv)) {
-        found.push(Finding::new(Code::BondNameTaken, format!("the kernel has a {} called {bond}", device.kind.word())));
+        found.push(Finding::new(
+            Code::BondNameTaken,
+            format!("the kernel has a {} called {bond}", device.kind.word()),
+        ));
     }
     // `ifup` hands the device to ifup-$DEVICETYPE, the name less its digits, when there is one
     // (facts/initscripts.md section 1).
@@ -173,16 +190,26 @@ const SCRIPT_TYPES: [&str; 14] = [
 fn files(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let bond_file = paths::ifcfg(&spec.bond);
     if !matches!(inv.file(&bond_file), Kind::Absent) && !is_ours(inv.file(&bond_file)) {
-        found.push(Finding::new(Code::BondFileExists, format!("{bond_file} exists, and xenbond did not write it")));
+        found.push(Finding::new(
+            Code::BondFileExists,
+            format!("{bond_file} exists, and xenbond did not write it"),
+        ));
     }
     let devices: Vec<String> =
         resolve(spec, inv).into_iter().flatten().map(|nic| paths::ifcfg(&nic.device)).collect();
     for path in &devices {
         if !matches!(inv.file(path), Kind::Absent) && !is_ours(inv.file(path)) {
-            found.push(Finding::new(Code::NicFileExists, format!("{path} exists, and will be replaced")));
+            found.push(Finding::new(
+                Code::NicFileExists,
+                format!("{path} exists, and will be replaced"),
+            ));
         }
     }
-    let written = devices.iter().chain([&bond_file]).cloned().chain([paths::MODPROBE_CONF.into(), paths::modprobe_file(&spec.bond)]);
+    let written = devices
+        .iter()
+        .chain([&bond_file])
+        .cloned()
+        .chain([paths::MODPROBE_CONF.into(), paths::modprobe_file(&spec.bond)]);
     for path in written {
         if matches!(inv.file(&path), Kind::Link { .. } | Kind::Other) {
             found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
@@ -200,7 +227,10 @@ fn files(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             found.push(
                 Finding::new(
                     Code::MasterNamedElsewhere,
-                    format!("{path} makes its device a slave of {}, and ifup {} would run it", spec.bond, spec.bond),
+                    format!(
+                        "{path} makes its device a slave of {}, and ifup {} would run it",
+                        spec.bond, spec.bond
+                    ),
                 )
                 .hint(format!("mv {path} /root/")),
             );
@@ -212,12 +242,19 @@ fn address(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let bond = spec.bond.as_str();
     let subnet = spec.address.subnet();
     for device in inv.kernel.devices_with(spec.address.addr).into_iter().filter(|d| *d != bond) {
-        found.push(Finding::new(Code::AddressTaken, format!("{} is already configured here, on {device}", spec.address.addr)));
+        found.push(Finding::new(
+            Code::AddressTaken,
+            format!("{} is already configured here, on {device}", spec.address.addr),
+        ));
     }
     let mut said = Vec::new();
     let management = inv.management_bridge();
     let mut overlap = |device: &str, net: crate::net::Ipv4Net, what: &str| {
-        if device != bond && net.prefix > 0 && net.overlaps(subnet) && !said.contains(&(device.to_string(), net.subnet())) {
+        if device != bond
+            && net.prefix > 0
+            && net.overlaps(subnet)
+            && !said.contains(&(device.to_string(), net.subnet()))
+        {
             said.push((device.to_string(), net.subnet()));
             let role = if management == Some(device) { ", the management subnet" } else { "" };
             found.push(Finding::new(
@@ -254,7 +291,13 @@ fn mode(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         ));
     }
     if let Some(setup) = switch_support(mode) {
-        found.push(Finding::new(Code::SwitchSetup, format!("mode {mode} needs the switch: {setup}")).hint(setup));
+        found.push(
+            Finding::new(Code::SwitchSetup, format!("mode {mode} needs the switch: {setup}"))
+                .hint(setup),
+        );
     }
-    found.push(Finding::new(Code::AlertsLost, format!("XAPI will send no alert when a slave of {} fails", spec.bond)));
+    found.push(Finding::new(
+        Code::AlertsLost,
+        format!("XAPI will send no alert when a slave of {} fails", spec.bond),
+    ));
 }

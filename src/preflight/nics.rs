@@ -60,8 +60,12 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         one(spec, inv, xapi, nic, found);
     }
     together(spec, inv, &nics, found);
-    if let Some(primary) = spec.options.primary().filter(|p| !nics.iter().any(|n| n.device == **p)) {
-        found.push(Finding::new(Code::PrimaryNotSlave, format!("primary {primary} is no slave of {}", spec.bond)));
+    if let Some(primary) = spec.options.primary().filter(|p| !nics.iter().any(|n| n.device == **p))
+    {
+        found.push(Finding::new(
+            Code::PrimaryNotSlave,
+            format!("primary {primary} is no slave of {}", spec.bond),
+        ));
     }
     let knows = xapi.pifs.iter().any(|p| p.managed.is_some());
     if spec.pif == PifChoice::Unmanaged && !knows {
@@ -77,10 +81,15 @@ fn missing(name: &NicRef, inv: &Inventory) -> Finding {
         .kernel
         .devices
         .iter()
-        .filter(|(name, d)| d.kind == DeviceKind::Plain && inv.xapi.as_ref().is_some_and(|x| x.nic(name).is_some()))
+        .filter(|(name, d)| {
+            d.kind == DeviceKind::Plain && inv.xapi.as_ref().is_some_and(|x| x.nic(name).is_some())
+        })
         .map(|(name, _)| name.as_str())
         .collect();
-    Finding::new(Code::NicMissing, format!("NIC {name} is not on this host, which has {}", plain.join(", ")))
+    Finding::new(
+        Code::NicMissing,
+        format!("NIC {name} is not on this host, which has {}", plain.join(", ")),
+    )
 }
 
 fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Finding>) {
@@ -89,7 +98,10 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     let slave_of = kernel.master.as_deref().filter(|m| inv.kernel.bonds.contains_key(*m));
     let in_our_bond = slave_of == Some(spec.bond.as_str()) && bond_is_ours(spec, inv);
     if kernel.kind != DeviceKind::Plain {
-        found.push(Finding::new(Code::NicNotPhysical, format!("{device} is a {}", kernel.kind.word())));
+        found.push(Finding::new(
+            Code::NicNotPhysical,
+            format!("{device} is a {}", kernel.kind.word()),
+        ));
         return;
     }
     if let Some(other) = slave_of.filter(|_| !in_our_bond)
@@ -111,40 +123,63 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     }
     let Some(pif) = &nic.pif else {
         if !in_our_bond {
-            found.push(Finding::new(
-                Code::NicNotPhysical,
-                format!("XAPI has no physical PIF for {device}"),
-            ).hint(format!("xe pif-introduce host-uuid={} device={device} mac={}", inv.host_uuid().map(|u| u.to_string()).unwrap_or_default(), nic.mac)));
+            found.push(
+                Finding::new(
+                    Code::NicNotPhysical,
+                    format!("XAPI has no physical PIF for {device}"),
+                )
+                .hint(format!(
+                    "xe pif-introduce host-uuid={} device={device} mac={}",
+                    inv.host_uuid().map(|u| u.to_string()).unwrap_or_default(),
+                    nic.mac
+                )),
+            );
         }
         return;
     };
     if pif.mac != nic.mac.to_string() && !in_our_bond {
         found.push(Finding::new(
             Code::NicMacMismatch,
-            format!("{device} has the permanent MAC {}, and its PIF says {}", nic.mac, pif.mac.escape_debug()),
+            format!(
+                "{device} has the permanent MAC {}, and its PIF says {}",
+                nic.mac,
+                pif.mac.escape_debug()
+            ),
         ));
     }
     let bridge = xapi.networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str());
     let is_management = pif.management || (bridge.is_some() && bridge == inv.management_bridge());
     if is_management {
-        found.push(Finding::new(Code::NicIsManagement, format!("{device} carries the management of this host")));
+        found.push(Finding::new(
+            Code::NicIsManagement,
+            format!("{device} carries the management of this host"),
+        ));
     }
     if let Some(bond) = &pif.bond_slave_of {
         let name = xapi.pifs.iter().find(|p| p.bond_master_of.contains(bond.as_str()));
         let name = name.map_or("of XAPI", |p| p.device.as_str());
         found.push(
-            Finding::new(Code::NicInManagedBond, format!("{device} is a slave of the managed bond {name}"))
-                .hint(format!("xe bond-destroy uuid={bond}")),
+            Finding::new(
+                Code::NicInManagedBond,
+                format!("{device} is a slave of the managed bond {name}"),
+            )
+            .hint(format!("xe bond-destroy uuid={bond}")),
         );
     }
     if !pif.relations.is_empty() {
         let all: Vec<&str> = pif.relations.keys().map(String::as_str).collect();
-        found.push(Finding::new(Code::NicHasTunnels, format!("the PIF of {device} is a {}", all.join(" and a "))));
+        found.push(Finding::new(
+            Code::NicHasTunnels,
+            format!("the PIF of {device} is a {}", all.join(" and a ")),
+        ));
     }
     if pif.disallow_unplug && pif.managed != Some(false) {
         found.push(
-            Finding::new(Code::NicDisallowsUnplug, format!("the PIF of {device} has disallow-unplug=true"))
-                .hint(format!("xe pif-param-set uuid={} disallow-unplug=false", pif.uuid)),
+            Finding::new(
+                Code::NicDisallowsUnplug,
+                format!("the PIF of {device} has disallow-unplug=true"),
+            )
+            .hint(format!("xe pif-param-set uuid={} disallow-unplug=false", pif.uuid)),
         );
     }
     let vms: Vec<&str> = xapi
@@ -162,7 +197,10 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     }
     addresses(inv, nic, pif, bridge, is_management, found);
     if let Some(error) = xapi.unreadable.get(&pif.uuid) {
-        found.push(Finding::new(Code::PifUnreadable, format!("the PIF of {device} cannot be restored: {error}")));
+        found.push(Finding::new(
+            Code::PifUnreadable,
+            format!("the PIF of {device} cannot be restored: {error}"),
+        ));
     }
     if kernel.carrier == Some(false) && !in_our_bond {
         found.push(Finding::new(Code::NicNoLink, format!("{device} has no link")));
@@ -181,7 +219,11 @@ fn addresses(
         return;
     }
     let device = nic.device.as_str();
-    let on = inv.kernel.addresses.iter().find(|a| a.device == device || Some(a.device.as_str()) == bridge);
+    let on = inv
+        .kernel
+        .addresses
+        .iter()
+        .find(|a| a.device == device || Some(a.device.as_str()) == bridge);
     let said = if let Some(address) = on {
         format!("{device} carries {} on {}", address.net, address.device)
     } else if pif.ip_mode() != "none" {
@@ -199,7 +241,9 @@ fn addresses(
 fn together(spec: &Spec, inv: &Inventory, nics: &[Nic], found: &mut Vec<Finding>) {
     let each = |what: fn(&crate::inventory::Device) -> Option<String>| -> Vec<(String, String)> {
         nics.iter()
-            .filter_map(|n| Some((n.device.to_string(), what(&inv.kernel.devices[n.device.as_str()])?)))
+            .filter_map(|n| {
+                Some((n.device.to_string(), what(&inv.kernel.devices[n.device.as_str()])?))
+            })
             .collect()
     };
     let differ = |all: &[(String, String)]| all.windows(2).any(|pair| pair[0].1 != pair[1].1);
@@ -208,10 +252,16 @@ fn together(spec: &Spec, inv: &Inventory, nics: &[Nic], found: &mut Vec<Finding>
     };
     let links = each(|d| Some(format!("{} Mb/s {}", d.speed?, d.duplex.as_deref()?)));
     if differ(&links) {
-        found.push(Finding::new(Code::SpeedsDiffer, format!("the links of {} differ: {}", spec.bond, say(&links))));
+        found.push(Finding::new(
+            Code::SpeedsDiffer,
+            format!("the links of {} differ: {}", spec.bond, say(&links)),
+        ));
     }
     let drivers = each(|d| d.driver.clone());
     if differ(&drivers) {
-        found.push(Finding::new(Code::DriversDiffer, format!("the NICs have different drivers: {}", say(&drivers))));
+        found.push(Finding::new(
+            Code::DriversDiffer,
+            format!("the NICs have different drivers: {}", say(&drivers)),
+        ));
     }
 }

@@ -81,7 +81,9 @@ impl Switch {
 
 /// The backend for the next boot.
 fn next_backend(host: &Host) -> Result<String> {
-    let text = host.read_text(paths::NETWORK_CONF)?.with_context(|| format!("{} is missing", paths::NETWORK_CONF))?;
+    let text = host
+        .read_text(paths::NETWORK_CONF)?
+        .with_context(|| format!("{} is missing", paths::NETWORK_CONF))?;
     Ok(text.trim().to_string())
 }
 

@@ -37,7 +37,8 @@ impl BondDevice {
     }
 
     fn is_there(&self, host: &Host) -> bool {
-        host.exists(&format!("/sys/class/net/{}", self.bond)) || host.exists(&format!("/proc/net/bonding/{}", self.bond))
+        host.exists(&format!("/sys/class/net/{}", self.bond))
+            || host.exists(&format!("/proc/net/bonding/{}", self.bond))
     }
 
     pub(super) fn bring_up(&self, host: &Host) -> Result<()> {
@@ -72,7 +73,12 @@ impl BondDevice {
             return Ok(());
         }
         self.bring_up(host)?;
-        ensure!(self.is_there(host), "`{}` reported success, and {} is not there", self.up(), self.bond);
+        ensure!(
+            self.is_there(host),
+            "`{}` reported success, and {} is not there",
+            self.up(),
+            self.bond
+        );
         Ok(())
     }
 }

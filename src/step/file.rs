@@ -42,7 +42,11 @@ impl FileChange {
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
         host.put(&self.path, &self.want)?;
         let now = host.original(&self.path)?.was;
-        ensure!(now.same_but_time(&self.want), "{} was written, and does not hold what was written", self.path);
+        ensure!(
+            now.same_but_time(&self.want),
+            "{} was written, and does not hold what was written",
+            self.path
+        );
         Ok(())
     }
 
@@ -52,8 +56,10 @@ impl FileChange {
             return host.put(&self.path, &self.was);
         }
         if let (Some(owner), Kind::File { bytes, mode, uid, gid, .. }) = (&self.block_of, &now) {
-            let rest = modprobe::remove_block(bytes, owner).with_context(|| format!("taking our lines out of {}", self.path))?;
-            kept.notes.push(format!("{} was changed by others: only our lines are taken out", self.path));
+            let rest = modprobe::remove_block(bytes, owner)
+                .with_context(|| format!("taking our lines out of {}", self.path))?;
+            kept.notes
+                .push(format!("{} was changed by others: only our lines are taken out", self.path));
             kept.paths.push(self.path.clone());
             return match rest {
                 None => Ok(()),
@@ -68,7 +74,8 @@ impl FileChange {
             let copy = format!("{}/{name}", kept.folder);
             host.make_dir(&kept.folder, 0o700)?;
             host.put(&copy, &now)?;
-            kept.notes.push(format!("{} is no longer what xenbond wrote: saved as {copy}", self.path));
+            kept.notes
+                .push(format!("{} is no longer what xenbond wrote: saved as {copy}", self.path));
         }
         host.put(&self.path, &self.was)
     }

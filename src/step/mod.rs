@@ -70,7 +70,9 @@ impl Step {
     #[must_use]
     pub fn title(&self) -> String {
         match self {
-            Self::SwitchBackend(s) => format!("switch the network backend from {} to {}", s.from, s.to),
+            Self::SwitchBackend(s) => {
+                format!("switch the network backend from {} to {}", s.from, s.to)
+            }
             Self::Reboot { backend } => format!("reboot, so that the {backend} backend runs"),
             Self::TakeDown(b) => format!("take {} down", b.bond),
             Self::ForgetPif(p) => format!("make XAPI forget the PIF of {}", p.device),
@@ -90,7 +92,9 @@ impl Step {
             Self::Reboot { .. } => "reboot again, when the backend was switched back".into(),
             Self::TakeDown(b) => format!("bring {} up as it was", b.bond),
             Self::ForgetPif(p) => p.undo_title(),
-            Self::IntroduceUnmanaged(p) => format!("make XAPI forget the unmanaged record of {}", p.device),
+            Self::IntroduceUnmanaged(p) => {
+                format!("make XAPI forget the unmanaged record of {}", p.device)
+            }
             Self::File(f) => f.undo_title(),
             Self::BootUnit(u) => format!("disable and remove {}", u.unit),
             Self::BringUp(b) => format!("take {} down and its device away", b.bond),

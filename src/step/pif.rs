@@ -25,7 +25,10 @@ impl PifRecord {
     pub(super) fn undo_title(&self) -> String {
         let plugged = self.was.as_ref().is_some_and(|p| p.attached);
         let plug = if plugged { ", and plug it" } else { "" };
-        format!("introduce {} to XAPI again with what it had{plug} (its PIF gets a new uuid)", self.device)
+        format!(
+            "introduce {} to XAPI again with what it had{plug} (its PIF gets a new uuid)",
+            self.device
+        )
     }
 
     pub(super) fn forget_commands(&self) -> Vec<Cmd> {
@@ -61,7 +64,11 @@ impl PifRecord {
                 output.check(&cmd)?;
                 bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
             }
-            (Some(pif), None) => bail!("pif-list shows a PIF of {} that was not there before: {}", self.device, pif.uuid),
+            (Some(pif), None) => bail!(
+                "pif-list shows a PIF of {} that was not there before: {}",
+                self.device,
+                pif.uuid
+            ),
         }
     }
 
@@ -102,14 +109,16 @@ impl PifRecord {
             self.forget_unmanaged(host)?;
         }
         if self.now(host)?.is_none() {
-            let cmd = xe::introduce(&self.host, &self.device, &self.mac, was.managed != Some(false));
+            let cmd =
+                xe::introduce(&self.host, &self.device, &self.mac, was.managed != Some(false));
             let output = host.run(&cmd)?;
             if self.now(host)?.is_none() {
                 output.check(&cmd)?;
                 bail!("`{cmd}` reported success, and pif-list does not show {}", self.device);
             }
         }
-        let now = self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
+        let now =
+            self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
         let now = xe::with_maps(host, &self.host, now)?;
         if settings(&now) != settings(was) {
             for cmd in xe::restore(now.uuid.as_str(), was) {
@@ -121,9 +130,15 @@ impl PifRecord {
             let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
             host.run(&cmd)?.check(&cmd)?;
         }
-        let now = self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
+        let now =
+            self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
         let now = xe::with_maps(host, &self.host, now)?;
-        ensure!(now.attached == was.attached, "the PIF of {} is {}plugged", self.device, if now.attached { "" } else { "not " });
+        ensure!(
+            now.attached == was.attached,
+            "the PIF of {} is {}plugged",
+            self.device,
+            if now.attached { "" } else { "not " }
+        );
         ensure!(
             settings(&now) == settings(was),
             "the PIF of {} has {:?}, and had {:?}",

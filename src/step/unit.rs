@@ -59,7 +59,10 @@ impl BootUnit {
             let output = host.run(&cmd)?;
             if self.is_enabled(host) {
                 output.check(&cmd)?;
-                anyhow::bail!("`{cmd}` reported success, and {} is still there", paths::unit_link(&self.bond));
+                anyhow::bail!(
+                    "`{cmd}` reported success, and {} is still there",
+                    paths::unit_link(&self.bond)
+                );
             }
         }
         self.file.undo(host, kept)?;

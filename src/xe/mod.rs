@@ -95,7 +95,9 @@ impl Pif {
     /// The IP configuration mode as `pif-reconfigure-ip` takes it.
     #[must_use]
     pub fn ip_mode(&self) -> String {
-        self.ip.get("IP-configuration-mode").map_or_else(|| "none".into(), |m| m.to_ascii_lowercase())
+        self.ip
+            .get("IP-configuration-mode")
+            .map_or_else(|| "none".into(), |m| m.to_ascii_lowercase())
     }
 }
 
@@ -130,22 +132,52 @@ pub struct Vm {
 
 /// Machine-made fields of a PIF: no person's text can forge a record among them.
 const PIF_FIELDS: &[&str] = &[
-    "uuid", "device", "MAC", "physical", "managed", "currently-attached", "VLAN", "bond-master-of",
-    "bond-slave-of", "sriov-physical-PIF-of", "sriov-logical-PIF-of", "tunnel-access-PIF-of",
-    "tunnel-transport-PIF-of", "management", "network-uuid", "IP-configuration-mode", "IP", "netmask",
-    "gateway", "IPv6-configuration-mode", "IPv6", "IPv6-gateway", "primary-address-type", "DNS",
+    "uuid",
+    "device",
+    "MAC",
+    "physical",
+    "managed",
+    "currently-attached",
+    "VLAN",
+    "bond-master-of",
+    "bond-slave-of",
+    "sriov-physical-PIF-of",
+    "sriov-logical-PIF-of",
+    "tunnel-access-PIF-of",
+    "tunnel-transport-PIF-of",
+    "management",
+    "network-uuid",
+    "IP-configuration-mode",
+    "IP",
+    "netmask",
+    "gateway",
+    "IPv6-configuration-mode",
+    "IPv6",
+    "IPv6-gateway",
+    "primary-address-type",
+    "DNS",
     "disallow-unplug",
 ];
 
 /// The IP settings among them, which a forget loses (facts/xapi.md section B4).
 const PIF_IP_FIELDS: &[&str] = &[
-    "IP-configuration-mode", "IP", "netmask", "gateway", "IPv6-configuration-mode", "IPv6",
-    "IPv6-gateway", "primary-address-type", "DNS",
+    "IP-configuration-mode",
+    "IP",
+    "netmask",
+    "gateway",
+    "IPv6-configuration-mode",
+    "IPv6",
+    "IPv6-gateway",
+    "primary-address-type",
+    "DNS",
 ];
 
 /// Relations that bar a forget.
 const PIF_RELATIONS: &[&str] = &[
-    "sriov-physical-PIF-of", "sriov-logical-PIF-of", "tunnel-access-PIF-of", "tunnel-transport-PIF-of",
+    "sriov-physical-PIF-of",
+    "sriov-logical-PIF-of",
+    "tunnel-access-PIF-of",
+    "tunnel-transport-PIF-of",
 ];
 
 /// Maps of a PIF that people write; asked for apart from [`PIF_FIELDS`].
@@ -180,7 +212,9 @@ pub fn hosts(host: &Host) -> Result<Vec<PoolHost>> {
                 name_label: record.text("name-label"),
                 hostname: record.text("hostname"),
                 backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
-                product: format!("{} {}", part("product_brand"), part("product_version")).trim().to_string(),
+                product: format!("{} {}", part("product_brand"), part("product_version"))
+                    .trim()
+                    .to_string(),
             })
         })
         .collect()
@@ -195,7 +229,8 @@ pub fn pifs(host: &Host, of: &Uuid) -> Result<Vec<Pif>> {
         .copied()
         .chain(["managed", "primary-address-type"])
         .collect();
-    let records = read(host, &list("pif", &[format!("host-uuid={of}")], PIF_FIELDS), PIF_FIELDS, &optional)?;
+    let records =
+        read(host, &list("pif", &[format!("host-uuid={of}")], PIF_FIELDS), PIF_FIELDS, &optional)?;
     records.iter().map(pif).collect()
 }
 
@@ -251,7 +286,12 @@ fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMa
     let mut rest = text;
     while !rest.is_empty() {
         let (key, _) = rest.split_once(": ").context("a map without a key")?;
-        let args = ["pif-param-get", &format!("uuid={pif}"), &format!("param-name={field}"), &format!("param-key={key}")];
+        let args = [
+            "pif-param-get",
+            &format!("uuid={pif}"),
+            &format!("param-name={field}"),
+            &format!("param-key={key}"),
+        ];
         let cmd = Cmd::read(Program::Xe, &args, LIMIT);
         let value = host.run(&cmd)?.check(&cmd)?.text();
         let value = value.strip_suffix('\n').unwrap_or(&value).to_string();
@@ -259,7 +299,9 @@ fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMa
         rest = rest
             .strip_prefix(&pair)
             .map(|rest| rest.strip_prefix("; ").unwrap_or(rest))
-            .with_context(|| format!("`{cmd}` does not agree with the {field} that pif-list printed"))?;
+            .with_context(|| {
+                format!("`{cmd}` does not agree with the {field} that pif-list printed")
+            })?;
         exact.insert(key.to_string(), value);
     }
     Ok(exact)
@@ -279,16 +321,21 @@ pub fn with_maps(host: &Host, of: &Uuid, pif: Pif) -> Result<Pif> {
 /// # Errors
 /// See [`with_maps`].
 pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts) -> Result<Pif> {
-    let (properties, other_config) = texts.get(&pif.uuid).context("the two lists of PIFs differ")?;
+    let (properties, other_config) =
+        texts.get(&pif.uuid).context("the two lists of PIFs differ")?;
     let exact = |field: &str, text: &str| {
-        let map = exact_map(host, &pif.uuid, field, text).with_context(|| format!("reading {field}"))?;
+        let map =
+            exact_map(host, &pif.uuid, field, text).with_context(|| format!("reading {field}"))?;
         // Arguments of `xe` are joined with line ends on the wire (facts/xapi.md section A4).
         match map.iter().find(|(key, value)| key.contains('\n') || value.contains('\n')) {
-            Some((key, _)) => bail!("{field} key `{key}` holds a line end, which `xe` cannot set again"),
+            Some((key, _)) => {
+                bail!("{field} key `{key}` holds a line end, which `xe` cannot set again")
+            }
             None => Ok(map),
         }
     };
-    let (properties, other_config) = (exact("properties", properties)?, exact("other-config", other_config)?);
+    let (properties, other_config) =
+        (exact("properties", properties)?, exact("other-config", other_config)?);
     Ok(Pif { properties, other_config, ..pif })
 }
 
@@ -307,7 +354,9 @@ pub fn vifs(host: &Host) -> Result<Vec<Vif>> {
     read(host, &list("vif", &["currently-attached=true".into()], &params), &params, &[])?
         .iter()
         .map(|record| {
-            let field = |name| record.text(name).parse::<Uuid>().with_context(|| format!("{name} of a VIF"));
+            let field = |name| {
+                record.text(name).parse::<Uuid>().with_context(|| format!("{name} of a VIF"))
+            };
             Ok(Vif { uuid: record.uuid()?, vm: field("vm-uuid")?, network: field("network-uuid")? })
         })
         .collect()
@@ -317,11 +366,11 @@ pub fn vifs(host: &Host) -> Result<Vec<Vif>> {
 pub fn vms(host: &Host, of: &Uuid) -> Result<Vec<Vm>> {
     let params = ["uuid", "name-label", "power-state"];
     let filters = [format!("resident-on={of}"), "is-control-domain=false".into()];
-    Ok(read(host, &list("vm", &filters, &params), &params, &[])?
+    read(host, &list("vm", &filters, &params), &params, &[])?
         .iter()
         .filter(|record| matches!(record.text("power-state").as_str(), "running" | "paused"))
         .map(|record| Ok(Vm { uuid: record.uuid()?, name_label: record.text("name-label") }))
-        .collect::<Result<_>>()?)
+        .collect()
 }
 
 fn change(args: &[String]) -> Cmd {
@@ -379,8 +428,11 @@ pub fn restore(new: &str, recorded: &Pif) -> Vec<Cmd> {
     };
     let ip = |name: &str| recorded.ip.get(name).filter(|v| !v.is_empty());
     if recorded.ip_mode() != "none" {
-        let mut args =
-            vec!["pif-reconfigure-ip".into(), format!("uuid={new}"), format!("mode={}", recorded.ip_mode())];
+        let mut args = vec![
+            "pif-reconfigure-ip".into(),
+            format!("uuid={new}"),
+            format!("mode={}", recorded.ip_mode()),
+        ];
         for name in ["IP", "netmask", "gateway", "DNS"] {
             // A DHCP PIF shows what it was given; only a static one is configured with it.
             if let Some(value) = ip(name).filter(|_| recorded.ip_mode() == "static") {

@@ -186,12 +186,18 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
     fn keeps_a_line_end_inside_a_value() {
         let text = TWO.replace("Storage;", "a\nb\n\n;");
         let records = parse(&text, &[]).unwrap();
-        assert_eq!(records[0].text("other-config"), "management_purpose: a\nb\n\n; ethtool-gro: off");
+        assert_eq!(
+            records[0].text("other-config"),
+            "management_purpose: a\nb\n\n; ethtool-gro: off"
+        );
     }
 
     #[test]
     fn refuses_what_is_not_of_the_printers_form() {
-        let twice = TWO.replace("c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6", "b1e6c2ba-9f0e-7c34-7bb1-6d0f52cf1c11");
+        let twice = TWO.replace(
+            "c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6",
+            "b1e6c2ba-9f0e-7c34-7bb1-6d0f52cf1c11",
+        );
         let forged = TWO.replace("Storage;", "x\n    device ( RO): eth0\n");
         for (text, want) in [
             ("Error: no\n", "where a record should begin"),
@@ -208,7 +214,9 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
 
     #[test]
     fn knows_an_ambiguous_map() {
-        for (text, ambiguous) in [("", false), ("a: b", false), ("a: b; c: d", true), ("a: b: c", true)] {
+        for (text, ambiguous) in
+            [("", false), ("a: b", false), ("a: b; c: d", true), ("a: b: c", true)]
+        {
             assert_eq!(is_ambiguous(text), ambiguous, "{text}");
         }
     }
