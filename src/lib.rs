@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod paths;
 pub mod plan;
 pub mod preflight;
+pub mod probe;
 pub mod render;
 pub mod report;
 pub mod spec;

@@ -50,10 +50,7 @@ pub fn error(text: &str, hint: Option<&str>) -> String {
 /// The findings, one paragraph each.
 #[must_use]
 pub fn findings(all: &[Finding]) -> String {
-    let one = |f: &Finding| {
-        format!("  {:<7} {}: {}\n          {}\n", f.severity, f.code, f.message, f.hint)
-    };
-    all.iter().map(one).collect()
+    all.iter().map(|f| format!("{f}\n")).collect()
 }
 
 /// The plan for people.
@@ -260,24 +257,31 @@ pub fn codes_json() -> Value {
     json!({"findings": Code::ALL.iter().map(one).collect::<Vec<_>>()})
 }
 
-/// Tells a person what goes on, on standard error.
+/// Tells a person what goes on.
 pub struct Teller {
     quiet: bool,
     yes: bool,
+    tell: fn(&str),
 }
 
 impl Teller {
-    /// `yes`: nobody needs to be asked.
+    /// On standard error. `yes`: nobody needs to be asked.
     #[must_use]
     pub fn new(quiet: bool, yes: bool) -> Self {
-        Self { quiet, yes }
+        Self { quiet, yes, tell: err }
+    }
+
+    /// The same on standard output: for a rehearsal, where all this is the result.
+    #[must_use]
+    pub fn on_stdout(self) -> Self {
+        Self { tell: out, ..self }
     }
 }
 
 impl Observer for Teller {
     fn begins(&mut self, number: usize, total: usize, title: &str) {
         if !self.quiet {
-            err(&format!("[{number}/{total}] {title} ... "));
+            (self.tell)(&format!("[{number}/{total}] {title} ... "));
         }
     }
 
@@ -290,17 +294,17 @@ impl Observer for Teller {
                 StepState::NotUndone => "NOT UNDONE",
                 StepState::Pending => "not begun",
             };
-            err(&format!("{word} ({:.1} s)\n", took.as_secs_f64()));
+            (self.tell)(&format!("{word} ({:.1} s)\n", took.as_secs_f64()));
         }
     }
 
     fn note(&mut self, text: &str) {
-        err(&format!("note: {text}\n"));
+        (self.tell)(&format!("note: {text}\n"));
     }
 
     fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
         if !self.quiet {
-            err(&plan(the_plan, found, inv));
+            (self.tell)(&plan(the_plan, found, inv));
         }
         let steps = the_plan.steps.len();
         self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))

@@ -42,6 +42,17 @@ impl Check {
         Self { name, want, have, ok, hint: None, settles: false }
     }
 
+    /// A check of something besides the bond's own settings.
+    #[must_use]
+    pub fn of(
+        name: impl Into<String>,
+        want: impl Into<String>,
+        have: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::new(name, want, Some(have.into())).because(hint)
+    }
+
     fn settling(self) -> Self {
         Self { settles: true, ..self }
     }

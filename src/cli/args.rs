@@ -9,10 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// For dedicated NFS storage on a XenServer or XCP-ng host (dom0) on the Linux bridge backend.
 /// `rehearse` shows the whole job on a built-in model of a host and touches nothing.
 #[derive(Parser, Debug)]
-#[command(name = "xenbond", version, help_expected = true, max_term_width = 80, after_help = AFTER_HELP.as_str())]
+#[command(name = "xenbond", version, help_expected = true, term_width = 80, after_help = AFTER_HELP.as_str())]
 pub struct Cli {
-    /// Take every host file and program from under DIR
-    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    /// Take every host file and program from under DIR [default: /]
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
     pub root: PathBuf,
 
     /// Print one JSON document on stdout and nothing else there
@@ -132,6 +132,9 @@ pub struct SpecArgs {
     /// MTU of the bond and its slaves
     #[arg(long, value_name = "BYTES")]
     pub mtu: Option<String>,
+    /// A storage server that must answer, with a TCP port if any; repeatable
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub probe: Vec<String>,
     /// bridge: switch the backend to it if need be; keep: leave it
     #[arg(long, value_name = "WHICH")]
     pub backend: Option<String>,
@@ -289,6 +292,7 @@ impl SpecArgs {
             one("address", &self.address),
             one("netmask", &self.netmask),
             one("mtu", &self.mtu),
+            many("probe", &self.probe),
             one("backend", &self.backend),
             one("pif", &self.pif),
         ]
@@ -298,6 +302,7 @@ impl SpecArgs {
             let key = match flag {
                 "bond" => "name".into(),
                 "nic" => "nics".into(),
+                "probe" => "probes".into(),
                 other => other.replace('-', "_"),
             };
             (flag, key, value)

@@ -26,6 +26,7 @@ use crate::net::IfName;
 use crate::outcome::{Exit, Outcome};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
+use crate::probe;
 use crate::render::{self, Slave, Target, Templates};
 use crate::report::{self, Teller};
 use crate::spec::{NicRef, Raw, Request, Spec};
@@ -288,6 +289,7 @@ impl Run {
         let changed = plan::file_changes(&spec, &inv, &templates)?;
         let missing: Vec<String> = changed.into_iter().map(|c| c.path).collect();
         checks.push(verify::next_boot(&spec, &inv, &missing));
+        checks.extend(probe::run(&self.host, &spec.bond, &spec.probes));
         let ok = verify::failed(&checks).is_empty();
         if self.json {
             report::out_json(&report::checks_json(&checks));

@@ -183,7 +183,7 @@ impl Stage {
 
     fn tell(&self, text: &str) {
         if !self.quiet {
-            report::err(text);
+            report::out(text);
         }
     }
 
@@ -195,7 +195,7 @@ impl Stage {
             accepted: &[],
             interrupt: &never,
         };
-        act(&engine, &mut Teller::new(self.quiet, true))
+        act(&engine, &mut Teller::new(self.quiet, true).on_stdout())
     }
 
     /// Boots the host anew; the power is back.

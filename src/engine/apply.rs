@@ -9,6 +9,7 @@ use crate::journal::{Event, Lock, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Finding, Severity, barring};
+use crate::probe;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::{self, Check};
@@ -134,6 +135,12 @@ impl Engine<'_> {
         if let Err(error) = self.record(&mut tx, Event::Verified) {
             return self.roll_back(tx, &format!("{error:#}"), false, observer);
         }
+        // A server that cannot be reached is told, and no reason to take a sound bond back:
+        // before the change there was no way to it.
+        let spec = &tx.header.plan.spec;
+        for check in probe::run(self.host, &spec.bond, &spec.probes) {
+            observer.note(&format!("{}: {}", check.name, check.have.unwrap_or_default()));
+        }
         Outcome { steps: reports, ..outcome(&tx, Ending::Done, Exit::AsAsked) }
     }
 
@@ -178,14 +185,18 @@ impl Engine<'_> {
 }
 
 fn refused(barring: &[&Finding]) -> Outcome {
-    let lines: Vec<String> =
-        barring.iter().map(|f| format!("{} ({})", f.message, f.code)).collect();
+    let all: Vec<String> = barring.iter().map(|f| format!("\n{f}")).collect();
     let first = barring[0];
     let hint = match first.severity {
         Severity::Warning => format!("{}; or go on with --accept {}", first.hint, first.code),
         _ => first.hint.clone(),
     };
-    Outcome::refused(lines.join("\n"), Some(hint))
+    let count = if all.len() == 1 {
+        "a finding bars".into()
+    } else {
+        format!("{} findings bar", all.len())
+    };
+    Outcome::refused(format!("{count} the way{}", all.concat()), Some(hint))
 }
 
 /// Nothing is left to do, when the bond is not only configured but works.

@@ -145,6 +145,12 @@ impl Finding {
     }
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {:<7} {}: {}\n          {}", self.severity, self.code, self.message, self.hint)
+    }
+}
+
 /// The findings that bar the way: errors, and warnings that nobody accepted.
 #[must_use]
 pub fn barring<'a>(findings: &'a [Finding], accepted: &[String]) -> Vec<&'a Finding> {

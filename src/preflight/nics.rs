@@ -109,16 +109,17 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     {
         found.push(Finding::new(Code::NicInOtherBond, format!("{device} is a slave of {other}")));
     }
-    if let Some(vlan) = xapi.pifs.iter().find(|p| p.device == device && p.vlan >= 0) {
-        let all: Vec<String> = xapi
-            .pifs
-            .iter()
-            .filter(|p| p.device == device && p.vlan >= 0)
-            .map(|p| p.vlan.to_string())
-            .collect();
+    let mut vlans: Vec<&Pif> =
+        xapi.pifs.iter().filter(|p| p.device == device && p.vlan >= 0).collect();
+    vlans.sort_by_key(|p| p.vlan);
+    if !vlans.is_empty() {
+        let tags: Vec<String> = vlans.iter().map(|p| p.vlan.to_string()).collect();
         found.push(
-            Finding::new(Code::NicHasVlans, format!("{device} carries VLAN {}", all.join(", ")))
-                .hint(format!("xe vlan-list untagged-PIF={}; xe vlan-destroy uuid=...", vlan.uuid)),
+            Finding::new(Code::NicHasVlans, format!("{device} carries VLAN {}", tags.join(", ")))
+                .hint(format!(
+                    "xe vlan-list untagged-PIF={}; xe vlan-destroy uuid=...",
+                    nic.pif.as_ref().map_or("...", |p| p.uuid.as_str())
+                )),
         );
     }
     let Some(pif) = &nic.pif else {
