@@ -234,7 +234,9 @@ impl Transaction {
             before,
         };
         let folder = history(&header.id);
-        host.make_dir(&join(&folder, "originals"), 0o700)?;
+        for dir in [paths::STATE, &history(""), &folder, &join(&folder, "originals")] {
+            host.make_dir(dir.trim_end_matches('/'), 0o700)?;
+        }
         for original in header.plan.originals() {
             if original.was.bytes().is_some() {
                 let name = original.path.trim_start_matches('/').replace('/', "_");

@@ -479,3 +479,6 @@ pub fn switch_support(mode: BondMode) -> Option<&'static str> {
         ActiveBackup | BalanceTlb | BalanceAlb | BalanceSlb => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -624,3 +624,6 @@ impl Request {
         self.by_host().into_iter().map(|(_, spec)| spec).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,10 +244,17 @@ fn slave(nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
     ]
 }
 
+/// Speed and duplex, which must be known and the same on all slaves whose link is up; that of a
+/// slave whose link is down says nothing, and its own row names it.
 fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
+    let is_up = |nic: &&Nic| {
+        let slave = status.slave(nic.device.as_str());
+        slave.is_some_and(|s| s.mii_status.as_deref() == Some("up"))
+    };
+    let up: Vec<&Nic> = nics.iter().filter(is_up).collect();
     let device = |nic: &Nic| kernel.devices.get(nic.device.as_str());
     let of = |read: &dyn Fn(&Nic) -> Option<String>| -> Vec<Option<String>> {
-        nics.iter().map(read).collect()
+        up.iter().map(|nic| read(nic)).collect()
     };
     let speeds = of(&|nic| {
         let proc = status.slave(nic.device.as_str()).and_then(|s| s.speed_mbps);
@@ -260,13 +267,11 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
     [("speed", speeds), ("duplex", duplexes)]
         .into_iter()
         .map(|(name, values)| {
-            let known: Vec<&String> = values.iter().flatten().collect();
-            let equal =
-                known.len() == nics.len() && known.windows(2).all(|pair| pair[0] == pair[1]);
+            let equal = values.iter().all(|value| value.is_some() && *value == values[0]);
             let have = if equal {
                 "the same on all".to_string()
             } else {
-                let each = nics.iter().zip(&values).map(|(nic, value)| {
+                let each = up.iter().zip(&values).map(|(nic, value)| {
                     format!("{} {}", nic.device, value.as_deref().unwrap_or("unknown"))
                 });
                 each.collect::<Vec<_>>().join(", ")

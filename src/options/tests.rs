@@ -1,0 +1,327 @@
+//! The table of options: its order, its ranges, its words and its rules.
+
+use super::*;
+
+fn row(name: &str) -> &'static Row {
+    Opt::named(name).unwrap_or_else(|| panic!("there is no {name}")).row()
+}
+
+/// Options from `name=value` words.
+fn options(words: &str) -> Options {
+    let mut options = Options::default();
+    for word in words.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap();
+        options.set(Opt::named(name).unwrap(), row(name).parse(value).unwrap());
+    }
+    options
+}
+
+#[test]
+fn the_table_is_in_the_order_of_the_enum() {
+    for (at, row) in TABLE.iter().enumerate() {
+        assert_eq!(row.opt as usize, at, "{}", row.name);
+        assert_eq!(row.opt.row().name, row.name);
+        assert_eq!(Opt::named(row.name), Some(row.opt));
+        assert!(!row.modes.is_empty(), "{} is for no mode", row.name);
+    }
+    assert_eq!(Opt::named("mode"), None);
+    assert_eq!(Opt::named("Miimon"), None);
+}
+
+#[test]
+fn every_number_takes_the_ends_of_its_range_and_nothing_beyond() {
+    let mut numbers = Vec::new();
+    for row in &TABLE {
+        let Values::Number(min, max) = row.values else { continue };
+        for good in [min, max] {
+            assert_eq!(row.parse(&good.to_string()).unwrap(), Value::Number(good), "{}", row.name);
+        }
+        let mut bad = vec![
+            (max + 1).to_string(),
+            String::new(),
+            "x".into(),
+            "-1".into(),
+            "+1".into(),
+            " 1".into(),
+            "01".into(),
+            "1 ".into(),
+            "1ms".into(),
+            "4294967296".into(),
+        ];
+        bad.extend(min.checked_sub(1).map(|n| n.to_string()));
+        for text in bad {
+            let error = row.parse(&text).expect_err(row.name).to_string();
+            let want = format!(
+                "is no value for {}: it takes a whole number from {min} to {max}",
+                row.name
+            );
+            assert!(error.contains(&want), "{text:?}: {error}");
+        }
+        numbers.push((row.name, min, max));
+    }
+    assert_eq!(
+        numbers,
+        [
+            ("miimon", 0, 600_000),
+            ("updelay", 0, 600_000),
+            ("downdelay", 0, 600_000),
+            ("use_carrier", 0, 1),
+            ("arp_interval", 1, 600_000),
+            ("num_grat_arp", 0, 255),
+            ("min_links", 0, 16),
+        ]
+    );
+}
+
+#[test]
+fn every_word_may_be_given_by_the_drivers_number() {
+    // drivers/net/bonding/bond_options.c: the tables of values, in order.
+    let driver: [(&str, &[&str]); 6] = [
+        (
+            "arp_validate",
+            &["none", "active", "backup", "all", "filter", "filter_active", "filter_backup"],
+        ),
+        ("primary_reselect", &["always", "better", "failure"]),
+        ("fail_over_mac", &["none", "active", "follow"]),
+        ("lacp_rate", &["slow", "fast"]),
+        ("ad_select", &["stable", "bandwidth", "count"]),
+        (
+            "xmit_hash_policy",
+            &["layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"],
+        ),
+    ];
+    let in_table = TABLE.iter().filter(|row| matches!(row.values, Values::Words(_))).count();
+    assert_eq!(in_table, driver.len());
+    for (name, words) in driver {
+        for (number, word) in words.iter().enumerate() {
+            assert_eq!(row(name).parse(word).unwrap(), Value::Word(word), "{name}");
+            assert_eq!(row(name).parse(&number.to_string()).unwrap(), Value::Word(word), "{name}");
+        }
+        let beyond = words.len().to_string();
+        for bad in [beyond.as_str(), "", "0x0", "-1", "00", &words[0].to_uppercase(), "fast\n"] {
+            let error = row(name).parse(bad).expect_err(bad).to_string();
+            let want = format!("is no value for {name}: it takes {}", words.join(", "));
+            assert!(error.contains(&want), "{error}");
+        }
+    }
+}
+
+#[test]
+fn arp_targets_are_up_to_sixteen_addresses_each_named_once() {
+    let row = row("arp_ip_target");
+    let many = |n: u8| (1..=n).map(|i| format!("10.0.0.{i}")).collect::<Vec<_>>().join(",");
+    let Value::Targets(all) = row.parse(&many(16)).unwrap() else { panic!("no targets") };
+    assert_eq!(all.len(), MAX_TARGETS);
+    assert_eq!(row.parse("10.0.0.1, 10.0.0.2").unwrap().to_string(), "10.0.0.1,10.0.0.2");
+    for (bad, sentence) in [
+        (many(17).as_str(), "has 17 addresses; the driver takes 16"),
+        ("10.0.0.1,10.0.0.1", "names 10.0.0.1 twice"),
+        ("", "it takes IPv4 addresses with commas"),
+        ("10.0.0.1,", "it takes IPv4 addresses with commas"),
+        ("10.0.0.1 10.0.0.2", "it takes IPv4 addresses with commas"),
+        ("+10.0.0.1", "it takes IPv4 addresses with commas"),
+        ("nas", "it takes IPv4 addresses with commas"),
+    ] {
+        let error = row.parse(bad).expect_err(bad).to_string();
+        assert!(error.contains(sentence), "{bad:?}: {error}");
+    }
+}
+
+#[test]
+fn the_primary_is_a_device_name() {
+    assert_eq!(row("primary").parse("eth2").unwrap().to_string(), "eth2");
+    assert!(row("primary").parse("eth2 mode=0").is_err());
+    assert!(row("primary").parse("00:1b:21:0a:01:02").is_err());
+}
+
+#[test]
+fn words_put_mode_and_miimon_first_whatever_the_order_of_asking() {
+    let asked = options("downdelay=200 primary=eth2 updelay=300 use_carrier=1 miimon=100");
+    let want = [
+        "mode=active-backup",
+        "miimon=100",
+        "updelay=300",
+        "downdelay=200",
+        "use_carrier=1",
+        "primary=eth2",
+    ];
+    assert_eq!(asked.words(BondMode::ActiveBackup), want);
+    assert_eq!(
+        options("lacp_rate=1 xmit_hash_policy=1 miimon=80").words(BondMode::Ieee8023ad),
+        ["mode=802.3ad", "miimon=80", "lacp_rate=fast", "xmit_hash_policy=layer3+4"]
+    );
+    let mut arp = options("arp_ip_target=10.0.0.2,10.0.0.1 arp_interval=500");
+    arp.add_defaults();
+    assert_eq!(
+        arp.words(BondMode::BalanceRr),
+        ["mode=balance-rr", "miimon=0", "arp_interval=500", "arp_ip_target=10.0.0.2,10.0.0.1"]
+    );
+}
+
+#[test]
+fn links_are_watched_unless_another_way_was_asked_for() {
+    for (asked, miimon) in [
+        ("", 100),
+        ("miimon=50", 50),
+        ("miimon=0", 0),
+        ("arp_interval=9", 0),
+        ("arp_interval=9 miimon=7", 7),
+        ("lacp_rate=fast", 100),
+    ] {
+        let mut options = options(asked);
+        options.add_defaults();
+        assert_eq!(options.number(Opt::Miimon), Some(miimon), "{asked:?}");
+    }
+}
+
+#[test]
+fn each_option_belongs_to_the_modes_that_heed_it() {
+    // Documentation/networking/bonding.rst and bond_options.c, by the driver's numbers.
+    let wanted: [(&str, &[u8]); 15] = [
+        ("miimon=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("updelay=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("downdelay=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("use_carrier=1", &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("arp_interval=100", &[0, 1, 2, 3]),
+        ("arp_ip_target=10.0.0.1", &[0, 1, 2, 3]),
+        ("arp_validate=all", &[1]),
+        ("primary=eth2", &[1, 5, 6]),
+        ("primary_reselect=better", &[1, 5, 6]),
+        ("fail_over_mac=active", &[1]),
+        ("num_grat_arp=3", &[1]),
+        ("lacp_rate=fast", &[4]),
+        ("ad_select=count", &[4]),
+        ("min_links=1", &[4]),
+        ("xmit_hash_policy=layer3+4", &[2, 4]),
+    ];
+    for ((asked, modes), row) in wanted.into_iter().zip(&TABLE) {
+        assert!(asked.starts_with(&format!("{}=", row.name)), "{asked} is not {}", row.name);
+        for mode in BondMode::ALL {
+            let said =
+                options(asked).check(mode, 2).err().map(|e| e.to_string()).unwrap_or_default();
+            let refused =
+                said.starts_with(&format!("{asked} is not for mode {mode}: it belongs to "));
+            assert_eq!(!refused, modes.contains(&mode.number()), "{asked} in mode {mode}: {said}");
+        }
+    }
+}
+
+#[test]
+fn each_rule_has_its_sentence() {
+    use BondMode::{ActiveBackup, BalanceAlb, BalanceRr, BalanceSlb, BalanceTlb, Ieee8023ad};
+    for (mode, asked, sentence) in [
+        (
+            ActiveBackup,
+            "miimon=100 lacp_rate=fast",
+            "lacp_rate=fast is not for mode active-backup: it belongs to 802.3ad",
+        ),
+        (
+            ActiveBackup,
+            "miimon=100 arp_interval=500 arp_ip_target=10.0.0.1",
+            "miimon=100 and arp_interval=500 exclude each other",
+        ),
+        (ActiveBackup, "miimon=0 arp_interval=500", "arp_interval=500 needs arp_ip_target"),
+        (ActiveBackup, "miimon=0", "miimon=0 without arp_interval leaves the links unwatched"),
+        (BalanceSlb, "miimon=0", "miimon=0 without arp_interval leaves the links unwatched"),
+        (Ieee8023ad, "miimon=0", "miimon=0 is not for mode 802.3ad: it needs link monitoring"),
+        (BalanceTlb, "miimon=0", "miimon=0 is not for mode balance-tlb"),
+        (BalanceAlb, "miimon=0", "miimon=0 is not for mode balance-alb"),
+        (ActiveBackup, "miimon=100 arp_ip_target=10.0.0.1", "arp_ip_target needs arp_interval"),
+        (ActiveBackup, "miimon=100 arp_validate=all", "arp_validate needs arp_interval"),
+        (
+            BalanceRr,
+            "miimon=0 arp_interval=500 arp_ip_target=10.0.0.1 updelay=100",
+            "updelay=100 needs miimon",
+        ),
+        (
+            BalanceRr,
+            "miimon=0 arp_interval=500 arp_ip_target=10.0.0.1 downdelay=100",
+            "downdelay=100 needs miimon",
+        ),
+        (
+            ActiveBackup,
+            "miimon=100 updelay=250",
+            "updelay=250 is no multiple of miimon=100: the driver would round it down to 200",
+        ),
+        (
+            ActiveBackup,
+            "miimon=120 downdelay=31000",
+            "downdelay=31000 is no multiple of miimon=120: the driver would round it down to 30960",
+        ),
+        (ActiveBackup, "miimon=100 primary_reselect=better", "primary_reselect needs primary"),
+        (Ieee8023ad, "miimon=100 min_links=3", "min_links=3 is more than the bond's 2 slaves"),
+    ] {
+        let error = options(asked).check(mode, 2).expect_err(asked).to_string();
+        assert!(error.starts_with(sentence), "{asked}: {error}");
+    }
+}
+
+#[test]
+fn what_breaks_no_rule_is_taken() {
+    use BondMode::{ActiveBackup, BalanceAlb, BalanceRr, BalanceSlb, BalanceXor, Ieee8023ad};
+    for (mode, asked) in [
+        (ActiveBackup, "miimon=100"),
+        (
+            ActiveBackup,
+            "miimon=100 updelay=31000 downdelay=200 use_carrier=1 primary=eth2 primary_reselect=failure fail_over_mac=follow num_grat_arp=0",
+        ),
+        (ActiveBackup, "miimon=100 updelay=0 downdelay=0"),
+        (
+            ActiveBackup,
+            "miimon=0 updelay=0 arp_interval=500 arp_ip_target=10.0.0.1 arp_validate=filter",
+        ),
+        (ActiveBackup, "arp_interval=500 arp_ip_target=10.0.0.1"),
+        (BalanceRr, "miimon=0 arp_interval=1 arp_ip_target=10.0.0.1"),
+        (BalanceXor, "miimon=1 xmit_hash_policy=encap3+4"),
+        (Ieee8023ad, "miimon=100 min_links=2 lacp_rate=fast ad_select=bandwidth"),
+        (BalanceAlb, "miimon=100 primary=eth3"),
+        (BalanceSlb, "miimon=100 updelay=31000 downdelay=200 use_carrier=1"),
+    ] {
+        options(asked).check(mode, 2).unwrap_or_else(|e| panic!("{asked}: {e}"));
+    }
+}
+
+#[test]
+fn two_ways_of_showing_a_value_are_one_in_normal_form() {
+    for (name, shown, normal) in [
+        ("lacp_rate", "fast 1", "fast"),
+        ("xmit_hash_policy", "layer3+4 1\n", "layer3+4"),
+        ("fail_over_mac", "", ""),
+        ("miimon", "100\n", "100"),
+        ("primary", "eth2\n", "eth2"),
+        ("arp_ip_target", "10.0.0.2 10.0.0.1\n", "10.0.0.1,10.0.0.2"),
+        ("arp_ip_target", "10.0.0.1,10.0.0.2", "10.0.0.1,10.0.0.2"),
+        ("arp_ip_target", "", ""),
+    ] {
+        assert_eq!(row(name).normal(shown), normal, "{name} {shown:?}");
+    }
+}
+
+#[test]
+fn options_read_back_from_json_and_refuse_what_no_option_takes() {
+    for asked in [
+        "",
+        "miimon=100 updelay=200 primary=eth2 primary_reselect=better",
+        "arp_interval=5 arp_ip_target=10.0.0.2,10.0.0.1",
+        "lacp_rate=fast xmit_hash_policy=layer3+4 min_links=16",
+    ] {
+        let asked = options(asked);
+        let json = serde_json::to_string(&asked).unwrap();
+        assert_eq!(serde_json::from_str::<Options>(&json).unwrap(), asked, "{json}");
+    }
+    for bad in [r#"{"nope":"1"}"#, r#"{"miimon":"x"}"#, r#"{"primary":"a b"}"#] {
+        assert!(serde_json::from_str::<Options>(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_switch_must_be_told_of_the_modes_that_share_its_ports() {
+    let told: Vec<u8> = BondMode::ALL
+        .iter()
+        .filter(|m| switch_support(**m).is_some())
+        .map(|m| m.number())
+        .collect();
+    assert_eq!(told, [0, 2, 3, 4]);
+    assert!(switch_support(BondMode::Ieee8023ad).unwrap().contains("LACP group"));
+    assert!(switch_support(BondMode::BalanceXor).unwrap().contains("without LACP"));
+}
