@@ -1,0 +1,35 @@
+//! What the README says is what the program does.
+
+use std::process::Command;
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+#[test]
+fn the_transcript_is_what_a_rehearsal_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_xenbond")).arg("rehearse").output().unwrap();
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let readme = readme();
+    let (_, rest) = readme.split_once("```console\n").unwrap();
+    let (transcript, _) = rest.split_once("```").unwrap();
+    let mut at = 0;
+    for part in transcript.split("[...]\n") {
+        let found = printed[at..].find(part);
+        let found = found.unwrap_or_else(|| {
+            panic!(
+                "the rehearsal does not print, in this place:\n{part}\n--- it prints:\n{printed}"
+            )
+        });
+        at += found + part.len();
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let readme = readme();
+    for (code, meaning) in xenbond::outcome::Exit::ALL {
+        assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
+    }
+}
