@@ -74,7 +74,7 @@ pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan
             within: verify::limit(spec).as_secs(),
         });
     }
-    let scope = scope(spec, &nics, &steps);
+    let scope = scope(spec, &nics, inv, &steps);
     Ok(Plan { spec: spec.clone(), nics, steps, scope })
 }
 
@@ -198,8 +198,11 @@ fn missing_link(spec: &Spec, inv: &Inventory) -> bool {
     *inv.file(&paths::unit_link(&spec.bond)) == Kind::Absent
 }
 
-fn scope(spec: &Spec, nics: &[Nic], steps: &[Step]) -> Scope {
+fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     let mut devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
+    // Slaves that the bond has now and is to lose come back with a rollback.
+    let now = inv.kernel.bond(spec.bond.as_str()).map(|bond| bond.slaves).unwrap_or_default();
+    devices.extend(now.iter().filter_map(|slave| slave.name.parse().ok()));
     let mut paths = vec![paths::NETWORK_CONF.to_string()];
     for step in steps {
         if let Some(change) = step.file() {
@@ -216,6 +219,7 @@ fn scope(spec: &Spec, nics: &[Nic], steps: &[Step]) -> Scope {
     paths.sort();
     paths.dedup();
     devices.sort();
+    devices.dedup();
     Scope { bond: spec.bond.clone(), nics: devices, paths, subnet: spec.address.subnet() }
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 pub use args::{Cli, Command, SpecArgs};
 
 use crate::bonding;
-use crate::engine::{self, Engine, Proposal};
+use crate::engine::{self, Engine, Proposal, Signals};
 use crate::facts::{self, Facts};
 use crate::host::{Host, Kind};
 use crate::inventory::{Ask, Inventory};
@@ -94,7 +94,7 @@ struct Run {
     host: Host,
     json: bool,
     quiet: bool,
-    interrupt: Arc<AtomicBool>,
+    signals: Signals,
 }
 
 /// A plan on disk.
@@ -118,7 +118,7 @@ impl Run {
             host: Host::of_machine(&root),
             json: cli.json,
             quiet: cli.quiet || cli.json,
-            interrupt: Arc::new(AtomicBool::new(false)),
+            signals: Signals::default(),
         })
     }
 
@@ -155,20 +155,25 @@ impl Run {
     }
 
     fn engine<'a>(&'a self, templates: &'a Templates, accepted: &'a [String]) -> Engine<'a> {
-        Engine { host: &self.host, templates, accepted, interrupt: &self.interrupt }
+        Engine { host: &self.host, templates, accepted, signals: &self.signals }
     }
 
-    /// From here on a lost terminal does not end the run, and INT and TERM end it after the step
-    /// under way. Handlers, not a blocked mask: that a child would inherit.
+    /// From here on a lost terminal does not end the run. INT and TERM end it at once as long as
+    /// nothing was touched, and later after the step under way, with a rollback. Handlers, not a
+    /// blocked mask: that a child would inherit.
     fn hold_signals(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&self.interrupt))
-                .context("setting up signals")?;
-        }
-        let nobody = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGHUP, nobody).context("setting up signals")?;
-        Ok(())
+        use signal_hook::flag::{register, register_conditional_shutdown};
+        let register_all = || -> std::io::Result<()> {
+            for signal in [SIGINT, SIGTERM] {
+                let untouched = Arc::clone(&self.signals.untouched);
+                register_conditional_shutdown(signal, Exit::Refused.code().into(), untouched)?;
+                register(signal, Arc::clone(&self.signals.interrupt))?;
+            }
+            register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+            Ok(())
+        };
+        register_all().context("setting up signals")
     }
 
     fn ended(&self, outcome: &Outcome) -> Result<Exit> {

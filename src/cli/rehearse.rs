@@ -12,7 +12,7 @@ use serde_json::json;
 use super::args::{Flavour, Rehearse};
 use super::request;
 use crate::bonding;
-use crate::engine::{Engine, Observer};
+use crate::engine::{Engine, Observer, Signals};
 use crate::host::{Clock, Effect, Host, Runner, Watch};
 use crate::model::state::{self, Backend, State};
 use crate::model::{Model, builtin};
@@ -188,12 +188,12 @@ impl Stage {
     }
 
     fn with<T>(&self, act: impl FnOnce(&Engine<'_>, &mut dyn Observer) -> Result<T>) -> Result<T> {
-        let never = AtomicBool::new(false);
+        let signals = Signals::default();
         let engine = Engine {
             host: &self.host,
             templates: &self.templates,
             accepted: &[],
-            interrupt: &never,
+            signals: &signals,
         };
         act(&engine, &mut Teller::new(self.quiet, true).on_stdout())
     }

@@ -76,7 +76,7 @@ impl Engine<'_> {
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
-        let _lock = Lock::take(self.host)?;
+        let _lock = self.lock()?;
         if let Some(old) = Transaction::open(self.host)? {
             match old.phase() {
                 // Cut off between its last line and its end.

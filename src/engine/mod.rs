@@ -9,6 +9,7 @@ mod rollback;
 
 pub use apply::Proposal;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -23,9 +24,13 @@ use crate::plan::Plan;
 use crate::preflight::Finding;
 use crate::render::Templates;
 use crate::spec::{NicRef, Request, Spec};
+use crate::xe;
 
 /// How long XAPI may take to come up after a boot.
 const XAPI_START: Duration = Duration::from_secs(600);
+
+/// How long XAPI may then take to answer.
+const XAPI_ANSWER: Duration = Duration::from_secs(20);
 
 /// Hears what goes on, and answers the one question.
 pub trait Observer {
@@ -47,8 +52,22 @@ pub struct Engine<'a> {
     pub templates: &'a Templates,
     /// Codes of warnings that were accepted.
     pub accepted: &'a [String],
+    /// Signals on their way in, and what they may do.
+    pub signals: &'a Signals,
+}
+
+/// What a signal that asks to stop may do, and that one came.
+pub struct Signals {
     /// Set when the run is to stop after the step under way and roll back.
-    pub interrupt: &'a AtomicBool,
+    pub interrupt: Arc<AtomicBool>,
+    /// As long as this is set nothing was touched, and the program may just end.
+    pub untouched: Arc<AtomicBool>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self { interrupt: Arc::default(), untouched: Arc::new(AtomicBool::new(true)) }
+    }
 }
 
 /// A spec on this host: what is asked for, and what was read.
@@ -101,24 +120,25 @@ impl Engine<'_> {
             }
             _ => {}
         }
-        let _lock = Lock::take(self.host)?;
+        let _lock = self.lock()?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        if let Err(error) = self.await_xapi(observer) {
+            // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
+            return Ok(Outcome {
+                error: Some(format!("XAPI does not answer yet: {error:#}")),
+                hint: Some("when `xe host-list` answers: xenbond resume".into()),
+                ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
+            });
+        }
         match tx.phase() {
             Phase::Done => Ok(outcome(&tx, Ending::NothingToDo, Exit::AsAsked)),
-            Phase::Applying => {
-                self.await_xapi(observer);
-                Ok(self.run(tx, true, observer))
-            }
-            Phase::WaitingForReboot { .. } => {
-                self.await_xapi(observer);
-                match self.after_reboot(&mut tx, observer) {
-                    Ok(()) => Ok(self.run(tx, false, observer)),
-                    Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
-                }
-            }
+            Phase::Applying => Ok(self.run(tx, true, observer)),
+            Phase::WaitingForReboot { .. } => match self.after_reboot(&mut tx, observer) {
+                Ok(()) => Ok(self.run(tx, false, observer)),
+                Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
+            },
             Phase::RollingBack | Phase::RollbackWaiting { .. } => {
-                self.await_xapi(observer);
                 let (why, asked) = tx.rollback_reason().unwrap_or(("", true));
                 let (why, asked) = (why.to_string(), asked);
                 Ok(self.roll_back(tx, &why, asked, observer))
@@ -138,26 +158,37 @@ impl Engine<'_> {
             .context("/proc/sys/kernel/random/boot_id is missing: a reboot could not be told")
     }
 
-    /// Waits until XAPI has started, where the host has a program for that. What it says is not
-    /// needed: the lists that follow show whether XAPI answers.
-    fn await_xapi(&self, observer: &mut dyn Observer) {
+    /// The right to change the host; from here on a signal does not just end the program.
+    fn lock(&self) -> Result<Lock> {
+        self.signals.untouched.store(false, Ordering::Relaxed);
+        Lock::take(self.host)
+    }
+
+    /// Waits until XAPI answers: by the host's own program for that, then by asking.
+    fn await_xapi(&self, observer: &mut dyn Observer) -> Result<()> {
         if self.host.programs().contains_key(&Program::XapiWaitInitComplete) {
             let seconds = XAPI_START.as_secs().to_string();
-            let cmd = Cmd::read(
-                Program::XapiWaitInitComplete,
-                &[&seconds],
-                XAPI_START + Duration::from_secs(10),
-            );
-            match self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
-                Ok(_) => {}
-                Err(error) => observer.note(&format!("{error:#}")),
+            let limit = XAPI_START + Duration::from_secs(10);
+            let cmd = Cmd::read(Program::XapiWaitInitComplete, &[&seconds], limit);
+            if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
+                observer.note(&format!("{error:#}"));
+            }
+        }
+        let start = self.host.clock().elapsed();
+        loop {
+            match xe::hosts(self.host) {
+                Ok(_) => return Ok(()),
+                Err(error) if self.host.clock().elapsed().saturating_sub(start) >= XAPI_ANSWER => {
+                    return Err(error);
+                }
+                Err(_) => self.host.clock().pause(Duration::from_secs(1)),
             }
         }
     }
 
     /// Fails when the run is to stop.
     fn check_interrupt(&self) -> Result<()> {
-        if self.interrupt.load(Ordering::Relaxed) {
+        if self.signals.interrupt.load(Ordering::Relaxed) {
             bail!("a signal asked to stop");
         }
         Ok(())

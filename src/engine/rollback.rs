@@ -57,7 +57,7 @@ impl Engine<'_> {
         if !agrees(&open) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
-        let _lock = Lock::take(self.host)?;
+        let _lock = self.lock()?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         for path in changed {

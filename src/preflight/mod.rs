@@ -301,3 +301,6 @@ fn mode(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         format!("XAPI will send no alert when a slave of {} fails", spec.bond),
     ));
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,463 @@
+//! Every finding raised once and not raised once, from a healthy host of the built-in pool.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::*;
+use crate::host::Host;
+use crate::inventory::{Address, Ask, Device, DeviceKind, Route};
+use crate::journal::{Phase, Summary};
+use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
+use crate::model::{Model, builtin};
+use crate::options::Opt;
+use crate::spec::{NicRef, PifChoice, Raw};
+
+use Code::*;
+
+/// The spec of the healthy host, with other keys of [bond] where given.
+fn spec(other: &[(&'static str, &str)]) -> Spec {
+    let mut raw = Raw::default();
+    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
+        .iter()
+        .chain(other)
+    {
+        raw.flag(key, key, (*value).to_string());
+    }
+    raw.finish().unwrap().for_host(&["xen01".to_string()]).unwrap()
+}
+
+/// The built-in pool with the machines of this host moved to another.
+fn evacuated(flavour: Flavour, backend: Backend) -> State {
+    let mut state = builtin::pool(flavour, backend);
+    for vm in state.pool.vms.values_mut().filter(|vm| !vm.is_control_domain) {
+        if vm.resident_on.as_deref() == Some("xen01") {
+            vm.resident_on = Some("xen02".into());
+        }
+    }
+    state
+}
+
+/// What is read of a host with this state, whose files `alter` has been at.
+fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
+    let root = tempfile::tempdir().unwrap();
+    let model = Arc::new(Model::create(root.path(), state).unwrap());
+    alter(root.path());
+    let host = Host::new(root.path(), model.clone(), model);
+    Inventory::read(&host, Ask { nics: &spec.nics, driver_modes: true }).unwrap()
+}
+
+/// A healthy host on Open vSwitch, read once.
+fn healthy() -> Inventory {
+    static READ: OnceLock<Inventory> = OnceLock::new();
+    let read = || read(evacuated(Flavour::El7, Backend::Openvswitch), |_| {}, &spec(&[]));
+    READ.get_or_init(read).clone()
+}
+
+fn codes(spec: &Spec, inv: &Inventory) -> Vec<Code> {
+    let mut codes: Vec<Code> = check(spec, inv).iter().map(|f| f.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+fn file(text: &str) -> Kind {
+    Kind::new_file(text, 0o644)
+}
+
+fn device<'a>(inv: &'a mut Inventory, name: &str) -> &'a mut Device {
+    inv.kernel.devices.get_mut(name).unwrap()
+}
+
+fn pif<'a>(inv: &'a mut Inventory, name: &str) -> &'a mut crate::xe::Pif {
+    let xapi = inv.xapi.as_mut().unwrap();
+    xapi.pifs.iter_mut().find(|p| p.device == name && p.vlan == -1).unwrap()
+}
+
+fn transaction(other: &[(&'static str, &str)], phase: Phase) -> Option<Summary> {
+    Some(Summary { id: "20261120130000-bond52".into(), spec: spec(other), phase })
+}
+
+/// How the healthy situation is bent.
+enum Bend {
+    /// What the host is.
+    State(fn(&mut State)),
+    /// What lies on its disk.
+    Disk(fn(&Path)),
+    /// What was read of it, and what is asked for.
+    Value(fn(&mut Spec, &mut Inventory)),
+    /// Not at all: it is there anyway.
+    Not,
+}
+
+use Bend::{Disk, Not, Value};
+
+/// The finding, how it comes about (what is asked for, how the host is bent), what else is found
+/// then, and a part of its message.
+type Case = (Code, &'static [(&'static str, &'static str)], Bend, &'static [Code], &'static str);
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    (NotRoot, &[], Value(|_, i| i.may_change = false), &[], "only root"),
+    (NotADom0, &[], Disk(|root| std::fs::remove_file(root.join("etc/xensource-inventory")).unwrap()), &[],
+        "/etc/xensource-inventory is missing"),
+    (XapiUnreachable, &[], Bend::State(|s| s.dom0.xapi = XapiState::Down), &[], "XAPI could not be asked"),
+    (XapiUnreachable, &[], Bend::State(|s| s.dom0.xapi = XapiState::Starting), &[], "XAPI could not be asked"),
+    (XapiUnreachable, &[], Disk(|root| {
+        std::fs::remove_file(root.join("usr/bin/xe")).unwrap();
+        std::fs::remove_file(root.join("opt/xensource/bin/xe")).unwrap();
+    }), &[], "there is no `xe` here"),
+    (HostNotFound, &[], Value(|_, i| i.xapi.as_mut().unwrap().hosts.retain(|h| h.name_label != "xen01")), &[],
+        "XAPI has no host with that uuid"),
+    (TransactionOpen, &[], Value(|_, i| i.transaction = transaction(&[("name", "bond52")], Phase::Applying)), &[],
+        "transaction 20261120130000-bond52 for bond52 is not finished"),
+    (TransactionOpen, &[], Value(|_, i| {
+        i.transaction = transaction(&[("mtu", "9000")], Phase::WaitingForReboot { boot_id: "x".into() });
+    }), &[], "for bond51 is waiting for a reboot"),
+    (NoBootScripts, &[], Value(|_, i| drop(i.programs.remove(&Program::Ifup))), &[], "there is no ifup"),
+    (NoBootScripts, &[], Value(|_, i| drop(i.programs.remove(&Program::Ifdown))), &[], "no ifdown"),
+    (NoBridgeBackend, &[], Value(|_, i| drop(i.programs.remove(&Program::XeSwitchNetworkBackend))), &[],
+        "there is no xe-switch-network-backend"),
+    (NetworkConfMissing, &[], Disk(|root| std::fs::remove_file(root.join("etc/xensource/network.conf")).unwrap()), &[],
+        "/etc/xensource/network.conf is missing"),
+    (NetworkConfVswitch, &[], Disk(|root| std::fs::write(root.join("etc/xensource/network.conf"), "vswitch\n").unwrap()),
+        &[], "would set openvswitch and report success"),
+    (NothingBringsItUp, &[], Value(|_, i| (i.init, i.network_service) = (Init::Sysv, false)), &[], "off in runlevel 3"),
+    (NicMissing, &[("nics", "eth2,eth9")], Not, &[],
+        "NIC eth9 is not on this host, which has eth0, eth1, eth2, eth3, eth4, eth5"),
+    (NicMissing, &[("nics", "eth2,00:1b:21:0a:02:03")], Not, &[], "NIC 00:1b:21:0a:02:03 is not on this host"),
+    (NicNamedTwice, &[("nics", "eth2,eth3,00:1b:21:0a:01:02")], Not, &[],
+        "00:1b:21:0a:01:02 is eth2, which the spec names already"),
+    (NicNotPhysical, &[], Value(|_, i| pif(i, "eth3").physical = false), &[], "XAPI has no physical PIF for eth3"),
+    (NicNotPhysical, &[], Value(|_, i| i.xapi.as_mut().unwrap().pifs.retain(|p| p.device != "eth3")), &[],
+        "XAPI has no physical PIF for eth3"),
+    (NicNotPhysical, &[], Value(|_, i| device(i, "eth3").kind = DeviceKind::Vlan), &[], "eth3 is a VLAN"),
+    (NicNotPhysical, &[], Value(|_, i| device(i, "eth3").kind = DeviceKind::Bond), &[], "eth3 is a bond"),
+    (NicNotPhysical, &[], Value(|_, i| device(i, "eth3").kind = DeviceKind::Bridge), &[], "eth3 is a bridge"),
+    (NicNotPhysical, &[], Value(|_, i| device(i, "eth3").kind = DeviceKind::Tun), &[], "eth3 is a tun device"),
+    (NicIsManagement, &[("nics", "eth0,eth3")], Not, &[], "eth0 carries the management"),
+    (NicIsManagement, &[], Value(|_, i| pif(i, "eth3").management = true), &[], "eth3 carries the management"),
+    (NicIsManagement, &[], Value(|_, i| {
+        let xensource = i.xensource.as_mut().unwrap();
+        xensource.insert("MANAGEMENT_INTERFACE".into(), "xenbr3".into());
+    }), &[], "eth3 carries the management"),
+    (NicInManagedBond, &[("nics", "eth4,eth3")], Not, &[], "eth4 is a slave of the managed bond bond0"),
+    (NicInOtherBond, &[], Value(|_, i| {
+        device(i, "eth3").master = Some("bond7".into());
+        let text = "Bonding Mode: fault-tolerance (active-backup)\n\nSlave Interface: eth3\nPermanent HW addr: 00:1b:21:0a:01:03\n";
+        i.kernel.bonds.insert("bond7".into(), text.into());
+    }), &[], "eth3 is a slave of bond7"),
+    (NicHasVlans, &[("nics", "eth1,eth3")], Not, &[], "eth1 carries VLAN 30, 40"),
+    (NicHasTunnels, &[], Bend::State(|s| {
+        let tunnel = Tunnel {
+            uuid: crate::model::state::uuid_of("tunnel"),
+            access: "xen01/eth1.40".into(),
+            transport: "xen01/eth3".into(),
+        };
+        s.pool.tunnels.insert("t".into(), tunnel);
+    }), &[], "the PIF of eth3 is a tunnel"),
+    (NicHasTunnels, &[], Bend::State(|s| {
+        s.pool.pifs.get_mut("xen01/eth3").unwrap().sriov = Some(crate::model::state::uuid_of("sriov"));
+    }), &[], "the PIF of eth3 is a sriov"),
+    (NicHasVifs, &[], Bend::State(|s| {
+        s.pool.vms.get_mut("vm-web").unwrap().resident_on = Some("xen01".into());
+        s.pool.vifs.get_mut("vm-web/0").unwrap().network = "xenbr3".into();
+    }), &[VmsRunning], "running VMs use the network of eth3: vm-web"),
+    (NicHasIp, &[], Bend::State(|s| {
+        let pif = s.pool.pifs.get_mut("xen01/eth3").unwrap();
+        pif.ip_configuration_mode = "Static".into();
+        (pif.ip, pif.netmask) = ("192.168.9.1".into(), "255.255.255.0".into());
+    }), &[], "the PIF of eth3 has IP configuration mode static (192.168.9.1)"),
+    (NicHasIp, &[], Bend::State(|s| {
+        s.pool.pifs.get_mut("xen01/eth3").unwrap().ip_configuration_mode = "DHCP".into();
+    }), &[], "the PIF of eth3 has IP configuration mode dhcp"),
+    (NicHasIp, &[], Value(|_, i| {
+        let net = "192.168.9.1/24".parse().unwrap();
+        i.kernel.addresses.push(Address { device: "xenbr3".into(), net });
+    }), &[], "eth3 carries 192.168.9.1/24 on xenbr3"),
+    (NicDisallowsUnplug, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth3").unwrap().disallow_unplug = true), &[],
+        "the PIF of eth3 has disallow-unplug=true"),
+    (NicMacMismatch, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth3").unwrap().mac = "00:1b:21:0a:01:99".into()),
+        &[], "eth3 has the permanent MAC 00:1b:21:0a:01:03, and its PIF says 00:1b:21:0a:01:99"),
+    (PifUnreadable, &[], Bend::State(|s| {
+        s.pool.pifs.get_mut("xen01/eth3").unwrap().other_config.insert("note".into(), "a\nb".into());
+    }), &[], "the PIF of eth3 cannot be restored: other-config key `note` holds a line end"),
+    (PifUnreadable, &[], Bend::State(|s| {
+        s.pool.pifs.get_mut("xen01/eth3").unwrap().properties.insert("a: b".into(), "c".into());
+    }), &[], "the PIF of eth3 cannot be restored: reading properties"),
+    (PifUnmanagedUnsupported, &[("pif", "unmanaged")], Bend::State(|s| s.dom0.features.xe_managed = false), &[],
+        "--pif unmanaged was asked for"),
+    (PrimaryNotSlave, &[("nics", "eth2,00:1b:21:0a:01:03"), ("primary", "eth5")], Not, &[],
+        "primary eth5 is no slave of bond51"),
+    (BondNameReserved, &[("name", "bond3")], Not, &[], "the name bond3 is taken: XAPI calls its own bonds bond0 to bond9"),
+    (BondNameReserved, &[("name", "bond0")], Bend::State(|s| s.pool.bonds.clear()), &[], "a PIF of this host has it"),
+    (BondNameReserved, &[("name", "bond12")], Value(|_, i| pif(i, "bond0").device = "bond12".into()), &[],
+        "the name bond12 is taken: a PIF of this host has it"),
+    (BondNameTaken, &[], Value(|_, i| {
+        i.kernel.devices.insert("bond51".into(), Device { kind: DeviceKind::Bond, ..Device::default() });
+    }), &[], "the kernel has a bond called bond51"),
+    (BondNameTaken, &[("name", "xenbr1")], Not, &[], "the kernel has a device called xenbr1"),
+    (BondNameScript, &[("name", "eth51")], Not, &[], "would run ifup-eth for eth51"),
+    (BondNameScript, &[("name", "ppp")], Not, &[], "would run ifup-ppp for ppp"),
+    (FileNotPlain, &[], Disk(|root| {
+        let scripts = root.join("etc/sysconfig/network-scripts");
+        std::os::unix::fs::symlink("ifcfg-lo", scripts.join("ifcfg-eth3")).unwrap();
+    }), &[NicFileExists], "ifcfg-eth3 is no plain file"),
+    (FileNotPlain, &[], Disk(|root| std::fs::create_dir(root.join("etc/modprobe.d/bond51.conf")).unwrap()), &[],
+        "/etc/modprobe.d/bond51.conf is no plain file"),
+    (FileNotPlain, &[], Disk(|root| std::os::unix::fs::symlink("x", root.join("etc/modprobe.conf")).unwrap()), &[],
+        "/etc/modprobe.conf is no plain file"),
+    (MasterNamedElsewhere, &[], Value(|_, i| {
+        let path = "/etc/sysconfig/network-scripts/ifcfg-eth5.save";
+        i.files.insert(path.into(), file("DEVICE=eth5\nMASTER=bond51\nSLAVE=yes\n"));
+    }), &[], "ifcfg-eth5.save makes its device a slave of bond51"),
+    (AddressTaken, &[], Value(|_, i| {
+        let net = "172.16.51.11/32".parse().unwrap();
+        i.kernel.addresses.push(Address { device: "xenbr5".into(), net });
+    }), &[SubnetOverlap], "172.16.51.11 is already configured here, on xenbr5"),
+    (AddressTaken, &[("address", "10.20.0.11/24")], Not, &[SubnetOverlap], "on xenbr0"),
+    (SubnetOverlap, &[("address", "10.20.0.200/24")], Not, &[],
+        "10.20.0.0/24 overlaps the subnet 10.20.0.0/24 of xenbr0, the management subnet"),
+    (SubnetOverlap, &[("address", "10.20.99.1/16")], Not, &[], "10.20.0.0/16 overlaps the subnet 10.20.0.0/24"),
+    (SubnetOverlap, &[], Value(|_, i| {
+        let to = "172.16.0.0/12".parse().unwrap();
+        i.kernel.routes.push(Route { device: "xenbr5".into(), to, gateway: None });
+    }), &[], "172.16.51.0/24 overlaps the route to 172.16.0.0/12 of xenbr5"),
+    (ModeUnknown, &[("mode", "7")], Bend::State(|s| s.dom0.features.slb = false), &[SlbBehaviour],
+        "mode balance-slb (7) is not in what `modinfo bonding` says"),
+    (ModeUnknown, &[("mode", "7")], Value(|_, i| i.driver_has_slb = None), &[SlbBehaviour], "cannot be told"),
+    (VmsRunning, &[], Bend::State(|s| s.pool.vms.get_mut("vm-web").unwrap().resident_on = Some("xen01".into())), &[],
+        "the host must be rebooted, and 1 VM run here: vm-web"),
+    (BackendKept, &[("backend", "keep")], Not, &[], "the running backend is openvswitch"),
+    (BondFileExists, &[], Value(|_, i| {
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-bond51".into(), file("DEVICE=bond51\n"));
+    }), &[], "ifcfg-bond51 exists, and xenbond did not write it"),
+    (NicNoLink, &[], Bend::State(|s| s.dom0.nics.get_mut("eth3").unwrap().link = false), &[], "eth3 has no link"),
+    (NicFileExists, &[], Value(|_, i| {
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth3".into(), file("DEVICE=eth3\n"));
+    }), &[], "ifcfg-eth3 exists, and will be replaced"),
+    (BackendDiffers, &[], Value(|_, i| i.network_conf = Some("bridge".into())), &[],
+        "the running backend is openvswitch, and /etc/xensource/network.conf says bridge"),
+    (SwitchSetup, &[("mode", "802.3ad")], Not, &[], "put the ports of all slaves into one LACP group"),
+    (SwitchSetup, &[("mode", "balance-rr")], Not, &[], "without LACP"),
+    (SlbBehaviour, &[("mode", "balance-slb")], Not, &[], "chooses the slave by source MAC"),
+    (SpeedsDiffer, &[], Bend::State(|s| s.dom0.nics.get_mut("eth3").unwrap().speed = 1000), &[],
+        "the links of bond51 differ: eth2 10000 Mb/s full, eth3 1000 Mb/s full"),
+    (SpeedsDiffer, &[], Bend::State(|s| s.dom0.nics.get_mut("eth3").unwrap().duplex = "half".into()), &[],
+        "eth3 10000 Mb/s half"),
+    (DriversDiffer, &[], Bend::State(|s| s.dom0.nics.get_mut("eth3").unwrap().driver = "bnx2x".into()), &[],
+        "the NICs have different drivers: eth2 ixgbe, eth3 bnx2x"),
+    (AlertsLost, &[], Not, &[], "XAPI will send no alert when a slave of bond51 fails"),
+];
+
+/// Found on every host.
+const ALWAYS: [Code; 1] = [AlertsLost];
+
+#[test]
+fn each_finding_is_raised_by_its_cause_and_by_nothing_else() {
+    assert_eq!(codes(&spec(&[]), &healthy()), ALWAYS);
+    let mut wrong = Vec::new();
+    for (code, asked, bend, also, words) in CASES {
+        let mut spec = spec(asked);
+        let mut inv = healthy();
+        match bend {
+            Not => {}
+            Value(bend) => bend(&mut spec, &mut inv),
+            Bend::State(bend) => {
+                let mut state = evacuated(Flavour::El7, Backend::Openvswitch);
+                bend(&mut state);
+                inv = read(state, |_| {}, &spec);
+            }
+            Disk(bend) => inv = read(evacuated(Flavour::El7, Backend::Openvswitch), bend, &spec),
+        }
+        let found = check(&spec, &inv);
+        let mut want: Vec<Code> = [code].into_iter().chain(*also).chain(&ALWAYS).copied().collect();
+        want.sort_unstable();
+        want.dedup();
+        if codes(&spec, &inv) != want
+            || !found.iter().any(|f| f.code == *code && f.message.contains(words))
+        {
+            wrong.push(format!("{code} ({words}), wanted {want:?}: {found:#?}"));
+        }
+        for finding in found {
+            assert_eq!(finding.severity, finding.code.severity());
+            assert!(!finding.hint.is_empty(), "{finding:?}");
+            // A command's own words stand below, indented.
+            let mut lines = finding.message.lines();
+            assert!(lines.next().is_some_and(|l| !l.ends_with('.')), "{finding:?}");
+            assert!(lines.all(|l| l.starts_with("    ")), "{finding:?}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn the_table_has_every_code() {
+    for code in Code::ALL {
+        assert!(CASES.iter().any(|case| case.0 == *code), "no case raises {code}");
+    }
+}
+
+#[test]
+fn codes_are_unique_and_written_with_dashes() {
+    let mut seen = std::collections::BTreeSet::new();
+    for code in Code::ALL {
+        let name = code.name();
+        assert!(seen.insert(name), "{name} is there twice");
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        };
+        assert!(name.split('-').all(plain), "{name}");
+        assert_eq!(serde_json::to_value(code).unwrap(), name);
+        assert_eq!(serde_json::from_value::<Code>(name.into()).unwrap(), *code);
+        assert!(!code.meaning().is_empty() && !code.remedy().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_healthy_host_has_neither_errors_nor_warnings() {
+    for flavour in [Flavour::El5, Flavour::El7] {
+        for backend in [Backend::Bridge, Backend::Openvswitch] {
+            for asked in
+                [&[][..], &[("nics", "00:1b:21:0a:01:02,00:1B:21:0A:01:03")], &[("mode", "7")]]
+            {
+                let spec = spec(asked);
+                let found = check(&spec, &read(evacuated(flavour, backend), |_| {}, &spec));
+                let bad: Vec<&Finding> = barring(&found, &[]);
+                assert!(bad.is_empty(), "{flavour:?} {backend:?} {asked:?}: {bad:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn running_machines_are_no_matter_where_nothing_reboots() {
+    let spec = spec(&[]);
+    let inv = read(builtin::pool(Flavour::El7, Backend::Bridge), |_| {}, &spec);
+    assert!(!needs_reboot(&spec, &inv));
+    assert_eq!(codes(&spec, &inv), ALWAYS);
+    let inv = read(builtin::pool(Flavour::El7, Backend::Openvswitch), |_| {}, &spec);
+    let found = check(&spec, &inv);
+    let vms = found.iter().find(|f| f.code == VmsRunning).unwrap();
+    assert_eq!(vms.severity, Severity::Warning);
+    assert!(vms.message.contains("2 VMs run here: ") && vms.message.contains("vm-db"), "{vms:?}");
+    assert!(vms.hint.contains(inv.host_uuid().unwrap().as_str()), "{vms:?}");
+}
+
+#[test]
+fn findings_come_worst_first_and_all_at_once() {
+    let spec = spec(&[
+        ("name", "bond3"),
+        ("nics", "eth0,eth4,eth9"),
+        ("mode", "4"),
+        ("address", "10.20.0.9/24"),
+    ]);
+    let inv = read(builtin::pool(Flavour::El7, Backend::Openvswitch), |_| {}, &spec);
+    let found = check(&spec, &inv);
+    assert!(found.is_sorted_by_key(|f| (f.severity, f.code)), "{found:#?}");
+    let want = [
+        NicMissing,
+        NicIsManagement,
+        NicInManagedBond,
+        BondNameReserved,
+        SubnetOverlap,
+        VmsRunning,
+        SwitchSetup,
+        AlertsLost,
+    ];
+    assert_eq!(codes(&spec, &inv), want);
+}
+
+#[test]
+fn only_a_warning_can_be_accepted() {
+    let all: Vec<Finding> =
+        [NicMissing, VmsRunning, NicNoLink, AlertsLost].map(|c| Finding::new(c, "x")).into();
+    let left = |accepted: &[&str]| -> Vec<Code> {
+        let accepted: Vec<String> = accepted.iter().map(|a| (*a).to_string()).collect();
+        barring(&all, &accepted).iter().map(|f| f.code).collect()
+    };
+    assert_eq!(left(&[]), [NicMissing, VmsRunning, NicNoLink]);
+    assert_eq!(left(&["vms-running", "nic-missing"]), [NicMissing, NicNoLink]);
+    assert_eq!(left(&["vms-running", "nic-no-link", "alerts-lost"]), [NicMissing]);
+    assert_eq!(left(&["VmsRunning", ""]), [NicMissing, VmsRunning, NicNoLink]);
+}
+
+#[test]
+fn a_transaction_of_the_same_spec_bars_nothing() {
+    for (asked, phase) in [
+        (&[][..], Phase::Applying),
+        (&[], Phase::RollingBack),
+        (&[("name", "bond52")], Phase::Done),
+        (&[("name", "bond52")], Phase::RolledBack),
+    ] {
+        let mut inv = healthy();
+        inv.transaction = transaction(asked, phase.clone());
+        assert_eq!(codes(&spec(&[]), &inv), ALWAYS, "{asked:?} {phase}");
+    }
+}
+
+#[test]
+fn a_bond_that_we_made_bars_nothing() {
+    let text = "Bonding Mode: fault-tolerance (active-backup)\n\
+        \nSlave Interface: eth2\nPermanent HW addr: 00:1b:21:0a:01:02\n\
+        \nSlave Interface: eth3\nPermanent HW addr: 00:1b:21:0a:01:03\n";
+    let mut inv = healthy();
+    inv.kernel.bonds.insert("bond51".into(), text.into());
+    inv.kernel
+        .devices
+        .insert("bond51".into(), Device { kind: DeviceKind::Bond, ..Device::default() });
+    let net = spec(&[]).address;
+    inv.kernel.addresses.push(Address { device: "bond51".into(), net });
+    inv.kernel.routes.push(Route { device: "bond51".into(), to: net.subnet(), gateway: None });
+    for nic in ["eth2", "eth3"] {
+        device(&mut inv, nic).master = Some("bond51".into());
+        device(&mut inv, nic).address = Some("00:1b:21:0a:01:02".into());
+        device(&mut inv, nic).carrier = Some(false);
+    }
+    inv.xapi.as_mut().unwrap().pifs.retain(|p| p.device != "eth2");
+    let theirs = codes(&spec(&[]), &inv);
+    assert_eq!(theirs, [NicNotPhysical, NicInOtherBond, BondNameTaken, NicNoLink, AlertsLost]);
+    for name in ["bond51", "eth2", "eth3"] {
+        let ours = file("# xenbond wrote this file for bond51\nDEVICE=x\nMASTER=bond51\n");
+        inv.files.insert(format!("/etc/sysconfig/network-scripts/ifcfg-{name}"), ours);
+    }
+    assert_eq!(codes(&spec(&[]), &inv), ALWAYS);
+}
+
+#[test]
+fn a_name_of_the_spec_is_the_nic_that_has_it() {
+    let inv = healthy();
+    let all = resolve(&spec(&[("nics", "00:1B:21:0A:01:03,eth2,eth9,00:00:00:00:00:09")]), &inv);
+    let names: Vec<Option<&str>> =
+        all.iter().map(|n| n.as_ref().map(|n| n.device.as_str())).collect();
+    assert_eq!(names, [Some("eth3"), Some("eth2"), None, None]);
+    let first = all[0].as_ref().unwrap();
+    assert_eq!(first.mac.to_string(), "00:1b:21:0a:01:03");
+    assert_eq!(first.pif.as_ref().unwrap().device, "eth3");
+    // The PIF of eth1 itself, and not one of its VLANs.
+    let eth1 = resolve(&spec(&[("nics", "eth1,eth2")]), &inv)[0].clone().unwrap();
+    assert_eq!(eth1.pif.unwrap().vlan, -1);
+}
+
+#[test]
+fn other_names_than_those_of_the_boot_scripts_do_for_a_bond() {
+    for (name, want) in [
+        ("bond10", None),
+        ("bond51", None),
+        ("storage", None),
+        ("bond", None),
+        ("bond9", Some(BondNameReserved)),
+        ("bond09", None),
+        ("ib0", Some(BondNameScript)),
+        ("ibx0", None),
+    ] {
+        let found = codes(&spec(&[("name", name)]), &healthy());
+        assert_eq!(found.iter().find(|c| **c != AlertsLost), want.as_ref(), "{name}");
+    }
+}
+
+#[test]
+fn the_spec_of_these_tests_is_what_it_seems() {
+    let spec = spec(&[("primary", "eth3")]);
+    assert_eq!(spec.nics, ["eth2", "eth3"].map(|n| n.parse::<NicRef>().unwrap()));
+    assert_eq!((spec.pif, spec.options.number(Opt::Miimon)), (PifChoice::Auto, Some(100)));
+}
