@@ -250,3 +250,6 @@ fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
 fn modprobe_line(command: &str, name: &str, rest: &[String]) -> String {
     format!("{command} {name} {}", rest.join(" "))
 }
+
+#[cfg(test)]
+mod tests;

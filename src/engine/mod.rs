@@ -123,7 +123,8 @@ impl Engine<'_> {
         let _lock = self.lock()?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
-        if let Err(error) = self.await_xapi(observer) {
+        let forward = matches!(tx.phase(), Phase::Applying | Phase::WaitingForReboot { .. });
+        if forward && let Err(error) = self.await_xapi(observer) {
             // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
             return Ok(Outcome {
                 error: Some(format!("XAPI does not answer yet: {error:#}")),

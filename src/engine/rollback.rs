@@ -107,6 +107,10 @@ impl Engine<'_> {
         // A journal that cannot be written is no reason to leave the host half-changed: without
         // the line, what is undone here is undone again by the next run.
         errors.extend(self.record(&mut tx, line).err().map(|e| format!("{e:#}")));
+        // After a power cut XAPI may still be starting. Without it only the rest can be undone.
+        if let Err(error) = self.await_xapi(observer) {
+            observer.note(&format!("{error:#}"));
+        }
         let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
         let steps = tx.header.plan.steps.clone();
         let begun = tx.begun();

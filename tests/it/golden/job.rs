@@ -1,0 +1,344 @@
+//! Whole jobs on the model: plan, apply with its reboot, apply again, verify, rollback with its
+//! reboot, and the comparison.
+//!
+//! A case has `case.json` (a [`Setup`]), `args` (one flag or value on each line), `spec.ini` and
+//! `host/`, files that lie on the host before; all but the first may be missing. Wanted:
+//! `want.txt`, or `want-HOST.txt` for each host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use serde::Deserialize;
+use serde_json::Value;
+use xenbond::cli::{Cli, Command};
+use xenbond::engine::{self, Engine};
+use xenbond::host::{Clock, Host};
+use xenbond::model::state::{Backend, Flavour};
+use xenbond::outcome::{Ending, Exit, Outcome};
+use xenbond::preflight::{self, barring};
+use xenbond::render::Templates;
+use xenbond::spec::{BackendChoice, Raw, Request, Spec};
+use xenbond::{plan, report, verify};
+
+use super::case::Case;
+use super::model_host::{Scribe, Snapshot, Witness};
+
+/// The host of a case, and how its job ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// `el5` or `el7`.
+    pub flavour: Flavour,
+    /// The backend that runs before.
+    pub backend: Backend,
+    /// The hosts of the pool that it is run on; none: `xen01`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The VMs are not moved away before.
+    #[serde(default)]
+    pub vms_stay: bool,
+    /// What is otherwise than in the built-in pool, as a merge patch (RFC 7396).
+    #[serde(default = "nothing")]
+    pub patch: Value,
+    /// What happens right before a command, once.
+    #[serde(default)]
+    pub before: BTreeMap<String, Value>,
+    /// What happens right after a command, once.
+    #[serde(default)]
+    pub after: BTreeMap<String, Value>,
+    /// The host boots once more before the rollback, and the bond must be up again.
+    #[serde(default)]
+    boots: bool,
+    /// The exit code that the apply must have in the end.
+    exit: u8,
+    /// The codes of all findings that bar the way.
+    #[serde(default)]
+    findings: Vec<String>,
+}
+
+fn nothing() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// Runs a case.
+pub fn run(case: &Case) -> Result<()> {
+    let text = case.text("case.json")?.context("the case has no case.json")?;
+    let setup: Setup = serde_json::from_str(&text).context("reading case.json")?;
+    let (request, accepted) = request(case)?;
+    let hosts =
+        if setup.hosts.is_empty() { vec!["xen01".to_string()] } else { setup.hosts.clone() };
+    for me in &hosts {
+        let folder = tempfile::tempdir()?;
+        let witness = Witness::new(folder.path(), &setup, me)?;
+        case.lay("host", folder.path())?;
+        let host = witness.host();
+        let templates = Templates::load(None)?;
+        let job =
+            Job { setup: &setup, request: &request, accepted: &accepted, witness, host, templates };
+        let done = job.run();
+        if let Err(error) = done {
+            bail!("{me}: {error:#}\nup to there:\n{}", job.witness.log());
+        }
+        let file = if hosts.len() == 1 { "want.txt".into() } else { format!("want-{me}.txt") };
+        case.compare(&file, &job.witness.log())?;
+    }
+    Ok(())
+}
+
+/// What the case asks for, and which warnings it accepts.
+fn request(case: &Case) -> Result<(Request, Vec<String>)> {
+    let args = case.text("args")?.unwrap_or_default();
+    let words = ["xenbond", "apply"].into_iter().chain(args.lines());
+    let Command::Apply(args) = Cli::try_parse_from(words)?.command else { bail!("no apply") };
+    let mut raw = Raw::default();
+    if let Some(text) = case.text("spec.ini")? {
+        raw.file("spec.ini", &text)?;
+    }
+    for (flag, key, value) in args.spec.flags() {
+        raw.flag(flag, &key, value);
+    }
+    Ok((raw.finish()?, args.planning.accept))
+}
+
+/// A job under way.
+struct Job<'a> {
+    setup: &'a Setup,
+    request: &'a Request,
+    accepted: &'a [String],
+    witness: Arc<Witness>,
+    host: Host,
+    templates: Templates,
+}
+
+impl Job<'_> {
+    fn say(&self, text: &str) {
+        self.witness.say(text);
+    }
+
+    fn now(&self) -> Result<Snapshot> {
+        Snapshot::of(self.witness.model())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Engine<'_>, &mut Scribe<'_>) -> Result<T>) -> Result<T> {
+        let signals = xenbond::engine::Signals::default();
+        let engine = Engine {
+            host: &self.host,
+            templates: &self.templates,
+            accepted: self.accepted,
+            signals: &signals,
+        };
+        act(&engine, &mut Scribe(&self.witness))
+    }
+
+    fn run(&self) -> Result<()> {
+        let before = self.now()?;
+        let spec = self.plan()?;
+        before.ensure_same(&self.now()?).context("after plan")?;
+        let planned = self.planned()?;
+        let outcome = self.apply()?;
+        let exit = outcome.exit.code();
+        ensure!(exit == self.setup.exit, "apply ended with {exit}, wanted {}", self.setup.exit);
+        let expected = match exit {
+            0 => Ending::Done,
+            1 => Ending::Refused,
+            3 => Ending::RolledBack,
+            _ => bail!("no job may end so"),
+        };
+        ensure!(outcome.ending == expected, "apply ended as {:?}", outcome.ending);
+        ensure!(self.witness.is_over(), "something was to happen that did not");
+        let ran = self.witness.take_commands();
+        match expected {
+            Ending::Refused => {
+                ensure!(ran.is_empty(), "commands were run: {ran:?}");
+                ensure!(!self.host.exists("/var/lib/xenbond"), "it left /var/lib/xenbond");
+            }
+            Ending::Done => {
+                let ran: Vec<String> = ran.iter().map(ToString::to_string).collect();
+                ensure!(ran == planned, "planned were {planned:#?}, run were {ran:#?}");
+                self.holds(&spec)?;
+                self.show(&before, &spec)?;
+                self.again(&spec)?;
+                self.rollback()?;
+            }
+            _ => {}
+        }
+        let after = self.now()?;
+        before.ensure_same(&after)?;
+        if expected != Ending::Refused {
+            let mut left = self.host.list("/var/lib/xenbond")?;
+            left.retain(|name| !["lock", "history"].contains(&name.as_str()));
+            ensure!(left.is_empty(), "left in /var/lib/xenbond: {left:?}");
+        }
+        self.say(
+            "\n=== compared with the host before: /etc, XAPI's records and the kernel are the same",
+        );
+        let uuids = before.records_diff(&after)?;
+        self.say(if uuids.is_empty() { "\n" } else { ", but for uuids\n" });
+        self.say(&uuids);
+        Ok(())
+    }
+
+    /// `xenbond plan`; what it is for on this host.
+    fn plan(&self) -> Result<Spec> {
+        self.say("=== xenbond plan\n");
+        self.with(|engine, _| {
+            let proposal = engine.propose(self.request)?;
+            let found = &proposal.findings;
+            let inv = &proposal.situation.inv;
+            self.say(&match &proposal.plan {
+                Some(plan) => report::plan(plan, found, inv),
+                None => format!("Findings:\n{}", report::findings(found)),
+            });
+            let mut bars: Vec<String> =
+                barring(found, self.accepted).iter().map(|f| f.code.to_string()).collect();
+            bars.dedup();
+            let wanted = &self.setup.findings;
+            ensure!(bars == *wanted, "barred by {bars:?}, wanted {wanted:?}");
+            Ok(proposal.situation.spec)
+        })
+    }
+
+    /// The commands of the plan.
+    fn planned(&self) -> Result<Vec<String>> {
+        let plan = self.with(|engine, _| Ok(engine.propose(self.request)?.plan))?;
+        let steps = plan.into_iter().flat_map(|p| p.steps);
+        Ok(steps.flat_map(|s| s.commands()).map(|c| c.to_string()).collect())
+    }
+
+    fn apply(&self) -> Result<Outcome> {
+        self.say("\n=== xenbond apply --yes\n");
+        let outcome = self.with(|engine, scribe| engine.apply(self.request, |_| Ok(()), scribe))?;
+        self.to_the_end(outcome)
+    }
+
+    /// Takes the reboots that are waited for.
+    fn to_the_end(&self, mut outcome: Outcome) -> Result<Outcome> {
+        self.verdict(&outcome);
+        for _ in 0..2 {
+            if outcome.ending != Ending::WaitingForReboot {
+                break;
+            }
+            self.say("\n=== the host reboots; xenbond resume\n");
+            self.witness.model().reboot()?;
+            outcome = self.with(|engine, scribe| engine.resume(scribe))?;
+            self.verdict(&outcome);
+        }
+        Ok(outcome)
+    }
+
+    fn verdict(&self, outcome: &Outcome) {
+        for note in &outcome.notes {
+            self.say(&format!("note: {note}\n"));
+        }
+        if let Some(error) = &outcome.error {
+            self.say(&report::error(error, outcome.hint.as_deref()));
+        } else if let Some(hint) = &outcome.hint {
+            self.say(&format!("hint: {hint}\n"));
+        }
+        self.say(&format!("{}\nexit {}\n", report::verdict(outcome), outcome.exit.code()));
+    }
+
+    /// What must be so after an apply that says it is done, whatever the golden says.
+    fn holds(&self, spec: &Spec) -> Result<()> {
+        let state = self.witness.model().state();
+        let dom0 = &state.dom0;
+        ensure!(dom0.executed.is_empty(), "a shell would have run {:?}", dom0.executed);
+        let bond = dom0.bonds.get(spec.bond.as_str()).context("the kernel has no such bond")?;
+        let mode = u32::from(spec.mode.number());
+        ensure!(bond.options.get("mode") == Some(&mode), "the bond's options: {:?}", bond.options);
+        ensure!(bond.up && bond.master.is_none(), "the bond is down or a port");
+        ensure!(bond.slaves.len() == spec.nics.len(), "slaves: {:?}", bond.slaves);
+        for nic in &spec.nics {
+            let named = |name: &String, mac: &str| [name, mac].contains(&nic.to_string().as_str());
+            let (name, live) = dom0
+                .nics
+                .iter()
+                .find(|(name, live)| named(name, &live.permanent_mac))
+                .with_context(|| format!("the kernel has no {nic}"))?;
+            let slave = bond.slaves.iter().find(|s| s.name == *name);
+            let status = slave.map(|s| s.status.as_str());
+            ensure!(status == Some("up"), "slave {name} is {status:?}");
+            ensure!(live.master.as_deref() == Some(spec.bond.as_str()), "{name} is elsewhere");
+            ensure!(spec.mtu.is_none_or(|mtu| mtu == live.mtu), "{name} has MTU {}", live.mtu);
+            let pif = state.pool.pifs.get(&format!("{}/{name}", dom0.me));
+            ensure!(pif.is_none_or(|pif| !pif.managed), "XAPI manages {name}");
+        }
+        ensure!(spec.mtu.is_none_or(|mtu| mtu == bond.mtu), "the bond has MTU {}", bond.mtu);
+        let address = spec.address.to_string();
+        for (device, all) in &dom0.addresses {
+            let wanted = device == spec.bond.as_str();
+            ensure!(all.contains(&address) == wanted, "{address} and {device}: {all:?}");
+            ensure!(!wanted || all.len() == 1, "{device} has {all:?}");
+        }
+        ensure!(dom0.addresses.contains_key(spec.bond.as_str()), "the bond has no address");
+        let default = dom0.routes.values().find(|route| route.to == "0.0.0.0/0");
+        ensure!(default.is_some_and(|route| route.dev == "xenbr0"), "default route: {default:?}");
+        let bridge = dom0.running == Backend::Bridge;
+        ensure!(bridge || spec.backend == BackendChoice::Keep, "{:?} runs", dom0.running);
+        Ok(())
+    }
+
+    /// What has become of the host.
+    fn show(&self, before: &Snapshot, spec: &Spec) -> Result<()> {
+        let now = self.now()?;
+        self.say(&format!("\n=== /etc, before and after\n{}", before.files_diff(&now)));
+        self.say(&format!(
+            "\n=== XAPI's records, before and after\n{}",
+            before.records_diff(&now)?
+        ));
+        let path = format!("/proc/net/bonding/{}", spec.bond);
+        let text = self.host.read_text(&path)?.context("the kernel shows no bond")?;
+        self.say(&format!("\n=== {path}\n{text}"));
+        Ok(())
+    }
+
+    /// Everything that must change nothing: verify, apply once more, and a boot.
+    fn again(&self, spec: &Spec) -> Result<()> {
+        self.say("\n=== xenbond verify\n");
+        self.verify(spec)?;
+        let before = self.now()?;
+        self.say("\n=== xenbond apply --yes, once more\n");
+        let outcome = self.with(|engine, scribe| engine.apply(self.request, |_| Ok(()), scribe))?;
+        self.verdict(&outcome);
+        let end = (outcome.ending, outcome.exit);
+        ensure!(end == (Ending::NothingToDo, Exit::AsAsked), "apply once more ended as {end:?}");
+        before.ensure_same(&self.now()?).context("after apply once more")?;
+        if self.setup.boots {
+            self.say("\n=== the host reboots; xenbond verify\n");
+            self.witness.model().reboot()?;
+            self.witness.model().pause(std::time::Duration::from_secs(60));
+            self.verify(spec)?;
+            self.holds(spec).context("after a boot")?;
+        }
+        let ran = self.witness.take_commands();
+        ensure!(ran.is_empty(), "commands were run: {ran:?}");
+        Ok(())
+    }
+
+    /// As `verify` does it.
+    fn verify(&self, spec: &Spec) -> Result<()> {
+        let inv = engine::look_for(&self.host, spec)?;
+        let nics: Vec<_> = preflight::resolve(spec, &inv).into_iter().flatten().collect();
+        let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec))?;
+        checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
+        let changes = plan::file_changes(spec, &inv, &self.templates)?;
+        let missing: Vec<String> = changes.into_iter().map(|c| c.path).collect();
+        checks.push(verify::next_boot(spec, &inv, &missing));
+        self.say(&report::checks(&checks));
+        ensure!(verify::failed(&checks).is_empty(), "verify found differences");
+        Ok(())
+    }
+
+    fn rollback(&self) -> Result<()> {
+        self.say("\n=== xenbond rollback --yes\n");
+        let outcome = self.with(|engine, scribe| engine.rollback(|_| true, scribe))?;
+        let outcome = self.to_the_end(outcome)?;
+        let end = (outcome.ending, outcome.exit);
+        ensure!(end == (Ending::RolledBack, Exit::AsAsked), "rollback ended as {end:?}");
+        let executed = self.witness.model().state().dom0.executed;
+        ensure!(executed.is_empty(), "a shell would have run {executed:?}");
+        Ok(())
+    }
+}
