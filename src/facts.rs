@@ -150,3 +150,6 @@ fn digest(bytes: &[u8]) -> String {
     });
     format!("{hash:016x}")
 }
+
+#[cfg(test)]
+mod tests;

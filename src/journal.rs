@@ -411,3 +411,6 @@ impl Lock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

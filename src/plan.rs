@@ -267,3 +267,6 @@ impl Plan {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::engine::Observer;
 use crate::facts;
-use crate::host::{Cmd, Kind, Program, quoted};
+use crate::host::{Cmd, Effect, Kind, Program, Watch, quoted};
 use crate::inventory::Inventory;
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::Plan;
@@ -308,6 +309,22 @@ impl Observer for Teller {
         }
         let steps = the_plan.steps.len();
         self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))
+    }
+}
+
+/// Shows every command that changes the host before it runs.
+pub struct Loud;
+
+impl Watch for Loud {
+    fn before(&self, effect: &Effect<'_>) -> Result<()> {
+        if let Effect::Run(cmd) = effect {
+            err(&format!("\n    $ {cmd}\n"));
+        }
+        Ok(())
+    }
+
+    fn after(&self, _: &Effect<'_>) -> Result<()> {
+        Ok(())
     }
 }
 

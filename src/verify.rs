@@ -398,3 +398,6 @@ pub fn next_boot(spec: &Spec, inv: &Inventory, missing: &[String]) -> Check {
     };
     Check::new("next boot", want, Some(have)).because("xenbond apply writes the files again")
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,10 @@ pub struct Cli {
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
+    /// Show every command that changes the host as it runs
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+
     /// What to do
     #[command(subcommand)]
     pub command: Command,

@@ -114,8 +114,9 @@ impl Run {
             root.is_dir(),
             anyhow!("--root {}: there is no such folder", cli.root.display()).context(Usage)
         );
+        let host = Host::of_machine(&root);
         Ok(Self {
-            host: Host::of_machine(&root),
+            host: if cli.verbose { host.watched(Arc::new(report::Loud)) } else { host },
             json: cli.json,
             quiet: cli.quiet || cli.json,
             signals: Signals::default(),

@@ -266,3 +266,6 @@ fn driver_has_slb(host: &Host) -> Option<bool> {
     let module = host.read(file.trim()).ok()??;
     Some(module.windows(slb.len()).any(|part| part == slb.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

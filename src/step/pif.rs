@@ -120,10 +120,8 @@ impl PifRecord {
         let now =
             self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
         let now = xe::with_maps(host, &self.host, now)?;
-        if settings(&now) != settings(was) {
-            for cmd in xe::restore(now.uuid.as_str(), was) {
-                host.run(&cmd)?.check(&cmd)?;
-            }
+        for cmd in xe::restore(&now, was) {
+            host.run(&cmd)?.check(&cmd)?;
         }
         if now.attached != was.attached && was.managed != Some(false) {
             let uuid = now.uuid.as_str();

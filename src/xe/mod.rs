@@ -416,39 +416,35 @@ pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cm
     change(&args)
 }
 
-/// The commands that give a PIF introduced anew what the recorded one had and a forget loses
-/// (facts/xapi.md section B4), all but the plug.
+/// The commands that give a PIF as it is `now` what the recorded one had and a forget loses
+/// (facts/xapi.md section B4), all but the plug: only what differs is set.
 #[must_use]
-pub fn restore(new: &str, recorded: &Pif) -> Vec<Cmd> {
+pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
+    let uuid = format!("uuid={}", now.uuid);
+    let set = |setting: String| change(&["pif-param-set".into(), uuid.clone(), setting]);
     let mut cmds = Vec::new();
-    let set = |args: &[String]| {
-        let mut all = vec!["pif-param-set".to_string(), format!("uuid={new}")];
-        all.extend_from_slice(args);
-        change(&all)
-    };
-    let ip = |name: &str| recorded.ip.get(name).filter(|v| !v.is_empty());
-    if recorded.ip_mode() != "none" {
-        let mut args = vec![
-            "pif-reconfigure-ip".into(),
-            format!("uuid={new}"),
-            format!("mode={}", recorded.ip_mode()),
-        ];
+    if now.static_ip() != recorded.static_ip() {
+        let mut args =
+            vec!["pif-reconfigure-ip".into(), uuid.clone(), format!("mode={}", recorded.ip_mode())];
         for name in ["IP", "netmask", "gateway", "DNS"] {
-            // A DHCP PIF shows what it was given; only a static one is configured with it.
-            if let Some(value) = ip(name).filter(|_| recorded.ip_mode() == "static") {
-                args.push(format!("{name}={value}"));
-            }
+            args.extend(recorded.static_ip().get(name).map(|value| format!("{name}={value}")));
         }
         cmds.push(change(&args));
     }
-    for (key, value) in &recorded.properties {
-        cmds.push(set(&[format!("properties:{key}={value}")]));
+    for (field, had, has) in [
+        ("properties", &recorded.properties, &now.properties),
+        ("other-config", &recorded.other_config, &now.other_config),
+    ] {
+        for (key, value) in had.iter().filter(|(key, value)| has.get(*key) != Some(*value)) {
+            cmds.push(set(format!("{field}:{key}={value}")));
+        }
+        for key in has.keys().filter(|key| !had.contains_key(*key)) {
+            let (field, key) = (format!("param-name={field}"), format!("param-key={key}"));
+            cmds.push(change(&["pif-param-remove".into(), uuid.clone(), field, key]));
+        }
     }
-    for (key, value) in &recorded.other_config {
-        cmds.push(set(&[format!("other-config:{key}={value}")]));
-    }
-    if recorded.disallow_unplug {
-        cmds.push(set(&["disallow-unplug=true".into()]));
+    if now.disallow_unplug != recorded.disallow_unplug {
+        cmds.push(set(format!("disallow-unplug={}", recorded.disallow_unplug)));
     }
     cmds
 }

@@ -1,0 +1,206 @@
+//! `--json`: one document on stdout for every command, with the fields of the contract.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::root::{Root, with_spec};
+
+fn has(document: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(document.get(field).is_some(), "no `{field}` in {document}");
+    }
+}
+
+const OUTCOME: &[&str] = &["result", "exit", "transaction", "steps", "error", "hint"];
+
+#[test]
+fn every_command_of_the_story_prints_one_document() {
+    let root = Root::new("el7", "openvswitch");
+    let plan = root.json(0, &with_spec(&["plan"]));
+    has(&plan, &["spec", "findings", "steps", "changes", "digest"]);
+    assert_eq!(plan["changes"], true);
+    for (at, step) in plan["steps"].as_array().unwrap().iter().enumerate() {
+        has(step, &["number", "title", "undo", "commands", "files", "reboot"]);
+        assert_eq!(step["number"], at + 1);
+        for command in step["commands"].as_array().unwrap() {
+            assert!(command[0].as_str().unwrap().starts_with('/'), "{command}");
+        }
+        for file in step["files"].as_array().unwrap() {
+            has(file, &["path", "change", "diff"]);
+            assert!(["create", "replace", "remove"].contains(&file["change"].as_str().unwrap()));
+        }
+    }
+    assert_eq!(plan["steps"].as_array().unwrap().iter().filter(|s| s["reboot"] == true).count(), 1);
+    for finding in plan["findings"].as_array().unwrap() {
+        has(finding, &["code", "severity", "message", "hint"]);
+    }
+
+    let waits = root.json(6, &with_spec(&["apply", "--yes"]));
+    has(&waits, OUTCOME);
+    assert_eq!(waits["result"], "waiting-for-reboot");
+    assert_eq!(waits["steps"][0]["state"], "done");
+    assert!(waits["steps"][0]["seconds"].is_f64());
+    assert_eq!(waits["steps"][2]["seconds"], Value::Null);
+    let refused = root.json(1, &with_spec(&["apply", "--yes", "--mtu", "9000"]));
+    has(&refused, OUTCOME);
+    assert_eq!(refused["result"], "refused");
+    assert!(refused["error"].as_str().unwrap().contains(waits["transaction"].as_str().unwrap()));
+    root.reboot();
+    let done = root.json(0, &["resume"]);
+    assert_eq!(done["result"], "done");
+    assert_eq!(done["transaction"], waits["transaction"]);
+    for step in done["steps"].as_array().unwrap() {
+        has(step, &["number", "title", "state", "seconds"]);
+        assert_eq!(step["state"], "done", "{step}");
+    }
+    assert_eq!(root.json(0, &with_spec(&["apply", "--yes"]))["result"], "nothing-to-do");
+    assert_eq!(root.json(0, &["resume"])["result"], "nothing-to-do");
+    assert_eq!(root.json(0, &with_spec(&["plan", "--check"]))["changes"], false);
+
+    let verified = root.json(0, &["verify"]);
+    has(&verified, &["ok", "checks"]);
+    assert_eq!(verified["ok"], true);
+    for check in verified["checks"].as_array().unwrap() {
+        has(check, &["name", "want", "have", "ok", "hint"]);
+    }
+    shown(&root.json(0, &["show", "bond51"]));
+    let back = root.json(6, &["rollback", "--yes"]);
+    assert_eq!((&back["result"], &back["error"]), (&json!("waiting-for-reboot"), &Value::Null));
+    root.reboot();
+    let back = root.json(0, &["resume"]);
+    assert_eq!((&back["result"], &back["error"]), (&json!("rolled-back"), &Value::Null));
+    assert_eq!(root.json(0, &["rollback", "--yes"])["result"], "nothing-to-do");
+    has(&root.json(0, &["inventory"]), &["network_conf", "files", "kernel", "xapi"]);
+    let findings = root.json(0, &["findings"]);
+    assert!(findings["findings"].as_array().unwrap().len() > 20);
+}
+
+fn shown(document: &Value) {
+    let bond = &document["bonds"][0];
+    has(
+        bond,
+        &[
+            "name",
+            "driver_version",
+            "mode",
+            "mode_number",
+            "mii_status",
+            "active_slave",
+            "primary",
+            "miimon",
+            "updelay",
+            "downdelay",
+            "xmit_hash_policy",
+            "lacp_rate",
+            "aggregator",
+            "slaves",
+        ],
+    );
+    assert_eq!(
+        (&bond["name"], &bond["mode"], &bond["mode_number"], &bond["miimon"]),
+        (&json!("bond51"), &json!("active-backup"), &json!(1), &json!(100))
+    );
+    assert_eq!((&bond["lacp_rate"], &bond["aggregator"]), (&Value::Null, &Value::Null));
+    let slave = &bond["slaves"][1];
+    has(
+        slave,
+        &[
+            "name",
+            "mii_status",
+            "speed_mbps",
+            "duplex",
+            "link_failure_count",
+            "perm_hwaddr",
+            "aggregator_id",
+            "queue_id",
+        ],
+    );
+    assert_eq!(slave["perm_hwaddr"], "00:1b:21:0a:01:03");
+    assert_eq!(slave["speed_mbps"], 10_000);
+}
+
+#[test]
+fn a_failed_apply_says_so_in_its_document() {
+    let root = Root::new("el7", "bridge");
+    root.lie("ifup", "fails", 1, 0);
+    let failed = root.json(3, &with_spec(&["apply", "--yes"]));
+    assert_eq!(failed["result"], "rolled-back");
+    assert!(failed["error"].as_str().unwrap().contains("ifup"), "{failed}");
+    let states: Vec<&str> =
+        failed["steps"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
+    assert!(states.contains(&"undone") && states.contains(&"pending"), "{states:?}");
+    assert!(!states.contains(&"done"), "{states:?}");
+}
+
+#[test]
+fn usage_errors_are_documents_too() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    let odd = root.beside("odd.ini");
+    fs::write(&odd, "[bond]\nname = bond51\nnick = eth2\n").unwrap();
+    for args in [
+        vec!["plan"],
+        vec!["apply", "--yes"],
+        vec!["no-such-command"],
+        vec!["plan", "--no-such-flag"],
+        vec!["plan", "--bond"],
+        with_spec(&["plan", "--mtu", "0"]),
+        with_spec(&["apply"]),
+        with_spec(&["apply", "--yes", "--accept", "no-such-code"]),
+        with_spec(&["apply", "--yes", "--plan", "/nonexistent"]),
+        vec!["apply", "--yes", "--plan", "/nonexistent"],
+        vec!["plan", "--spec", &odd],
+        vec!["plan", "--spec", "/nonexistent"],
+        vec!["rollback"],
+        vec!["verify", "../bond51"],
+        vec!["show", "bond 51"],
+        vec!["render", "--dom0", "el9", "--out", "/nonexistent"],
+    ] {
+        let document = root.json(2, &args);
+        assert_eq!(document["result"], "refused", "{args:?}");
+        assert!(!document["error"].as_str().unwrap().is_empty(), "{args:?}");
+        assert!(document.get("hint").is_some(), "{args:?}");
+    }
+    start.assert_same(&root, "usage errors");
+    assert!(root.transcript().is_empty(), "{:?}", root.transcript());
+}
+
+#[test]
+fn refusals_are_documents_too() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    for (nics, code) in [
+        (["eth0", "eth2"], "nic-is-management"),
+        (["eth4", "eth2"], "bond"),
+        (["eth9", "eth2"], "nic-missing"),
+        (["xenbr1", "eth2"], "nic-not-physical"),
+    ] {
+        let spec = ["--bond", "bond51", "--address", "172.16.51.11/24", "--nic", nics[0]];
+        let spec: Vec<&str> = spec.into_iter().chain(["--nic", nics[1]]).collect();
+        let apply: Vec<&str> = ["apply", "--yes"].into_iter().chain(spec.clone()).collect();
+        let document = root.json(1, &apply);
+        assert_eq!(document["result"], "refused", "{nics:?}");
+        let error = document["error"].as_str().unwrap();
+        assert!(error.contains(code), "{nics:?}: {error}");
+        assert!(document["hint"].is_string(), "{nics:?}: {document}");
+        let plan: Vec<&str> = ["plan"].into_iter().chain(spec).collect();
+        let document = root.json(1, &plan);
+        let errors = |f: &&Value| f["severity"] == "error";
+        let found = document["findings"].as_array().unwrap();
+        assert!(found.iter().filter(errors).count() >= 1, "{nics:?}: {document}");
+    }
+    root.json(1, &["show", "bond77"]);
+    root.json(1, &["verify"]);
+    start.assert_same(&root, "refusals");
+    assert!(root.changing().is_empty(), "{:?}", root.changing());
+    assert!(!root.at("var/lib/xenbond").exists(), "a refusal left something behind");
+}
+
+#[test]
+fn rehearse_prints_one_document() {
+    let root = Root::new("el7", "bridge");
+    let document = root.json(0, &["rehearse"]);
+    has(&document, &["result", "exit", "steps"]);
+    assert!(root.transcript().is_empty());
+}

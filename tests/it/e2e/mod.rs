@@ -1,0 +1,13 @@
+//! The real binary on roots of the model of a dom0: what an operator sees of it, from the outside.
+//! Nothing here knows the program's own types.
+
+mod changes;
+mod faults;
+mod interrupted;
+mod json;
+mod late;
+mod root;
+mod saved;
+mod story;
+mod values;
+mod xe_text;

@@ -1,0 +1,455 @@
+//! A root of the model of a dom0 with its stand-in programs, and the binary that works on it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What most tests ask for.
+pub const SPEC: &[&str] =
+    &["--bond", "bond51", "--nic", "eth2", "--nic", "eth3", "--address", "172.16.51.11/24"];
+
+/// The bond's file.
+pub const IFCFG_BOND: &str = "etc/sysconfig/network-scripts/ifcfg-bond51";
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A dom0.
+pub struct Root {
+    folder: TempDir,
+}
+
+/// What a finished run of the program left.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Everything that a rollback must bring back, from outside the program's own state.
+#[derive(Debug)]
+pub struct Snapshot(BTreeMap<String, String>);
+
+/// `words` and the usual spec.
+pub fn with_spec<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    words.iter().chain(SPEC).copied().collect()
+}
+
+fn standin() -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = me.parent().unwrap().parent().unwrap().join("examples/standin");
+    assert!(path.exists(), "{}: `cargo build --example standin` makes it", path.display());
+    path
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+impl Root {
+    /// The built-in pool's master, without machines that a reboot would stop.
+    pub fn new(flavour: &str, backend: &str) -> Self {
+        Self::patched(flavour, backend, &json!({}))
+    }
+
+    /// The same, altered.
+    pub fn patched(flavour: &str, backend: &str, patch: &Value) -> Self {
+        let folder = tempfile::Builder::new().prefix("xenbond-").tempdir().unwrap();
+        let root = Self { folder };
+        fs::create_dir(root.path()).unwrap();
+        let file = root.patch_file(patch);
+        root.standin(&["create", root.path().to_str().unwrap(), flavour, backend, &file]);
+        let away = json!({"resident_on": "xen02"});
+        root.set(&json!({"pool": {"vms": {"vm-web": away, "vm-db": away}}}));
+        root
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("dom0")
+    }
+
+    /// A path in it.
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.path().join(path)
+    }
+
+    /// A path beside it, for a caller's own files.
+    pub fn beside(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_string()
+    }
+
+    fn patch_file(&self, patch: &Value) -> String {
+        let file = self.beside("patch.json");
+        fs::write(&file, patch.to_string()).unwrap();
+        file
+    }
+
+    fn standin(&self, args: &[&str]) -> String {
+        let output = Command::new(standin()).args(args).output().unwrap();
+        assert!(
+            output.status.success(),
+            "standin {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Restarts the host.
+    pub fn reboot(&self) {
+        self.standin(&["reboot", self.path().to_str().unwrap()]);
+    }
+
+    /// The model's state.
+    pub fn state(&self) -> Value {
+        serde_json::from_str(&self.standin(&["state", self.path().to_str().unwrap()])).unwrap()
+    }
+
+    /// Alters it by a merge patch.
+    pub fn set(&self, patch: &Value) {
+        let file = self.patch_file(patch);
+        self.standin(&["set", self.path().to_str().unwrap(), &file]);
+    }
+
+    /// Makes a command misbehave.
+    pub fn lie(&self, command: &str, how: &str, times: u32, after: u32) {
+        let lie = json!({"how": how, "times": times, "after": after});
+        self.set(&json!({"dom0": {"lies": {command: lie}}}));
+    }
+
+    /// Makes all commands behave.
+    pub fn lies_no_more(&self) {
+        let lies = self.state()["dom0"]["lies"].as_object().unwrap().clone();
+        let none: serde_json::Map<_, _> = lies.into_iter().map(|(k, _)| (k, Value::Null)).collect();
+        self.set(&json!({"dom0": {"lies": none}}));
+    }
+
+    fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xenbond"));
+        command.arg("--root").arg(self.path()).args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn xenbond(&self, args: &[&str]) -> Run {
+        let output = self.command(args).output().unwrap();
+        let run = Run {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!run.err.contains("panicked"), "{args:?}: {run:?}");
+        run
+    }
+
+    /// The same, with the exit code that it must have.
+    pub fn exits(&self, code: i32, args: &[&str]) -> Run {
+        let run = self.xenbond(args);
+        assert_eq!(run.code, code, "{args:?}\n{}{}", run.out, run.err);
+        run
+    }
+
+    /// Runs the program with `--json`: one document, and the exit code in it where it has one.
+    pub fn json(&self, code: i32, args: &[&str]) -> Value {
+        let all: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        let run = self.exits(code, &all);
+        let document: Value = serde_json::from_str(&run.out)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {}{}", run.out, run.err));
+        if let Some(exit) = document.get("exit") {
+            assert_eq!(exit, code, "{args:?}: {document}");
+        }
+        document
+    }
+
+    /// Starts the program.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Running(Some(child.unwrap()))
+    }
+
+    /// Applies the usual spec; the host must be as asked then.
+    pub fn apply(&self) {
+        self.exits(0, &with_spec(&["apply", "--yes"]));
+    }
+
+    fn ran(&self) -> Vec<Value> {
+        let text = fs::read(self.at(".dom0/host.json")).unwrap();
+        let state: Value = serde_json::from_slice(&text).unwrap();
+        state["transcript"].as_array().unwrap().clone()
+    }
+
+    /// The commands that were run, and whether each changed anything.
+    pub fn transcript(&self) -> Vec<(String, bool)> {
+        let pair = |r: &Value| {
+            (r["command"].as_str().unwrap().to_string(), r["changed"].as_bool().unwrap())
+        };
+        self.ran().iter().map(pair).collect()
+    }
+
+    /// Their exit statuses; -1 for one that hangs.
+    pub fn transcript_statuses(&self) -> Vec<i64> {
+        self.ran().iter().map(|r| r["status"].as_i64().unwrap()).collect()
+    }
+
+    /// The commands that changed anything. One that only looks never does: what changes meanwhile
+    /// is the kernel's own doing, such as a link that settles.
+    pub fn changing(&self) -> Vec<String> {
+        let looks = |command: &str| {
+            let words: Vec<&str> = command.split(' ').collect();
+            let xe = words[0] == "xe"
+                && words.get(1).is_some_and(|w| w.ends_with("-list") || w.ends_with("-param-get"));
+            xe || words.contains(&"--list")
+                || ["modinfo", "xapi-wait-init-complete"].contains(&words[0])
+        };
+        let all = self.transcript().into_iter();
+        all.filter(|(c, changed)| *changed && !looks(c)).map(|(c, _)| c).collect()
+    }
+
+    /// The folder of the transaction that is current.
+    pub fn transaction(&self) -> PathBuf {
+        fs::canonicalize(self.at("var/lib/xenbond/current")).unwrap()
+    }
+
+    /// What lies in our own folder.
+    pub fn own_files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.at("var/lib/xenbond"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Every file outside the program's own folder: kind, mode, owner, time and content.
+    pub fn tree(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let but = [".dom0", "proc", "sys", "var/lib/xenbond"].map(|p| self.at(p));
+        walk(&self.path(), &self.path(), &but, &mut all);
+        all
+    }
+
+    /// What a rollback must bring back.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.state();
+        let mut all = self.tree();
+        for part in ["nics", "devices", "addresses", "routes", "running"] {
+            flatten(&format!("dom0.{part}"), &state["dom0"][part], &mut all);
+        }
+        for (bond, live) in state["dom0"]["bonds"].as_object().unwrap() {
+            for part in ["mac", "mtu", "up", "master", "options", "arp_targets", "primary"] {
+                flatten(&format!("dom0.bonds.{bond}.{part}"), &live[part], &mut all);
+            }
+            for slave in live["slaves"].as_array().unwrap() {
+                let name = slave["name"].as_str().unwrap();
+                flatten(&format!("dom0.bonds.{bond}.slave.{name}"), &json!("there"), &mut all);
+            }
+        }
+        flatten("pool", &state["pool"], &mut all);
+        // XAPI numbers its objects, and gives a NIC another uuid after a forget; ports of
+        // machines that were moved away go with the next boot.
+        all.retain(|key, _| {
+            let uuid = key.starts_with("pool.pifs.xen01/eth") && key.ends_with(".uuid");
+            !uuid && key != "pool.counter" && !key.starts_with("dom0.devices.vif")
+        });
+        Snapshot(all)
+    }
+
+    /// Puts a shell script in a program's place; the program itself is `$real` in it.
+    pub fn wrap(&self, program: &str, script: &str) {
+        let path = self.at(program);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let real = self.at(".dom0/real").join(name);
+        fs::create_dir_all(real.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&real);
+        symlink(standin(), &real).unwrap();
+        let text = format!(
+            "#!/bin/bash\nroot='{}'\nreal='{}'\n{script}",
+            self.path().display(),
+            real.display()
+        );
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Undoes [`Root::wrap`].
+    pub fn unwrap_program(&self, program: &str) {
+        fs::remove_file(self.at(program)).unwrap();
+        symlink(standin(), self.at(program)).unwrap();
+    }
+
+    /// Makes `xe SUBCOMMAND` wait at a gate until [`Root::open_gate`].
+    pub fn gate(&self, subcommand: &str) {
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&self.at(".dom0/gate"), mode).unwrap();
+        let script = format!(
+            "if [ \"$1\" = {subcommand} ] && [ ! -e \"$root/.dom0/at-gate\" ]; then\n  : > \"$root/.dom0/at-gate\"\n  read -r _ < \"$root/.dom0/gate\"\nfi\nexec \"$real\" \"$@\"\n"
+        );
+        self.wrap("opt/xensource/bin/xe", &script);
+    }
+
+    /// Waits until a command stands at the gate.
+    pub fn until_at_gate(&self) {
+        until("a command at the gate", || self.at(".dom0/at-gate").exists());
+    }
+
+    /// Lets it go on.
+    pub fn open_gate(&self) {
+        fs::write(self.at(".dom0/gate"), "\n").unwrap();
+    }
+}
+
+impl Snapshot {
+    /// What is not as it was, one line each.
+    pub fn differences(&self, now: &Self) -> String {
+        let mut text = String::new();
+        for (key, was) in &self.0 {
+            match now.0.get(key) {
+                Some(is) if is == was => {}
+                Some(is) => writeln!(text, "{key}: was {was:?}, is {is:?}").unwrap(),
+                None => writeln!(text, "{key}: was {was:?}, is gone").unwrap(),
+            }
+        }
+        for (key, is) in now.0.iter().filter(|(key, _)| !self.0.contains_key(*key)) {
+            writeln!(text, "{key}: is new: {is:?}").unwrap();
+        }
+        text
+    }
+
+    /// The host must be as it was.
+    pub fn assert_same(&self, root: &Root, when: &str) {
+        let differences = self.differences(&root.snapshot());
+        assert!(differences.is_empty(), "{when}:\n{differences}");
+    }
+}
+
+fn flatten(name: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                flatten(&format!("{name}.{key}"), value, all);
+            }
+        }
+        other => {
+            all.insert(name.to_string(), other.to_string());
+        }
+    }
+}
+
+/// Every file below `folder`.
+pub fn walk(base: &Path, folder: &Path, but: &[PathBuf], all: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if but.contains(&path) {
+            continue;
+        }
+        let name = path.strip_prefix(base).unwrap().to_str().unwrap().to_string();
+        let meta = path.symlink_metadata().unwrap();
+        let mode = meta.permissions().mode() & 0o7777;
+        let shown = if meta.is_symlink() {
+            format!("link to {}", fs::read_link(&path).unwrap().display())
+        } else if meta.is_dir() {
+            walk(base, &path, but, all);
+            format!("folder, mode {mode:o}")
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            let owner = (meta.uid(), meta.gid());
+            format!(
+                "file, mode {mode:o}, owner {owner:?}, time {}: {}",
+                meta.mtime(),
+                bytes.escape_ascii()
+            )
+        };
+        all.insert(name, shown);
+    }
+}
+
+/// A run of the program that has not ended.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.as_ref().unwrap().id()).unwrap())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Closes our ends of its pipes, as a lost session does.
+    pub fn hang_up(&mut self) {
+        let child = self.0.as_mut().unwrap();
+        drop(child.stdout.take());
+        drop(child.stderr.take());
+    }
+
+    /// Kills it, and the command that it was waiting for, which has a process group of its own.
+    pub fn kill(mut self) {
+        let commands = children(self.pid());
+        let mut child = self.0.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for pid in commands {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Run {
+        let child = self.0.as_mut().unwrap();
+        until("the end of the program", || child.try_wait().unwrap().is_some());
+        let output = self.0.take().unwrap().wait_with_output().unwrap();
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Drop for Running {
+    /// A test that failed leaves nothing behind.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let commands = children(Pid::from_raw(i32::try_from(child.id()).unwrap_or(0)));
+            let _ = child.kill();
+            let _ = child.wait();
+            for pid in commands {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
+    }
+}
+
+fn children(parent: Pid) -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let is_child = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name in brackets may hold anything; state and parent follow it.
+        let rest = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        rest.split_whitespace().nth(1) == Some(parent.as_raw().to_string().as_str())
+    };
+    entries
+        .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(is_child)
+        .map(Pid::from_raw)
+        .collect()
+}
