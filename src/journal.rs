@@ -2,7 +2,7 @@
 //!
 //! `var/lib/xenbond/history/ID/` holds a transaction: `plan.json` (what is to be done and all
 //! that its undo needs, durable before anything is touched), `journal` (one line before and one
-//! after each step) and `originals/`, the files as they were. `current` is a link to the one that
+//! after each step), `originals/`, the files as they were, and `undo.sh`. `current` is a link to the one that
 //! is open or was done last.
 
 use std::fmt;
@@ -18,6 +18,7 @@ use crate::host::{Host, Kind, join};
 use crate::paths;
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::undo_script::{self, original_name};
 
 /// The format of `plan.json` and `journal`; a newer one is not touched.
 const FORMAT: u32 = 1;
@@ -239,10 +240,12 @@ impl Transaction {
         }
         for original in header.plan.originals() {
             if original.was.bytes().is_some() {
-                let name = original.path.trim_start_matches('/').replace('/', "_");
+                let name = original_name(&original.path);
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
+        let script = undo_script::script(&header.plan);
+        host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
         let text = serde_json::to_vec_pretty(&header)?;
         host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
         point_at(host, Some(&header.id))?;

@@ -32,5 +32,6 @@ pub mod render;
 pub mod report;
 pub mod spec;
 pub mod step;
+pub mod undo_script;
 pub mod verify;
 pub mod xe;

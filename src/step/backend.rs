@@ -24,16 +24,17 @@ pub struct Switch {
     pub files: Vec<Original>,
 }
 
-/// Which of the recorded files the script is meant to change.
-fn is_its_own(path: &str) -> bool {
-    path == paths::NETWORK_CONF || paths::BLACKLISTS.contains(&path)
-}
-
 fn is_xapis(kind: &Kind) -> bool {
     kind.bytes().is_some_and(|bytes| ifcfg::has_xemanaged(&String::from_utf8_lossy(bytes)))
 }
 
 impl Switch {
+    /// Whether a file is one that the script is meant to change.
+    #[must_use]
+    pub fn is_its_own(path: &str) -> bool {
+        path == paths::NETWORK_CONF || paths::BLACKLISTS.contains(&path)
+    }
+
     /// The command that sets this backend.
     #[must_use]
     pub fn command(&self, word: &str) -> Cmd {
@@ -42,7 +43,7 @@ impl Switch {
 
     /// The files among them that neither the script nor xenbond is to change.
     pub fn foreign_files(&self) -> impl Iterator<Item = &Original> {
-        self.files.iter().filter(|f| !is_its_own(&f.path) && !is_xapis(&f.was))
+        self.files.iter().filter(|f| !Self::is_its_own(&f.path) && !is_xapis(&f.was))
     }
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
@@ -58,8 +59,8 @@ impl Switch {
             self.run(host, &self.from)?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
-        put_back(host, self.files.iter().filter(|f| !is_its_own(&f.path)))?;
-        for file in self.files.iter().filter(|f| is_its_own(&f.path)) {
+        put_back(host, self.files.iter().filter(|f| !Self::is_its_own(&f.path)))?;
+        for file in self.files.iter().filter(|f| Self::is_its_own(&f.path)) {
             host.put(&file.path, &file.was)?;
         }
         Ok(())

@@ -7,6 +7,7 @@ use super::Kept;
 use crate::host::{Host, Kind};
 use crate::modprobe;
 use crate::paths;
+use crate::undo_script::original_name;
 
 /// A file's change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +71,7 @@ impl FileChange {
             };
         }
         if now != Kind::Absent {
-            let name = self.path.trim_start_matches('/').replace('/', "_");
-            let copy = format!("{}/{name}", kept.folder);
+            let copy = format!("{}/{}", kept.folder, original_name(&self.path));
             host.make_dir(&kept.folder, 0o700)?;
             host.put(&copy, &now)?;
             kept.notes

@@ -11,3 +11,4 @@ mod saved;
 mod story;
 mod values;
 mod xe_text;
+mod undo;
