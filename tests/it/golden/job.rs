@@ -22,7 +22,7 @@ use xenbond::render::Templates;
 use xenbond::spec::{BackendChoice, Raw, Request, Spec};
 use xenbond::{plan, report, verify};
 
-use super::case::Case;
+use super::case::{Case, scratch_folder};
 use super::model_host::{Scribe, Snapshot, Witness};
 
 /// The host of a case, and how its job ends.
@@ -70,7 +70,7 @@ pub fn run(case: &Case) -> Result<()> {
     let hosts =
         if setup.hosts.is_empty() { vec!["xen01".to_string()] } else { setup.hosts.clone() };
     for me in &hosts {
-        let folder = tempfile::tempdir()?;
+        let folder = scratch_folder()?;
         let witness = Witness::new(folder.path(), &setup, me)?;
         case.lay("host", folder.path())?;
         let host = witness.host();
@@ -134,9 +134,8 @@ impl Job<'_> {
 
     fn run(&self) -> Result<()> {
         let before = self.now()?;
-        let spec = self.plan()?;
+        let (spec, planned) = self.plan()?;
         before.ensure_same(&self.now()?).context("after plan")?;
-        let planned = self.planned()?;
         let outcome = self.apply()?;
         let exit = outcome.exit.code();
         ensure!(exit == self.setup.exit, "apply ended with {exit}, wanted {}", self.setup.exit);
@@ -180,8 +179,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// `xenbond plan`; what it is for on this host.
-    fn plan(&self) -> Result<Spec> {
+    /// `xenbond plan`; the spec of this host, and the commands of its plan.
+    fn plan(&self) -> Result<(Spec, Vec<String>)> {
         self.say("=== xenbond plan\n");
         self.with(|engine, _| {
             let proposal = engine.propose(self.request)?;
@@ -196,15 +195,10 @@ impl Job<'_> {
             bars.dedup();
             let wanted = &self.setup.findings;
             ensure!(bars == *wanted, "barred by {bars:?}, wanted {wanted:?}");
-            Ok(proposal.situation.spec)
+            let steps = proposal.plan.into_iter().flat_map(|p| p.steps);
+            let commands = steps.flat_map(|s| s.commands()).map(|c| c.to_string()).collect();
+            Ok((proposal.situation.spec, commands))
         })
-    }
-
-    /// The commands of the plan.
-    fn planned(&self) -> Result<Vec<String>> {
-        let plan = self.with(|engine, _| Ok(engine.propose(self.request)?.plan))?;
-        let steps = plan.into_iter().flat_map(|p| p.steps);
-        Ok(steps.flat_map(|s| s.commands()).map(|c| c.to_string()).collect())
     }
 
     fn apply(&self) -> Result<Outcome> {
@@ -283,6 +277,8 @@ impl Job<'_> {
     /// What has become of the host.
     fn show(&self, before: &Snapshot, spec: &Spec) -> Result<()> {
         let now = self.now()?;
+        let lost = before.lost(&now);
+        ensure!(lost.is_empty(), "files of others are lost: {lost:?}");
         self.say(&format!("\n=== /etc, before and after\n{}", before.files_diff(&now)));
         self.say(&format!(
             "\n=== XAPI's records, before and after\n{}",

@@ -230,6 +230,15 @@ impl Snapshot {
         text
     }
 
+    /// Boot configuration that is lost on a later host, XAPI's own aside: the switch script of old
+    /// releases deletes it all, and whoever runs it must put it back.
+    pub fn lost(&self, later: &Self) -> Vec<&String> {
+        let ours = |path: &str| path.starts_with("/etc/sysconfig/network-scripts/");
+        let gone = |path: &String| ours(path) && !later.etc.contains_key(path);
+        let foreign = |entry: &Entry| !entry.text.contains("XEMANAGED=yes");
+        self.etc.iter().filter(|(p, entry)| gone(p) && foreign(entry)).map(|(p, _)| p).collect()
+    }
+
     /// XAPI's records of this host against those of a later one: the lines that differ.
     pub fn records_diff(&self, later: &Self) -> Result<String> {
         let (was, is) = (records(&self.pool)?, records(&later.pool)?);
