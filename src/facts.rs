@@ -14,6 +14,12 @@ use crate::step::is_shared;
 /// The one fact that only a reboot changes.
 pub const RUNNING_BACKEND: &str = "running backend";
 
+/// A value that nothing tells.
+pub const UNKNOWN: &str = "unknown";
+
+/// Begins the name of the fact whether the management bridge is there.
+pub const MANAGEMENT_BRIDGE: &str = "management bridge";
+
 /// Facts by name.
 pub type Facts = BTreeMap<String, String>;
 
@@ -35,7 +41,14 @@ pub struct Scope {
 pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     let mut facts = Facts::new();
     let mut say = |name: String, value: String| facts.insert(name, value);
-    say(RUNNING_BACKEND.into(), inv.running_backend().unwrap_or_else(|| "unknown".into()));
+    say(RUNNING_BACKEND.into(), inv.running_backend().unwrap_or_else(|| UNKNOWN.into()));
+    if let Some(bridge) = inv.management_bridge() {
+        let there = inv.kernel.devices.contains_key(bridge);
+        say(
+            format!("{MANAGEMENT_BRIDGE} {bridge}"),
+            if there { "there" } else { "not there" }.into(),
+        );
+    }
     for path in &scope.paths {
         say(format!("file {path}"), file(path, inv.file(path), &scope.bond));
     }
@@ -91,7 +104,7 @@ fn device(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) ->
         say(format!("device {nic}"), "not there".into());
         return;
     };
-    let unknown = || "unknown".to_string();
+    let unknown = || UNKNOWN.to_string();
     say(format!("{nic} MAC address"), device.address.clone().unwrap_or_else(unknown));
     say(format!("{nic} MTU"), device.mtu.map_or_else(unknown, |m| m.to_string()));
     say(format!("{nic} master"), device.master.clone().unwrap_or_else(|| "none".into()));
@@ -100,7 +113,7 @@ fn device(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) ->
 fn pif(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) -> Option<String>) {
     let name = |field: &str| format!("PIF of {nic}, {field}");
     let Some(pif) = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str())) else {
-        say(format!("PIF of {nic}"), if inv.xapi.is_some() { "none" } else { "unknown" }.into());
+        say(format!("PIF of {nic}"), if inv.xapi.is_some() { "none" } else { UNKNOWN }.into());
         return;
     };
     // The uuid is not among them: XAPI gives another one after a forget.

@@ -11,6 +11,15 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+/// A value as a message shows it: nothing that a terminal would act on, and not too long.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let start: String = text.chars().take(LONGEST).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    format!("{}{more}", start.escape_debug())
+}
+
 /// Gives a string newtype its text forms; the only way in is its `FromStr`.
 macro_rules! text_newtype {
     ($name:ident) => {
@@ -59,14 +68,14 @@ impl FromStr for IfName {
         ensure!(
             text.len() <= IFNAME_MAX,
             "`{}` is no device name: it has {} characters, the kernel takes {IFNAME_MAX}",
-            text.escape_debug(),
+            shown(text),
             text.chars().count()
         );
         ensure!(
             text.starts_with(|c: char| c.is_ascii_alphabetic())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
             "`{}` is no device name: it must be a letter, then letters, digits and `_`",
-            text.escape_debug()
+            shown(text)
         );
         ensure!(
             !["all", "default", "lo"].contains(&text),
@@ -91,13 +100,13 @@ impl FromStr for MacAddr {
                 Some(hex) if hex.len() == 2 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
                     *byte = u8::from_str_radix(hex, 16)?;
                 }
-                _ => bail!("`{}` is no MAC address (00:1b:21:aa:bb:02)", text.escape_debug()),
+                _ => bail!("`{}` is no MAC address (00:1b:21:aa:bb:02)", shown(text)),
             }
         }
         ensure!(
             parts.next().is_none(),
             "`{}` is no MAC address: it has more than six parts",
-            text.escape_debug()
+            shown(text)
         );
         ensure!(
             bytes != [0; 6] && bytes[0] & 1 == 0,
@@ -141,7 +150,7 @@ impl FromStr for Uuid {
                 8 | 13 | 18 | 23 => b == b'-',
                 _ => b.is_ascii_hexdigit(),
             });
-        ensure!(shape, "`{}` is no uuid", text.escape_debug());
+        ensure!(shape, "`{}` is no uuid", shown(text));
         Ok(Self(text.to_ascii_lowercase()))
     }
 }
@@ -160,7 +169,7 @@ impl FromStr for HostName {
                 && text.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)),
             "`{}` is no host name: it must be up to 64 letters, digits, `.`, `-` and `_`",
-            text.escape_debug()
+            shown(text)
         );
         Ok(Self(text.to_string()))
     }
@@ -253,7 +262,7 @@ impl FromStr for BondMode {
         }
         let known: Vec<String> =
             Self::ALL.iter().map(|m| format!("{} ({})", m.name(), m.number())).collect();
-        bail!("`{}` is no bonding mode; the modes are {}", text.escape_debug(), known.join(", "))
+        bail!("`{}` is no bonding mode; the modes are {}", shown(text), known.join(", "))
     }
 }
 
@@ -362,9 +371,8 @@ impl Ipv4Net {
 impl FromStr for Ipv4Net {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let shape = || {
-            format!("`{}` is no IPv4 address with prefix (172.16.51.11/24)", text.escape_debug())
-        };
+        let shape =
+            || format!("`{}` is no IPv4 address with prefix (172.16.51.11/24)", shown(text));
         let Some((addr, prefix)) = text.split_once('/') else { bail!(shape()) };
         let Ok(addr) = addr.parse::<Ipv4Addr>() else { bail!(shape()) };
         let Some(prefix) = decimal(prefix).filter(|p| *p <= 32) else { bail!(shape()) };

@@ -253,7 +253,7 @@ impl Row {
     /// # Errors
     /// When the option does not take it; the sentence says what it takes.
     pub fn parse(&self, text: &str) -> Result<Value> {
-        let shown = text.escape_debug();
+        let shown = crate::net::shown(text);
         match self.values {
             Values::Number(min, max) => match decimal(text).filter(|n| (min..=max).contains(n)) {
                 Some(n) => Ok(Value::Number(n)),

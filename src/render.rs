@@ -208,6 +208,11 @@ fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()> {
             ("GATEWAY", None),
             ("MTU", None),
         ],
+    )?;
+    refuse_keys(text, &["TYPE", "MACADDR", "XEMANAGED", "BRIDGE"])?;
+    has_lines(
+        text,
+        &[format!("DEVICE={}", slave.device), format!("MASTER={}", spec.bond), "SLAVE=yes".into()],
     )
 }
 
@@ -221,6 +226,8 @@ fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
             ("PREFIX", None),
             ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
             ("ONBOOT", Some("yes".into())),
+            ("BOOTPROTO", Some("none".into())),
+            ("NOZEROCONF", Some("yes".into())),
             ("MTU", spec.mtu.map(|m| m.to_string())),
             // A gateway would take the default route from the management interface, and a fixed
             // MAC has no place on a bond (facts/initscripts.md sections 1 and 8).
@@ -228,7 +235,34 @@ fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
             ("HWADDR", None),
             ("BRIDGE", None),
         ],
-    )
+    )?;
+    refuse_keys(text, &["TYPE", "MACADDR", "MASTER", "SLAVE", "XEMANAGED"])?;
+    has_lines(text, &[format!("DEVICE={}", spec.bond)])
+}
+
+/// Keys that change what the boot scripts do, beyond what the spec can ask for: other kinds of
+/// device, more addresses, another MAC, XenServer's own mark (facts/initscripts.md section 8).
+fn refuse_keys(text: &str, refused: &[&str]) -> Result<()> {
+    for (key, value) in ifcfg::parse(text).iter() {
+        // IPADDR0, NETMASK1 and so on are addresses of their own.
+        let numbered = key.trim_end_matches(|c: char| c.is_ascii_digit());
+        let more =
+            numbered != key && ["IPADDR", "NETMASK", "PREFIX", "GATEWAY"].contains(&numbered);
+        ensure!(
+            !more && !refused.contains(&key),
+            "{key}={value} is nothing that the spec asks for"
+        );
+    }
+    Ok(())
+}
+
+/// Lines that the boot scripts grep for, so that even their quoting counts (facts/initscripts.md
+/// sections 1 and 7).
+fn has_lines(text: &str, lines: &[String]) -> Result<()> {
+    for line in lines {
+        ensure!(text.lines().any(|l| l == line), "it has no line `{line}`, written just so");
+    }
+    Ok(())
 }
 
 fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
@@ -244,6 +278,10 @@ fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
         }
     }
     ensure!(wanted.is_empty(), "the line `{}` is missing", wanted.join("` and `"));
+    ensure!(
+        !text.lines().any(|l| l.ends_with('\\')),
+        "a line ends in a backslash, which hides the next one"
+    );
     Ok(())
 }
 

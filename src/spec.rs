@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use ini::{Ini, ParseOption};
 use serde::{Deserialize, Serialize};
 
-use crate::net::{BondMode, HostName, IfName, Ipv4Net, MacAddr, decimal};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net, MacAddr, decimal, shown};
 use crate::options::{Options, TABLE};
 
 /// How a NIC was named.
@@ -77,7 +77,7 @@ impl std::str::FromStr for Probe {
         let shape = || {
             anyhow!(
                 "`{}` is no probe: it must be an IPv4 address, or one with a port (172.16.51.2:2049)",
-                text.escape_debug()
+                shown(text)
             )
         };
         let addr = addr.parse().map_err(|_| shape())?;
@@ -215,6 +215,9 @@ pub struct Raw {
 impl Raw {
     /// A value given as a flag: it wins over the file's. `key` is the file's key for it.
     pub fn flag(&mut self, flag: &'static str, key: &str, text: String) {
+        if key == "nics" {
+            self.host_nics.clear();
+        }
         if key == "address" {
             self.addresses.clear();
             self.values.remove("netmask");
@@ -230,17 +233,19 @@ impl Raw {
     pub fn file(&mut self, file: &str, text: &str) -> Result<()> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check_lines(file, text)?;
+        // rust-ini takes an indented comment for the end of the line above.
+        let text = text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
         let options =
             ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
         let ini =
-            Ini::load_from_str_opt(text, options).with_context(|| format!("reading {file}"))?;
+            Ini::load_from_str_opt(&text, options).with_context(|| format!("reading {file}"))?;
         let mut seen = BTreeSet::new();
         for (section, properties) in &ini {
             let Some(section) = section.map(str::trim) else {
                 if let Some((key, _)) = properties.iter().next() {
                     bail!(
                         "{file}: key `{}` stands before the first section; sections are [bond], [addresses] and [nics HOST]",
-                        key.escape_debug()
+                        shown(key)
                     );
                 }
                 continue;
@@ -261,7 +266,7 @@ impl Raw {
                     }
                     _ => bail!(
                         "{file}: unknown section [{}]; sections are [bond], [addresses] and [nics HOST]",
-                        section.escape_debug()
+                        shown(section)
                     ),
                 };
                 ensure!(
@@ -304,7 +309,7 @@ impl Raw {
             decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
                 anyhow!(
                     "`{}` is no MTU: it must be a whole number from {} to {}",
-                    text.escape_debug(),
+                    shown(text),
                     MTU_RANGE.start(),
                     MTU_RANGE.end()
                 )
@@ -360,6 +365,14 @@ impl Raw {
         for nics in nics.iter().chain(host_nics.values()) {
             Spec { nics: nics.clone(), ..common.clone() }.check_nics()?;
         }
+        if let Addresses::PerHost(all) = &addresses
+            && let Some(host) = host_nics.keys().find(|host| !all.contains_key(*host))
+        {
+            bail!(
+                "[nics {host}] is for a host that [addresses] does not have; it has {}",
+                listed(all)
+            );
+        }
         let request = Request { common, addresses, host_nics };
         for spec in request.all() {
             spec.check_targets()?;
@@ -370,13 +383,13 @@ impl Raw {
     fn addresses(&mut self) -> Result<Addresses> {
         let netmask = self.take("netmask", |text| {
             text.parse::<Ipv4Addr>()
-                .map_err(|_| anyhow!("`{}` is no netmask (255.255.255.0)", text.escape_debug()))
+                .map_err(|_| anyhow!("`{}` is no netmask (255.255.255.0)", shown(text)))
         })?;
         let single = self.take("address", |text| {
             let net = match netmask {
                 Some(mask) => {
                     ensure!(!text.contains('/'), "`{text}` has a prefix, and a netmask was given as well: one of them is enough");
-                    let addr = text.parse().map_err(|_| anyhow!("`{}` is no IPv4 address", text.escape_debug()))?;
+                    let addr = text.parse().map_err(|_| anyhow!("`{}` is no IPv4 address", shown(text)))?;
                     Ipv4Net::with_netmask(addr, mask)?
                 }
                 None => text.parse()?,
@@ -437,21 +450,15 @@ fn check_lines(file: &str, text: &str) -> Result<()> {
         }
         if let Some(section) = line.strip_prefix('[') {
             let Some(section) = section.strip_suffix(']') else {
-                bail!(
-                    "{at}: `{}` is no section: it must be [NAME] alone on its line",
-                    line.escape_debug()
-                );
+                bail!("{at}: `{}` is no section: it must be [NAME] alone on its line", shown(line));
             };
-            ensure!(
-                sections.insert(section.trim().to_string()),
-                "{at}: section [{}] stands twice",
-                section.escape_debug()
-            );
+            let name = section.split_whitespace().collect::<Vec<_>>().join(" ");
+            ensure!(sections.insert(name), "{at}: section [{}] stands twice", shown(section));
         } else {
             ensure!(
                 line.contains('='),
                 "{at}: `{}` is neither a [section] nor a `key = value`",
-                line.escape_debug()
+                shown(line)
             );
         }
     }
@@ -487,12 +494,16 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn list<T: std::str::FromStr<Err = anyhow::Error>>(text: &str, what: &str) -> Result<Vec<T>> {
     text.split(',')
-        .map(str::trim)
+        .map(|part| part.trim_matches([' ', '\t']))
         .map(|part| {
-            ensure!(!part.is_empty(), "`{}` has an empty {what} in it", text.escape_debug());
+            ensure!(!part.is_empty(), "`{}` has an empty {what} in it", shown(text));
             part.parse()
         })
         .collect()
+}
+
+fn listed(all: &BTreeMap<HostName, Ipv4Net>) -> String {
+    all.keys().map(HostName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn nic_list(text: &str) -> Result<Vec<NicRef>> {
@@ -504,7 +515,7 @@ fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {
         Some((_, value)) => Ok(*value),
         None => {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            bail!("`{}` is not one of {}", text.escape_debug(), names.join(", "))
+            bail!("`{}` is not one of {}", shown(text), names.join(", "))
         }
     }
 }
@@ -561,15 +572,18 @@ impl Request {
                 [] => bail!(
                     "[addresses] has no address for this host, which is {}; it has {}",
                     names.join(" or "),
-                    all.keys().map(HostName::as_str).collect::<Vec<_>>().join(", ")
+                    listed(all)
                 ),
                 [(a, _), (b, _), ..] => {
                     bail!("[addresses] names this host twice, as {a} and as {b}")
                 }
             };
         }
-        if let Some((_, nics)) = self.host_nics.iter().find(|(host, _)| mine(host)) {
-            spec.nics.clone_from(nics);
+        let found: Vec<_> = self.host_nics.iter().filter(|(host, _)| mine(host)).collect();
+        match found[..] {
+            [] => {}
+            [(_, nics)] => spec.nics.clone_from(nics),
+            [(a, _), (b, _), ..] => bail!("[nics {a}] and [nics {b}] are both for this host"),
         }
         ensure!(
             !spec.nics.is_empty(),

@@ -381,7 +381,10 @@ pub fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
             };
             let have = pifs.map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(format!("{} in XAPI", nic.device), "left alone", have)
-                .because("XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again")
+                .because(match pifs {
+                    None => "XAPI does not answer: xe host-list",
+                    Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
+                })
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports, waiting};
+use crate::facts;
 use crate::host::Host;
 use crate::inventory::BRIDGE;
 use crate::journal::{Event, Lock, Phase, Transaction};
@@ -163,6 +164,16 @@ impl Engine<'_> {
                 Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
                 other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
             }
+        );
+        let management: Vec<String> = facts::differences(&tx.header.before, &plan.facts(&inv))
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(facts::MANAGEMENT_BRIDGE))
+            .map(|(_, text)| text)
+            .collect();
+        ensure!(
+            management.is_empty(),
+            "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            management.join("; ")
         );
         let findings = preflight::check(&plan.spec, &inv);
         for finding in &findings {

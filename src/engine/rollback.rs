@@ -112,12 +112,15 @@ impl Engine<'_> {
             observer.note(&format!("{error:#}"));
         }
         let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
+        // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
+        let mut pif_errors: Vec<String> = Vec::new();
         let steps = tx.header.plan.steps.clone();
         let begun = tx.begun();
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
-            let undone = only_pifs && !matches!(step, Step::ForgetPif(_));
+            let is_pif = matches!(step, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_));
+            let undone = only_pifs && !is_pif;
             if !begun.contains(&number) || nothing || undone {
                 continue;
             }
@@ -130,6 +133,7 @@ impl Engine<'_> {
                         .err()
                         .map(|e| format!("{e:#}")),
                 ),
+                Err(error) if is_pif => pif_errors.push(format!("{title}: {error:#}")),
                 Err(error) => errors.push(format!("{title}: {error:#}")),
             }
         }
@@ -137,8 +141,14 @@ impl Engine<'_> {
             errors
                 .extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
         }
-        let compared =
+        let mut compared =
             if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };
+        if let Compared::NeedsReboot = compared {
+            kept.notes.append(&mut pif_errors);
+        } else if !pif_errors.is_empty() {
+            errors.append(&mut pif_errors);
+            compared = Compared::Different(Vec::new());
+        }
         let done = match compared {
             Compared::Same => self.record(&mut tx, Event::RolledBack).err(),
             Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
@@ -165,7 +175,10 @@ impl Engine<'_> {
         };
         let mut ended = Outcome { steps: reports, notes: kept.notes, ..outcome(&tx, ending, exit) };
         if ending == Ending::RolledBack {
-            ended.error = (!asked).then(|| why.to_string());
+            if !asked {
+                ended.error = Some(why.to_string());
+                ended.hint = Some("mend what is named, and run the same apply again".into());
+            }
             if let Err(error) = tx.close(self.host) {
                 ended.notes.push(format!("{error:#}"));
             }
@@ -216,7 +229,8 @@ impl Engine<'_> {
                 return Compared::Same;
             }
             let backend = differences.iter().any(|(name, _)| name == facts::RUNNING_BACKEND);
-            if backend && plan.reboots() {
+            let known = now.get(facts::RUNNING_BACKEND).is_some_and(|word| word != facts::UNKNOWN);
+            if backend && known && plan.reboots() {
                 return Compared::NeedsReboot;
             }
             if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {

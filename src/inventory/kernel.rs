@@ -216,7 +216,8 @@ fn device(host: &Host, name: &str) -> Device {
         mtu: attribute("mtu").and_then(|v| v.parse().ok()),
         operstate: attribute("operstate"),
         carrier: attribute("carrier").map(|v| v == "1"),
-        speed: attribute("speed").and_then(|v| v.parse().ok()),
+        // 3.10 prints SPEED_UNKNOWN, -1, as an unsigned number; later kernels as it is.
+        speed: attribute("speed").and_then(|v| v.parse().ok()).filter(|mbps| *mbps != u32::MAX),
         duplex: attribute("duplex").filter(|d| d != "unknown"),
         driver: host.link_name(&join(&folder, "device/driver")),
         master: host

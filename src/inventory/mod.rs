@@ -176,13 +176,11 @@ impl Inventory {
         let uuid = self.host_uuid()?;
         let said = self.xapi.as_ref()?.hosts.iter().find(|h| h.uuid == uuid)?.backend.clone();
         let bridge = self.management_bridge().and_then(|b| self.kernel.devices.get(b));
-        if said == BRIDGE
-            && self.kernel.modules.contains("openvswitch")
-            && bridge.is_some_and(|d| d.kind != DeviceKind::Bridge)
-        {
-            return Some("openvswitch".into());
+        match bridge.map(|device| device.kind) {
+            Some(DeviceKind::Bridge) => Some(BRIDGE.into()),
+            Some(_) if self.kernel.modules.contains("openvswitch") => Some("openvswitch".into()),
+            _ => Some(said),
         }
-        Some(said)
     }
 
     /// What stands at a path that the inventory covers.

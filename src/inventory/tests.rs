@@ -86,7 +86,6 @@ fn the_running_backend_is_the_kernels_and_not_the_word_that_xapi_read_last() {
 }
 
 #[test]
-#[ignore = "bug: the other way round XAPI's old word counts, although the bridge is a Linux bridge"]
 fn the_kernel_is_believed_in_either_direction() {
     let mut restarted = healthy();
     me(&mut restarted).backend = "openvswitch".into();
@@ -282,5 +281,18 @@ fn the_driver_is_asked_for_mode_seven() {
     {
         std::fs::write(root.path().join("bonding.ko"), module).unwrap();
         assert_eq!(driver_has_slb(&host), Some(has));
+    }
+}
+
+#[test]
+fn a_speed_that_an_old_kernel_does_not_know_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let nic = folder.path().join("sys/class/net/eth2");
+    std::fs::create_dir_all(&nic).unwrap();
+    std::fs::write(nic.join("address"), "00:1b:21:0a:01:02\n").unwrap();
+    for (text, want) in [("4294967295\n", None), ("-1\n", None), ("10000\n", Some(10_000))] {
+        std::fs::write(nic.join("speed"), text).unwrap();
+        let kernel = Kernel::read(&Host::of_machine(folder.path())).unwrap();
+        assert_eq!(kernel.devices["eth2"].speed, want, "{text}");
     }
 }

@@ -70,6 +70,7 @@ findings! {
     NoBridgeBackend "no-bridge-backend" Error "the host must change to the bridge backend and has no switch script" "releases from XenServer 9 on have no bridge backend";
     NetworkConfMissing "network-conf-missing" Error "/etc/xensource/network.conf is missing, and the switch script stops half-way without it" "write the running backend's word into it";
     NetworkConfVswitch "network-conf-vswitch" Error "network.conf holds the old word `vswitch`, and the switch script then does the opposite of what it is asked" "echo openvswitch > /etc/xensource/network.conf";
+    BridgeBlacklisted "bridge-blacklisted" Error "the bridge module is kept from loading, so a host on the bridge backend has no network" "remove the line `install bridge ...` or `blacklist bridge`";
     NothingBringsItUp "nothing-brings-it-up" Error "the network service is off on a SysV host, so nothing would bring the bond up at boot" "chkconfig network on";
     NicMissing "nic-missing" Error "a NIC is not on this host" "ls /sys/class/net";
     NicNamedTwice "nic-named-twice" Error "two names of the spec are the same NIC" "name each NIC once";

@@ -13,6 +13,7 @@ use crate::host::Kind;
 use crate::host::Program;
 use crate::ifcfg;
 use crate::inventory::{BRIDGE, Init, Inventory};
+use crate::modprobe::{self, Directive};
 use crate::net::BondMode;
 use crate::options::switch_support;
 use crate::paths;
@@ -127,6 +128,7 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         }
         Some(_) => {}
     }
+    blacklist(inv, found);
     let vms: Vec<&str> =
         inv.xapi.iter().flat_map(|x| &x.vms).map(|vm| vm.name_label.as_str()).collect();
     if needs_reboot(spec, inv) && !vms.is_empty() {
@@ -141,6 +143,44 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
                 ),
             )
             .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
+        );
+    }
+}
+
+/// Files that keep the bridge module out and that the switch script will not take away: it removes
+/// only the one that it wrote itself, under one of two names (xen-api#1472, facts/xapi.md section D).
+fn blacklist(inv: &Inventory, found: &mut Vec<Finding>) {
+    let reads = |path: &str| {
+        path.starts_with(paths::MODPROBE_D) && (inv.init == Init::Sysv || path.ends_with(".conf"))
+    };
+    let keeps_out = |kind: &Kind| {
+        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
+        modprobe::parse(&text).into_iter().any(|command| match command.directive {
+            Directive::Install { module, command } => {
+                module == BRIDGE && ["/bin/true", "/bin/false", ":"].contains(&command.trim())
+            }
+            Directive::Blacklist { module } => module == BRIDGE,
+            _ => false,
+        })
+    };
+    let mut all: Vec<&String> = inv
+        .files
+        .iter()
+        .filter(|(path, kind)| reads(path) && keeps_out(kind))
+        .map(|(path, _)| path)
+        .collect();
+    if inv.network_conf.as_deref() != Some(BRIDGE)
+        && let Some(own) = all.iter().rposition(|path| paths::BLACKLISTS.contains(&path.as_str()))
+    {
+        all.remove(own);
+    }
+    for path in all {
+        found.push(
+            Finding::new(
+                Code::BridgeBlacklisted,
+                format!("{path} keeps the bridge module from loading"),
+            )
+            .hint(format!("mv {path} /root/")),
         );
     }
 }

@@ -121,6 +121,10 @@ const CASES: &[Case] = &[
         "/etc/xensource/network.conf is missing"),
     (NetworkConfVswitch, &[], Disk(|root| std::fs::write(root.join("etc/xensource/network.conf"), "vswitch\n").unwrap()),
         &[], "would set openvswitch and report success"),
+    (BridgeBlacklisted, &[], Disk(|root| std::fs::write(root.join("etc/modprobe.d/local.conf"), "install bridge /bin/true\n").unwrap()),
+        &[], "/etc/modprobe.d/local.conf keeps the bridge module from loading"),
+    (BridgeBlacklisted, &[], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "blacklist bridge\n").unwrap()),
+        &[], "/etc/modprobe.d/x.conf keeps"),
     (NothingBringsItUp, &[], Value(|_, i| (i.init, i.network_service) = (Init::Sysv, false)), &[], "off in runlevel 3"),
     (NicMissing, &[("nics", "eth2,eth9")], Not, &[],
         "NIC eth9 is not on this host, which has eth0, eth1, eth2, eth3, eth4, eth5"),
@@ -235,7 +239,7 @@ const CASES: &[Case] = &[
     (NicFileExists, &[], Value(|_, i| {
         i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth3".into(), file("DEVICE=eth3\n"));
     }), &[], "ifcfg-eth3 exists, and will be replaced"),
-    (BackendDiffers, &[], Value(|_, i| i.network_conf = Some("bridge".into())), &[],
+    (BackendDiffers, &[], Value(|_, i| i.network_conf = Some("bridge".into())), &[BridgeBlacklisted],
         "the running backend is openvswitch, and /etc/xensource/network.conf says bridge"),
     (SwitchSetup, &[("mode", "802.3ad")], Not, &[], "put the ports of all slaves into one LACP group"),
     (SwitchSetup, &[("mode", "balance-rr")], Not, &[], "without LACP"),

@@ -336,14 +336,12 @@ fn a_template_that_says_something_else_is_refused() {
 }
 
 #[test]
-#[ignore = "bug: a comment that ends in a backslash makes modprobe skip the alias below it"]
 fn a_modprobe_comment_cannot_swallow_the_line_below_it() {
     let template = format!("# see the wiki \\\n{}", built_in(MODPROBE));
     assert!(with_template(MODPROBE, &template).is_err());
 }
 
 #[test]
-#[ignore = "bug: these keys of a template change what the boot scripts do, and are not looked at"]
 fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
     let mut taken = Vec::new();
     for (name, from, to) in [

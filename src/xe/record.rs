@@ -36,15 +36,17 @@ pub fn parse(text: &str, required: &[&str]) -> Result<Vec<Record>> {
     let mut records: Vec<Record> = Vec::new();
     let mut last = String::new();
     for line in text.lines() {
-        if START.is_match(line) {
+        let starts = line.starts_with("uuid") && START.is_match(line);
+        if starts {
             records.push(Record::default());
         }
         let Some(Record(fields)) = records.last_mut() else {
             ensure!(line.trim().is_empty(), "`{}` stands where a record should begin", shown(line));
             continue;
         };
-        match FIELD.captures(line) {
-            Some(parts) if START.is_match(line) || line.starts_with("    ") => {
+        let may_be_field = starts || line.starts_with("    ");
+        match may_be_field.then(|| FIELD.captures(line)).flatten() {
+            Some(parts) => {
                 last = parts[1].to_string();
                 let before = fields.insert(last.clone(), parts[3].to_string());
                 ensure!(before.is_none(), "field `{last}` stands twice in a record");

@@ -9,6 +9,6 @@ mod late;
 mod root;
 mod saved;
 mod story;
+mod undo;
 mod values;
 mod xe_text;
-mod undo;

@@ -8,6 +8,7 @@
 #: change-address el7 bridge 30 | another address on a live bond, and back by rollback
 #: rollback-under-traffic el5 bridge 30 | rollback while the bond carries traffic
 
+hardware() { [[ $ARG == balance-rr ]] && static_lag on; }
 failover() {
     local mode=${ARG:-active-backup}
     xen 0 apply "${SPEC[@]}" --mode "$mode" --yes
@@ -39,6 +40,7 @@ change() { # ARGUMENT...: from SPEC to this, which then stands
     flows
     xen 5 plan "$@" --check
     [[ $CASE != change-slaves && $out == *"forget the PIF"* ]] && bad "the plan forgets PIFs for $CASE"
+    [[ $CASE == change-mode* ]] && static_lag on
     xen 0 apply "$@" --yes
     flows
     xen 0 verify "$@"

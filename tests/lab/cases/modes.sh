@@ -5,7 +5,12 @@
 #: mode-5 el5 bridge 30 balance-tlb | mode 5: the same
 #: mode-6 el7 bridge 30 balance-alb | mode 6: the same
 
-hardware() { [[ $ARG == 802.3ad ]] && lag eth2 eth3 & }
+hardware() {
+    case $ARG in
+    802.3ad) lag eth2 eth3 & ;;
+    balance-rr | balance-xor | broadcast) static_lag on ;;
+    esac
+}
 aggregated() {
     [[ $ARG == 802.3ad ]] || return
     is "ports of the aggregator" "$(opt ad_num_ports)" 2
