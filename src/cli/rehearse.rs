@@ -15,7 +15,7 @@ use crate::bonding;
 use crate::engine::{Engine, Observer, Signals};
 use crate::host::{Clock, Effect, Host, Runner, Watch};
 use crate::model::state::{self, Backend, State};
-use crate::model::{Model, builtin};
+use crate::model::{self, Model, builtin};
 use crate::outcome::{Ending, Exit, Outcome};
 use crate::render::Templates;
 use crate::report::{self, Teller};
@@ -89,10 +89,7 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
     } else {
         request(&args.spec)?
     };
-    let folder = tempfile::Builder::new()
-        .prefix("xenbond-rehearse-")
-        .tempdir()
-        .context("making a folder")?;
+    let folder = model::scratch().context("making a folder")?;
     let stage = Stage::new(folder.path(), start(args.dom0), args, quiet)?;
     stage.tell("A rehearsal on a model of a dom0: nothing of this machine is touched.\n");
     let before = stage.snapshot()?;

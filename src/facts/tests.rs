@@ -18,7 +18,7 @@ struct Dom0 {
 
 impl Dom0 {
     fn new(flavour: Flavour) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = crate::model::scratch().unwrap();
         let state = builtin::pool(flavour, Backend::Bridge);
         let model = Arc::new(Model::create(root.path(), state).unwrap());
         let host = Host::new(root.path(), model.clone(), model.clone());

@@ -11,7 +11,7 @@ use crate::model::{Model, builtin};
 
 /// What is read of a host of the built-in pool.
 fn read(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State, &Path)) -> Inventory {
-    let root = tempfile::tempdir().unwrap();
+    let root = crate::model::scratch().unwrap();
     let model = Arc::new(Model::create(root.path(), builtin::pool(flavour, backend)).unwrap());
     model.change(|state| alter(state, root.path()));
     let host = Host::new(root.path(), model.clone(), model);
@@ -206,7 +206,7 @@ impl Runner for Says {
 }
 
 fn saying(status: Status, text: &'static str, programs: &[&str]) -> (tempfile::TempDir, Host) {
-    let root = tempfile::tempdir().unwrap();
+    let root = crate::model::scratch().unwrap();
     std::fs::create_dir(root.path().join("sbin")).unwrap();
     for program in programs {
         let path = root.path().join("sbin").join(program);
@@ -286,7 +286,7 @@ fn the_driver_is_asked_for_mode_seven() {
 
 #[test]
 fn a_speed_that_an_old_kernel_does_not_know_is_none() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::model::scratch().unwrap();
     let nic = folder.path().join("sys/class/net/eth2");
     std::fs::create_dir_all(&nic).unwrap();
     std::fs::write(nic.join("address"), "00:1b:21:0a:01:02\n").unwrap();

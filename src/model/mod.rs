@@ -45,6 +45,17 @@ const START: u64 = 1_795_179_600;
 /// Where the state is kept, below the root.
 const FOLDER: &str = ".dom0";
 
+/// A folder for a model, in memory where the machine has such a place: a model writes and syncs
+/// hundreds of small files.
+///
+/// # Errors
+/// When no folder can be made.
+pub fn scratch() -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("xenbond-");
+    builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir())
+}
+
 /// A dom0 that is a folder and a state.
 pub struct Model {
     root: PathBuf,

@@ -26,7 +26,7 @@ impl Dom0 {
     }
 
     fn altered(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State)) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = crate::model::scratch().unwrap();
         let mut state = builtin::pool(flavour, backend);
         alter(&mut state);
         let model = Arc::new(Model::create(root.path(), state).unwrap());

@@ -39,7 +39,7 @@ fn evacuated(flavour: Flavour, backend: Backend) -> State {
 
 /// What is read of a host with this state, whose files `alter` has been at.
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
-    let root = tempfile::tempdir().unwrap();
+    let root = crate::model::scratch().unwrap();
     let model = Arc::new(Model::create(root.path(), state).unwrap());
     alter(root.path());
     let host = Host::new(root.path(), model.clone(), model);

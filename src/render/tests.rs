@@ -204,7 +204,7 @@ fn the_texts_read_back_as_the_spec() {
 
 /// What comes of templates of a folder in which one has this text.
 fn with_template(name: &str, template: &str) -> Result<Vec<(String, Kind)>> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::model::scratch().unwrap();
     std::fs::write(folder.path().join(name), template).unwrap();
     let templates = Templates::load(Some(folder.path()))?;
     files(&spec(&[("mtu", "9000")]), &slaves(true), &target(None, true), &templates)
@@ -379,7 +379,7 @@ fn a_folder_of_templates_holds_templates_only() {
     }
     let error = format!("{:#}", Templates::load(Some(Path::new("/nowhere/x"))).err().unwrap());
     assert!(error.starts_with("reading the template folder /nowhere/x"), "{error}");
-    let empty = tempfile::tempdir().unwrap();
+    let empty = crate::model::scratch().unwrap();
     Templates::load(Some(empty.path())).unwrap();
 }
 

@@ -300,12 +300,7 @@ struct Stage {
 
 impl Stage {
     fn new(scenario: Scenario) -> Self {
-        let mut folder = tempfile::Builder::new();
-        let folder = folder.prefix("xenbond-faults-");
-        let folder = match Path::new("/dev/shm").is_dir() {
-            true => folder.tempdir_in("/dev/shm").unwrap(),
-            false => folder.tempdir().unwrap(),
-        };
+        let folder = xenbond::model::scratch().unwrap();
         let mut state: State = builtin::pool(scenario.flavour, scenario.backend);
         for vm in state.pool.vms.values_mut() {
             vm.resident_on = Some("xen02".into());

@@ -23,7 +23,7 @@ impl Dom0 {
     }
 
     fn altered(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State)) -> Self {
-        let root = tempfile::tempdir().expect("a temporary folder");
+        let root = crate::model::scratch().expect("a temporary folder");
         let mut state = builtin::pool(flavour, backend);
         alter(&mut state);
         let model = Model::create(root.path(), state).expect("a model");

@@ -50,12 +50,6 @@ pub fn files(folder: &Path) -> Vec<String> {
     all
 }
 
-/// A folder for a host: in memory where the machine has a place for it, since a model writes
-/// thousands of small files.
-pub fn scratch_folder() -> std::io::Result<tempfile::TempDir> {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
-}
-
 /// Whether goldens are rewritten; decided by the environment alone.
 fn updates(variable: Option<&str>, ci: bool) -> Result<bool> {
     match variable {

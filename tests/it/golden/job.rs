@@ -22,7 +22,7 @@ use xenbond::render::Templates;
 use xenbond::spec::{BackendChoice, Raw, Request, Spec};
 use xenbond::{plan, report, verify};
 
-use super::case::{Case, scratch_folder};
+use super::case::Case;
 use super::model_host::{Scribe, Snapshot, Witness};
 
 /// The host of a case, and how its job ends.
@@ -70,7 +70,7 @@ pub fn run(case: &Case) -> Result<()> {
     let hosts =
         if setup.hosts.is_empty() { vec!["xen01".to_string()] } else { setup.hosts.clone() };
     for me in &hosts {
-        let folder = scratch_folder()?;
+        let folder = xenbond::model::scratch()?;
         let witness = Witness::new(folder.path(), &setup, me)?;
         case.lay("host", folder.path())?;
         let host = witness.host();
