@@ -322,17 +322,25 @@ fn lacp(nics: &[Nic], status: &BondStatus) -> Check {
     let partner = active.and_then(crate::bonding::Aggregator::has_partner);
     let want = format!("{} ports in one aggregator, with a partner", nics.len());
     let shown = |id: &Option<u32>| id.map_or("?".into(), |id| id.to_string());
+    let each = || -> String {
+        let all = nics.iter().zip(&ids);
+        let all = all.map(|(n, id)| format!("{} in aggregator {}", n.device, shown(id)));
+        all.collect::<Vec<_>>().join(", ")
+    };
     let (have, hint) = if active.is_none() {
         (None, "the driver shows no active aggregator".to_string())
     } else if partner != Some(true) {
         (
-            Some("no partner".to_string()),
+            Some(format!(
+                "no partner (its MAC reads {}), {}",
+                active.and_then(|a| a.partner_mac.as_deref()).unwrap_or("nothing"),
+                each()
+            )),
             "the switch sends no LACPDU: make its ports an LACP group (active or passive), not a static one".to_string(),
         )
     } else if !together {
-        let each = nics.iter().zip(&ids).map(|(n, id)| format!("{} in {}", n.device, shown(id)));
         (
-            Some(format!("aggregators apart: {}", each.collect::<Vec<_>>().join(", "))),
+            Some(format!("aggregators apart: {}", each())),
             "the switch has the ports in different groups, or with different keys or speeds"
                 .to_string(),
         )

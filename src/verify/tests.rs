@@ -501,13 +501,15 @@ fn each_row_of_lacp_has_its_bad_reading() {
         (
             "LACP",
             |k| proc(k, "00:23:04:ee:be:0a", "00:00:00:00:00:00"),
-            Some("no partner"),
+            Some(
+                "no partner (its MAC reads 00:00:00:00:00:00), eth2 in aggregator 1, eth3 in aggregator 1",
+            ),
             "the switch sends no LACPDU",
         ),
         (
             "LACP",
             |k| proc(k, "\tPartner Mac Address: 00:23:04:ee:be:0a\n", ""),
-            Some("no partner"),
+            Some("no partner (its MAC reads nothing), eth2 in aggregator 1, eth3 in aggregator 1"),
             "LACPDU",
         ),
         (
@@ -519,13 +521,13 @@ fn each_row_of_lacp_has_its_bad_reading() {
                     "Flags: 0x1803\nAggregator ID: 2\nSlave queue ID: 0\n\nSlave",
                 )
             },
-            Some("aggregators apart: eth2 in 2, eth3 in 1"),
+            Some("aggregators apart: eth2 in aggregator 2, eth3 in aggregator 1"),
             "different groups",
         ),
         (
             "LACP",
             |k| proc(k, "Flags: 0x1803\nAggregator ID: 1", "Flags: 0x1803\nAggregator ID: N/A"),
-            Some("aggregators apart: eth2 in ?, eth3 in ?"),
+            Some("aggregators apart: eth2 in aggregator ?, eth3 in aggregator ?"),
             "different groups",
         ),
         // Without CAP_NET_ADMIN kernels from 4.x on leave it out.
