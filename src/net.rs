@@ -20,6 +20,24 @@ pub fn shown(text: &str) -> String {
     format!("{}{more}", start.escape_debug())
 }
 
+/// Gives a type that has a text form, by `FromStr` and `Display`, that same form in JSON.
+macro_rules! text_form {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = anyhow::Error;
+            fn try_from(text: String) -> anyhow::Result<Self> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(crate) use text_form;
+
 /// Gives a string newtype its text forms; the only way in is its `FromStr`.
 macro_rules! text_newtype {
     ($name:ident) => {
@@ -35,17 +53,7 @@ macro_rules! text_newtype {
                 f.pad(&self.0)
             }
         }
-        impl TryFrom<String> for $name {
-            type Error = anyhow::Error;
-            fn try_from(text: String) -> Result<Self> {
-                text.parse()
-            }
-        }
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.0
-            }
-        }
+        text_form!($name);
     };
 }
 
@@ -116,18 +124,7 @@ impl FromStr for MacAddr {
     }
 }
 
-impl TryFrom<String> for MacAddr {
-    type Error = anyhow::Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<MacAddr> for String {
-    fn from(mac: MacAddr) -> Self {
-        mac.to_string()
-    }
-}
+text_form!(MacAddr);
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,18 +263,7 @@ impl FromStr for BondMode {
     }
 }
 
-impl TryFrom<String> for BondMode {
-    type Error = anyhow::Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<BondMode> for String {
-    fn from(mode: BondMode) -> Self {
-        mode.name().to_string()
-    }
-}
+text_form!(BondMode);
 
 impl fmt::Display for BondMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -380,18 +366,7 @@ impl FromStr for Ipv4Net {
     }
 }
 
-impl TryFrom<String> for Ipv4Net {
-    type Error = anyhow::Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Ipv4Net> for String {
-    fn from(net: Ipv4Net) -> Self {
-        net.to_string()
-    }
-}
+text_form!(Ipv4Net);
 
 impl fmt::Display for Ipv4Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -130,8 +130,8 @@ pub struct Vm {
     pub name_label: String,
 }
 
-/// Machine-made fields of a PIF: no person's text can forge a record among them.
-const PIF_FIELDS: &[&str] = &[
+/// What a PIF is and where it hangs.
+const PIF_OWN: &[&str] = &[
     "uuid",
     "device",
     "MAC",
@@ -141,26 +141,13 @@ const PIF_FIELDS: &[&str] = &[
     "VLAN",
     "bond-master-of",
     "bond-slave-of",
-    "sriov-physical-PIF-of",
-    "sriov-logical-PIF-of",
-    "tunnel-access-PIF-of",
-    "tunnel-transport-PIF-of",
     "management",
     "network-uuid",
-    "IP-configuration-mode",
-    "IP",
-    "netmask",
-    "gateway",
-    "IPv6-configuration-mode",
-    "IPv6",
-    "IPv6-gateway",
-    "primary-address-type",
-    "DNS",
     "disallow-unplug",
 ];
 
-/// The IP settings among them, which a forget loses (facts/xapi.md section B4).
-const PIF_IP_FIELDS: &[&str] = &[
+/// Its IP settings, which a forget loses (facts/xapi.md section B4).
+const PIF_IP: &[&str] = &[
     "IP-configuration-mode",
     "IP",
     "netmask",
@@ -180,7 +167,7 @@ const PIF_RELATIONS: &[&str] = &[
     "tunnel-transport-PIF-of",
 ];
 
-/// Maps of a PIF that people write; asked for apart from [`PIF_FIELDS`].
+/// Maps of a PIF that people write; asked for apart from the rest.
 const PIF_MAPS: &[&str] = &["uuid", "properties", "other-config"];
 
 fn list(class: &str, filters: &[String], params: &[&str]) -> Cmd {
@@ -222,16 +209,14 @@ pub fn hosts(host: &Host) -> Result<Vec<PoolHost>> {
 
 /// All PIFs of this host, without `properties` and `other-config`.
 pub fn pifs(host: &Host, of: &Uuid) -> Result<Vec<Pif>> {
+    // Machine-made, all of them: no person's text can forge a record among these.
+    let fields = [PIF_OWN, PIF_IP, PIF_RELATIONS].concat();
     // Fields of later releases: unknown names in `params=` are left out without a word.
-    let optional: Vec<&str> = PIF_FIELDS
-        .iter()
-        .filter(|f| f.starts_with("sriov") || f.starts_with("tunnel") || f.starts_with("IPv6"))
-        .copied()
-        .chain(["managed", "primary-address-type"])
-        .collect();
-    let records =
-        read(host, &list("pif", &[format!("host-uuid={of}")], PIF_FIELDS), PIF_FIELDS, &optional)?;
-    records.iter().map(pif).collect()
+    let later = |f: &&str| f.starts_with("IPv6") || ["managed", "primary-address-type"].contains(f);
+    let optional: Vec<&str> =
+        fields.iter().filter(|f| PIF_RELATIONS.contains(f) || later(f)).copied().collect();
+    let cmd = list("pif", &[format!("host-uuid={of}")], &fields);
+    read(host, &cmd, &fields, &optional)?.iter().map(pif).collect()
 }
 
 fn pif(record: &Record) -> Result<Pif> {
@@ -253,7 +238,7 @@ fn pif(record: &Record) -> Result<Pif> {
         management: record.bool("management")?,
         network: record.text("network-uuid").parse().context("network-uuid")?,
         disallow_unplug: record.bool("disallow-unplug")?,
-        ip: some(PIF_IP_FIELDS),
+        ip: some(PIF_IP),
         properties: BTreeMap::new(),
         other_config: BTreeMap::new(),
     })

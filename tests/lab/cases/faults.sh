@@ -5,8 +5,8 @@
 #: fault-nic el7 bridge 15 | a NIC that is not there: refused, nothing touched
 #: fault-held el7 bridge 30 | a NIC that the driver does not enslave, ifup says 0: undone, compared
 #: fault-held-el5 el5 bridge 30 | the same on EL5
-#: fault-refused el7 bridge 30 | an option that the driver refuses, ifup says 0: undone, compared
-#: fault-refused-el5 el5 bridge 30 | the same on EL5
+#: fault-refused el7 bridge 45 | a mode or an option that the driver refuses, ifup says 0: undone, compared
+#: fault-refused-el5 el5 bridge 45 | the same on EL5
 #: fault-live el7 bridge 30 | the mode changed in the files of a live bond, which ifup ignores: seen, mended by apply
 #: fault-address el7 bridge 30 | an address that another host has: undone, compared
 #: fault-address-el5 el5 bridge 30 | the same on EL5
@@ -70,9 +70,13 @@ boot_1() {
         same_as before
         gone $NET/bond51 ;;
     fault-refused*)
-        # 255.255.255.255 is an address, and no ARP target.
-        xen 3 apply "${SPEC[@]}" --arp-interval 100 --arp-ip-target 172.16.51.2,255.255.255.255 --yes
-        has "the error" "$err" arp_ip_target
+        # A driver that is older than the option, or has not the mode.
+        for option in mode miimon num_grat_arp; do
+            echo $option > /lab/driver-lacks
+            xen 3 apply "${SPEC[@]}" --num-grat-arp 5 --yes
+            has "the error" "$err" "$option: wanted"
+            same_as before
+        done
         undone ;;
     fault-address*)
         xen "1|3" apply --bond bond51 --nic eth2,eth3 --address 172.16.51.3/24 --yes

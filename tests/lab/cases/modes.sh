@@ -13,6 +13,7 @@ hardware() {
 }
 aggregated() {
     [[ $ARG == 802.3ad ]] || return
+    partner_ready
     is "ports of the aggregator" "$(opt ad_num_ports)" 2
     is "partner" "$(opt ad_partner_mac)" 00:50:56:00:53:01
 }
@@ -35,9 +36,9 @@ boot_1() {
     xen 0 verify
 }
 boot_2() {
-    if [[ $ARG == 802.3ad ]]; then until_true 15 reaches; else until_true 5 reaches; fi
-    bond_stands "$ARG"
     aggregated
+    until_true 5 reaches
+    bond_stands "$ARG"
     flows
     xen 0 verify
     xen 0 rollback --yes

@@ -30,6 +30,7 @@ boot_1() {
     options-lacp*)
         xen 0 apply "${SPEC[@]}" --mode 4 --lacp-rate fast --ad-select bandwidth --min-links 2 --xmit-hash-policy layer3+4 --yes
         bond_stands 802.3ad
+        partner_ready
         read_back lacp_rate=fast ad_select=bandwidth min_links=2 xmit_hash_policy=layer3+4
         ;;
     options-words) words ;;
