@@ -63,8 +63,7 @@ impl Engine<'_> {
         for path in changed {
             self.record(&mut tx, Event::Kept { path })?;
         }
-        let asked = tx.rollback_reason().is_none_or(|(_, asked)| asked);
-        Ok(self.roll_back(tx, "asked for", asked, observer))
+        Ok(self.roll_back(tx, "asked for", true, observer))
     }
 
     /// Files that the switch script may touch, that are not ours, and that others changed since.
@@ -107,15 +106,12 @@ impl Engine<'_> {
         // A journal that cannot be written is no reason to leave the host half-changed: without
         // the line, what is undone here is undone again by the next run.
         errors.extend(self.record(&mut tx, line).err().map(|e| format!("{e:#}")));
-        // After a power cut XAPI may still be starting. Without it only the rest can be undone.
-        if let Err(error) = self.await_xapi(observer) {
-            observer.note(&format!("{error:#}"));
-        }
         let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
         // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
         let mut pif_errors: Vec<String> = Vec::new();
         let steps = tx.header.plan.steps.clone();
         let begun = tx.begun();
+        let mut awaited = false;
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
@@ -123,6 +119,13 @@ impl Engine<'_> {
             let undone = only_pifs && !is_pif;
             if !begun.contains(&number) || nothing || undone {
                 continue;
+            }
+            // After a power cut XAPI may still be starting; what needs it not is undone before.
+            if is_pif && !awaited {
+                awaited = true;
+                if let Err(error) = self.await_xapi(observer) {
+                    observer.note(&format!("{error:#}"));
+                }
             }
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
@@ -140,6 +143,9 @@ impl Engine<'_> {
         for path in std::mem::take(&mut kept.paths) {
             errors
                 .extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
+        }
+        if !awaited && let Err(error) = self.await_xapi(observer) {
+            observer.note(&format!("{error:#}"));
         }
         let mut compared =
             if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };

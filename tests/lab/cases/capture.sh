@@ -57,10 +57,10 @@ boot_1() {
     bond mode=balance-rr miimon=100; take mode-0
     cut eth5; sleep 0.4; take mode-0-one-link-down
     mend eth5
-    bond mode=active-backup miimon=100 updelay=500 downdelay=300 primary=eth5; sleep 0.6; take mode-1-primary
-    cut eth5; sleep 0.15; take mode-1-going-down; sleep 0.5; take mode-1-primary-down
-    mend eth5; sleep 0.25; take mode-1-going-back; sleep 0.8; take mode-1-primary-back
-    cut eth4; cut eth5; sleep 0.8; take mode-1-no-link
+    bond mode=active-backup miimon=100 updelay=3000 downdelay=3000 primary=eth5; sleep 3.5; take mode-1-primary
+    cut eth5; sleep 0.5; take mode-1-going-down; sleep 4; take mode-1-primary-down
+    mend eth5; sleep 0.5; take mode-1-going-back; sleep 4; take mode-1-primary-back
+    cut eth4; cut eth5; sleep 4; take mode-1-no-link
     mend eth4; mend eth5
     bond mode=active-backup miimon=100 fail_over_mac=active; take mode-1-fail-over-mac-active
     bond mode=active-backup miimon=100 fail_over_mac=follow; take mode-1-fail-over-mac-follow

@@ -15,10 +15,10 @@ boot_1() {
     snapshot before
     case $CASE in
     options-links*)
-        xen 0 apply "${SPEC[@]}" --miimon 50 --updelay 200 --downdelay 150 --use-carrier 0 --primary eth3 \
+        xen 0 apply "${SPEC[@]}" --miimon 50 --updelay 5000 --downdelay 150 --use-carrier 0 --primary eth3 \
             --primary-reselect better --fail-over-mac active --num-grat-arp 3 --mtu 9000 --yes
         bond_stands
-        read_back miimon=50 updelay=200 downdelay=150 use_carrier=0 primary=eth3 primary_reselect=better fail_over_mac=active num_grat_arp=3
+        read_back miimon=50 updelay=5000 downdelay=150 use_carrier=0 primary=eth3 primary_reselect=better fail_over_mac=active num_grat_arp=3
         is "MTU" "$(mtu bond51) $(mtu eth2) $(mtu eth3)" "9000 9000 9000"
         ;;
     options-arp*)
