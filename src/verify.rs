@@ -312,6 +312,18 @@ fn active_slave(spec: &Spec, status: &BondStatus) -> Option<Check> {
     Some(check.settling().because("no slave, or not the primary, carries the traffic"))
 }
 
+/// Synchronization, Collecting and Distributing in a port state (IEEE 802.1AX, LACPDU).
+const LACP_CARRIES: u32 = 0b0011_1000;
+
+/// Whether both ends of a port use it. The driver tells only who may administer the network, and
+/// kernels before 4.2 nobody: aggregator and partner must do there.
+fn carries(nic: &Nic, status: &BondStatus) -> bool {
+    let Some(slave) = status.slave(nic.device.as_str()) else { return false };
+    let states =
+        [&slave.actor, &slave.partner].into_iter().flatten().filter_map(|pdu| pdu.port_state);
+    states.into_iter().all(|state| state & LACP_CARRIES == LACP_CARRIES)
+}
+
 fn lacp(nics: &[Nic], status: &BondStatus) -> Check {
     let active = status.lacp.as_ref().and_then(|l| l.active_aggregator.as_ref());
     let ids: Vec<Option<u32>> = nics
@@ -343,6 +355,11 @@ fn lacp(nics: &[Nic], status: &BondStatus) -> Check {
             Some(format!("aggregators apart: {}", each())),
             "the switch has the ports in different groups, or with different keys or speeds"
                 .to_string(),
+        )
+    } else if let Some(idle) = nics.iter().find(|nic| !carries(nic, status)) {
+        (
+            Some(format!("{} is not collecting and distributing yet", idle.device)),
+            "the partner has not agreed on the port: is its LACP group complete?".to_string(),
         )
     } else {
         (Some(want.clone()), String::new())

@@ -125,7 +125,8 @@ fn every_mode_and_situation_was_captured() {
     ] {
         assert_eq!(mode(name), Some(number), "{name}");
     }
-    let slave = |name: &str, slave: &str| read(name).slave(slave).and_then(|s| s.mii_status.clone());
+    let slave =
+        |name: &str, slave: &str| read(name).slave(slave).and_then(|s| s.mii_status.clone());
     assert_eq!(slave("mode-0-one-link-down", "eth5").as_deref(), Some("down"));
     assert_eq!(slave("mode-1-going-down", "eth5").as_deref(), Some("going down"));
     assert_eq!(slave("mode-1-going-back", "eth5").as_deref(), Some("going back"));

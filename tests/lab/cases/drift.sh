@@ -1,5 +1,4 @@
-#: drift el7 bridge 60 | what someone does to a live bond behind xenbond's back: verify says 5 and names it
-#: drift-el5 el5 bridge 60 | the same on EL5; apply mends it
+#: drift el5 bridge 60 | what someone does to a live bond behind xenbond's back: verify says 5 and names it
 
 sees() { # CHECK: verify says that this is not as asked
     xen 5 --json verify

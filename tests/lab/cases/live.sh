@@ -1,5 +1,4 @@
 #: failover el7 bridge 60 | each slave's link cut in turn under traffic: verify says 5 meanwhile, 0 after
-#: failover-el5 el5 bridge 60 | the same on EL5
 #: failover-rr el7 bridge 60 balance-rr | the same in mode 0
 #: change-option el7 bridge 30 | another miimon on a live bond, and back by rollback
 #: change-mode el7 bridge 30 | another mode on a live bond, and back by rollback
