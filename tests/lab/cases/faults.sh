@@ -6,7 +6,6 @@
 #: fault-held el7 bridge 30 | a NIC that the driver does not enslave, ifup says 0: undone, compared
 #: fault-held-el5 el5 bridge 30 | the same on EL5
 #: fault-refused el7 bridge 45 | a mode or an option that the driver refuses, ifup says 0: undone, compared
-#: fault-refused-el5 el5 bridge 45 | the same on EL5
 #: fault-live el7 bridge 30 | the mode changed in the files of a live bond, which ifup ignores: seen, mended by apply
 #: fault-address el7 bridge 30 | an address that another host has: undone, compared
 #: fault-address-el5 el5 bridge 30 | the same on EL5

@@ -2,7 +2,6 @@
 #: failover-rr el7 bridge 60 balance-rr | the same in mode 0
 #: change-option el7 bridge 30 | another miimon on a live bond, and back by rollback
 #: change-mode el7 bridge 30 | another mode on a live bond, and back by rollback
-#: change-mode-el5 el5 bridge 30 | the same on EL5
 #: change-slaves el7 bridge 30 | another slave on a live bond, and back by rollback
 #: change-address el7 bridge 30 | another address on a live bond, and back by rollback
 #: rollback-under-traffic el5 bridge 30 | rollback while the bond carries traffic

@@ -1,9 +1,7 @@
 #: options-links el7 bridge 30 | miimon, updelay, downdelay, use_carrier, primary, primary_reselect, fail_over_mac, num_grat_arp, read back from /sys
 #: options-links-el5 el5 bridge 30 | the same, set in the order of EL5
 #: options-arp el7 bridge 30 | arp_interval, arp_ip_target, arp_validate
-#: options-arp-el5 el5 bridge 30 | the same, set in the order of EL5
 #: options-lacp el7 bridge 40 | lacp_rate, ad_select, min_links, xmit_hash_policy
-#: options-lacp-el5 el5 bridge 40 | the same, set in the order of EL5
 #: options-words el7 bridge 90 | more words of the options that take words, each on a live bond
 
 hardware() { [[ $CASE == options-lacp* ]] && lag eth2 eth3 & }
