@@ -189,7 +189,7 @@ impl Kernel {
         self.devices.get(name)?.address.as_ref()?.parse().ok()
     }
 
-    /// The devices whose subnet holds the address, by the connected routes.
+    /// The devices that have the address.
     #[must_use]
     pub fn devices_with(&self, addr: Ipv4Addr) -> Vec<&str> {
         self.addresses.iter().filter(|a| a.net.addr == addr).map(|a| a.device.as_str()).collect()

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::inventory::Ask;
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
-use crate::spec::Raw;
+use crate::spec::tests::usual as spec;
 
 const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
 const EL5: Flavour = Flavour::El5;
@@ -63,17 +63,6 @@ impl Dom0 {
 
 fn templates() -> Templates {
     Templates::load(None).unwrap()
-}
-
-fn spec(other: &[(&'static str, &str)]) -> Spec {
-    let mut raw = Raw::default();
-    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
-        .iter()
-        .chain(other)
-    {
-        raw.flag(key, key, (*value).to_string());
-    }
-    raw.finish().unwrap().for_host(&[]).unwrap()
 }
 
 /// Titles, with the folders of paths left out.

@@ -10,21 +10,10 @@ use crate::journal::{Phase, Summary};
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::options::Opt;
-use crate::spec::{NicRef, PifChoice, Raw};
+use crate::spec::tests::usual as spec;
+use crate::spec::{NicRef, PifChoice};
 
 use Code::*;
-
-/// The spec of the healthy host, with other keys of [bond] where given.
-fn spec(other: &[(&'static str, &str)]) -> Spec {
-    let mut raw = Raw::default();
-    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
-        .iter()
-        .chain(other)
-    {
-        raw.flag(key, key, (*value).to_string());
-    }
-    raw.finish().unwrap().for_host(&["xen01".to_string()]).unwrap()
-}
 
 /// The built-in pool with the machines of this host moved to another.
 fn evacuated(flavour: Flavour, backend: Backend) -> State {

@@ -1,18 +1,7 @@
 //! What the templates yield, and that a template cannot say anything else than the spec.
 
 use super::*;
-use crate::spec::Raw;
-
-fn spec(other: &[(&'static str, &str)]) -> Spec {
-    let mut raw = Raw::default();
-    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
-        .iter()
-        .chain(other)
-    {
-        raw.flag(key, key, (*value).to_string());
-    }
-    raw.finish().unwrap().for_host(&[]).unwrap()
-}
+use crate::spec::tests::usual as spec;
 
 fn slaves(macs: bool) -> Vec<Slave> {
     [("eth2", "00:1b:21:0a:01:02"), ("eth3", "00:1b:21:0a:01:03")]

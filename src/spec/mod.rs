@@ -290,4 +290,4 @@ fn listed(all: &BTreeMap<HostName, Ipv4Net>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,18 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::options::Opt;
 
+/// The usual spec, with other keys of [bond] where given: for the tests of what works on specs.
+pub(crate) fn usual(other: &[(&'static str, &str)]) -> Spec {
+    let mut raw = Raw::default();
+    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
+        .iter()
+        .chain(other)
+    {
+        raw.flag(key, key, (*value).to_string());
+    }
+    raw.finish().unwrap().for_host(&[]).unwrap()
+}
+
 const POOL: &str = "\
 [bond]
 name = bond51

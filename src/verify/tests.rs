@@ -3,7 +3,7 @@
 use super::*;
 use crate::inventory::{Address, Device, DeviceKind, Route};
 use crate::options::Opt;
-use crate::spec::Raw;
+use crate::spec::tests::usual as spec;
 
 /// The driver of 4.19, active-backup.
 const TEXT: &str = "\
@@ -78,17 +78,6 @@ Flags: 0x1803
 Aggregator ID: 1
 Slave queue ID: 0
 ";
-
-fn spec(other: &[(&'static str, &str)]) -> Spec {
-    let mut raw = Raw::default();
-    for (key, value) in [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
-        .iter()
-        .chain(other)
-    {
-        raw.flag(key, key, (*value).to_string());
-    }
-    raw.finish().unwrap().for_host(&[]).unwrap()
-}
 
 fn asked() -> Spec {
     spec(&[("primary", "eth2"), ("updelay", "200"), ("use_carrier", "1"), ("mtu", "9000")])
