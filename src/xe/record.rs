@@ -14,13 +14,13 @@ pub const NULL: &str = "<not in database>";
 
 /// A field's line. Its column depends on which fields were asked for, so only its shape counts.
 static FIELD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\s*([A-Za-z0-9_-]+) \(( RO| RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])?\s*: ?(.*)$")
+    Regex::new(r"^ *([A-Za-z0-9_-]+) \(( RO| RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])? *: ?(.*)$")
         .expect("a test builds it")
 });
 
 /// A record's first line: the only one that starts at column 0.
 static START: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^uuid \( RO\)\s*: [0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\s*$").expect("a test builds it")
+    Regex::new(r"^uuid \( RO\) *: [0-9a-fA-F]{8}-[0-9a-fA-F-]{27} *$").expect("a test builds it")
 });
 
 /// One record: field names and values as printed.
