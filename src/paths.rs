@@ -16,6 +16,10 @@ pub const MODPROBE_D: &str = "/etc/modprobe.d";
 pub const SYSTEMD_RUNNING: &str = "/run/systemd/system";
 /// Where an administrator's units lie.
 pub const SYSTEMD_UNITS: &str = "/etc/systemd/system";
+/// While it is there, XAPI sets the network up anew at its next start (xapi `xapi_globs.ml`).
+pub const NETWORK_RESET: &str = "/var/tmp/network-reset";
+/// Where the folder of our own state is made.
+pub const VAR_LIB: &str = "/var/lib";
 /// Our own state.
 pub const STATE: &str = "/var/lib/xenbond";
 

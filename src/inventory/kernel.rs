@@ -34,6 +34,12 @@ pub struct Device {
     pub duplex: Option<String>,
     /// The driver's name.
     pub driver: Option<String>,
+    /// The PCI function, such as `0000:03:00.1`.
+    #[serde(default)]
+    pub pci: Option<String>,
+    /// How many SR-IOV virtual functions are on; `None` where there can be none.
+    #[serde(default)]
+    pub vfs: Option<u32>,
     /// The device that it is a slave or port of.
     pub master: Option<String>,
     /// What it is besides a NIC.
@@ -189,6 +195,13 @@ impl Kernel {
         self.devices.get(name)?.address.as_ref()?.parse().ok()
     }
 
+    /// The device that traffic to an address leaves by, the default route's at the worst.
+    #[must_use]
+    pub fn device_towards(&self, addr: Ipv4Addr) -> Option<&str> {
+        let fits = self.routes.iter().filter(|route| route.to.contains(addr));
+        fits.max_by_key(|route| route.to.prefix).map(|route| route.device.as_str())
+    }
+
     /// The devices that have the address.
     #[must_use]
     pub fn devices_with(&self, addr: Ipv4Addr) -> Vec<&str> {
@@ -220,6 +233,8 @@ fn device(host: &Host, name: &str) -> Device {
         speed: attribute("speed").and_then(|v| v.parse().ok()).filter(|mbps| *mbps != u32::MAX),
         duplex: attribute("duplex").filter(|d| d != "unknown"),
         driver: host.link_name(&join(&folder, "device/driver")),
+        pci: host.link_name(&join(&folder, "device")),
+        vfs: attribute("device/sriov_numvfs").and_then(|v| v.parse().ok()),
         master: host
             .link_name(&join(&folder, "master"))
             .or_else(|| host.link_name(&join(&folder, "brport/bridge"))),

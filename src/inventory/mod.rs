@@ -3,6 +3,7 @@
 //!
 //! Features are looked for, never version numbers.
 
+mod ground;
 mod kernel;
 mod xapi;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
 pub use xapi::Xapi;
 
@@ -53,6 +55,9 @@ pub struct Inventory {
     pub files: BTreeMap<String, Kind>,
     /// The kernel.
     pub kernel: Kernel,
+    /// What else of the host bears on a change.
+    #[serde(default)]
+    pub ground: Ground,
     /// XAPI's view, when it gave one.
     pub xapi: Option<Xapi>,
     /// Why it did not.
@@ -100,6 +105,7 @@ impl Inventory {
             let files = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
+            let ground = Ground::read(host)?;
             let transaction = journal::summary(host)?;
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
@@ -117,6 +123,7 @@ impl Inventory {
                 network_conf,
                 files,
                 kernel,
+                ground,
                 xapi,
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::net::Uuid;
 use crate::spec::NicRef;
-use crate::xe::{self, Network, Pif, PoolHost, Vif, Vm};
+use crate::xe::{self, Bond, ClusterHost, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
 
 /// One reading of XAPI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +19,20 @@ pub struct Xapi {
     pub pifs: Vec<Pif>,
     /// Networks of the pool.
     pub networks: Vec<Network>,
-    /// Plugged VIFs of the pool.
+    /// VIFs of the pool.
     pub vifs: Vec<Vif>,
     /// VMs that run on this host.
     pub vms: Vec<Vm>,
+    /// All other VMs of the pool.
+    pub other_vms: Vec<Vm>,
+    /// The pool itself.
+    pub pool: Option<Pool>,
+    /// Managed bonds of the pool.
+    pub bonds: Vec<Bond>,
+    /// What of this host takes part in a cluster.
+    pub cluster_hosts: Vec<ClusterHost>,
+    /// Storage that is attached to this host.
+    pub pbds: Vec<Pbd>,
     /// PIFs whose maps cannot be read exactly, and why: they could not be restored.
     pub unreadable: BTreeMap<Uuid, String>,
 }
@@ -39,15 +49,28 @@ impl Xapi {
             let texts = scope.spawn(|| xe::pif_texts(host, uuid));
             let networks = scope.spawn(|| xe::networks(host));
             let vifs = scope.spawn(|| xe::vifs(host));
-            let vms = scope.spawn(|| xe::vms(host, uuid));
+            let vms = scope.spawn(|| xe::vms(host));
+            let pool = scope.spawn(|| xe::pool(host));
+            let bonds = scope.spawn(|| xe::bonds(host));
+            let cluster_hosts = scope.spawn(|| xe::cluster_hosts(host, uuid));
+            let pbds = scope.spawn(|| xe::pbds(host, uuid));
             let pifs = xe::pifs(host, uuid);
             let done = "a reading thread does not panic";
+            let hosts = hosts.join().expect(done)?;
+            let all_vms = vms.join().expect(done)?;
+            let (vms, other_vms) =
+                all_vms.into_iter().partition(|vm| vm.runs_on.as_ref() == Some(uuid));
             let read = Self {
-                hosts: hosts.join().expect(done)?,
+                hosts,
                 pifs: pifs?,
                 networks: networks.join().expect(done)?,
                 vifs: vifs.join().expect(done)?,
-                vms: vms.join().expect(done)?,
+                vms,
+                other_vms,
+                pool: pool.join().expect(done)?,
+                bonds: bonds.join().expect(done)?,
+                cluster_hosts: cluster_hosts.join().expect(done)?,
+                pbds: pbds.join().expect(done)?,
                 unreadable: BTreeMap::new(),
             };
             Ok((read, texts.join().expect(done)?))

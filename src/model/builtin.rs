@@ -130,6 +130,7 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
         vifs: BTreeMap::new(),
         srs: BTreeMap::new(),
         pbds: BTreeMap::new(),
+        cluster_hosts: BTreeMap::new(),
     };
     for n in 0..6 {
         let bridge = format!("xenbr{n}");

@@ -43,6 +43,22 @@ pub struct Pool {
     pub srs: BTreeMap<String, Sr>,
     /// By host and repository.
     pub pbds: BTreeMap<String, Pbd>,
+    /// Hosts' parts in a cluster, by host.
+    #[serde(default)]
+    pub cluster_hosts: BTreeMap<String, ClusterHost>,
+}
+
+/// A host's part in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterHost {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the host.
+    pub host: String,
+    /// Key of the PIF that the cluster talks through.
+    pub pif: String,
+    /// It takes part now.
+    pub enabled: bool,
 }
 
 /// A host as XAPI knows it.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::modprobe;
 use super::shell::Shell;
-use super::state::{Backend, Flavour, Init, State};
+use super::state::{Backend, Flavour, Init, State, uuid_of};
 
 /// Programs, by flavour: their files.
 fn programs(state: &State) -> Vec<&'static str> {
@@ -143,6 +143,17 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
     file(root, "etc/xensource/network.conf", &format!("{}\n", state.dom0.running.word()))?;
     if state.dom0.running == Backend::Openvswitch {
         file(root, "etc/modprobe.d/blacklist-bridge.conf", "install bridge /bin/true\n")?;
+    }
+    let master = state.pool.hosts.get(&state.pool.master).map(|h| h.address.clone());
+    let role = match master {
+        Some(address) if state.pool.master != state.dom0.me => format!("slave:{address}"),
+        _ => "master".to_string(),
+    };
+    file(root, "etc/xensource/pool.conf", &role)?;
+    if state.pool.redo_log_enabled {
+        // `enable_redo_log` attaches its VDI on every host of the pool.
+        file(root, "etc/xensource/static-vdis/0/reason", "general metadata VDI")?;
+        file(root, "etc/xensource/static-vdis/0/vdi-uuid", &uuid_of("redo log"))?;
     }
     file(root, "etc/hostname", &format!("{}\n", state.dom0.me))?;
     file(root, "etc/resolv.conf", "nameserver 10.20.0.2\n")?;

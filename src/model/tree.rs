@@ -44,6 +44,11 @@ pub(super) fn wanted(dom0: &Dom0) -> Tree {
         "/dev/sda1 / ext3 rw,relatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n";
     let mounts: String = dom0.mounts.values().map(|line| format!("{line}\n")).collect();
     file("proc/mounts", format!("{root}{mounts}"));
+    for (name, _) in dom0.devices.iter().filter(|(_, device)| device.kind == "vlan") {
+        let (below, tag) = name.split_once('.').unwrap_or((name, "0"));
+        let head = format!("{name}  VID: {tag}\t REORDER_HDR: 1  dev->priv_flags: 1021");
+        file(&format!("proc/net/vlan/{name}"), format!("{head}\nDevice: {below}\n"));
+    }
     for (name, bond) in &dom0.bonds {
         file(&format!("proc/net/bonding/{name}"), proc_bonding::text(dom0, name, bond));
     }

@@ -181,9 +181,13 @@ fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
     if command == "pool-sync-database" {
         return Ok(Vec::new());
     }
-    let (class, verb) = command.split_once('-').ok_or_else(unknown)?;
-    let Some((class, kind, shown)) = CLASSES.iter().find(|(name, ..)| *name == class) else {
-        let empty = ["network-sriov-list", "cluster-host-list", "message-list"];
+    // Clusters came with 7.5.
+    let known = |name: &str| name != "cluster-host" || shell.state.dom0.flavour == Flavour::El7;
+    let parts = CLASSES.iter().filter(|(name, ..)| known(name)).find_map(|(name, kind, shown)| {
+        Some((*name, *kind, *shown, command.strip_prefix(name)?.strip_prefix('-')?))
+    });
+    let Some((class, kind, shown, verb)) = parts else {
+        let empty = ["network-sriov-list", "message-list"];
         return if empty.contains(&command) { Ok(Vec::new()) } else { Err(unknown()) };
     };
     match verb {

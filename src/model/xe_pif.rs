@@ -156,6 +156,13 @@ fn forget(shell: &mut Shell<'_>, args: &Args) -> Answer {
     if pif.sriov.is_some() {
         return Err(refuse("The PIF is still related with a network SR-IOV", &pif));
     }
+    let mut cluster = shell.state.pool.cluster_hosts.values();
+    if let Some(host) = cluster.find(|c| c.pif == key && c.enabled) {
+        return Err(Fault::Api(
+            "An operation was attempted while clustering was enabled on the cluster_host.",
+            vec![("cluster_host", host.uuid.clone())],
+        ));
+    }
     if pif.host == shell.state.dom0.me && pif.managed {
         networkd::bring_down(shell.state, &key);
     }

@@ -1,7 +1,7 @@
 //! XAPI's records as `xe` shows them: fields in order, tags, and which are shown by default
 //! (facts/xapi.md section A5).
 
-use super::state::{Flavour, Map, Pif, State};
+use super::state::{Flavour, Map, Pif, State, uuid_of};
 
 /// What a value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn map(name: &'static str, writable: bool, value: &Map) -> Field {
 }
 
 /// Classes: command prefix, name in errors, fields shown by default.
-pub(super) const CLASSES: [(&str, &str, &[&str]); 11] = [
+pub(super) const CLASSES: [(&str, &str, &[&str]); 12] = [
     ("host", "host", &["uuid", "name-label", "name-description"]),
     ("pif", "PIF", &["uuid", "device", "VLAN", "mac", "network-uuid", "currently-attached"]),
     ("network", "network", &["uuid", "name-label", "name-description", "bridge"]),
@@ -89,6 +89,7 @@ pub(super) const CLASSES: [(&str, &str, &[&str]); 11] = [
     ("pool", "pool", &["uuid", "name-label", "name-description", "master", "default-SR"]),
     ("pbd", "PBD", &["uuid", "host-uuid", "sr-uuid", "device-config", "currently-attached"]),
     ("sr", "SR", &["uuid", "name-label", "name-description", "host", "type", "content-type"]),
+    ("cluster-host", "Cluster_host", &["uuid", "cluster", "pif", "host", "enabled"]),
 ];
 
 /// All records of a class, in the order of the database: none that means anything.
@@ -131,6 +132,7 @@ pub(super) fn records(state: &State, class: &str) -> Vec<Record> {
         "pool" => vec![pool_record(state)],
         "pbd" => pool.pbds.keys().map(|k| pbd(state, k)).collect(),
         "sr" => pool.srs.keys().map(|k| sr(state, k)).collect(),
+        "cluster-host" => pool.cluster_hosts.keys().map(|k| cluster_host(state, k)).collect(),
         _ => Vec::new(),
     };
     list.sort_by_key(Record::uuid);
@@ -291,7 +293,7 @@ fn bond(state: &State, key: &str) -> Record {
     let fields = vec![
         ro("uuid", &b.uuid),
         ro("master", pif_uuid(state, &b.master)),
-        ro("slaves", slaves.join("; ")),
+        set("slaves", slaves.clone()),
         ro("mode", &b.mode),
         map("properties", false, &Map::new()),
         ro("primary-slave", slaves.first().map_or(NIL, String::as_str)),
@@ -358,10 +360,21 @@ fn pool_record(state: &State) -> Record {
         ro("ha-enabled", p.ha_enabled),
         map("ha-configuration", false, &Map::new()),
         ro("ha-host-failures-to-tolerate", 0),
-        ro("redo-log-enabled", p.redo_log_enabled),
-        ro("redo-log-vdi", NIL),
     ];
     Record { key: "pool".to_string(), fields }
+}
+
+fn cluster_host(state: &State, key: &str) -> Record {
+    let c = &state.pool.cluster_hosts[key];
+    let fields = vec![
+        ro("uuid", &c.uuid),
+        ro("cluster", uuid_of("cluster")),
+        ro("PIF", pif_uuid(state, &c.pif)),
+        ro("host", host_uuid(state, &c.host)),
+        ro("enabled", c.enabled),
+        ro("joined", true),
+    ];
+    Record { key: key.to_string(), fields }
 }
 
 fn pbd(state: &State, key: &str) -> Record {

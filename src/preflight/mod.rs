@@ -3,19 +3,20 @@
 //! Each rule is a function that adds what it found; all run, so that the operator sees
 //! everything in one go, worst first.
 
+mod address;
+mod files;
 mod finding;
 mod nics;
+mod pool;
+mod storage;
 
 pub use finding::{Code, Finding, Severity, barring};
 pub use nics::{Nic, resolve};
 
-use crate::host::Kind;
 use crate::host::Program;
-use crate::ifcfg;
 use crate::inventory::{BRIDGE, Init, Inventory};
-use crate::modprobe::{self, Directive};
 use crate::net::BondMode;
-use crate::options::switch_support;
+use crate::options::{Opt, switch_support};
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Spec};
@@ -27,13 +28,21 @@ pub fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     host(inv, &mut found);
     transaction(spec, inv, &mut found);
     // Without XAPI's view there is nothing to judge the rest by.
-    if inv.xapi.is_some() {
-        backend(spec, inv, &mut found);
+    if let Some(xapi) = &inv.xapi {
+        pool::check(spec, inv, xapi, &mut found);
         nics::check(spec, inv, &mut found);
+        found.push(Finding::new(
+            Code::AlertsLost,
+            format!("XAPI will send no alert when a slave of {} fails", spec.bond),
+        ));
     }
+    pool::adoption(spec, inv, &mut found);
     bond_name(spec, inv, &mut found);
-    files(spec, inv, &mut found);
-    address(spec, inv, &mut found);
+    if spec.backend == BackendChoice::Bridge {
+        files::blacklist(inv, &mut found);
+    }
+    files::check(spec, inv, &mut found);
+    address::check(spec, inv, &mut found);
     mode(spec, inv, &mut found);
     found.sort_by_key(|f| (f.severity, f.code));
     found
@@ -58,8 +67,7 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
         return;
     }
     if let Some(error) = &inv.xapi_error {
-        found
-            .push(Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")));
+        pool::silence(inv, error, found);
     }
     if let (Some(xapi), Some(uuid)) = (&inv.xapi, inv.host_uuid())
         && !xapi.hosts.iter().any(|h| h.uuid == uuid)
@@ -71,6 +79,12 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
     }
     if !inv.programs.contains_key(&Program::Ifup) || !inv.programs.contains_key(&Program::Ifdown) {
         found.push(Finding::new(Code::NoBootScripts, "there is no ifup or no ifdown on this host"));
+    }
+    if inv.ground.bonding_opts == Some(false) {
+        found.push(Finding::new(
+            Code::NoBondingOpts,
+            "the network-functions of this host know no BONDING_OPTS: the options count only when the driver is first loaded for this bond",
+        ));
     }
     if inv.init == Init::Sysv && !inv.network_service {
         found.push(Finding::new(
@@ -87,6 +101,12 @@ fn transaction(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("transaction {} for {} is {}", open.id, open.spec.bond, open.phase),
         ));
     }
+    if let Some(words) = &inv.ground.other_run {
+        found.push(Finding::new(
+            Code::AnotherRun,
+            format!("another xenbond is changing this host: {}", words.escape_debug()),
+        ));
+    }
 }
 
 /// Whether the running backend must change, and so the host reboot.
@@ -95,97 +115,20 @@ pub fn needs_reboot(spec: &Spec, inv: &Inventory) -> bool {
     spec.backend == BackendChoice::Bridge && inv.running_backend().is_some_and(|b| b != BRIDGE)
 }
 
-fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    let running = inv.running_backend();
-    let next = inv.network_conf.as_deref();
-    if let (Some(running), Some(next)) = (&running, next)
-        && running != next
-        && next != "vswitch"
-    {
-        found.push(Finding::new(
-            Code::BackendDiffers,
-            format!("the running backend is {running}, and {} says {next}", paths::NETWORK_CONF),
-        ));
-    }
-    if spec.backend == BackendChoice::Keep {
-        if let Some(running) = running.filter(|b| b != BRIDGE) {
-            found.push(Finding::new(
-                Code::BackendKept,
-                format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
-            ));
-        }
-        return;
-    }
-    let switch = needs_reboot(spec, inv) || next != Some(BRIDGE);
-    match next {
-        None => found.push(Finding::new(Code::NetworkConfMissing, format!("{} is missing", paths::NETWORK_CONF))),
-        Some("vswitch") => found.push(Finding::new(
-            Code::NetworkConfVswitch,
-            format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
-        )),
-        Some(_) if switch && !inv.programs.contains_key(&Program::XeSwitchNetworkBackend) => {
-            found.push(Finding::new(Code::NoBridgeBackend, "there is no xe-switch-network-backend on this host"));
-        }
-        Some(_) => {}
-    }
-    blacklist(inv, found);
-    let vms: Vec<&str> =
-        inv.xapi.iter().flat_map(|x| &x.vms).map(|vm| vm.name_label.as_str()).collect();
-    if needs_reboot(spec, inv) && !vms.is_empty() {
-        let uuid = inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-        found.push(
-            Finding::new(
-                Code::VmsRunning,
-                format!(
-                    "the host must be rebooted, and {} run here: {}",
-                    count(vms.len(), "VM"),
-                    vms.join(", ").escape_debug()
-                ),
-            )
-            .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
-        );
-    }
+/// Whether the switch script must run.
+#[must_use]
+fn needs_switch(spec: &Spec, inv: &Inventory) -> bool {
+    needs_reboot(spec, inv)
+        || (spec.backend == BackendChoice::Bridge && inv.network_conf.as_deref() != Some(BRIDGE))
 }
 
-/// Files that keep the bridge module out and that the switch script will not take away: it removes
-/// only the one that it wrote itself, under one of two names (xen-api#1472, facts/xapi.md section D).
-fn blacklist(inv: &Inventory, found: &mut Vec<Finding>) {
-    let reads = |path: &str| {
-        path.starts_with(paths::MODPROBE_D) && (inv.init == Init::Sysv || path.ends_with(".conf"))
-    };
-    let keeps_out = |kind: &Kind| {
-        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
-        modprobe::parse(&text).into_iter().any(|command| match command.directive {
-            Directive::Install { module, command } => {
-                module == BRIDGE && ["/bin/true", "/bin/false", ":"].contains(&command.trim())
-            }
-            Directive::Blacklist { module } => module == BRIDGE,
-            _ => false,
-        })
-    };
-    let mut all: Vec<&String> = inv
-        .files
-        .iter()
-        .filter(|(path, kind)| reads(path) && keeps_out(kind))
-        .map(|(path, _)| path)
-        .collect();
-    if inv.network_conf.as_deref() != Some(BRIDGE)
-        && let Some(own) = all.iter().rposition(|path| paths::BLACKLISTS.contains(&path.as_str()))
-    {
-        all.remove(own);
-    }
-    for path in all {
-        found.push(
-            Finding::new(
-                Code::BridgeBlacklisted,
-                format!("{path} keeps the bridge module from loading"),
-            )
-            .hint(format!("mv {path} /root/")),
-        );
-    }
+/// Whether XAPI manages one of the NICs now, and is to let go of it.
+fn takes_nics(spec: &Spec, inv: &Inventory) -> bool {
+    let managed = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| pif.managed != Some(false));
+    resolve(spec, inv).iter().flatten().any(managed)
 }
 
-fn count(n: usize, what: &str) -> String {
+fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
@@ -227,90 +170,6 @@ const SCRIPT_TYPES: [&str; 14] = [
     "tunnel", "wireless",
 ];
 
-fn files(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    let bond_file = paths::ifcfg(&spec.bond);
-    if !matches!(inv.file(&bond_file), Kind::Absent) && !is_ours(inv.file(&bond_file)) {
-        found.push(Finding::new(
-            Code::BondFileExists,
-            format!("{bond_file} exists, and xenbond did not write it"),
-        ));
-    }
-    let devices: Vec<String> =
-        resolve(spec, inv).into_iter().flatten().map(|nic| paths::ifcfg(&nic.device)).collect();
-    for path in &devices {
-        if !matches!(inv.file(path), Kind::Absent) && !is_ours(inv.file(path)) {
-            found.push(Finding::new(
-                Code::NicFileExists,
-                format!("{path} exists, and will be replaced"),
-            ));
-        }
-    }
-    let written = devices
-        .iter()
-        .chain([&bond_file])
-        .cloned()
-        .chain([paths::MODPROBE_CONF.into(), paths::modprobe_file(&spec.bond)]);
-    for path in written {
-        if matches!(inv.file(&path), Kind::Link { .. } | Kind::Other) {
-            found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
-        }
-    }
-    for (path, kind) in &inv.files {
-        let Some(name) = path.strip_prefix(paths::NETWORK_SCRIPTS) else { continue };
-        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default());
-        if name.starts_with("/ifcfg-")
-            && !devices.contains(path)
-            && !ifcfg::is_ignored_name(&name[1..])
-            && !is_ours(kind)
-            && ifcfg::names_master(&text, spec.bond.as_str())
-        {
-            found.push(
-                Finding::new(
-                    Code::MasterNamedElsewhere,
-                    format!(
-                        "{path} makes its device a slave of {}, and ifup {} would run it",
-                        spec.bond, spec.bond
-                    ),
-                )
-                .hint(format!("mv {path} /root/")),
-            );
-        }
-    }
-}
-
-fn address(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    let bond = spec.bond.as_str();
-    let subnet = spec.address.subnet();
-    for device in inv.kernel.devices_with(spec.address.addr).into_iter().filter(|d| *d != bond) {
-        found.push(Finding::new(
-            Code::AddressTaken,
-            format!("{} is already configured here, on {device}", spec.address.addr),
-        ));
-    }
-    let mut said = Vec::new();
-    let management = inv.management_bridge();
-    let mut overlap = |device: &str, net: crate::net::Ipv4Net, what: &str| {
-        if device != bond
-            && net.prefix > 0
-            && net.overlaps(subnet)
-            && !said.contains(&(device.to_string(), net.subnet()))
-        {
-            said.push((device.to_string(), net.subnet()));
-            let role = if management == Some(device) { ", the management subnet" } else { "" };
-            found.push(Finding::new(
-                Code::SubnetOverlap,
-                format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
-            ));
-        }
-    };
-    for address in &inv.kernel.addresses {
-        overlap(&address.device, address.net, "the subnet");
-    }
-    for route in &inv.kernel.routes {
-        overlap(&route.device, route.to, "the route to");
-    }
-}
-
 fn mode(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let mode = spec.mode;
     if mode == BondMode::BalanceSlb {
@@ -336,10 +195,15 @@ fn mode(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
                 .hint(setup),
         );
     }
-    found.push(Finding::new(
-        Code::AlertsLost,
-        format!("XAPI will send no alert when a slave of {} fails", spec.bond),
-    ));
+    // The monitor takes other hosts' broadcasts for an answer (ifupdown2 and eve learnt it).
+    let arp = spec.options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
+    let validated = spec.options.word(Opt::ArpValidate).is_some_and(|word| word != "none");
+    if mode == BondMode::ActiveBackup && arp && !validated {
+        found.push(Finding::new(
+            Code::ArpNotValidated,
+            "arp_interval without arp_validate: other hosts' broadcasts keep a dead link looking alive",
+        ));
+    }
 }
 
 #[cfg(test)]

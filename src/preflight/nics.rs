@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Finding, bond_is_ours};
+use super::{Code, Finding, bond_is_ours, counted, files, storage};
+use crate::ifcfg;
 use crate::inventory::{DeviceKind, Inventory, Xapi};
 use crate::net::{IfName, MacAddr};
 use crate::spec::{NicRef, PifChoice, Spec};
@@ -109,11 +110,8 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     {
         found.push(Finding::new(Code::NicInOtherBond, format!("{device} is a slave of {other}")));
     }
-    let mut vlans: Vec<&Pif> =
-        xapi.pifs.iter().filter(|p| p.device == device && p.vlan >= 0).collect();
-    vlans.sort_by_key(|p| p.vlan);
-    if !vlans.is_empty() {
-        let tags: Vec<String> = vlans.iter().map(|p| p.vlan.to_string()).collect();
+    let tags = vlans(inv, xapi, device);
+    if !tags.is_empty() {
         found.push(
             Finding::new(Code::NicHasVlans, format!("{device} carries VLAN {}", tags.join(", ")))
                 .hint(format!(
@@ -122,6 +120,16 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
                 )),
         );
     }
+    if let Some(vfs) = kernel.vfs.filter(|vfs| *vfs > 0) {
+        found.push(Finding::new(
+            Code::NicHasTunnels,
+            format!("{device} has {}", counted(vfs as usize, "SR-IOV virtual function")),
+        ));
+    }
+    renamed(inv, nic, found);
+    let network = nic.pif.as_ref().and_then(|p| xapi.networks.iter().find(|n| n.uuid == p.network));
+    let bridge = network.map(|n| n.bridge.as_str());
+    storage::on_nic(inv, xapi, nic, bridge, found);
     let Some(pif) = &nic.pif else {
         if !in_our_bond {
             found.push(
@@ -148,7 +156,6 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             ),
         ));
     }
-    let bridge = xapi.networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str());
     let is_management = pif.management || (bridge.is_some() && bridge == inv.management_bridge());
     if is_management {
         found.push(Finding::new(
@@ -167,12 +174,10 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             .hint(format!("xe bond-destroy uuid={bond}")),
         );
     }
-    if !pif.relations.is_empty() {
-        let all: Vec<&str> = pif.relations.keys().map(String::as_str).collect();
-        found.push(Finding::new(
-            Code::NicHasTunnels,
-            format!("the PIF of {device} is a {}", all.join(" and a ")),
-        ));
+    for relation in pif.relations.keys() {
+        let what = if relation.starts_with("tunnel") { "a tunnel" } else { "an SR-IOV network" };
+        let end = if relation.starts_with("tunnel-access") { "ends at" } else { "lies on" };
+        found.push(Finding::new(Code::NicHasTunnels, format!("{what} {end} the PIF of {device}")));
     }
     if pif.disallow_unplug && pif.managed != Some(false) {
         found.push(
@@ -183,18 +188,9 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             .hint(format!("xe pif-param-set uuid={} disallow-unplug=false", pif.uuid)),
         );
     }
-    let vms: Vec<&str> = xapi
-        .vifs
-        .iter()
-        .filter(|vif| vif.network == pif.network)
-        .filter_map(|vif| xapi.vms.iter().find(|vm| vm.uuid == vif.vm))
-        .map(|vm| vm.name_label.as_str())
-        .collect();
-    if !vms.is_empty() {
-        found.push(Finding::new(
-            Code::NicHasVifs,
-            format!("running VMs use the network of {device}: {}", vms.join(", ").escape_debug()),
-        ));
+    if pif.managed != Some(false) {
+        machines(xapi, device, pif, found);
+        restorable(xapi, device, bridge, found);
     }
     addresses(inv, nic, pif, bridge, is_management, found);
     if let Some(error) = xapi.unreadable.get(&pif.uuid) {
@@ -206,6 +202,105 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
     if kernel.carrier == Some(false) && !in_our_bond {
         found.push(Finding::new(Code::NicNoLink, format!("{device} has no link")));
     }
+}
+
+/// Tags of XAPI's VLANs and of the kernel's on a NIC.
+fn vlans(inv: &Inventory, xapi: &Xapi, device: &str) -> Vec<String> {
+    let own = xapi.pifs.iter().filter(|p| p.device == device && p.vlan >= 0);
+    let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
+    let above = inv.kernel.devices.iter().filter(|(_, d)| d.kind == DeviceKind::Vlan);
+    tags.extend(above.filter_map(|(name, _)| {
+        crate::net::decimal(name.strip_prefix(device)?.strip_prefix('.')?)
+    }));
+    tags.sort_unstable();
+    tags.dedup();
+    tags.iter().map(ToString::to_string).collect()
+}
+
+/// Whether the next boot gives the NIC another name, or its name to another NIC: interface-rename
+/// by its rules, or udev by a file with HWADDR (facts/xapi.md section C, initscripts.md section 5).
+fn renamed(inv: &Inventory, nic: &Nic, found: &mut Vec<Finding>) {
+    let device = nic.device.as_str();
+    let pci = inv.kernel.devices[device].pci.as_deref();
+    let mut said: Vec<(&str, String)> = Vec::new();
+    let called = |name: &str| format!("calls {device} ({}) {}", nic.mac, name.escape_debug());
+    for rule in &inv.ground.rename_rules {
+        let is_nic = match (&rule.mac, rule.pci.as_deref()) {
+            (Some(mac), _) => *mac == nic.mac,
+            (None, rule) => rule == pci,
+        };
+        if is_nic && rule.name != device {
+            said.insert(0, (&rule.file, called(&rule.name)));
+        } else if !is_nic && rule.name == device {
+            said.push((&rule.file, format!("gives the name {device} to another NIC")));
+        }
+    }
+    let files = files::foreign_ifcfg(inv);
+    for (path, text) in &files {
+        let file = ifcfg::parse(text);
+        let is_nic = file.get("HWADDR").and_then(|mac| mac.parse().ok()) == Some(nic.mac);
+        if let Some(name) = file.get("DEVICE").filter(|name| is_nic && *name != device) {
+            said.push((path, called(name)));
+        }
+    }
+    // One is enough: two NICs that swap their names are said by four.
+    if let Some((file, said)) = said.first() {
+        found.push(
+            Finding::new(Code::NicWillBeRenamed, format!("the next boot {said}: {file}"))
+                .hint(format!("correct {file}, or reboot first and name the NICs anew")),
+        );
+    }
+}
+
+/// Most names that one sentence holds.
+const NAMES: usize = 10;
+
+/// The VMs on the NIC's network: those that run here lose it at once, the others could not start
+/// here or move here any more; where no host has a NIC on it, they would run without uplink and
+/// without a word (facts/xapi.md section B1).
+fn machines(xapi: &Xapi, device: &str, pif: &Pif, found: &mut Vec<Finding>) {
+    let on: Vec<_> = xapi.vifs.iter().filter(|vif| vif.network == pif.network).collect();
+    let named = |vms: Vec<&crate::xe::Vm>| -> Option<String> {
+        let names: Vec<&str> = vms.iter().take(NAMES).map(|vm| vm.name_label.as_str()).collect();
+        let more = vms.len().saturating_sub(NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!vms.is_empty()).then(|| format!("{}{more}", names.join(", ").escape_debug()))
+    };
+    let here = |vm: &&crate::xe::Vm| on.iter().any(|vif| vif.attached && vif.vm == vm.uuid);
+    if let Some(names) = named(xapi.vms.iter().filter(here).collect()) {
+        found.push(Finding::new(
+            Code::NicHasVifs,
+            format!("running VMs use the network of {device}: {names}"),
+        ));
+    }
+    let all = xapi.other_vms.iter().chain(xapi.vms.iter().filter(|vm| !here(vm)));
+    let others = all.filter(|vm| on.iter().any(|vif| vif.vm == vm.uuid)).collect();
+    if let Some(names) = named(others) {
+        found.push(Finding::new(
+            Code::VmsLoseNetwork,
+            format!("VMs with an interface on the network of {device} could not start on this host or move to it: {names}"),
+        ));
+    }
+}
+
+/// Whether a PIF that is introduced again comes to its network: XAPI looks for the one whose
+/// bridge is `xenbrN` for `ethN`, and makes a new one when there is none or several
+/// (facts/xapi.md section B3).
+fn restorable(xapi: &Xapi, device: &str, bridge: Option<&str>, found: &mut Vec<Finding>) {
+    let Some(number) = device.strip_prefix("eth") else { return };
+    let expected = format!("xenbr{number}");
+    let same = xapi.networks.iter().filter(|n| n.bridge == expected).count();
+    let why = match bridge {
+        Some(bridge) if bridge != expected => {
+            format!("{device} is on the network with the bridge {}", bridge.escape_debug())
+        }
+        _ if same != 1 => format!("{} have the bridge {expected}", counted(same, "network")),
+        _ => return,
+    };
+    found.push(Finding::new(
+        Code::NetworkNotRestorable,
+        format!("{why}, and XAPI looks for the one with {expected} when {device} comes back"),
+    ));
 }
 
 fn addresses(

@@ -3,6 +3,7 @@
 //! State is always read by listing it again: exit codes say little and message texts drift
 //! between releases (facts/xapi.md section B0).
 
+mod guards;
 mod record;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Program};
 use crate::net::{IfName, MacAddr, Uuid};
+pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 pub use record::{Record, parse};
 
 /// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
@@ -110,7 +112,7 @@ pub struct Network {
     pub bridge: String,
 }
 
-/// A plugged virtual interface of a VM.
+/// A virtual interface of a VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vif {
     /// XAPI's uuid.
@@ -119,15 +121,19 @@ pub struct Vif {
     pub vm: Uuid,
     /// Its network.
     pub network: Uuid,
+    /// Whether it is plugged.
+    pub attached: bool,
 }
 
-/// A VM that runs on this host.
+/// A VM; no dom0, template or snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vm {
     /// XAPI's uuid.
     pub uuid: Uuid,
     /// What people call it.
     pub name_label: String,
+    /// The host that it runs on, or is paused on.
+    pub runs_on: Option<Uuid>,
 }
 
 /// What a PIF is and where it hangs.
@@ -333,28 +339,36 @@ pub fn networks(host: &Host) -> Result<Vec<Network>> {
         .collect()
 }
 
-/// All plugged VIFs of the pool.
+/// All VIFs of the pool.
 pub fn vifs(host: &Host) -> Result<Vec<Vif>> {
-    let params = ["uuid", "vm-uuid", "network-uuid"];
-    read(host, &list("vif", &["currently-attached=true".into()], &params), &params, &[])?
-        .iter()
-        .map(|record| {
-            let field = |name| {
-                record.text(name).parse::<Uuid>().with_context(|| format!("{name} of a VIF"))
-            };
-            Ok(Vif { uuid: record.uuid()?, vm: field("vm-uuid")?, network: field("network-uuid")? })
-        })
-        .collect()
+    let params = ["uuid", "vm-uuid", "network-uuid", "currently-attached"];
+    let mut vifs = Vec::new();
+    for record in read(host, &list("vif", &[], &params), &params, &[])? {
+        // Those of a VM or network that is going away are nobody's.
+        let field = |name| record.text(name).parse::<Uuid>().ok();
+        if let (Some(vm), Some(network)) = (field("vm-uuid"), field("network-uuid")) {
+            let attached = record.bool("currently-attached")?;
+            vifs.push(Vif { uuid: record.uuid()?, vm, network, attached });
+        }
+    }
+    Ok(vifs)
 }
 
-/// The VMs that run (or are paused) on this host, dom0 itself left out.
-pub fn vms(host: &Host, of: &Uuid) -> Result<Vec<Vm>> {
-    let params = ["uuid", "name-label", "power-state"];
-    let filters = [format!("resident-on={of}"), "is-control-domain=false".into()];
+/// The VMs of the pool. The command itself leaves out templates, and with them snapshots.
+pub fn vms(host: &Host) -> Result<Vec<Vm>> {
+    let params = ["uuid", "name-label", "power-state", "resident-on"];
+    let filters = ["is-control-domain=false".into()];
     read(host, &list("vm", &filters, &params), &params, &[])?
         .iter()
-        .filter(|record| matches!(record.text("power-state").as_str(), "running" | "paused"))
-        .map(|record| Ok(Vm { uuid: record.uuid()?, name_label: record.text("name-label") }))
+        .map(|record| {
+            let up = matches!(record.text("power-state").as_str(), "running" | "paused");
+            let on = record.text("resident-on").parse().ok();
+            Ok(Vm {
+                uuid: record.uuid()?,
+                name_label: record.text("name-label"),
+                runs_on: on.filter(|_| up),
+            })
+        })
         .collect()
 }
 

@@ -2,11 +2,12 @@
 //! what is wanted; compared whole. `UPDATE_GOLDEN=1` rewrites what is wanted and lists it.
 //!
 //! What must hold of every case is asserted in code before anything is compared or rewritten,
-//! so that nonsense cannot be blessed. What a case's folder may hold stands in `golden/job.rs`
-//! and `golden/program.rs`; a file that no test read is an error.
+//! so that nonsense cannot be blessed. What a case's folder may hold stands in `golden/job.rs`,
+//! `golden/findings.rs` and `golden/program.rs`; a file that no test read is an error.
 #![allow(clippy::unwrap_used)]
 
 mod case;
+mod findings;
 mod job;
 mod model_host;
 mod program;
@@ -17,6 +18,8 @@ use case::{Case, folders, golden};
 
 /// Whole jobs on the model of a dom0.
 const JOBS: [&str; 5] = ["hosts", "modes", "files", "failures", "barred"];
+/// What is found on a host.
+const FINDINGS: &str = "findings";
 /// Runs of the real program on an empty root.
 const PROGRAMS: [&str; 2] = ["refused", "render"];
 
@@ -46,6 +49,16 @@ fn hosts_that_bar_the_way_are_left_alone_as_written() {
 }
 
 #[test]
+fn what_is_found_on_a_host_is_as_written() {
+    Case::each(FINDINGS, findings::run);
+}
+
+#[test]
+fn every_finding_has_a_case_that_raises_it_and_one_that_does_not() {
+    findings::both_ways();
+}
+
+#[test]
 fn faults_of_a_spec_are_refused_as_written() {
     Case::each("refused", program::refuse);
 }
@@ -57,7 +70,8 @@ fn rendered_files_are_as_written() {
 
 #[test]
 fn every_folder_of_goldens_has_its_test() {
-    let known: BTreeSet<String> = JOBS.iter().chain(&PROGRAMS).map(ToString::to_string).collect();
+    let known: BTreeSet<String> =
+        JOBS.iter().chain(&PROGRAMS).chain([&FINDINGS]).map(ToString::to_string).collect();
     let there: BTreeSet<String> = folders(&golden()).into_iter().collect();
     assert_eq!(there, known, "golden/ has folders that no test reads, or lacks some");
     let stray = |folder: &std::path::Path| -> Vec<String> {

@@ -58,7 +58,26 @@ pub struct Setup {
     findings: Vec<String>,
 }
 
-fn nothing() -> Value {
+impl Setup {
+    /// A host that nothing is done to.
+    pub fn of_host(flavour: Flavour, backend: Backend, vms_stay: bool, patch: Value) -> Self {
+        Self {
+            flavour,
+            backend,
+            vms_stay,
+            patch,
+            hosts: Vec::new(),
+            before: BTreeMap::new(),
+            after: BTreeMap::new(),
+            boots: false,
+            exit: 0,
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// An empty patch.
+pub fn nothing() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
@@ -88,7 +107,7 @@ pub fn run(case: &Case) -> Result<()> {
 }
 
 /// What the case asks for, and which warnings it accepts.
-fn request(case: &Case) -> Result<(Request, Vec<String>)> {
+pub fn request(case: &Case) -> Result<(Request, Vec<String>)> {
     let args = case.text("args")?.unwrap_or_default();
     let words = ["xenbond", "apply"].into_iter().chain(args.lines());
     let Command::Apply(args) = Cli::try_parse_from(words)?.command else { bail!("no apply") };

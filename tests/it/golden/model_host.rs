@@ -22,7 +22,7 @@ use xenbond::preflight::Finding;
 use super::job::Setup;
 
 /// Takes `patch` into `value` (RFC 7396).
-fn merge(value: &mut Value, patch: &Value) {
+pub fn merge(value: &mut Value, patch: &Value) {
     let Value::Object(fields) = patch else {
         *value = patch.clone();
         return;

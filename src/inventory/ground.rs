@@ -1,0 +1,390 @@
+//! What else of the host bears on a change of its network: storage that is in use, what the next
+//! boot will do to the NICs, and whether there is room to write. Files, `/proc` and `/sys` only.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, join};
+use crate::ifcfg;
+use crate::journal::Lock;
+use crate::net::MacAddr;
+use crate::paths;
+
+/// A server that this host has storage from now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoragePath {
+    /// What it is, in a sentence.
+    pub what: String,
+    /// The server.
+    pub server: Ipv4Addr,
+}
+
+/// A name that interface-rename gives a NIC at boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenameRule {
+    /// The file that says so.
+    pub file: String,
+    /// The name.
+    pub name: String,
+    /// The NIC, by MAC address,
+    pub mac: Option<MacAddr>,
+    /// or by PCI function.
+    pub pci: Option<String>,
+}
+
+/// A place that a change writes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The folder.
+    pub folder: String,
+    /// Where its file system is mounted, when that is read-only.
+    pub read_only: Option<String>,
+    /// Bytes that root may still write there; `None`: not to be told.
+    pub free: Option<u64>,
+}
+
+/// One reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// The pool's master, where this host is a member.
+    pub pool_master: Option<String>,
+    /// Whether the pool's redo log is on: every host then has a static VDI for it.
+    pub redo_log: bool,
+    /// Whether XAPI is to set the network up anew at its next start.
+    pub network_reset: bool,
+    /// Mounts and iSCSI sessions.
+    pub storage: Vec<StoragePath>,
+    /// Devices that carry FCoE.
+    pub fcoe: Vec<String>,
+    /// NICs that the host boots from, by the firmware's iSCSI table.
+    pub boot_nics: Vec<MacAddr>,
+    /// What interface-rename will do.
+    pub rename_rules: Vec<RenameRule>,
+    /// Another program than XAPI's own that says which NICs a rescan leaves alone.
+    pub rescan_rules: Option<String>,
+    /// The file that says that this XAPI does without Linux bridges.
+    pub no_linux_bridge: Option<String>,
+    /// Whether the boot scripts know `BONDING_OPTS`; `None` where there are none.
+    pub bonding_opts: Option<bool>,
+    /// The device that the boot scripts give the default route.
+    pub gateway_device: Option<String>,
+    /// Where a change writes.
+    pub places: Vec<Place>,
+    /// Another run that is changing the host now, in its own words.
+    pub other_run: Option<String>,
+}
+
+/// `static-vdis/N/reason` of the redo log's VDI (xapi `xapi_globs.ml`, `gen_metadata_vdi_reason`),
+/// which `enable_redo_log` attaches on every host of the pool (xapi `xapi_pool.ml`).
+const REDO_LOG: &str = "general metadata VDI";
+
+/// XAPI's own program for `non-managed-pifs` (xapi `xapi_globs.ml`): it names what the firmware
+/// boots from.
+const RESCAN_RULES: &str = "/opt/xensource/libexec/bfs-interfaces";
+
+/// File systems that come over the network, and show their server in the option `addr=`.
+const NETWORK_MOUNTS: [&str; 5] = ["nfs", "nfs4", "cifs", "smb3", "ceph"];
+
+impl Ground {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn read(host: &Host) -> Result<Self> {
+        let text = |path: &str| -> Result<String> { Ok(host.read_text(path)?.unwrap_or_default()) };
+        let mounts = text("/proc/mounts")?;
+        let (rescan, bridge) = settings(host)?;
+        let mut storage = mounted(&mounts);
+        storage.extend(iscsi(host)?);
+        Ok(Self {
+            pool_master: text("/etc/xensource/pool.conf")?
+                .trim()
+                .strip_prefix("slave:")
+                .map(String::from),
+            redo_log: redo_log(host)?,
+            network_reset: host.exists(paths::NETWORK_RESET),
+            storage,
+            fcoe: fcoe(host)?,
+            boot_nics: boot_nics(host)?,
+            rename_rules: rename_rules(host)?,
+            rescan_rules: rescan,
+            no_linux_bridge: bridge,
+            bonding_opts: host
+                .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
+                .map(|text| text.contains("BONDING_OPTS")),
+            gateway_device: ifcfg::parse(&text("/etc/sysconfig/network")?)
+                .get("GATEWAYDEV")
+                .filter(|device| !device.is_empty())
+                .map(String::from),
+            places: places(host, &mounts),
+            other_run: other_run(host)?,
+        })
+    }
+}
+
+/// Who changes this host now. Asking the lock holds it for a moment, so it is asked only when the
+/// process that it names may be another one that lives: a transaction that goes on after its
+/// reboot looks at the host with the lock in its own hands.
+fn other_run(host: &Host) -> Result<Option<String>> {
+    let words = host.read_text(&join(paths::STATE, "lock"))?.unwrap_or_default();
+    let pid = words.strip_prefix("pid ").and_then(|rest| rest.split(',').next()?.parse().ok());
+    let lives = |pid: u32| !host.is_real() || host.exists(&format!("/proc/{pid}"));
+    let other = pid.is_some_and(|pid| pid != std::process::id() && lives(pid));
+    Ok(if other { Lock::holder(host) } else { None })
+}
+
+fn redo_log(host: &Host) -> Result<bool> {
+    const STATIC_VDIS: &str = "/etc/xensource/static-vdis";
+    for name in host.list(STATIC_VDIS)? {
+        let folder = join(STATIC_VDIS, &name);
+        let reason = host.read_text(&join(&folder, "reason"))?.unwrap_or_default();
+        if reason.trim() == REDO_LOG && !host.exists(&join(&folder, "delete-next-boot")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `/proc/mounts`: source, mount point, type, options.
+fn mounted(mounts: &str) -> Vec<StoragePath> {
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let [source, _, kind, options, ..] = line.split(' ').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        if NETWORK_MOUNTS.contains(&kind)
+            && let Some(server) = options
+                .split(',')
+                .find_map(|option| option.strip_prefix("addr=")?.parse::<Ipv4Addr>().ok())
+        {
+            found.push(StoragePath { what: format!("the {kind} mount of {source}"), server });
+        }
+    }
+    found
+}
+
+/// Connections of iSCSI sessions: the address that the session is connected to now, or else was
+/// told to (drivers/scsi/scsi_transport_iscsi.c).
+fn iscsi(host: &Host) -> Result<Vec<StoragePath>> {
+    const CONNECTIONS: &str = "/sys/class/iscsi_connection";
+    let mut found = Vec::new();
+    for name in host.list(CONNECTIONS)? {
+        let folder = join(CONNECTIONS, &name);
+        let server = ["address", "persistent_address"]
+            .iter()
+            .find_map(|file| host.attribute(&join(&folder, file))?.parse::<Ipv4Addr>().ok());
+        if let Some(server) = server {
+            found.push(StoragePath { what: format!("iSCSI {name}"), server });
+        }
+    }
+    Ok(found)
+}
+
+/// Devices below FCoE hosts, by the name that both drivers give themselves, `... over DEVICE`
+/// (drivers/scsi/fcoe/fcoe.c `fcoe_shost_config`, drivers/scsi/bnx2fc/bnx2fc_fcoe.c), and those
+/// that are to get one.
+fn fcoe(host: &Host) -> Result<Vec<String>> {
+    const HOSTS: &str = "/sys/class/fc_host";
+    const CONFIG: &str = "/etc/fcoe";
+    let mut found = Vec::new();
+    for name in host.list(HOSTS)? {
+        let said = host.attribute(&format!("{HOSTS}/{name}/symbolic_name")).unwrap_or_default();
+        found.extend(said.rsplit_once(" over ").map(|(_, device)| device.to_string()));
+    }
+    for name in host.list(CONFIG)? {
+        let Some(device) = name.strip_prefix("cfg-") else { continue };
+        let text = host.read_text(&join(CONFIG, &name))?.unwrap_or_default();
+        if ifcfg::parse(&text).get("FCOE_ENABLE") == Some("yes") {
+            found.push(device.to_string());
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn boot_nics(host: &Host) -> Result<Vec<MacAddr>> {
+    const TABLE: &str = "/sys/firmware/ibft";
+    let names = host.list(TABLE)?;
+    let nics = names.iter().filter(|name| name.starts_with("ethernet"));
+    Ok(nics.filter_map(|n| host.attribute(&format!("{TABLE}/{n}/mac"))?.parse().ok()).collect())
+}
+
+/// The rules of interface-rename: `static-rules.conf` overrides what was so at the last boot,
+/// `dynamic-rules.json` (facts/xapi.md section C).
+fn rename_rules(host: &Host) -> Result<Vec<RenameRule>> {
+    let folder = join(paths::NETWORK_SCRIPTS, "interface-rename-data");
+    let file = join(&folder, "static-rules.conf");
+    let mut rules = static_rules(&file, &host.read_text(&file)?.unwrap_or_default());
+    let file = join(&folder, "dynamic-rules.json");
+    let last = last_boot(&file, &host.read_text(&file)?.unwrap_or_default());
+    let ruled = |rule: &RenameRule| {
+        rules.iter().any(|r: &RenameRule| {
+            r.name == rule.name || r.mac == rule.mac || (r.pci.is_some() && r.pci == rule.pci)
+        })
+    };
+    let last: Vec<RenameRule> = last.into_iter().filter(|rule| !ruled(rule)).collect();
+    rules.extend(last);
+    Ok(rules)
+}
+
+/// Lines `eth2: mac = "00:1b:21:0a:01:02"`, by `mac`, `pci`, or what only the firmware knows.
+fn static_rules(file: &str, text: &str) -> Vec<RenameRule> {
+    let rule = |line: &str| {
+        let line = line.split('#').next()?;
+        let (name, rest) = line.split_once(':')?;
+        let (method, value) = rest.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        let rule = RenameRule {
+            file: file.into(),
+            name: name.trim().into(),
+            mac: (method.trim() == "mac").then(|| value.parse().ok()).flatten(),
+            // `...[1]` is the second of several NICs on one function.
+            pci: (method.trim() == "pci" && !value.contains('[')).then(|| value.into()),
+        };
+        (rule.mac.is_some() || rule.pci.is_some()).then_some(rule)
+    };
+    text.lines().filter_map(rule).collect()
+}
+
+/// `{"lastboot": [[MAC, PCI, NAME], ...]}`
+fn last_boot(file: &str, text: &str) -> Vec<RenameRule> {
+    // Comment lines stand before the document.
+    let json: String = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+    let entries = value["lastboot"].as_array().cloned().unwrap_or_default();
+    let rule = |entry: &serde_json::Value| {
+        Some(RenameRule {
+            file: file.into(),
+            name: entry[2].as_str()?.into(),
+            mac: Some(entry[0].as_str()?.parse().ok()?),
+            pci: None,
+        })
+    };
+    entries.iter().filter_map(rule).collect()
+}
+
+/// Another `non-managed-pifs` than XAPI's own, and where `support-linux-bridge` is false.
+fn settings(host: &Host) -> Result<(Option<String>, Option<String>)> {
+    const FOLDER: &str = "/etc/xapi.conf.d";
+    let mut files = vec!["/etc/xapi.conf".to_string()];
+    files.extend(host.list(FOLDER)?.iter().map(|name| join(FOLDER, name)));
+    files.push("/etc/xcp-networkd.conf".into());
+    let (mut rescan, mut bridge) = (None, None);
+    for file in files {
+        for line in host.read_text(&file)?.unwrap_or_default().lines() {
+            match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+                Some(("non-managed-pifs", path)) => {
+                    rescan = Some(path.to_string()).filter(|path| path != RESCAN_RULES);
+                }
+                Some(("support-linux-bridge", "false")) => bridge = Some(file.clone()),
+                _ => {}
+            }
+        }
+    }
+    Ok((rescan, bridge))
+}
+
+/// The folders that a change writes to.
+fn places(host: &Host, mounts: &str) -> Vec<Place> {
+    let wanted = [paths::NETWORK_SCRIPTS, paths::MODPROBE_D, paths::SYSTEMD_UNITS, paths::VAR_LIB];
+    let place = |folder: &str| Place {
+        folder: folder.into(),
+        read_only: read_only(mounts, folder),
+        free: nix::sys::statvfs::statvfs(&host.real_path(folder))
+            .ok()
+            .map(|fs| fs.blocks_free() * fs.fragment_size()),
+    };
+    wanted.into_iter().filter(|folder| host.exists(folder)).map(place).collect()
+}
+
+/// The mount point that a folder lies below, when that is mounted read-only: the longest, and of
+/// several mounts on one the last.
+fn read_only(mounts: &str, folder: &str) -> Option<String> {
+    let mut best: Option<(&str, bool)> = None;
+    for line in mounts.lines() {
+        let [_, at, _, options, ..] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
+        let below = folder.strip_prefix(at.trim_end_matches('/'));
+        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            && best.is_none_or(|(other, _)| other.len() <= at.len())
+        {
+            best = Some((at, options.split(',').any(|option| option == "ro")));
+        }
+    }
+    best.filter(|(_, read_only)| *read_only).map(|(at, _)| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_mounts_are_read_from_their_options() {
+        let text = "\
+/dev/sda1 / ext3 rw 0 0
+172.16.51.2:/export/vm /run/sr-mount/7c0f nfs4 rw,vers=4.1,clientaddr=10.20.0.11,addr=172.16.51.2 0 0
+filer:/iso /run/sr-mount/a\\040b nfs ro,addr=10.9.9.9,mountaddr=10.9.9.8 0 0
+//10.0.0.9/isos /mnt cifs rw,username=x,addr=10.0.0.9 0 0
+host:/v6 /v6 nfs4 rw,addr=fd00::2 0 0
+tmpfs /run tmpfs rw 0 0
+";
+        let found: Vec<String> =
+            mounted(text).iter().map(|s| format!("{} {}", s.what, s.server)).collect();
+        assert_eq!(
+            found,
+            [
+                "the nfs4 mount of 172.16.51.2:/export/vm 172.16.51.2",
+                "the nfs mount of filer:/iso 10.9.9.9",
+                "the cifs mount of //10.0.0.9/isos 10.0.0.9",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_is_as_the_file_system_it_lies_on() {
+        let text = "\
+/dev/sda1 / ext3 rw,relatime 0 0
+/dev/sda2 /var ext3 ro 0 0
+/dev/sda3 /var/lib ext3 rw 0 0
+/dev/sda4 /etc/sys ext3 ro 0 0
+tmpfs /opt tmpfs rw 0 0
+/dev/sda5 /opt ext3 ro,noatime 0 0
+";
+        for (folder, want) in [
+            ("/etc/sysconfig", None),
+            ("/etc/sys", Some("/etc/sys")),
+            ("/var", Some("/var")),
+            ("/var/log", Some("/var")),
+            ("/var/lib", None),
+            ("/opt/xensource", Some("/opt")),
+        ] {
+            assert_eq!(read_only(text, folder).as_deref(), want, "{folder}");
+        }
+        assert_eq!(read_only("/dev/root / ext3 ro 0 0\n", "/etc").as_deref(), Some("/"));
+        assert_eq!(read_only("", "/etc"), None);
+    }
+
+    #[test]
+    fn rules_of_interface_rename_are_read_by_mac_and_pci() {
+        let text = "# eth9: mac = \"00:00:00:00:00:09\"\n\neth2:mac = \"00:1B:21:0A:01:03\"\n\
+            eth3: pci = \"0000:03:00.1\"\neth4: ppn = \"p1p1\"\neth5: pci = \"0000:03:00.1[1]\"\n";
+        let rules = static_rules("f", text);
+        let shown: Vec<String> = rules
+            .iter()
+            .map(|r| format!("{} {:?} {:?}", r.name, r.mac.map(|m| m.to_string()), r.pci))
+            .collect();
+        assert_eq!(
+            shown,
+            ["eth2 Some(\"00:1b:21:0a:01:03\") None", "eth3 None Some(\"0000:03:00.1\")",]
+        );
+        let text = "# Automatically adjusted file.\n{\"lastboot\": [[\"00:1b:21:0a:01:03\", \
+            \"0000:04:00.1\", \"eth7\"], [\"x\", \"y\", \"eth8\"]], \"old\": []}\n";
+        let rules = last_boot("f", text);
+        assert_eq!((rules.len(), rules[0].name.as_str()), (1, "eth7"));
+        for text in ["", "{", "[]", "{\"lastboot\": 3}"] {
+            assert_eq!(last_boot("f", text), vec![], "{text}");
+        }
+    }
+}

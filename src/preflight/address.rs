@@ -1,0 +1,57 @@
+//! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
+
+use super::{Code, Finding, storage};
+use crate::inventory::Inventory;
+use crate::net::Ipv4Net;
+use crate::spec::Spec;
+
+pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+    let bond = spec.bond.as_str();
+    let subnet = spec.address.subnet();
+    for device in inv.kernel.devices_with(spec.address.addr).into_iter().filter(|d| *d != bond) {
+        found.push(Finding::new(
+            Code::AddressTaken,
+            format!("{} is already configured here, on {device}", spec.address.addr),
+        ));
+    }
+    let mut said = Vec::new();
+    let management = inv.management_bridge();
+    let mut overlap = |device: &str, net: Ipv4Net, what: &str| {
+        if device != bond
+            && net.prefix > 0
+            && net.overlaps(subnet)
+            && !said.contains(&(device.to_string(), net.subnet()))
+        {
+            said.push((device.to_string(), net.subnet()));
+            let role = if management == Some(device) { ", the management subnet" } else { "" };
+            found.push(Finding::new(
+                Code::SubnetOverlap,
+                format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
+            ));
+        }
+    };
+    for address in &inv.kernel.addresses {
+        overlap(&address.device, address.net, "the subnet");
+    }
+    for route in &inv.kernel.routes {
+        overlap(&route.device, route.to, "the route to");
+    }
+    if inv.ground.gateway_device.as_deref() == Some(bond) {
+        found.push(Finding::new(
+            Code::DefaultRouteByBond,
+            format!("/etc/sysconfig/network says GATEWAYDEV={bond}: the host's default route would go through the bond"),
+        ));
+    }
+    // Storage that the host has by another way now is on a subnet that the management interface
+    // can be routed to, and the recipe forbids that: its connections move when the bond comes up.
+    for (what, server) in storage::servers(inv) {
+        if let Some(device) = inv.kernel.device_towards(server).filter(|device| *device != bond)
+            && subnet.contains(server)
+        {
+            found.push(Finding::new(
+                Code::StorageMoves,
+                format!("{what} is reached at {server} through {device} now, and would be through {bond} in the midst of its work"),
+            ));
+        }
+    }
+}

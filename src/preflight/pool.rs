@@ -1,0 +1,228 @@
+//! The pool and the backend: what a switch, a reboot or a forget would run into.
+
+use super::{Code, Finding, counted, needs_reboot, needs_switch, resolve, takes_nics};
+use crate::host::Program;
+use crate::inventory::{BRIDGE, Inventory, Xapi};
+use crate::paths;
+use crate::spec::{BackendChoice, PifChoice, Spec};
+
+/// Release 9 of either product has no bridge backend, whatever else it still carries
+/// (facts/xapi.md section D).
+const FIRST_WITHOUT_BRIDGE: u32 = 9;
+
+pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
+    backend(spec, inv, found);
+    if needs_switch(spec, inv) {
+        needs_openvswitch(xapi, found);
+    }
+    others(inv, xapi, found);
+    if needs_reboot(spec, inv) && !xapi.vms.is_empty() {
+        let uuid = inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
+        let vms: Vec<&str> = xapi.vms.iter().map(|vm| vm.name_label.as_str()).collect();
+        found.push(
+            Finding::new(
+                Code::VmsRunning,
+                format!(
+                    "the host must be rebooted, and {} run here: {}",
+                    counted(vms.len(), "VM"),
+                    vms.join(", ").escape_debug()
+                ),
+            )
+            .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
+        );
+    }
+    // What protects the pool bars unplug and forget (facts/xapi.md section B1), and nothing where
+    // XAPI has let go of the NICs already.
+    if takes_nics(spec, inv) {
+        protection(inv, xapi, found);
+        let forgets = spec.pif == PifChoice::Forget
+            || (spec.pif == PifChoice::Auto && !xapi.pifs.iter().any(|p| p.managed.is_some()));
+        if forgets {
+            found.push(Finding::new(
+                Code::ForgetDoesNotLast,
+                "the NICs' PIFs are forgotten and not kept as unmanaged: a rescan of the host's NICs takes them back, and the next boot then plugs them",
+            ));
+        }
+    }
+}
+
+fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+    let running = inv.running_backend();
+    let next = inv.network_conf.as_deref();
+    if let (Some(running), Some(next)) = (&running, next)
+        && running != next
+        && next != "vswitch"
+    {
+        found.push(Finding::new(
+            Code::BackendDiffers,
+            format!("the running backend is {running}, and {} says {next}", paths::NETWORK_CONF),
+        ));
+    }
+    if spec.backend == BackendChoice::Keep {
+        if let Some(running) = running.filter(|b| b != BRIDGE) {
+            found.push(Finding::new(
+                Code::BackendKept,
+                format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
+            ));
+        }
+        return;
+    }
+    match next {
+        None => found.push(Finding::new(
+            Code::NetworkConfMissing,
+            format!("{} is missing", paths::NETWORK_CONF),
+        )),
+        Some("vswitch") => found.push(Finding::new(
+            Code::NetworkConfVswitch,
+            format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
+        )),
+        Some(_) if needs_switch(spec, inv) => {
+            if let Some(why) = without_bridge(inv) {
+                found.push(Finding::new(Code::NoBridgeBackend, why));
+            }
+        }
+        Some(_) => {}
+    }
+}
+
+/// Why this release cannot be switched to the bridge backend.
+fn without_bridge(inv: &Inventory) -> Option<String> {
+    if let Some(file) = &inv.ground.no_linux_bridge {
+        return Some(format!("{file} says support-linux-bridge = false"));
+    }
+    let value = |key: &str| inv.xensource.as_ref()?.get(key).map(String::as_str);
+    let version = value("PRODUCT_VERSION").unwrap_or_default();
+    let major = version.split('.').next().and_then(crate::net::decimal);
+    if major.is_some_and(|major| major >= FIRST_WITHOUT_BRIDGE) {
+        let brand = value("PRODUCT_BRAND").unwrap_or("the product");
+        return Some(format!("this is {brand} {}", version.escape_debug()));
+    }
+    let script = inv.programs.contains_key(&Program::XeSwitchNetworkBackend);
+    (!script).then(|| "there is no xe-switch-network-backend on this host".into())
+}
+
+/// What this host has that only Open vSwitch can do. Each host has PIFs of its own for a private
+/// network, so those of other hosts say nothing about this one: their own plan will.
+fn needs_openvswitch(xapi: &Xapi, found: &mut Vec<Finding>) {
+    for pif in &xapi.pifs {
+        let Some(bond) = xapi.bonds.iter().find(|b| b.master.as_ref() == Some(&pif.uuid)) else {
+            continue;
+        };
+        let lacp = bond.mode.as_deref() == Some("lacp");
+        if bond.slaves > 2 || lacp {
+            let what =
+                if lacp { "speaks LACP".to_string() } else { format!("has {} NICs", bond.slaves) };
+            found.push(
+                Finding::new(
+                    Code::BondsNeedOpenvswitch,
+                    format!("the managed bond {} {what}, which the bridge backend cannot do", pif.device),
+                )
+                .hint(format!("xe bond-param-list uuid={}; make it one of two NICs without LACP, or leave this host on Open vSwitch", bond.uuid)),
+            );
+        }
+    }
+    let tunnels: Vec<&str> = xapi
+        .pifs
+        .iter()
+        .filter(|pif| pif.relations.contains_key("tunnel-access-PIF-of"))
+        .filter_map(|pif| xapi.networks.iter().find(|n| n.uuid == pif.network))
+        .map(|network| network.bridge.as_str())
+        .collect();
+    if !tunnels.is_empty() {
+        found.push(Finding::new(
+            Code::TunnelsNeedOpenvswitch,
+            format!(
+                "{} of this host run through tunnels ({}), which the bridge backend cannot do",
+                counted(tunnels.len(), "private network"),
+                tunnels.join(", ")
+            ),
+        ));
+    }
+}
+
+/// How far the pool is.
+fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let on = |bridge: bool| -> Vec<&str> {
+        let mut names: Vec<&str> = xapi
+            .hosts
+            .iter()
+            .filter(|h| (h.backend == BRIDGE) == bridge)
+            .map(|h| h.name_label.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let (there, left) = (on(true), on(false));
+    let me = inv.host_uuid();
+    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == BRIDGE) {
+        return;
+    }
+    let list = |names: &[&str]| match names {
+        [] => String::new(),
+        names => format!(" ({})", names.join(", ").escape_debug()),
+    };
+    found.push(Finding::new(
+        Code::PoolBackends,
+        format!(
+            "{} of {} hosts of the pool run the bridge backend{}; still on another{}",
+            there.len(),
+            xapi.hosts.len(),
+            list(&there),
+            list(&left)
+        ),
+    ));
+}
+
+fn protection(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
+    if xapi.pool.as_ref().is_some_and(|pool| pool.ha_enabled) {
+        found.push(Finding::new(
+            Code::HaEnabled,
+            "high availability is on in this pool: XAPI then neither unplugs nor forgets a PIF",
+        ));
+    }
+    if inv.ground.redo_log {
+        found.push(Finding::new(
+            Code::RedoLogEnabled,
+            "the pool's redo log is on: XAPI then neither unplugs nor forgets a PIF",
+        ));
+    }
+}
+
+/// Where XAPI did not answer: why that may be.
+pub(super) fn silence(inv: &Inventory, error: &str, found: &mut Vec<Finding>) {
+    found.push(match &inv.ground.pool_master {
+        Some(master) if inv.programs.contains_key(&Program::Xe) => Finding::new(
+            Code::PoolMasterUnreachable,
+            format!("XAPI could not be asked; this host is a member of the pool and asks its master, {}: {error}", master.escape_debug()),
+        )
+        .hint(format!("is {} up, and reached from here? On both: xe host-list", master.escape_debug())),
+        _ => Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")),
+    });
+}
+
+/// What a rescan or XAPI's next start would do to the NICs.
+pub(super) fn adoption(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+    if inv.ground.network_reset {
+        found.push(
+            Finding::new(
+                Code::NetworkResetPending,
+                format!("{} is there: at its next start XAPI sets up the network anew and takes every NIC", paths::NETWORK_RESET),
+            )
+            .hint(format!("xe-toolstack-restart and look again, or: rm {}", paths::NETWORK_RESET)),
+        );
+    }
+    if let Some(program) = &inv.ground.rescan_rules {
+        let nics: Vec<String> =
+            resolve(spec, inv).into_iter().flatten().map(|nic| nic.device.to_string()).collect();
+        found.push(
+            Finding::new(
+                Code::RescanRulesChanged,
+                format!(
+                    "a rescan asks {} which NICs to leave alone, and not XAPI's own program",
+                    program.escape_debug()
+                ),
+            )
+            .hint(format!("does it name {}?", nics.join(" or "))),
+        );
+    }
+}

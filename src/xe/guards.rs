@@ -1,0 +1,165 @@
+//! What may bar a change besides the PIFs themselves: high availability, managed bonds,
+//! clustering, and storage that is attached.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::{list, read};
+use crate::host::{Host, Status};
+use crate::net::Uuid;
+
+/// The pool itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Its master.
+    pub master: Option<Uuid>,
+    /// Whether high availability is on: unplug and forget are then refused
+    /// (facts/xapi.md section B1).
+    pub ha_enabled: bool,
+}
+
+/// A bond that XAPI manages, on any host of the pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bond {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// The PIF that stands for it; null where the host is gone.
+    pub master: Option<Uuid>,
+    /// How many PIFs are in it.
+    pub slaves: usize,
+    /// `balance-slb`, `active-backup` or `lacp`; none where XAPI is too old to say (5.6).
+    pub mode: Option<String>,
+}
+
+/// This host's part in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterHost {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// The PIF that the cluster talks through.
+    pub pif: Option<Uuid>,
+}
+
+/// A storage repository that is attached to this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pbd {
+    /// XAPI's uuid.
+    pub uuid: Uuid,
+    /// The repository's name.
+    pub sr_name: String,
+    /// The servers that it names by address. Nothing else of `device-config` is kept: there are
+    /// passwords in it.
+    pub servers: BTreeSet<Ipv4Addr>,
+}
+
+/// The pool. `xe pool-list` has no field for the redo log (xapi `records.ml`, all releases): that
+/// one is seen in the host's static VDIs.
+///
+/// # Errors
+/// As of every reader of this module's parent.
+pub fn pool(host: &Host) -> Result<Option<Pool>> {
+    let params = ["uuid", "master", "ha-enabled"];
+    let records = read(host, &list("pool", &[], &params), &params, &[])?;
+    records
+        .first()
+        .map(|r| Ok(Pool { master: r.reference("master")?, ha_enabled: r.bool("ha-enabled")? }))
+        .transpose()
+}
+
+/// All managed bonds of the pool.
+///
+/// # Errors
+/// As of every reader of this module's parent.
+pub fn bonds(host: &Host) -> Result<Vec<Bond>> {
+    let params = ["uuid", "master", "slaves", "mode"];
+    read(host, &list("bond", &[], &params), &params, &["mode"])?
+        .iter()
+        .map(|record| {
+            let slaves = record.text("slaves");
+            Ok(Bond {
+                uuid: record.uuid()?,
+                // A dangling reference is printed as `<invalid reference>`.
+                master: record.text("master").parse().ok(),
+                slaves: slaves.split("; ").filter(|s| !s.is_empty()).count(),
+                mode: record.get("mode").map(String::from),
+            })
+        })
+        .collect()
+}
+
+/// What of this host takes part in a cluster now.
+///
+/// # Errors
+/// As of every reader of this module's parent. That the command is refused is none: releases
+/// before 7.5 do not know it, and no exit code tells that from any other refusal
+/// (facts/xapi.md section B0); the other lists, asked at the same time, tell whether XAPI answers.
+pub fn cluster_hosts(host: &Host, of: &Uuid) -> Result<Vec<ClusterHost>> {
+    let params = ["uuid", "PIF", "enabled"];
+    let cmd = list("cluster-host", &[format!("host={of}")], &params);
+    let output = host.run(&cmd)?;
+    if matches!(output.status, Status::Exited(code) if code != 0) {
+        return Ok(Vec::new());
+    }
+    let output = output.check(&cmd)?;
+    let mut found = Vec::new();
+    for record in super::parse(&output.text(), &params)? {
+        if record.bool("enabled")? {
+            let pif = record.text("PIF").parse().ok();
+            found.push(ClusterHost { uuid: record.uuid()?, pif });
+        }
+    }
+    Ok(found)
+}
+
+/// Keys of `device-config` that name servers (sm drivers NFSSR, LVMoISCSISR, ISOSR, SMBSR).
+const SERVER_KEYS: [&str; 5] = ["server", "target", "multihomelist", "location", "serverpath"];
+
+/// The storage that is attached to this host.
+///
+/// # Errors
+/// As of every reader of this module's parent.
+pub fn pbds(host: &Host, of: &Uuid) -> Result<Vec<Pbd>> {
+    let params = ["uuid", "sr-name-label", "device-config"];
+    let filters = [format!("host-uuid={of}"), "currently-attached=true".into()];
+    read(host, &list("pbd", &filters, &params), &params, &[])?
+        .iter()
+        .map(|record| {
+            let config = record.map("device-config");
+            let named = config.iter().filter(|(key, _)| SERVER_KEYS.contains(&key.as_str()));
+            Ok(Pbd {
+                uuid: record.uuid()?,
+                sr_name: record.text("sr-name-label"),
+                servers: named.flat_map(|(_, value)| addresses_in(value)).collect(),
+            })
+        })
+        .collect()
+}
+
+/// The IPv4 addresses in a text such as `172.16.51.2:/export` or `10.0.0.1:3260,10.0.0.2:3260`.
+fn addresses_in(text: &str) -> impl Iterator<Item = Ipv4Addr> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|word| word.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_addresses_in_what_names_a_server() {
+        for (text, want) in [
+            ("172.16.51.2", &["172.16.51.2"][..]),
+            ("172.16.51.2:/export/vm", &["172.16.51.2"]),
+            ("10.0.0.1:3260,10.0.0.2:3260", &["10.0.0.1", "10.0.0.2"]),
+            ("//10.0.0.9/isos", &["10.0.0.9"]),
+            ("filer.example.org", &[]),
+            ("/dev/disk/by-id/scsi-36001405a0b1c2d3e-part3", &[]),
+            ("", &[]),
+        ] {
+            let found: Vec<String> = addresses_in(text).map(|a| a.to_string()).collect();
+            assert_eq!(found, want, "{text}");
+        }
+    }
+}
