@@ -359,7 +359,15 @@ fn now(host: &Host) -> String {
 
 /// The right to change the host: held as long as the value lives, and gone with the process.
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing is not enough: a program that another thread is just starting has the file open
+    /// too until its exec, and the lock is the open file's.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -397,7 +405,7 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(words.as_bytes()));
         written.with_context(|| format!("writing {path}"))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Who holds it, when someone does; takes nothing and makes nothing.
@@ -405,12 +413,16 @@ impl Lock {
     pub fn holder(host: &Host) -> Option<String> {
         let mut file = File::open(host.real_path(&join(paths::STATE, "lock"))).ok()?;
         match file.try_lock() {
+            Ok(()) => {
+                let _ = file.unlock();
+                None
+            }
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).ok()?;
                 Some(holder.trim().to_string())
             }
-            _ => None,
+            Err(std::fs::TryLockError::Error(_)) => None,
         }
     }
 }
