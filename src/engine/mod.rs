@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::{Ask, Inventory};
+use crate::inventory::{Ask, Inventory, Wire};
 use crate::journal::{Event, Lock, Phase, Transaction};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
@@ -83,8 +83,9 @@ pub struct Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let inv = read(host, &request.nics(), request.mode())?;
+    let mut inv = read(host, &request.nics(), request.mode())?;
     let spec = request.for_host(&inv.names())?;
+    inv.wire = Wire::ask(host, &inv, &spec);
     Ok(Situation { spec, inv })
 }
 

@@ -24,6 +24,9 @@ pub struct Device {
     pub address: Option<String>,
     /// MTU in bytes.
     pub mtu: Option<u32>,
+    /// The largest MTU that its driver takes; `None`: not to be told.
+    #[serde(default)]
+    pub max_mtu: Option<u32>,
     /// `up`, `down`, `unknown`, ...
     pub operstate: Option<String>,
     /// Whether it has carrier; unknown while it is down.
@@ -127,10 +130,12 @@ impl Kernel {
     /// When a file that is there cannot be read.
     pub fn read(host: &Host) -> Result<Self> {
         let mut devices = BTreeMap::new();
+        let limits = if host.is_real() { super::link::max_mtus() } else { BTreeMap::new() };
         for name in host.list(SYS_NET)? {
             // `bonding_masters` is a file in the same folder.
             if host.exists(&format!("{SYS_NET}/{name}/address")) {
-                let device = device(host, &name);
+                let max_mtu = limits.get(&name).copied();
+                let device = Device { max_mtu, ..device(host, &name) };
                 devices.insert(name, device);
             }
         }
@@ -227,6 +232,7 @@ fn device(host: &Host, name: &str) -> Device {
     Device {
         address: attribute("address").map(|a| a.to_ascii_lowercase()),
         mtu: attribute("mtu").and_then(|v| v.parse().ok()),
+        max_mtu: None,
         operstate: attribute("operstate"),
         carrier: attribute("carrier").map(|v| v == "1"),
         // 3.10 prints SPEED_UNKNOWN, -1, as an unsigned number; later kernels as it is.

@@ -5,6 +5,8 @@
 
 mod ground;
 mod kernel;
+mod link;
+mod wire;
 mod xapi;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use wire::{Answer, Wire};
 pub use xapi::Xapi;
 
 use crate::host::{Cmd, Host, Kind, Program, join};
@@ -58,6 +61,9 @@ pub struct Inventory {
     /// What else of the host bears on a change.
     #[serde(default)]
     pub ground: Ground,
+    /// What is on the wire, where it was asked.
+    #[serde(default)]
+    pub wire: Wire,
     /// XAPI's view, when it gave one.
     pub xapi: Option<Xapi>,
     /// Why it did not.
@@ -124,6 +130,7 @@ impl Inventory {
                 files,
                 kernel,
                 ground,
+                wire: Wire::default(),
                 xapi,
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),

@@ -65,6 +65,7 @@ fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
                 .map(|ip| ((*ip).to_string(), "00:50:56:00:51:02".to_string()))
                 .collect(),
             reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
+            routed: BTreeSet::new(),
             mtu: 9216,
             lacp: nics.keys().cloned().collect(),
         },

@@ -207,6 +207,9 @@ pub struct Wire {
     pub answers: Map,
     /// Addresses that answer a ping to a device that carries their subnet.
     pub reachable: BTreeSet<String>,
+    /// Addresses that answer a ping by way of the default route.
+    #[serde(default)]
+    pub routed: BTreeSet<String>,
     /// The largest frame that the switches carry.
     pub mtu: u32,
     /// The switch speaks LACP with these NICs.

@@ -14,6 +14,26 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("{} is already configured here, on {device}", spec.address.addr),
         ));
     }
+    let answers = &inv.wire.answers;
+    if let Some(first) = answers.first() {
+        let mac = answers.iter().find_map(|answer| answer.mac.as_deref());
+        let who = mac.unwrap_or("a MAC address that was not understood");
+        let heard: Vec<&str> = answers.iter().map(|answer| answer.device.as_str()).collect();
+        let (addr, heard) = (spec.address.addr, heard.join(" and "));
+        found.push(
+            Finding::new(
+                Code::AddressAnswers,
+                format!("{addr} is in use: {who} answers for it, heard on {heard}"),
+            )
+            .hint(format!("choose another address; arping -D -I {} {addr}", first.device)),
+        );
+    }
+    for (server, device) in &inv.wire.routed {
+        found.push(Finding::new(
+            Code::SubnetRoutable,
+            format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
+        ));
+    }
     let mut said = Vec::new();
     let management = inv.management_bridge();
     let mut overlap = |device: &str, net: Ipv4Net, what: &str| {

@@ -99,6 +99,7 @@ findings! {
     NicDisallowsUnplug "nic-disallows-unplug" Error "a NIC's PIF is marked as not to be unplugged" "xe pif-param-set uuid=... disallow-unplug=false";
     NicMacMismatch "nic-mac-mismatch" Error "XAPI and the kernel disagree about a NIC's MAC address" "xe pif-scan host-uuid=... if the NIC was replaced";
     NicWillBeRenamed "nic-will-be-renamed" Error "the next boot gives a NIC another name, or its name to another NIC" "remove the rule, or reboot first and name the NICs anew";
+    MtuTooLarge "mtu-too-large" Error "the MTU is above what a NIC's driver takes" "give a smaller --mtu";
     PifUnreadable "pif-unreadable" Error "a PIF's settings cannot be read exactly, so they could not be restored" "xe pif-param-list uuid=...; remove the key that is named";
     PifUnmanagedUnsupported "pif-unmanaged-unsupported" Error "this XAPI has no unmanaged PIFs" "leave out --pif, or give --pif forget";
     PrimaryNotSlave "primary-not-slave" Error "the primary is no slave of the bond" "name one of the bond's NICs, by device";
@@ -108,6 +109,7 @@ findings! {
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
+    AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";
     SubnetOverlap "subnet-overlap" Error "the address's subnet overlaps an address or route of this host" "give storage a subnet of its own";
     DefaultRouteByBond "default-route-by-bond" Error "the host's default route would go through the bond" "remove GATEWAYDEV from /etc/sysconfig/network";
     ModeUnknown "mode-unknown" Error "the bonding driver of this host does not have the mode" "use --mode active-backup";
@@ -117,10 +119,11 @@ findings! {
     DeviceNamedElsewhere "device-named-elsewhere" Warning "another ifcfg file configures the bond or one of its NICs as well" "remove the file";
     RouteFileExists "route-file-exists" Warning "there are routes or rules for a device of the bond's name, and ifup would set them" "look at the file, or remove it";
     ModprobeContradicts "modprobe-contradicts" Warning "another modprobe file has an alias or options for the bonding driver or the bond" "remove the line";
-    NoBondingOpts "no-bonding-opts" Warning "the boot scripts know no BONDING_OPTS, so a driver that is loaded already keeps its own options" "rpm -q initscripts: 8.45.31 or later knows it";
+    NoBondingOpts "no-bonding-opts" Warning "the boot scripts know no BONDING_OPTS, and a driver that is loaded already keeps its own options" "rpm -q initscripts: 8.45.31 or later knows it";
     VmsLoseNetwork "vms-lose-network" Warning "VMs that do not run here have interfaces on a NIC's network, and could not start on this host or move to it any more" "move their VIFs to another network";
     NetworkNotRestorable "network-not-restorable" Warning "XAPI would put a NIC that comes back by a rollback on another network than it is on now" "xe network-list params=uuid,bridge; a rollback may then end with exit code 4";
     StorageMoves "storage-moves" Warning "storage that is in use is on the bond's subnet and is reached by another way now" "detach it first: xe pbd-unplug uuid=...";
+    SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";

@@ -80,10 +80,10 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
     if !inv.programs.contains_key(&Program::Ifup) || !inv.programs.contains_key(&Program::Ifdown) {
         found.push(Finding::new(Code::NoBootScripts, "there is no ifup or no ifdown on this host"));
     }
-    if inv.ground.bonding_opts == Some(false) {
+    if inv.ground.bonding_opts == Some(false) && inv.kernel.modules.contains("bonding") {
         found.push(Finding::new(
             Code::NoBondingOpts,
-            "the network-functions of this host know no BONDING_OPTS: the options count only when the driver is first loaded for this bond",
+            "the network-functions of this host know no BONDING_OPTS, and the driver is loaded: the options of this bond count only when it is first loaded",
         ));
     }
     if inv.init == Init::Sysv && !inv.network_service {

@@ -126,6 +126,19 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             format!("{device} has {}", counted(vfs as usize, "SR-IOV virtual function")),
         ));
     }
+    if let (Some(mtu), Some(most)) = (spec.mtu, kernel.max_mtu)
+        && mtu > most
+    {
+        found.push(
+            Finding::new(
+                Code::MtuTooLarge,
+                format!(
+                    "MTU {mtu} is asked for, and the driver of {device} takes {most} at the most"
+                ),
+            )
+            .hint(format!("--mtu {most}, or less")),
+        );
+    }
     renamed(inv, nic, found);
     let network = nic.pif.as_ref().and_then(|p| xapi.networks.iter().find(|n| n.uuid == p.network));
     let bridge = network.map(|n| n.bridge.as_str());

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::*;
 use crate::host::{Host, Kind};
-use crate::inventory::{Address, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath};
+use crate::inventory::{
+    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
+};
 use crate::journal::{Phase, Summary};
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
 use crate::model::{Model, builtin};
@@ -345,8 +347,9 @@ const CASES: &[Case] = &[
         &[], "`options bonding max_bonds=2` in /etc/modprobe.d/x.conf"),
     (ModprobeContradicts, &[], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "alias bond51 off\n").unwrap()),
         &[], "`alias bond51 off` in"),
-    (NoBondingOpts, &[], Disk(|root| {
-        std::fs::write(root.join("etc/sysconfig/network-scripts/network-functions"), "# of 2009\n").unwrap();
+    (NoBondingOpts, &[], Value(|_, i| {
+        i.ground.bonding_opts = Some(false);
+        i.kernel.modules.insert("bonding".into());
     }), &[], "know no BONDING_OPTS"),
     (VmsLoseNetwork, &[], Bend::State(|s| s.pool.vifs.get_mut("vm-spare/0").unwrap().network = "xenbr3".into()), &[],
         "the network of eth3 could not start on this host or move to it: vm-spare"),
@@ -368,6 +371,13 @@ const CASES: &[Case] = &[
         std::fs::create_dir(root.join("etc/xapi.conf.d")).unwrap();
         std::fs::write(root.join("etc/xapi.conf.d/x.conf"), "non-managed-pifs = /opt/x\n").unwrap();
     }), &[], "a rescan asks /opt/x which NICs to leave alone"),
+    (MtuTooLarge, &[("mtu", "9000")], Value(|_, i| device(i, "eth3").max_mtu = Some(1500)), &[],
+        "MTU 9000 is asked for, and the driver of eth3 takes 1500 at the most"),
+    (AddressAnswers, &[], Value(|_, i| {
+        i.wire.answers.push(Answer { device: "xenbr3".into(), mac: None });
+    }), &[], "172.16.51.11 is in use: a MAC address that was not understood answers for it, heard on xenbr3"),
+    (SubnetRoutable, &[], Value(|_, i| i.wire.routed.push(("172.16.51.2".parse().unwrap(), "xenbr0".into()))), &[],
+        "172.16.51.2 answers already, by way of xenbr0"),
     (ArpNotValidated, &[("miimon", "0"), ("arp_interval", "1000"), ("arp_ip_target", "172.16.51.2")], Not, &[],
         "arp_interval without arp_validate"),
 ];

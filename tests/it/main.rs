@@ -5,5 +5,6 @@ mod captured;
 mod e2e;
 mod faults;
 mod readme;
+mod traps;
 
 mod golden;
