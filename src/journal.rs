@@ -5,18 +5,22 @@
 //! after each step), `originals/`, the files as they were, and `undo.sh`. `current` is a link to the one that
 //! is open or was done last.
 
+mod history;
+
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, Result, bail, ensure};
+pub use history::{Made, latest, made};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::host::{Host, Kind, join};
 use crate::paths;
 use crate::plan::Plan;
+use crate::probe::Answers;
 use crate::spec::Spec;
 use crate::undo_script::{self, original_name};
 
@@ -130,6 +134,9 @@ pub struct Header {
     pub plan: Plan,
     /// The host before anything was touched.
     pub before: Facts,
+    /// Which storage servers answered then.
+    #[serde(default)]
+    pub answers: Answers,
 }
 
 /// A transaction in short, for findings and `status`.
@@ -188,7 +195,11 @@ impl Transaction {
     /// # Errors
     /// When its files cannot be read, are broken before their end, or of a newer format.
     pub fn open(host: &Host) -> Result<Option<Self>> {
-        let plan = join(&current(), "plan.json");
+        Self::read(host, &current())
+    }
+
+    fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
+        let plan = join(folder, "plan.json");
         let Some(bytes) = host.read(&plan)? else { return Ok(None) };
         let format: serde_json::Value =
             serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
@@ -199,13 +210,13 @@ impl Transaction {
             format.map_or("unknown".into(), |f| f.to_string())
         );
         let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let text = host.read(&join(&current(), "journal"))?.unwrap_or_default();
+        let text = host.read(&join(folder, "journal"))?.unwrap_or_default();
         let (mut events, mut times) = (Vec::new(), Vec::new());
         for line in text.split_inclusive(|b| *b == b'\n') {
             // A last line without its end was never durable, so what it announces never began.
             if line.ends_with(b"\n") {
                 let line: Line = serde_json::from_slice(line)
-                    .with_context(|| format!("reading the journal of {}", current()))?;
+                    .with_context(|| format!("reading the journal of {folder}"))?;
                 events.push(line.event);
                 times.push(line.at);
             }
@@ -217,7 +228,7 @@ impl Transaction {
     ///
     /// # Errors
     /// When the state cannot be written; nothing else was touched then.
-    pub fn begin(host: &Host, plan: Plan, before: Facts) -> Result<Self> {
+    pub fn begin(host: &Host, plan: Plan, before: Facts, answers: Answers) -> Result<Self> {
         let previous = Self::open(host)?;
         let started = now(host);
         let stamp: String = started.chars().filter(char::is_ascii_digit).collect();
@@ -233,6 +244,7 @@ impl Transaction {
             previous: previous.as_ref().map(|p| p.header.id.clone()),
             plan,
             before,
+            answers,
         };
         let folder = history(&header.id);
         for dir in [paths::STATE, &history(""), &folder, &join(&folder, "originals")] {
@@ -286,6 +298,12 @@ impl Transaction {
             Event::Begin { .. } if phase != Phase::RollingBack => Phase::Applying,
             _ => phase,
         })
+    }
+
+    /// When its last line was written; when it began, as long as it has none.
+    #[must_use]
+    pub fn last_time(&self) -> &str {
+        self.times.last().unwrap_or(&self.header.started)
     }
 
     /// The numbers of the steps that were begun, whether or not they were done.

@@ -13,6 +13,7 @@
 
 pub mod bonding;
 pub mod cli;
+pub mod drill;
 pub mod engine;
 pub mod facts;
 pub mod host;
@@ -31,6 +32,7 @@ pub mod probe;
 pub mod render;
 pub mod report;
 pub mod spec;
+pub mod status;
 pub mod step;
 pub mod undo_script;
 pub mod verify;

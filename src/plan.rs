@@ -87,11 +87,22 @@ pub fn file_changes(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Vec<FileChange>> {
-    let slaves: Vec<Slave> = resolve(spec, inv)
-        .into_iter()
-        .flatten()
-        .map(|nic| Slave { device: nic.device, mac: Some(nic.mac) })
-        .collect();
+    let nics: Vec<Nic> = resolve(spec, inv).into_iter().flatten().collect();
+    file_changes_of(spec, &nics, inv, templates)
+}
+
+/// The same, for NICs that are known already.
+///
+/// # Errors
+/// When a template does not yield the spec.
+pub fn file_changes_of(
+    spec: &Spec,
+    nics: &[Nic],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Vec<FileChange>> {
+    let slaves: Vec<Slave> =
+        nics.iter().map(|nic| Slave { device: nic.device.clone(), mac: Some(nic.mac) }).collect();
     Ok(files(spec, inv, render::files(spec, &slaves, &target(inv), templates)?))
 }
 

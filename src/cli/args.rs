@@ -55,6 +55,10 @@ pub enum Command {
     Rollback(Rollback),
     /// Compare the host with what was asked for, setting by setting
     Verify(Verify),
+    /// Show backend, NICs, bonds, the transaction and what is no longer as asked
+    Status,
+    /// Make each slave carry the traffic in turn, and measure what is lost
+    Drill(Drill),
     /// Read /proc/net/bonding text as a table or JSON
     Show(Show),
     /// Write the files that a spec yields into a folder, for review
@@ -215,6 +219,34 @@ pub struct Verify {
     /// Use the templates in DIR instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+    /// nagios: one line with performance data, and the exit codes 0 OK,
+    /// 1 warning, 2 critical, 3 unknown; it looks once and does not wait
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    pub format: Format,
+}
+
+/// How `verify` says what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table, and this program's exit codes
+    Text,
+    /// One line, and the exit codes of Nagios
+    Nagios,
+}
+
+/// `drill`
+#[derive(Args, Debug)]
+pub struct Drill {
+    /// The bond
+    #[arg(value_name = "BOND")]
+    pub name: String,
+    /// Whom to send the traffic to [default: the first probe of its spec]
+    #[arg(long, value_name = "IP")]
+    pub target: Option<std::net::Ipv4Addr>,
+    /// Cut the links of all other slaves, instead of switching the active
+    /// slave; the only way in modes that have none
+    #[arg(long)]
+    pub cut_links: bool,
 }
 
 /// `show`

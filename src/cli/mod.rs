@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
@@ -17,10 +18,11 @@ use serde_json::json;
 pub use args::{Cli, Command, SpecArgs};
 
 use crate::bonding;
+use crate::drill::{self, Drill};
 use crate::engine::{self, Engine, Proposal, Signals};
 use crate::facts::{self, Facts};
 use crate::host::{Host, Kind};
-use crate::inventory::{Ask, Inventory};
+use crate::inventory::{Ask, Inventory, Kernel};
 use crate::journal;
 use crate::net::IfName;
 use crate::outcome::{Exit, Outcome};
@@ -30,7 +32,8 @@ use crate::probe;
 use crate::render::{self, Slave, Target, Templates};
 use crate::report::{self, Teller};
 use crate::spec::{NicRef, Raw, Request, Spec};
-use crate::verify;
+use crate::status;
+use crate::verify::{self, Check};
 
 /// What was wrong with the command line or the spec, before any host was looked at.
 #[derive(Debug)]
@@ -42,15 +45,15 @@ impl std::fmt::Display for Usage {
     }
 }
 
-/// Runs the program.
+/// Runs the program; its exit code.
 #[must_use]
-pub fn main(args: &[std::ffi::OsString]) -> Exit {
+pub fn main(args: &[std::ffi::OsString]) -> u8 {
     let json = args.iter().skip(1).any(|a| a == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
             report::out(&error.to_string());
-            return Exit::AsAsked;
+            return Exit::AsAsked.code();
         }
         Err(error) => {
             let text = error.to_string();
@@ -60,12 +63,17 @@ pub fn main(args: &[std::ffi::OsString]) -> Exit {
             } else {
                 report::err(&text);
             }
-            return Exit::Usage;
+            return Exit::Usage.code();
         }
     };
+    if let Command::Verify(args) = &cli.command
+        && args.format == args::Format::Nagios
+    {
+        return nagios(&cli, args);
+    }
     let quiet = cli.quiet;
     match Run::new(&cli).and_then(|run| run.command(&cli.command)) {
-        Ok(exit) => exit,
+        Ok(exit) => exit.code(),
         Err(error) => {
             let (exit, hint) = match error.downcast_ref::<Usage>() {
                 Some(_) => (Exit::Usage, Some("xenbond --help")),
@@ -85,9 +93,25 @@ pub fn main(args: &[std::ffi::OsString]) -> Exit {
                     report::err("state: nothing was changed by this run\n");
                 }
             }
-            exit
+            exit.code()
         }
     }
+}
+
+/// `verify --format nagios`: whatever happens, one line and one of their codes.
+fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
+    let found = Run::new(cli).and_then(|run| {
+        let (spec, checks) = run.checks(args, Some(Duration::ZERO))?;
+        let status = Kernel::read(&run.host)?.bond(spec.bond.as_str());
+        Ok(verify::nagios::verdict(spec.bond.as_str(), &checks, status.as_ref()))
+    });
+    let (code, line) = found.unwrap_or_else(|error| {
+        let chain: Vec<String> =
+            error.chain().map(ToString::to_string).filter(|t| *t != Usage.to_string()).collect();
+        (verify::nagios::UNKNOWN, verify::nagios::unknown(&chain.join(": ")))
+    });
+    report::out(&line);
+    code
 }
 
 struct Run {
@@ -136,6 +160,8 @@ impl Run {
             }
             Command::Rollback(args) => self.rollback(args),
             Command::Verify(args) => self.verify(args),
+            Command::Status => self.status(),
+            Command::Drill(args) => self.drill(args),
             Command::Show(args) => self.show(args.what.as_deref()),
             Command::Render(args) => render_files(args),
             Command::Inventory => {
@@ -267,35 +293,7 @@ impl Run {
     }
 
     fn verify(&self, args: &args::Verify) -> Result<Exit> {
-        let templates = templates(args.templates.as_deref())?;
-        let (spec, inv) = if args.spec.is_empty() {
-            let name = args
-                .name
-                .as_deref()
-                .map(str::parse::<IfName>)
-                .transpose()
-                .context("BOND")
-                .context(Usage)?;
-            let spec = self.known_spec(name.as_ref())?;
-            let inv = engine::look_for(&self.host, &spec)?;
-            (spec, inv)
-        } else {
-            ensure!(
-                args.name.is_none(),
-                anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
-            );
-            let situation = engine::look(&self.host, &request(&args.spec)?)?;
-            (situation.spec, situation.inv)
-        };
-        let nics: Vec<preflight::Nic> =
-            preflight::resolve(&spec, &inv).into_iter().flatten().collect();
-        ensure!(nics.len() == spec.nics.len(), "not every NIC of {} is on this host", spec.bond);
-        let mut checks = verify::wait(&self.host, &spec, &nics, verify::limit(&spec))?;
-        checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-        let changed = plan::file_changes(&spec, &inv, &templates)?;
-        let missing: Vec<String> = changed.into_iter().map(|c| c.path).collect();
-        checks.push(verify::next_boot(&spec, &inv, &missing));
-        checks.extend(probe::run(&self.host, &spec.bond, &spec.probes));
+        let (spec, checks) = self.checks(args, None)?;
         let ok = verify::failed(&checks).is_empty();
         if self.json {
             report::out_json(&report::checks_json(&checks));
@@ -306,19 +304,95 @@ impl Run {
         Ok(if ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
 
-    /// The spec of a bond that xenbond made here.
-    fn known_spec(&self, bond: Option<&IfName>) -> Result<Spec> {
-        match journal::summary(&self.host)? {
-            Some(last) if bond.is_none_or(|b| last.spec.bond == *b) => Ok(last.spec),
-            Some(last) => bail!(
-                "the last change made {}, and not {}: give the spec",
-                last.spec.bond,
-                bond.map_or("", IfName::as_str)
-            ),
-            None => bail!(
-                "xenbond has made no bond here, so there is nothing to compare with: give the spec"
-            ),
+    /// Everything that `verify` looks at; `within` is how long it may take to be good.
+    fn checks(&self, args: &args::Verify, within: Option<Duration>) -> Result<(Spec, Vec<Check>)> {
+        let templates = templates(args.templates.as_deref())?;
+        let made = journal::made(&self.host)?;
+        let (spec, inv) = if args.spec.is_empty() {
+            let name = args
+                .name
+                .as_deref()
+                .map(str::parse::<IfName>)
+                .transpose()
+                .context("BOND")
+                .context(Usage)?;
+            // Of an open transaction the spec is what is to come.
+            let open = journal::summary(&self.host)?.filter(journal::Summary::is_open);
+            let spec = match open.filter(|o| name.as_ref().is_none_or(|n| o.spec.bond == *n)) {
+                Some(open) => open.spec,
+                None => known_spec(&made, name.as_ref())?,
+            };
+            let inv = engine::look_for(&self.host, &spec)?;
+            (spec, inv)
+        } else {
+            ensure!(
+                args.name.is_none(),
+                anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
+            );
+            let situation = engine::look(&self.host, &request(&args.spec)?)?;
+            (situation.spec, situation.inv)
+        };
+        // With a record of the same NICs their MAC addresses of then are what is asked for.
+        let made = made.iter().find(|m| m.spec.bond == spec.bond && m.spec.nics == spec.nics);
+        let nics: Vec<preflight::Nic> = match made {
+            Some(made) => made.nics.clone(),
+            None => preflight::resolve(&spec, &inv).into_iter().flatten().collect(),
+        };
+        ensure!(nics.len() == spec.nics.len(), "not every NIC of {} is on this host", spec.bond);
+        let within = within.unwrap_or_else(|| verify::limit(&spec));
+        let mut checks = verify::wait(&self.host, &spec, &nics, within)?;
+        let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
+        let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
+        checks.extend(verify::settled(&spec, &nics, &inv, &changed));
+        checks.extend(probe::ask(&self.host, &spec, probe::Way::Bond(&spec.bond)));
+        Ok((spec, checks))
+    }
+
+    fn status(&self) -> Result<Exit> {
+        let status = status::read(&self.host, &Templates::load(None)?)?;
+        if self.json {
+            report::out_json(&serde_json::to_value(&status)?);
+        } else {
+            report::out(&status::text(&status));
         }
+        Ok(if status.ok { Exit::AsAsked } else { Exit::NotAsAsked })
+    }
+
+    fn drill(&self, args: &args::Drill) -> Result<Exit> {
+        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
+        let made = journal::made(&self.host)?.into_iter().find(|m| m.spec.bond == bond);
+        let probe = made.iter().flat_map(|m| &m.spec.probes).next();
+        let target = args.target.or(probe.map(|p| p.addr)).with_context(|| {
+            format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")
+        });
+        let target = target.context(Usage)?;
+        let drill = Drill {
+            host: &self.host,
+            bond: &bond,
+            target,
+            cut_links: args.cut_links,
+            made: made.as_ref(),
+            signals: &self.signals,
+        };
+        let mode = drill.mode()?;
+        ensure!(
+            args.cut_links || mode.has_active_slave(),
+            anyhow!("mode {mode} has no active slave to switch: only --cut-links makes one slave carry all")
+                .context(Usage)
+        );
+        self.hold_signals()?;
+        let tell = |text: &str| {
+            if !self.quiet {
+                report::err(text);
+            }
+        };
+        let result = drill.run(&tell)?;
+        if self.json {
+            report::out_json(&serde_json::to_value(&result)?);
+        } else {
+            report::out(&drill::text(&result));
+        }
+        Ok(if result.ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
 
     fn show(&self, what: Option<&str>) -> Result<Exit> {
@@ -367,6 +441,24 @@ impl Run {
             report::out(&all.join("\n"));
         }
         Ok(Exit::AsAsked)
+    }
+}
+
+/// The spec of a bond that xenbond made here.
+fn known_spec(made: &[journal::Made], bond: Option<&IfName>) -> Result<Spec> {
+    match made.iter().find(|m| bond.is_none_or(|b| m.spec.bond == *b)) {
+        Some(made) => Ok(made.spec.clone()),
+        None if made.is_empty() => bail!(
+            "xenbond has made no bond here, so there is nothing to compare with: give the spec"
+        ),
+        None => {
+            let all: Vec<&str> = made.iter().map(|m| m.spec.bond.as_str()).collect();
+            bail!(
+                "xenbond has made {} here, and not {}: give the spec",
+                all.join(", "),
+                bond.map_or("", IfName::as_str)
+            )
+        }
     }
 }
 

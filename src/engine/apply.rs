@@ -10,7 +10,7 @@ use crate::journal::{Event, Lock, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Finding, Severity, barring};
-use crate::probe;
+use crate::probe::{self, Answers, Way};
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::{self, Check};
@@ -87,7 +87,9 @@ impl Engine<'_> {
             }
         }
         let before = plan.facts(&proposal.situation.inv);
-        let tx = Transaction::begin(self.host, plan, before).context("recording the plan")?;
+        let answers = probe::answers(&probe::ask(self.host, &plan.spec, Way::Routes));
+        let tx =
+            Transaction::begin(self.host, plan, before, answers).context("recording the plan")?;
         Ok(self.run(tx, false, observer))
     }
 
@@ -101,6 +103,7 @@ impl Engine<'_> {
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
         let mut reports = reports(&tx);
+        let mut asked: Vec<Check> = Vec::new();
         for (at, step) in steps.iter().enumerate() {
             let number = at + 1;
             let reboot = matches!(step, Step::Reboot { .. });
@@ -121,7 +124,10 @@ impl Engine<'_> {
                 self.check_interrupt()?;
                 self.record(&mut tx, Event::Begin { step: number })?;
                 match step {
-                    Step::Verify { .. } => verify_now(self.host, &tx.header.plan)?,
+                    Step::Verify { .. } => {
+                        verify_now(self.host, &tx.header.plan)?;
+                        asked = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
+                    }
                     _ => step.perform(self.host)?,
                 }
                 self.record(&mut tx, Event::Done { step: number })
@@ -136,11 +142,13 @@ impl Engine<'_> {
         if let Err(error) = self.record(&mut tx, Event::Verified) {
             return self.roll_back(tx, &format!("{error:#}"), false, observer);
         }
-        // A server that cannot be reached is told, and no reason to take a sound bond back:
-        // before the change there was no way to it.
-        let spec = &tx.header.plan.spec;
-        for check in probe::run(self.host, &spec.bond, &spec.probes) {
-            observer.note(&format!("{}: {}", check.name, check.have.unwrap_or_default()));
+        // A server that did not answer before is told, and no reason to take a sound bond back.
+        for check in asked {
+            let rest = match &check.hint {
+                Some(hint) if !check.ok => format!(", as before the change: {hint}"),
+                _ => String::new(),
+            };
+            observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
         Outcome { steps: reports, ..outcome(&tx, Ending::Done, Exit::AsAsked) }
     }
@@ -243,6 +251,19 @@ fn verify_now(host: &Host, plan: &Plan) -> Result<()> {
     let failed = verify::failed(&checks);
     ensure!(failed.is_empty(), "{}", sentence(&failed));
     Ok(())
+}
+
+/// The storage servers through the bond: each that answered before must answer again.
+fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
+    let checks = probe::wait(host, &plan.spec, before);
+    let lost = probe::lost(&checks, before);
+    ensure!(
+        lost.is_empty(),
+        "answered before the change and no longer does, through {}: {}",
+        plan.spec.bond,
+        sentence(&lost)
+    );
+    Ok(checks)
 }
 
 /// What does not change by waiting: XAPI's view, and the files for the next boot.

@@ -10,6 +10,7 @@ use crate::facts;
 use crate::host::Kind;
 use crate::journal::{Event, Lock, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::probe::{self, Way};
 use crate::step::{Kept, Step};
 use crate::xe;
 
@@ -181,6 +182,15 @@ impl Engine<'_> {
         };
         let mut ended = Outcome { steps: reports, notes: kept.notes, ..outcome(&tx, ending, exit) };
         if ending == Ending::RolledBack {
+            // The host is as it was; a server that is silent now has its own reasons.
+            let before = &tx.header.answers;
+            let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
+            for check in probe::lost(&now, before) {
+                ended.notes.push(format!(
+                    "{}: answered before the change, and does not after the rollback: look at the server",
+                    check.name
+                ));
+            }
             if !asked {
                 ended.error = Some(why.to_string());
                 ended.hint = Some("mend what is named, and run the same apply again".into());

@@ -198,4 +198,13 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// When it cannot be started.
     fn run(&self, cmd: &Cmd) -> Result<Output>;
+
+    /// Runs `cmd` until `act` is over, then interrupts it (SIGINT); its limit counts from there.
+    ///
+    /// # Errors
+    /// When it cannot be started (`act` is not begun then), or this runner cannot do that.
+    fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        let _ = act;
+        bail!("running `{cmd}` beside something else: this runner cannot")
+    }
 }

@@ -325,6 +325,20 @@ impl Host {
         written.with_context(|| format!("appending to {path}"))
     }
 
+    /// Sets an attribute that the kernel shows in `/sys`, as `echo VALUE > FILE` does.
+    ///
+    /// # Errors
+    /// When there is no such attribute, or the kernel refuses the value.
+    pub fn set_attribute(&self, path: &str, value: &str) -> Result<()> {
+        let real = self.real_path(path);
+        self.effect(&Effect::Set(&real), || {
+            let mut file = OpenOptions::new().write(true).truncate(true).open(&real)?;
+            // In one write: the kernel takes each as a value of its own.
+            file.write_all(format!("{value}\n").as_bytes())
+        })
+        .with_context(|| format!("writing `{value}` to {path}"))
+    }
+
     /// Cuts a file to its first `length` bytes: how a torn last record goes away.
     ///
     /// # Errors

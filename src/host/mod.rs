@@ -63,6 +63,8 @@ pub enum Effect<'a> {
     Remove(&'a Path),
     /// Bytes were added to the end of a file; not yet durable.
     Append(&'a Path),
+    /// An attribute of the kernel was set, in `/sys`.
+    Set(&'a Path),
     /// A folder was made.
     MakeDir(&'a Path),
     /// A folder's entries became durable.
@@ -158,5 +160,13 @@ impl Host {
         let output = self.runner.run(cmd)?;
         self.watch.after(&effect)?;
         Ok(output)
+    }
+
+    /// Runs a command that only looks, as long as `act` lasts: then it is interrupted.
+    ///
+    /// # Errors
+    /// When it cannot be started, and `act` was not begun then; or not be ended.
+    pub fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        self.runner.run_during(cmd, act)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::command::{Cmd, Output, Runner, Status, find};
@@ -30,7 +30,7 @@ const STDOUT_LIMIT: usize = 32 << 20;
 const STDERR_LIMIT: usize = 64 << 10;
 
 /// How long a finished command's pipes are read on: a daemon that it left behind may hold them.
-const LINGER: Duration = Duration::from_millis(300);
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Runs programs from under a root as processes of this machine.
 pub struct OsRunner {
@@ -45,8 +45,15 @@ impl OsRunner {
     }
 }
 
-impl Runner for OsRunner {
-    fn run(&self, cmd: &Cmd) -> Result<Output> {
+/// A process that was started, and what it has printed since.
+struct Started {
+    child: Child,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<Vec<u8>>,
+}
+
+impl OsRunner {
+    fn start(&self, cmd: &Cmd) -> Result<Started> {
         let Some(inside) = find(&self.root, cmd.program) else {
             bail!("running `{cmd}`: this host has no program `{}`", cmd.program);
         };
@@ -63,13 +70,35 @@ impl Runner for OsRunner {
             .with_context(|| format!("starting `{cmd}`"))?;
         let stdout = drain(child.stdout.take(), STDOUT_LIMIT);
         let stderr = drain(child.stderr.take(), STDERR_LIMIT);
-        let status = wait(&mut child, cmd.limit).with_context(|| format!("waiting for `{cmd}`"))?;
+        Ok(Started { child, stdout, stderr })
+    }
+}
+
+impl Started {
+    fn finish(mut self, cmd: &Cmd) -> Result<Output> {
+        let (stdout, stderr) = (self.stdout, self.stderr);
+        let status =
+            wait(&mut self.child, cmd.limit).with_context(|| format!("waiting for `{cmd}`"))?;
         let (stdout, all) = collect(&stdout, STDOUT_LIMIT);
         if !all {
             bail!("running `{cmd}`: its answer is longer than {} MiB", STDOUT_LIMIT >> 20);
         }
         let (stderr, _) = collect(&stderr, STDERR_LIMIT);
         Ok(Output { status, stdout, stderr })
+    }
+}
+
+impl Runner for OsRunner {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        self.start(cmd)?.finish(cmd)
+    }
+
+    fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        let started = self.start(cmd)?;
+        act();
+        // One that has ended already is told so by what it printed.
+        let _ = kill(Pid::from_raw(i32::try_from(started.child.id())?), Signal::SIGINT);
+        started.finish(cmd)
     }
 }
 

@@ -146,7 +146,7 @@ impl Kernel {
             }
         }
         let options = |bond: &String| -> BTreeMap<String, String> {
-            let shown = TABLE.iter().map(|row| row.name).chain(["mode"]);
+            let shown = TABLE.iter().map(|row| row.name).chain(["mode", "slaves", "active_slave"]);
             shown
                 .filter_map(|name| {
                     let path = format!("{SYS_NET}/{bond}/bonding/{name}");

@@ -16,7 +16,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use ground::{Ground, Place, RenameRule, StoragePath};
-pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use kernel::{Address, Device, DeviceKind, Kernel, PROC_BONDING, Route, SYS_NET};
 pub use wire::{Answer, Wire};
 pub use xapi::Xapi;
 

@@ -66,6 +66,7 @@ fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
                 .collect(),
             reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
             routed: BTreeSet::new(),
+            silent: BTreeSet::new(),
             mtu: 9216,
             lacp: nics.keys().cloned().collect(),
         },
@@ -80,6 +81,7 @@ fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
         lies: BTreeMap::new(),
         transcript: Vec::new(),
         executed: Vec::new(),
+        traffic: None,
         dmesg: Vec::new(),
     }
 }

@@ -238,15 +238,42 @@ impl Dom0 {
     #[must_use]
     pub fn gets_out(&self, dev: &str) -> bool {
         if let Some(bond) = self.bonds.get(dev) {
+            let passes = |slave: &str| self.carrier(slave) && !self.wire.silent.contains(slave);
+            let mut used = bond.slaves.iter().filter(|s| s.status == "up").peekable();
             return bond.up
-                && bond.slaves.iter().any(|s| s.status == "up" && self.carrier(&s.name))
-                // Without a monitor a dead slave may be the one that is used.
-                && bond.active.as_ref().is_none_or(|a| self.carrier(a));
+                && used.peek().is_some()
+                && match &bond.active {
+                    // Without a monitor a dead slave may be the one that is used.
+                    Some(active) => passes(active),
+                    None => used.all(|s| passes(&s.name)),
+                };
         }
         self.carrier(dev)
+            && !self.wire.silent.contains(dev)
             && (self.nics.contains_key(dev)
                 || self.ports_of(dev).iter().any(|p| self.gets_out(p))
                 || self.running == Backend::Openvswitch)
+    }
+
+    /// Whether an address answers a packet from this device, or from whichever leads there.
+    pub(super) fn is_answered(&self, target: &str, device: Option<&str>) -> bool {
+        let towards = target.parse().ok().and_then(|ip| self.device_towards(ip));
+        let device = device.filter(|d| self.has_device(d)).or(towards);
+        self.owns(target)
+            || device.is_some_and(|d| {
+                towards == Some(d) && self.gets_out(d) && self.wire.reachable.contains(target)
+            })
+    }
+
+    /// The packets that are due.
+    fn send_traffic(&mut self) {
+        while let Some(traffic) = self.traffic.clone().filter(|t| t.next <= self.clock) {
+            let answered = self.is_answered(&traffic.target, traffic.device.as_deref());
+            if let Some(now) = &mut self.traffic {
+                now.answered.push(answered);
+                now.next += now.interval.max(1);
+            }
+        }
     }
 
     /// Time passes; what was waiting happens.
@@ -254,9 +281,13 @@ impl Dom0 {
         let end = self.clock + ms;
         while self.clock < end {
             let waiting = self.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some());
-            let step = if waiting { 100 } else { end - self.clock };
+            let mut step = if waiting { 100 } else { end - self.clock };
+            if let Some(traffic) = &self.traffic {
+                step = step.min(traffic.next.saturating_sub(self.clock).max(1));
+            }
             self.clock += step.min(end - self.clock);
             self.settle();
+            self.send_traffic();
             if self.xapi_up_at.is_some_and(|at| at <= self.clock) {
                 self.xapi_up_at = None;
                 self.xapi = super::state::Xapi::Up;

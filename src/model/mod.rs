@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::host::{Clock, Cmd, Output, Runner, Status};
 use shell::Shell;
@@ -197,6 +197,7 @@ impl Model {
 fn timeless(dom0: &Dom0) -> Dom0 {
     let mut copy = dom0.clone();
     (copy.clock, copy.transcript, copy.lies) = (0, Vec::new(), Default::default());
+    copy.traffic = None;
     copy.dmesg.clear();
     for slave in copy.bonds.values_mut().flat_map(|b| &mut b.slaves) {
         (slave.until, slave.lacp_at) = (None, 0);
@@ -222,6 +223,7 @@ impl Inner {
 
     /// Takes what was written into `/sys/class/net/BOND/bonding/` since as the kernel would.
     fn absorb(&mut self, root: &Path) {
+        self.absorb_flags(root);
         for bond in self.state.dom0.bonds.keys().cloned().collect::<Vec<_>>() {
             for key in ["active_slave", "primary", "slaves"] {
                 let path = format!("sys/devices/virtual/net/{bond}/bonding/{key}");
@@ -232,6 +234,29 @@ impl Inner {
                     let _ = self.state.dom0.set_option(&bond, key, &text);
                     self.tree.insert(path, tree::Node::File(text));
                 }
+            }
+        }
+    }
+
+    /// Takes what was written into `flags` of a NIC: whether it is up.
+    fn absorb_flags(&mut self, root: &Path) {
+        const IFF_UP: u32 = 1;
+        for (name, pci) in self
+            .state
+            .dom0
+            .nics
+            .iter()
+            .map(|(n, nic)| (n.clone(), nic.pci.clone()))
+            .collect::<Vec<_>>()
+        {
+            let path = format!("sys/devices/pci0000:00/{pci}/net/{name}/flags");
+            let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
+            let bits =
+                text.trim().strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let Some(up) = bits.map(|bits| bits & IFF_UP != 0) else { continue };
+            if up != self.state.dom0.is_up(&name) {
+                self.state.dom0.set_up(&name, up);
+                self.tree.insert(path, tree::Node::File(text));
             }
         }
     }
@@ -307,6 +332,25 @@ impl Runner for Model {
             inner.show_or_note(&self.root);
         }
         Ok(output)
+    }
+
+    fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        ensure!(cmd.program.name() == "ping", "the model runs only `ping` beside something else");
+        {
+            let mut inner = self.lock();
+            inner.absorb(&self.root);
+            let traffic = scripts::traffic(&inner.state.dom0, &cmd.args);
+            inner.state.dom0.traffic = Some(traffic);
+        }
+        act();
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let traffic = inner.state.dom0.traffic.take();
+        let text = traffic.as_ref().map(scripts::traffic_text).unwrap_or_default();
+        let status = i32::from(!text.contains("icmp_seq="));
+        inner.state.dom0.transcript.push(Ran { command: cmd.to_string(), status, changed: false });
+        inner.show_or_note(&self.root);
+        Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::ifcfg_shell::FOLDER;
 use super::services::{WANTS, service_links};
 use super::shell::Shell;
-use super::state::{Init, Xapi};
+use super::state::{Dom0, Init, Traffic, Xapi};
 
 const CONF: &str = "etc/xensource/network.conf";
 const BLACKLIST: &str = "etc/modprobe.d/blacklist-bridge.conf";
@@ -138,6 +138,34 @@ pub(super) fn arping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     i32::from(mac.is_some() == probe)
 }
 
+/// A `ping` without an end, at its beginning.
+pub(super) fn traffic(dom0: &Dom0, args: &[String]) -> Traffic {
+    let seconds: f64 = option(args, "-i").and_then(|i| i.parse().ok()).unwrap_or(1.0);
+    Traffic {
+        target: args.last().cloned().unwrap_or_default(),
+        device: option(args, "-I"),
+        interval: (seconds * 1000.0) as u64,
+        next: dom0.clock,
+        answered: Vec::new(),
+    }
+}
+
+/// What such a `ping` prints in all.
+#[must_use]
+pub(super) fn traffic_text(traffic: &Traffic) -> String {
+    let target = &traffic.target;
+    let mut text = format!("PING {target} ({target}) 56(84) bytes of data.\n");
+    for (at, _) in traffic.answered.iter().enumerate().filter(|(_, answered)| **answered) {
+        let seq = at + 1;
+        text.push_str(&format!("64 bytes from {target}: icmp_seq={seq} ttl=64 time=0.214 ms\n"));
+    }
+    let (sent, got) = (traffic.answered.len(), traffic.answered.iter().filter(|a| **a).count());
+    let loss = (sent - got) * 100 / sent.max(1);
+    text + &format!(
+        "\n--- {target} ping statistics ---\n{sent} packets transmitted, {got} received, {loss}% packet loss, time 0ms\n"
+    )
+}
+
 /// `ping`.
 pub(super) fn ping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let target = args.last().cloned().unwrap_or_default();
@@ -157,22 +185,21 @@ pub(super) fn ping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
             shell.complain("connect: Network is unreachable");
             return 2;
         }
-        if shell.state.dom0.wire.routed.contains(&target) {
-            shell.say(format!("64 bytes from {target}: icmp_seq=1 ttl=63 time=0.714 ms"));
-            shell.say(format!("\n--- {target} ping statistics ---\n{count} packets transmitted, {count} received, 0% packet loss, time 0ms"));
-            return 0;
-        }
-        shell.say(format!("\n--- {target} ping statistics ---\n{count} packets transmitted, 0 received, 100% packet loss, time 0ms\n"));
-        return 1;
+        let out = shell.state.dom0.routes.values().find(|r| r.to == "0.0.0.0/0");
+        let dom0 = &shell.state.dom0;
+        let got = match out {
+            Some(route) if dom0.gets_out(&route.dev) && dom0.wire.routed.contains(&target) => count,
+            _ => 0,
+        };
+        let loss = if got > 0 { 0 } else { 100 };
+        shell.took += if got > 0 { 1000 * count.saturating_sub(1) + 1 } else { 1000 * count };
+        shell.say(format!("\n--- {target} ping statistics ---\n{count} packets transmitted, {got} received, {loss}% packet loss, time 0ms\n"));
+        return i32::from(got == 0);
     };
     let dom0 = &shell.state.dom0;
     let fits = size + 28 <= dom0.mtu_of(&device).min(dom0.wire.mtu)
         || (size + 28 <= dom0.mtu_of(&device) && !args.iter().any(|a| a == "do"));
-    let answers = dom0.device_towards(ip) == Some(device.as_str())
-        && dom0.gets_out(&device)
-        && dom0.wire.reachable.contains(&target)
-        && fits
-        || dom0.owns(&target);
+    let answers = dom0.is_answered(&target, Some(&device)) && (fits || dom0.owns(&target));
     let too_long = size + 28 > dom0.mtu_of(&device) && args.iter().any(|a| a == "do");
     if too_long {
         let mtu = dom0.mtu_of(&device);

@@ -207,9 +207,12 @@ pub struct Wire {
     pub answers: Map,
     /// Addresses that answer a ping to a device that carries their subnet.
     pub reachable: BTreeSet<String>,
-    /// Addresses that answer a ping by way of the default route.
+    /// Addresses beyond the gateway that answer a ping.
     #[serde(default)]
     pub routed: BTreeSet<String>,
+    /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
+    #[serde(default)]
+    pub silent: BTreeSet<String>,
     /// The largest frame that the switches carry.
     pub mtu: u32,
     /// The switch speaks LACP with these NICs.
@@ -230,6 +233,21 @@ pub enum How {
     Hangs,
     /// Never ends, but the effect.
     HangsAfter,
+}
+
+/// A `ping` under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Whom it asks.
+    pub target: String,
+    /// The device that it is bound to.
+    pub device: Option<String>,
+    /// ms between two packets.
+    pub interval: u64,
+    /// When the next one leaves, in ms of the model's clock.
+    pub next: u64,
+    /// For each packet, whether it was answered.
+    pub answered: Vec<bool>,
 }
 
 /// A command's misbehaviour.
@@ -304,6 +322,9 @@ pub struct Dom0 {
     pub transcript: Vec<Ran>,
     /// Commands that a shell would have run when it sourced a configuration file.
     pub executed: Vec<String>,
+    /// A `ping` that runs beside whatever else happens.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
     /// The kernel's complaints, and what the last boot printed.
     pub dmesg: Vec<String>,
 }

@@ -13,6 +13,8 @@ mod storage;
 pub use finding::{Code, Finding, Severity, barring};
 pub use nics::{Nic, resolve};
 
+pub(crate) use storage::servers as storage_servers;
+
 use crate::host::Program;
 use crate::inventory::{BRIDGE, Init, Inventory};
 use crate::net::BondMode;

@@ -7,7 +7,7 @@ use crate::inventory::{Inventory, Xapi};
 
 /// Every server that storage comes from, with what it is: mounts and sessions of the kernel, and
 /// repositories that XAPI says are attached.
-pub(super) fn servers(inv: &Inventory) -> Vec<(String, Ipv4Addr)> {
+pub(crate) fn servers(inv: &Inventory) -> Vec<(String, Ipv4Addr)> {
     let mut all: Vec<(String, Ipv4Addr)> = Vec::new();
     for pbd in inv.xapi.iter().flat_map(|x| &x.pbds) {
         let what = format!("storage repository \"{}\"", pbd.sr_name.escape_debug());

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::inventory::{Address, Device, DeviceKind, Route};
+use crate::net::Ipv4Net;
 use crate::options::Opt;
 use crate::spec::tests::usual as spec;
+use crate::xe::Pif;
 
 /// The driver of 4.19, active-backup.
 const TEXT: &str = "\
@@ -207,6 +209,7 @@ fn a_bond_that_is_as_asked_has_no_bad_row() {
             "eth2 MTU",
             "eth3 MTU",
             "default route",
+            "link-local route",
         ]
     );
     let checks = kernel(&lacp_asked(), &nics(), &lacp_good());
@@ -228,9 +231,12 @@ fn a_bond_that_is_as_asked_has_no_bad_row() {
             "speed",
             "duplex",
             "bond51 link",
-            "LACP",
+            "LACP partner",
+            "LACP aggregator",
+            "LACP ports",
             "address",
             "default route",
+            "link-local route",
         ]
     );
 }
@@ -374,7 +380,10 @@ fn each_row_has_its_bad_reading() {
         ("eth3 permanent MAC", |k| proc(k, "Permanent HW addr: 00:1b:21:0a:01:03\n", ""), None, ""),
         (
             "eth3 link",
-            |k| proc(k, "eth3\nMII Status: up", "eth3\nMII Status: down"),
+            |k| {
+                proc(k, "eth3\nMII Status: up", "eth3\nMII Status: down");
+                device(k, "eth3").carrier = Some(false);
+            },
             Some("down"),
             "cable and switch port of eth3",
         ),
@@ -417,7 +426,10 @@ fn each_row_has_its_bad_reading() {
         ),
         (
             "bond51 link",
-            |k| proc(k, "eth2\nMII Status: up\nMII Polling", "eth2\nMII Status: down\nMII Polling"),
+            |k| {
+                proc(k, "eth2\nMII Status: up\nMII Polling", "eth2\nMII Status: down\nMII Polling");
+                device(k, "bond51").carrier = Some(false);
+            },
             Some("down"),
             "no slave carries traffic",
         ),
@@ -465,6 +477,18 @@ fn each_row_has_its_bad_reading() {
             Some("through bond51"),
             "remove GATEWAY",
         ),
+        (
+            "link-local route",
+            |k| {
+                k.routes.push(Route {
+                    device: "bond51".into(),
+                    to: Ipv4Net { addr: [169, 254, 0, 0].into(), prefix: 16 },
+                    gateway: None,
+                })
+            },
+            Some("through bond51"),
+            "NOZEROCONF",
+        ),
     ];
     let rows = kernel(&asked(), &nics(), &good());
     for name in names(&rows) {
@@ -483,26 +507,97 @@ fn each_row_has_its_bad_reading() {
 }
 
 #[test]
-fn each_row_of_lacp_has_its_bad_reading() {
-    let lacp = "2 ports in one aggregator, with a partner";
-    assert_eq!(row(&kernel(&lacp_asked(), &nics(), &lacp_good()), "LACP").want, lacp);
+fn what_proc_and_sys_say_is_compared() {
     let cases: &[Case] = &[
         (
-            "LACP",
+            "slaves",
+            |k| sys(k, "slaves", Some("eth3")),
+            Some("eth2, eth3 in /proc, eth3 in /sys"),
+            "contradicts",
+        ),
+        (
+            "active slave",
+            |k| sys(k, "active_slave", Some("eth3")),
+            Some("eth2 in /proc, eth3 in /sys"),
+            "contradicts",
+        ),
+        (
+            "eth3 link",
+            |k| {
+                let text = k.bonds.get_mut("bond51").unwrap();
+                let at = text.rfind("MII Status: up").unwrap();
+                text.replace_range(at..at + 14, "MII Status: down");
+                device(k, "eth3").carrier = Some(true);
+            },
+            Some("down in /proc, carrier in /sys"),
+            "is link monitoring on?",
+        ),
+        (
+            "bond51 link",
+            |k| {
+                proc(k, "MII Status: up\nMII Polling", "MII Status: down\nMII Polling");
+                device(k, "bond51").carrier = Some(true);
+            },
+            Some("down in /proc, carrier in /sys"),
+            "no slave",
+        ),
+    ];
+    for (name, bend, have, hint) in cases {
+        let mut bent = good();
+        sys(&mut bent, "slaves", Some("eth3 eth2"));
+        sys(&mut bent, "active_slave", Some("eth2"));
+        assert!(failed(&kernel(&asked(), &nics(), &bent)).is_empty());
+        bend(&mut bent);
+        let checks = kernel(&asked(), &nics(), &bent);
+        let bad: Vec<&str> = failed(&checks).iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(bad, [*name]);
+        let row = row(&checks, name);
+        assert_eq!(row.have.as_deref(), *have, "{row:?}");
+        assert!(row.hint.as_deref().unwrap_or_default().contains(hint), "{row:?}");
+    }
+}
+
+#[test]
+fn a_nic_that_moved_is_told_from_one_that_is_gone() {
+    let text = &TEXT[..TEXT.find("\nSlave Interface: eth3").unwrap()];
+    let mac = "eth3 permanent MAC";
+    let mut out = reading(text, &SYS);
+    let own = |k: &mut Kernel, name: &str, mac: &str| {
+        k.devices.insert(
+            name.into(),
+            Device { address: Some(mac.into()), kind: DeviceKind::Plain, ..Device::default() },
+        );
+    };
+    own(&mut out, "eth3", "00:1b:21:0a:01:03");
+    let checks = kernel(&asked(), &nics(), &out);
+    assert!(row(&checks, mac).ok && !row(&checks, "slaves").ok);
+    own(&mut out, "eth3", "00:1b:21:0a:01:09");
+    let have = |k: &Kernel| row(&kernel(&asked(), &nics(), k), mac).have.clone();
+    assert_eq!(have(&out).as_deref(), Some("00:1b:21:0a:01:09"));
+    own(&mut out, "eth7", "00:1b:21:0a:01:03");
+    let moved = "00:1b:21:0a:01:09; it is eth7 that has this MAC";
+    assert_eq!(have(&out).as_deref(), Some(moved));
+    out.devices.retain(|name, _| name != "eth3" && name != "eth7");
+    assert_eq!(have(&out).as_deref(), Some("no such device"));
+}
+
+#[test]
+fn each_row_of_lacp_has_its_bad_reading() {
+    let cases: &[Case] = &[
+        (
+            "LACP partner",
             |k| proc(k, "00:23:04:ee:be:0a", "00:00:00:00:00:00"),
-            Some(
-                "no partner (its MAC reads 00:00:00:00:00:00), eth2 in aggregator 1, eth3 in aggregator 1",
-            ),
+            Some("none: its MAC reads 00:00:00:00:00:00"),
             "the switch sends no LACPDU",
         ),
         (
-            "LACP",
+            "LACP partner",
             |k| proc(k, "\tPartner Mac Address: 00:23:04:ee:be:0a\n", ""),
-            Some("no partner (its MAC reads nothing), eth2 in aggregator 1, eth3 in aggregator 1"),
+            Some("none: its MAC reads nothing"),
             "LACPDU",
         ),
         (
-            "LACP",
+            "LACP aggregator",
             |k| {
                 proc(
                     k,
@@ -510,18 +605,54 @@ fn each_row_of_lacp_has_its_bad_reading() {
                     "Flags: 0x1803\nAggregator ID: 2\nSlave queue ID: 0\n\nSlave",
                 )
             },
-            Some("aggregators apart: eth2 in aggregator 2, eth3 in aggregator 1"),
+            Some("eth2 in 2, eth3 in 1, active is 1 with 2 ports"),
             "different groups",
         ),
         (
-            "LACP",
+            "LACP aggregator",
             |k| proc(k, "Flags: 0x1803\nAggregator ID: 1", "Flags: 0x1803\nAggregator ID: N/A"),
-            Some("aggregators apart: eth2 in aggregator ?, eth3 in aggregator ?"),
+            Some("eth2 in ?, eth3 in ?, active is 1 with 2 ports"),
             "different groups",
+        ),
+        (
+            "LACP aggregator",
+            |k| proc(k, "\tAggregator ID: 1", "\tAggregator ID: 3"),
+            Some("eth2 in 1, eth3 in 1, active is 3 with 2 ports"),
+            "different groups",
+        ),
+        (
+            "LACP aggregator",
+            |k| proc(k, "Number of ports: 2", "Number of ports: 1"),
+            Some("eth2 in 1, eth3 in 1, active is 1 with 1 ports"),
+            "different groups",
+        ),
+        (
+            "LACP ports",
+            |k| {
+                proc(
+                    k,
+                    "Flags: 0x1803\n",
+                    "Flags: 0x1803\ndetails partner lacp pdu:\n    port state: 1\n",
+                )
+            },
+            Some("not eth2, eth3"),
+            "has not agreed",
+        ),
+        (
+            "LACP churn",
+            |k| {
+                proc(
+                    k,
+                    "Flags: 0x1803\n",
+                    "Flags: 0x1803\nActor Churn State: monitoring\nPartner Churn State: churned\n",
+                )
+            },
+            Some("eth2 partner, eth3 partner"),
+            "compare keys",
         ),
         // Without CAP_NET_ADMIN kernels from 4.x on leave it out.
         (
-            "LACP",
+            "LACP partner",
             |k| {
                 let (head, tail) = LACP_TEXT.split_once("Active Aggregator Info:").unwrap();
                 let slaves = &tail[tail.find("\n\nSlave").unwrap()..];
@@ -531,7 +662,7 @@ fn each_row_of_lacp_has_its_bad_reading() {
             "no active aggregator",
         ),
         (
-            "LACP",
+            "LACP aggregator",
             |k| {
                 let (head, tail) = LACP_TEXT.split_once("Active Aggregator Info:").unwrap();
                 let slaves = &tail[tail.find("\n\nSlave").unwrap()..];
@@ -612,7 +743,7 @@ fn one_witness_is_enough_and_none_is_not() {
     for device in none.devices.values_mut() {
         *device = Device::default();
     }
-    let known = ["slaves", "eth2 link", "eth3 link", "default route"];
+    let known = ["slaves", "eth2 link", "eth3 link", "default route", "link-local route"];
     for check in kernel(&asked(), &nics(), &none) {
         assert_eq!(check.ok, known.contains(&check.name.as_str()), "{check:?}");
         assert!(check.ok || check.to_string().contains("have "), "{check}");
@@ -691,7 +822,10 @@ fn only_what_may_come_right_by_itself_is_waited_for() {
         settles(&asked(), &good()),
         ["eth2 link", "eth3 link", "speed", "duplex", "bond51 link", "active slave"]
     );
-    assert_eq!(settles(&lacp_asked(), &lacp_good())[5..], ["LACP"]);
+    assert_eq!(
+        settles(&lacp_asked(), &lacp_good())[5..],
+        ["LACP partner", "LACP aggregator", "LACP ports"]
+    );
 }
 
 #[test]

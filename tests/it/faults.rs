@@ -136,7 +136,7 @@ impl Inner {
             Effect::SyncDir(path) => self
                 .pending
                 .retain(|p| !matches!(p, Pending::Entry { folder, .. } if folder == path)),
-            Effect::Run(_) => {}
+            Effect::Run(_) | Effect::Set(_) => {}
         }
     }
 

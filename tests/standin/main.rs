@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -95,7 +97,32 @@ fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
     Ok(result)
 }
 
+/// A `ping` without an end: one packet after the other in real time, until it is interrupted.
+fn endless_ping(root: &Path, words: &[String]) -> Result<u8> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&stop))?;
+    let target = words.last().context("no target")?;
+    let once: Vec<String> =
+        ["-c", "1"].iter().map(ToString::to_string).chain(words.to_vec()).collect();
+    let (mut sent, mut got) = (0, 0);
+    println!("PING {target} ({target}) 56(84) bytes of data.");
+    while !stop.load(Ordering::Relaxed) {
+        sent += 1;
+        let output = with(root, |model| Ok(model.execute("ping", &once)))?;
+        if output.status == Status::Exited(0) {
+            got += 1;
+            println!("64 bytes from {target}: icmp_seq={sent} ttl=64 time=0.214 ms");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    println!("\n--- {target} ping statistics ---\n{sent} packets transmitted, {got} received");
+    Ok(u8::from(got == 0))
+}
+
 fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
+    if name == "ping" && !words.iter().any(|w| w == "-c") {
+        return endless_ping(root, words);
+    }
     let (output, waiting) = with(root, |model| {
         let output = model.execute(name, words);
         let waiting =

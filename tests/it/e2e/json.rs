@@ -14,6 +14,10 @@ fn has(document: &Value, fields: &[&str]) {
 
 const OUTCOME: &[&str] = &["result", "exit", "transaction", "steps", "error", "hint"];
 
+const STATUS: &[&str] = &["host", "backend", "nics", "bonds", "transaction", "drift", "ok"];
+const NIC: &[&str] =
+    &["device", "mac", "link", "speed_mbps", "driver", "pif", "managed", "network", "used_by"];
+
 #[test]
 fn every_command_of_the_story_prints_one_document() {
     let root = Root::new("el7", "openvswitch");
@@ -42,6 +46,11 @@ fn every_command_of_the_story_prints_one_document() {
     assert_eq!(waits["steps"][0]["state"], "done");
     assert!(waits["steps"][0]["seconds"].is_f64());
     assert_eq!(waits["steps"][2]["seconds"], Value::Null);
+    let status = root.json(5, &["status"]);
+    has(&status, STATUS);
+    assert_eq!(status["transaction"]["id"], waits["transaction"]);
+    assert_eq!(status["transaction"]["phase"], "waiting-for-reboot");
+    assert_eq!(status["backend"], json!({"running": "openvswitch", "next_boot": "bridge"}));
     let refused = root.json(1, &with_spec(&["apply", "--yes", "--mtu", "9000"]));
     has(&refused, OUTCOME);
     assert_eq!(refused["result"], "refused");
@@ -64,6 +73,14 @@ fn every_command_of_the_story_prints_one_document() {
     for check in verified["checks"].as_array().unwrap() {
         has(check, &["name", "want", "have", "ok", "hint"]);
     }
+    let status = root.json(0, &["status"]);
+    has(&status["nics"][2], NIC);
+    assert_eq!((&status["ok"], &status["drift"]), (&json!(true), &json!([])));
+    assert_eq!(status["backend"], json!({"running": "bridge", "next_boot": "bridge"}));
+    assert_eq!(status["nics"].as_array().unwrap().len(), 6);
+    let ours = status["bonds"].as_array().unwrap().iter().find(|b| b["name"] == "bond51").unwrap();
+    assert_eq!((&ours["as_asked"], &ours["xapi"]), (&json!(true), &Value::Null));
+    assert_eq!(ours["kernel"]["active_slave"], "eth2");
     shown(&root.json(0, &["show", "bond51"]));
     let back = root.json(6, &["rollback", "--yes"]);
     assert_eq!((&back["result"], &back["error"]), (&json!("waiting-for-reboot"), &Value::Null));
@@ -71,6 +88,9 @@ fn every_command_of_the_story_prints_one_document() {
     let back = root.json(0, &["resume"]);
     assert_eq!((&back["result"], &back["error"]), (&json!("rolled-back"), &Value::Null));
     assert_eq!(root.json(0, &["rollback", "--yes"])["result"], "nothing-to-do");
+    let status = root.json(0, &["status"]);
+    assert_eq!(status["transaction"]["phase"], "rolled-back");
+    assert_eq!(status["backend"]["running"], "openvswitch");
     has(&root.json(0, &["inventory"]), &["network_conf", "files", "kernel", "xapi"]);
     let findings = root.json(0, &["findings"]);
     assert!(findings["findings"].as_array().unwrap().len() > 20);
@@ -203,4 +223,32 @@ fn rehearse_prints_one_document() {
     let document = root.json(0, &["rehearse"]);
     has(&document, &["result", "exit", "steps"]);
     assert!(root.transcript().is_empty());
+}
+
+#[test]
+fn nagios_gets_one_line_and_its_own_codes() {
+    let root = Root::new("el5", "bridge");
+    let nagios = ["verify", "--format", "nagios"];
+    let unknown = root.exits(3, &nagios);
+    assert!(
+        unknown.out.starts_with("XENBOND UNKNOWN - xenbond has made no bond here"),
+        "{unknown:?}"
+    );
+    root.apply();
+    let good = root.exits(0, &nagios);
+    let data = "slaves_up=2;2:;1:;0;2 bad_checks=0;0;;0 link_failures=0c\n";
+    assert_eq!(good.out, format!("XENBOND OK - bond51 is as asked, eth2 is active | {data}"));
+    root.set(&json!({"dom0": {"nics": {"eth3": {"link": false}}}}));
+    let warning = root.exits(1, &nagios);
+    assert!(
+        warning.out.starts_with("XENBOND WARNING - bond51: eth3 link: wanted up"),
+        "{warning:?}"
+    );
+    root.set(&json!({"dom0": {"nics": {"eth2": {"link": false}}}}));
+    let critical = root.exits(2, &nagios);
+    assert!(critical.out.starts_with("XENBOND CRITICAL - bond51: bond51 link"), "{critical:?}");
+    for run in [unknown, good, warning, critical] {
+        assert_eq!((run.out.lines().count(), run.err.as_str()), (1, ""));
+    }
+    root.exits(2, &["verify", "--format", "nagios", "--json"]);
 }

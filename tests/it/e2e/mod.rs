@@ -2,6 +2,7 @@
 //! Nothing here knows the program's own types.
 
 mod changes;
+mod drill;
 mod faults;
 mod interrupted;
 mod json;

@@ -1,0 +1,104 @@
+//! Transactions of the past, and what the host is to be by them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::{Phase, Transaction, history};
+use crate::host::{Host, Kind, join};
+use crate::net::IfName;
+use crate::paths;
+use crate::preflight::Nic;
+use crate::spec::Spec;
+use crate::step::{FileChange, Step};
+
+/// A bond that stands by a transaction that is done: what it is to be.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The transaction.
+    pub transaction: String,
+    /// What was asked for.
+    pub spec: Spec,
+    /// The NICs as they were then: their names, and the MAC addresses of these.
+    pub nics: Vec<Nic>,
+    /// The files as they were last written, by path.
+    pub files: BTreeMap<String, Kind>,
+}
+
+impl Made {
+    /// Those of the files that are not as the built-in templates have them and not as they were
+    /// written either, by other templates.
+    #[must_use]
+    pub fn unlike(&self, mut changed: Vec<FileChange>) -> Vec<FileChange> {
+        changed.retain(|now| {
+            // A unit that is as written and yet listed is one that is not enabled.
+            let as_wanted = now.was.same_but_time(&now.want);
+            as_wanted || !self.files.get(&now.path).is_some_and(|was| was.same_but_time(&now.was))
+        });
+        changed
+    }
+}
+
+/// The bonds that xenbond made here and that were not rolled back, the last one first. Of a bond
+/// whose change is not at its end nothing can be said.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn made(host: &Host) -> Result<Vec<Made>> {
+    let mut all: Vec<Made> = Vec::new();
+    let mut open: Vec<IfName> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    let mut next = Transaction::open(host)?;
+    while let Some(tx) = next {
+        let bond = &tx.header.plan.spec.bond;
+        match tx.phase() {
+            Phase::Done => add(&mut all, &open, &tx),
+            Phase::RolledBack => {}
+            _ => open.push(bond.clone()),
+        }
+        // A chain that bites its tail would be of no journal of ours; it must not hang either.
+        let previous = tx.header.previous.clone().filter(|id| !seen.contains(id));
+        seen.push(tx.header.id.clone());
+        next = match previous {
+            Some(id) => Transaction::read(host, &history(&id))?,
+            None => None,
+        };
+    }
+    Ok(all)
+}
+
+fn add(all: &mut Vec<Made>, open: &[IfName], tx: &Transaction) {
+    let plan = &tx.header.plan;
+    if open.contains(&plan.spec.bond) {
+        return;
+    }
+    let files = plan.steps.iter().filter_map(Step::file).map(|f| (f.path.clone(), f.want.clone()));
+    match all.iter_mut().find(|made| made.spec.bond == plan.spec.bond) {
+        Some(newer) => {
+            for (path, want) in files {
+                newer.files.entry(path).or_insert(want);
+            }
+        }
+        None => all.push(Made {
+            transaction: tx.header.id.clone(),
+            spec: plan.spec.clone(),
+            nics: plan.nics.clone(),
+            files: files.collect(),
+        }),
+    }
+}
+
+/// The transaction that was begun last, also when it was rolled back since.
+///
+/// # Errors
+/// When its record cannot be read.
+pub fn latest(host: &Host) -> Result<Option<Transaction>> {
+    let folder = join(paths::STATE, "history");
+    for id in host.list(&folder)?.into_iter().rev() {
+        // One that was cut off before its plan was durable never began.
+        if let Some(tx) = Transaction::read(host, &join(&folder, &id))? {
+            return Ok(Some(tx));
+        }
+    }
+    Ok(None)
+}

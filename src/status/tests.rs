@@ -1,0 +1,235 @@
+//! What a glance at each kind of host shows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::{Engine, Signals};
+use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
+use crate::model::{Model, builtin};
+use crate::outcome::Ending;
+use crate::report::Teller;
+use crate::spec::{Raw, Request};
+
+/// Makes the usual bond, with more settings or others.
+pub(crate) fn apply(host: &Host, more: &[(&'static str, &str)]) {
+    let mut raw = Raw::default();
+    let usual = [("name", "bond51"), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")];
+    let others = usual.iter().filter(|(key, _)| !more.iter().any(|(k, _)| k == key));
+    for (key, value) in others.chain(more) {
+        raw.flag(key, key, (*value).to_string());
+    }
+    let request: Request = raw.finish().unwrap();
+    let (templates, signals) = (Templates::load(None).unwrap(), Signals::default());
+    let engine = Engine { host, templates: &templates, accepted: &[], signals: &signals };
+    let done = engine.apply(&request, |_| Ok(()), &mut Teller::new(true, true)).unwrap();
+    assert_eq!(done.ending, Ending::Done, "{done:?}");
+}
+
+struct Dom0 {
+    root: tempfile::TempDir,
+    model: Arc<Model>,
+    host: Host,
+}
+
+impl Dom0 {
+    fn new(flavour: Flavour, backend: Backend) -> Self {
+        let root = crate::model::scratch().unwrap();
+        let model = Arc::new(Model::create(root.path(), builtin::pool(flavour, backend)).unwrap());
+        let host = Host::new(root.path(), model.clone(), model.clone());
+        Self { root, model, host }
+    }
+
+    /// With the usual bond.
+    fn applied(flavour: Flavour) -> Self {
+        let dom0 = Self::new(flavour, Backend::Bridge);
+        apply(&dom0.host, &[]);
+        dom0
+    }
+
+    fn change(&self, alter: impl FnOnce(&mut State)) -> &Self {
+        self.model.change(alter);
+        self
+    }
+
+    fn remove(&self, path: &str) -> &Self {
+        std::fs::remove_file(self.at(path)).unwrap();
+        self
+    }
+
+    fn at(&self, path: &str) -> std::path::PathBuf {
+        self.root.path().join(Path::new(path).strip_prefix("/").unwrap())
+    }
+
+    fn status(&self) -> Status {
+        let status = read(&self.host, &Templates::load(None).unwrap()).unwrap();
+        let text = text(&status);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100 && line.trim_end() == line, "{line:?}");
+        }
+        status
+    }
+
+    /// The names of what is no longer as asked.
+    fn drift(&self) -> Vec<String> {
+        let status = self.status();
+        assert_eq!(status.ok, status.drift.is_empty());
+        status.drift.iter().map(|d| format!("{}: {}", d.bond, d.check.name)).collect()
+    }
+}
+
+fn nic<'a>(status: &'a Status, device: &str) -> &'a NicView {
+    status.nics.iter().find(|n| n.device == device).expect(device)
+}
+
+fn bond<'a>(status: &'a Status, name: &str) -> &'a BondView {
+    status.bonds.iter().find(|b| b.name == name).expect(name)
+}
+
+const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
+
+#[test]
+fn every_nic_is_shown_with_what_holds_it() {
+    let status = Dom0::new(Flavour::El5, Backend::Bridge).status();
+    assert_eq!(status.nics.len(), 6);
+    for (device, uses) in [
+        ("eth0", vec!["management", "10.20.0.11/24"]),
+        ("eth1", vec!["VLAN 30, 40", "VM vm-db", "VM vm-web"]),
+        ("eth2", vec![]),
+        ("eth4", vec!["slave of bond0 (active)"]),
+        ("eth5", vec!["slave of bond0"]),
+    ] {
+        assert_eq!(nic(&status, device).used_by, uses, "{device}");
+    }
+    let eth2 = nic(&status, "eth2");
+    assert_eq!(eth2.mac.as_deref(), Some("00:1b:21:0a:01:02"));
+    assert_eq!((eth2.link, eth2.speed_mbps), (Some("up"), Some(10_000)));
+    assert_eq!((eth2.managed, eth2.plugged), (Some(true), Some(true)));
+    assert_eq!((eth2.bridge.as_deref(), eth2.driver.as_deref()), (Some("xenbr2"), Some("ixgbe")));
+    assert!(eth2.pif.is_some() && eth2.network.is_some());
+}
+
+#[test]
+fn a_managed_bond_is_shown_as_xapi_and_as_the_kernel_see_it() {
+    let status = Dom0::new(Flavour::El5, Backend::Bridge).status();
+    let both = bond(&status, "bond0");
+    assert_eq!((both.ours, both.as_asked), (false, None));
+    let xapi = both.xapi.as_ref().unwrap();
+    assert_eq!((xapi.mode.as_deref(), xapi.plugged), (Some("balance-slb"), true));
+    assert_eq!(xapi.slaves, ["eth4", "eth5"]);
+    let kernel = both.kernel.as_ref().unwrap();
+    assert_eq!((kernel.mode, kernel.miimon), (Some("balance-slb"), Some(100)));
+    assert_eq!(kernel.slaves.len(), 2);
+    // Under Open vSwitch the kernel has no such bond.
+    let status = Dom0::new(Flavour::El7, Backend::Openvswitch).status();
+    let of_xapi = bond(&status, "bond0");
+    assert!(of_xapi.xapi.is_some() && of_xapi.kernel.is_none());
+    assert_eq!(nic(&status, "eth4").used_by, ["slave of bond0 in XAPI"]);
+    assert_eq!(status.backend.running.as_deref(), Some("openvswitch"));
+}
+
+#[test]
+fn a_host_that_is_as_asked_has_no_drift() {
+    for flavour in [Flavour::El5, Flavour::El7] {
+        let dom0 = Dom0::applied(flavour);
+        let status = dom0.status();
+        assert!(status.ok, "{:?}", status.drift);
+        let ours = bond(&status, "bond51");
+        assert_eq!((ours.ours, ours.as_asked), (true, Some(true)));
+        assert!(ours.xapi.is_none() && ours.kernel.is_some());
+        assert_eq!(nic(&status, "eth2").used_by, ["slave of bond51 (active)"]);
+        assert_eq!(nic(&status, "eth2").managed, Some(false));
+        let tx = status.transaction.unwrap();
+        assert_eq!((tx.bond.as_str(), tx.open, tx.phase), ("bond51", false, Phase::Done));
+        assert_eq!(tx.done, tx.steps);
+    }
+}
+
+#[test]
+fn what_happens_behind_its_back_is_named() {
+    let dom0 = Dom0::applied(Flavour::El7);
+    let pif = |manage: bool| {
+        move |state: &mut State| {
+            let ours = |p: &&mut crate::model::state::Pif| p.device == "eth2" && p.host == "xen01";
+            state.pool.pifs.values_mut().find(ours).unwrap().managed = manage;
+        }
+    };
+    dom0.change(pif(true));
+    assert_eq!(dom0.drift(), ["bond51: eth2 in XAPI"], "a rescan has adopted it");
+    dom0.change(pif(false));
+    dom0.change(|state| state.dom0.nics.get_mut("eth3").unwrap().link = false);
+    assert_eq!(dom0.drift(), ["bond51: eth3 link"]);
+    dom0.change(|state| state.dom0.nics.get_mut("eth3").unwrap().link = true);
+    dom0.change(|state| state.dom0.clock += 60_000);
+    std::fs::write(dom0.at("/etc/xensource/network.conf"), "openvswitch\n").unwrap();
+    assert_eq!(dom0.drift(), ["bond51: backend at the next boot"]);
+    std::fs::write(dom0.at("/etc/xensource/network.conf"), "bridge\n").unwrap();
+    assert_eq!(dom0.drift(), Vec::<String>::new());
+    dom0.remove(&format!("{SCRIPTS}/ifcfg-eth3")).remove("/etc/modprobe.d/bond51.conf");
+    assert_eq!(
+        dom0.drift(),
+        [
+            "bond51: file /etc/modprobe.d/bond51.conf",
+            "bond51: file /etc/sysconfig/network-scripts/ifcfg-eth3",
+            "bond51: next boot",
+        ]
+    );
+}
+
+#[test]
+fn a_configuration_of_ours_without_a_record_names_the_parts_that_it_has_lost() {
+    for flavour in [Flavour::El5, Flavour::El7] {
+        let dom0 = Dom0::applied(flavour);
+        std::fs::remove_dir_all(dom0.at("/var/lib/xenbond")).unwrap();
+        let status = dom0.status();
+        assert!(status.ok, "whole, if unknown: {:?}", status.drift);
+        assert_eq!((bond(&status, "bond51").ours, status.transaction.is_some()), (true, false));
+        dom0.remove(&format!("{SCRIPTS}/ifcfg-eth3"));
+        assert_eq!(dom0.drift(), [format!("bond51: file {SCRIPTS}/ifcfg-eth3")]);
+        dom0.remove(&format!("{SCRIPTS}/ifcfg-bond51"));
+        let mut want = vec![
+            format!("bond51: file {SCRIPTS}/ifcfg-bond51"),
+            format!("bond51: file {SCRIPTS}/ifcfg-eth3"),
+        ];
+        assert_eq!(dom0.drift(), want);
+        if flavour == Flavour::El7 {
+            dom0.remove("/etc/modprobe.d/bond51.conf")
+                .remove("/etc/systemd/system/multi-user.target.wants/xenbond-bond51.service");
+            want.push("bond51: file /etc/modprobe.d/bond51.conf".into());
+            want.push(
+                "bond51: file /etc/systemd/system/multi-user.target.wants/xenbond-bond51.service"
+                    .into(),
+            );
+        } else {
+            std::fs::write(dom0.at("/etc/modprobe.conf"), "alias eth0 e1000\n").unwrap();
+            want.push("bond51: file /etc/modprobe.conf (our block)".into());
+        }
+        assert_eq!(dom0.drift(), want);
+    }
+}
+
+#[test]
+fn without_xapi_the_kernels_half_is_shown_and_the_rest_is_unknown() {
+    let dom0 = Dom0::applied(Flavour::El5);
+    dom0.change(|state| state.dom0.xapi = XapiState::Down);
+    let status = dom0.status();
+    assert!(!status.ok && status.xapi_error.is_some());
+    assert_eq!(status.nics.len(), 6);
+    assert_eq!(nic(&status, "eth2").managed, None);
+    assert_eq!(nic(&status, "eth2").used_by, ["slave of bond51 (active)"]);
+    assert!(text(&status).contains("XAPI could not be asked: "), "{}", text(&status));
+}
+
+#[test]
+fn names_cannot_make_a_line_wide_or_a_terminal_act() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    dom0.change(|state| {
+        let vm = state.pool.vms.get_mut("vm-web").unwrap();
+        vm.name_label = "\u{1b}[31m".to_string() + &"wide ".repeat(60);
+        for network in state.pool.networks.values_mut() {
+            network.name_label = "\u{1b}]0;x\u{7}a network with a name of its own".into();
+        }
+    });
+    let status = dom0.status();
+    assert!(!text(&status).contains('\u{1b}'), "{}", text(&status));
+}

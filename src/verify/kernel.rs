@@ -1,0 +1,280 @@
+//! The rows that the running kernel tells: what was asked for, against `/proc` and `/sys`, and these
+//! against each other. Pure.
+
+use super::{Check, lacp};
+use crate::bonding::BondStatus;
+use crate::inventory::{DeviceKind, Kernel};
+use crate::net::{BondMode, Ipv4Net};
+use crate::options::{Opt, Row, Value};
+use crate::preflight::Nic;
+use crate::spec::Spec;
+
+/// Addresses of hosts without any (RFC 3927).
+const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
+
+/// What the kernel tells.
+#[must_use]
+pub fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
+    let bond = spec.bond.as_str();
+    let Some(status) = kernel.bond(bond) else {
+        return vec![
+            Check::new(bond, "there", Some("not there".into()))
+                .because(format!("/proc/net/bonding/{bond} is missing: ifup {bond}")),
+        ];
+    };
+    let mut checks = vec![driver(&status), mode(spec, &status, kernel)];
+    for (row, value) in spec.options.iter() {
+        checks.push(option(spec, row, value, &status, kernel));
+    }
+    checks.push(slaves(spec, nics, &status, kernel));
+    for nic in nics {
+        checks.extend(slave(spec, nic, &status, kernel));
+    }
+    checks.extend(equal_links(nics, &status, kernel));
+    checks.push(bond_link(bond, &status, kernel));
+    checks.extend(active_slave(spec, &status, kernel));
+    if spec.mode == BondMode::Ieee8023ad {
+        checks.extend(lacp::rows(nics, &status));
+    }
+    checks.push(address(spec, kernel));
+    if let Some(mtu) = spec.mtu {
+        for device in std::iter::once(bond).chain(nics.iter().map(|n| n.device.as_str())) {
+            let have = kernel.devices.get(device).and_then(|d| d.mtu).map(|m| m.to_string());
+            checks.push(Check::new(format!("{device} MTU"), mtu.to_string(), have));
+        }
+    }
+    checks.push(default_route(bond, kernel));
+    checks.push(link_local_route(bond, kernel));
+    checks
+}
+
+/// Open vSwitch of old imitates the file (facts/xapi.md section F).
+fn driver(status: &BondStatus) -> Check {
+    let have = match status.is_kernel_driver() {
+        Some(true) => Some("the kernel's".into()),
+        Some(false) => status.driver_version.clone(),
+        None => None,
+    };
+    Check::new("driver", "the kernel's", have)
+        .because("another program imitates the bonding driver: is the running backend bridge?")
+}
+
+/// One value from two witnesses. Where both speak they must agree.
+fn witnesses(proc: Option<String>, sys: Option<String>) -> (Option<String>, Option<String>) {
+    match (proc, sys) {
+        (Some(proc), Some(sys)) if proc != sys => {
+            let said = format!("{proc} in /proc, {sys} in /sys");
+            (Some(said.clone()), Some(format!("the kernel contradicts itself: {said}")))
+        }
+        (proc, sys) => (proc.or(sys), None),
+    }
+}
+
+fn mode(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Check {
+    let proc = status.mode.map(|m| m.name().to_string()).or_else(|| status.mode_text.clone());
+    let sys = kernel.bond_option(spec.bond.as_str(), "mode");
+    let sys = sys.and_then(|text| text.split_whitespace().next().map(String::from));
+    let (have, contradiction) = witnesses(proc, sys);
+    Check::new("mode", spec.mode.name(), have)
+        .because(contradiction.unwrap_or_else(|| "a mode can be set only while the bond has no slaves; the boot scripts report success all the same".into()))
+}
+
+fn option(spec: &Spec, row: &Row, value: &Value, status: &BondStatus, kernel: &Kernel) -> Check {
+    let normal = |text: String| row.normal(&text);
+    let proc = row.proc.and_then(|read| read(status)).map(normal);
+    let sys = kernel.bond_option(spec.bond.as_str(), row.name).map(|text| row.normal(text));
+    let (mut have, contradiction) = witnesses(proc, sys);
+    if row.opt == Opt::Miimon && *value == Value::Number(0) && have.is_none() {
+        have = Some("0".into());
+    }
+    let hint = match row.opt {
+        Opt::Miimon => {
+            "link monitoring is not what was asked for: module options are ignored when the driver is already loaded"
+        }
+        _ => "the driver did not take the option; `dmesg | grep bond` tells why",
+    };
+    Check::new(row.name, row.normal(&value.to_string()), have)
+        .because(contradiction.unwrap_or_else(|| hint.into()))
+}
+
+fn joined(mut names: Vec<&str>) -> String {
+    names.sort_unstable();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn slaves(spec: &Spec, nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Check {
+    let want = joined(nics.iter().map(|n| n.device.as_str()).collect());
+    let proc = joined(status.slaves.iter().map(|s| s.name.as_str()).collect());
+    let sys = kernel.bond_option(spec.bond.as_str(), "slaves");
+    let sys = sys.map(|text| joined(text.split_whitespace().collect()));
+    let (have, contradiction) = witnesses(Some(proc), sys);
+    let settles = contradiction.is_some();
+    let check = Check::new("slaves", want, have).because(contradiction.unwrap_or_else(|| {
+        "a NIC that a bridge or another bond holds is not enslaved, and ifup says nothing".into()
+    }));
+    // Read one after the other, the two may be of different moments.
+    if settles { check.settling() } else { check }
+}
+
+fn slave(spec: &Spec, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
+    let device = nic.device.as_str();
+    let mac = format!("{device} permanent MAC");
+    let Some(slave) = status.slave(device) else {
+        return vec![
+            Check::new(mac, nic.mac.to_string(), Some(without_bond(nic, kernel)))
+                .because("names of NICs move when hardware changes: see interface-rename"),
+        ];
+    };
+    let carrier = kernel.devices.get(device).and_then(|d| d.carrier);
+    let mii = slave.mii_status.clone();
+    let arp = spec.options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
+    let (have, hint) = match (mii.as_deref(), carrier) {
+        (Some("up"), Some(false)) => (
+            Some("up in /proc, no carrier in /sys".to_string()),
+            "the driver does not see that the cable is out: is link monitoring on?".to_string(),
+        ),
+        (Some("down"), Some(true)) if arp => (
+            Some("down in /proc, carrier in /sys".to_string()),
+            "the link is there, and no arp_ip_target answers through it".to_string(),
+        ),
+        (Some("down"), Some(true)) => (
+            Some("down in /proc, carrier in /sys".to_string()),
+            "the driver does not see that the link is there: is link monitoring on?".to_string(),
+        ),
+        _ => (mii, format!("check cable and switch port of {device}")),
+    };
+    vec![
+        Check::new(mac, nic.mac.to_string(), slave.perm_hwaddr.clone())
+            .because("another NIC has taken this name"),
+        Check::new(format!("{device} link"), "up", have).settling().because(hint),
+    ]
+}
+
+/// The MAC address of a NIC that is no slave, or where the NIC that is meant has gone.
+fn without_bond(nic: &Nic, kernel: &Kernel) -> String {
+    let plain = |name: &&String| kernel.devices[*name].kind == DeviceKind::Plain;
+    let mut others = kernel.devices.keys().filter(plain);
+    match kernel.permanent_mac(nic.device.as_str()) {
+        Some(mac) if mac == nic.mac => mac.to_string(),
+        have => {
+            let have = have.map_or_else(|| "no such device".into(), |mac| mac.to_string());
+            match others.find(|name| kernel.permanent_mac(name) == Some(nic.mac)) {
+                Some(other) => format!("{have}; it is {other} that has this MAC"),
+                None => have,
+            }
+        }
+    }
+}
+
+/// Speed and duplex, which must be known and the same on all slaves whose link is up; that of a
+/// slave whose link is down says nothing, and its own row names it.
+fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
+    let is_up = |nic: &&Nic| {
+        let slave = status.slave(nic.device.as_str());
+        slave.is_some_and(|s| s.mii_status.as_deref() == Some("up"))
+    };
+    let up: Vec<&Nic> = nics.iter().filter(is_up).collect();
+    let device = |nic: &Nic| kernel.devices.get(nic.device.as_str());
+    let of = |read: &dyn Fn(&Nic) -> Option<String>| -> Vec<Option<String>> {
+        up.iter().map(|nic| read(nic)).collect()
+    };
+    let speeds = of(&|nic| {
+        let proc = status.slave(nic.device.as_str()).and_then(|s| s.speed_mbps);
+        proc.or_else(|| device(nic)?.speed).map(|mbps| format!("{mbps} Mb/s"))
+    });
+    let duplexes = of(&|nic| {
+        let proc = status.slave(nic.device.as_str()).and_then(|s| s.duplex.clone());
+        proc.or_else(|| device(nic)?.duplex.clone()).map(|d| d.to_ascii_lowercase())
+    });
+    [("speed", speeds), ("duplex", duplexes)]
+        .into_iter()
+        .map(|(name, values)| {
+            let equal = values.iter().all(|value| value.is_some() && *value == values[0]);
+            let have = if equal {
+                "the same on all".to_string()
+            } else {
+                let each = up.iter().zip(&values).map(|(nic, value)| {
+                    format!("{} {}", nic.device, value.as_deref().unwrap_or("unknown"))
+                });
+                each.collect::<Vec<_>>().join(", ")
+            };
+            Check::new(name, "the same on all", Some(have))
+                .settling()
+                .because("set the switch ports alike")
+        })
+        .collect()
+}
+
+fn bond_link(bond: &str, status: &BondStatus, kernel: &Kernel) -> Check {
+    let carrier = kernel.devices.get(bond).and_then(|d| d.carrier);
+    let have = match (status.mii_status.clone(), carrier) {
+        (Some(mii), Some(false)) if mii == "up" => {
+            Some("up in /proc, no carrier in /sys".to_string())
+        }
+        (Some(mii), Some(true)) if mii == "down" => {
+            Some("down in /proc, carrier in /sys".to_string())
+        }
+        (mii, _) => mii,
+    };
+    Check::new(format!("{bond} link"), "up", have).settling().because("no slave carries traffic")
+}
+
+fn active_slave(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Option<Check> {
+    if !spec.mode.has_active_slave() {
+        return None;
+    }
+    let sys = kernel.bond_option(spec.bond.as_str(), "active_slave").cloned();
+    let (active, contradiction) = witnesses(status.active_slave.clone(), sys);
+    if let Some(contradiction) = contradiction {
+        let check = Check::new("active slave", "one of the slaves", active);
+        return Some(check.settling().because(contradiction));
+    }
+    let check = match spec.options.primary() {
+        // With any other choice than `always` a primary that was down stays aside.
+        Some(primary) if spec.options.word(Opt::PrimaryReselect).is_none_or(|w| w == "always") => {
+            Check::new("active slave", primary.as_str(), active)
+        }
+        _ => {
+            let want = active.clone().unwrap_or_else(|| "one of the slaves".into());
+            Check::new("active slave", want, active)
+        }
+    };
+    Some(check.settling().because("no slave, or not the primary, carries the traffic"))
+}
+
+fn address(spec: &Spec, kernel: &Kernel) -> Check {
+    let bond = spec.bond.as_str();
+    let on: Vec<String> = kernel
+        .addresses
+        .iter()
+        .filter(|a| a.net.addr == spec.address.addr)
+        .map(|a| format!("{} on {}", a.net, a.device))
+        .collect();
+    // Kernels before 2.6.39 may lack fib_trie: the connected route then tells the subnet only.
+    let route = !kernel.addresses_known
+        && kernel.routes.iter().any(|r| r.device == bond && r.to == spec.address.subnet());
+    let want = format!("{} on {bond}", spec.address);
+    let have = if route {
+        Some(want.clone())
+    } else {
+        Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") })
+    };
+    Check::new("address", want, have)
+        .because("ifup leaves the bond without address when another host answers for it")
+}
+
+fn default_route(bond: &str, kernel: &Kernel) -> Check {
+    let default = Ipv4Net { addr: [0, 0, 0, 0].into(), prefix: 0 };
+    let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == default);
+    let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
+    Check::new("default route", "not through the bond", Some(have))
+        .because("remove GATEWAY from its ifcfg file: it takes the default route from the management interface")
+}
+
+/// What the boot scripts add without `NOZEROCONF` (facts/initscripts.md section 6).
+fn link_local_route(bond: &str, kernel: &Kernel) -> Check {
+    let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == LINK_LOCAL);
+    let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
+    Check::new("link-local route", "not through the bond", Some(have))
+        .because("NOZEROCONF=yes is missing in its ifcfg file")
+}
