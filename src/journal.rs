@@ -11,11 +11,13 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 pub use history::{Made, latest, made};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Management;
 use crate::facts::Facts;
 use crate::host::{Host, Kind, join};
 use crate::paths;
@@ -38,6 +40,8 @@ pub enum Phase {
         /// The boot in which it was asked for.
         boot_id: String,
     },
+    /// All is as asked, and it is rolled back unless a person says in time that it may stay.
+    WaitingForConfirmation,
     /// All is as asked.
     Done,
     /// It is being undone, or was when the run was cut off.
@@ -56,11 +60,31 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Applying => "not finished",
             Self::WaitingForReboot { .. } => "waiting for a reboot",
+            Self::WaitingForConfirmation => "waiting for a confirmation",
             Self::Done => "done",
             Self::RollingBack => "being rolled back",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
             Self::RolledBack => "rolled back",
         })
+    }
+}
+
+/// What was ordered with a change beyond the change itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// The host may be rebooted where that is needed.
+    pub reboot: bool,
+    /// In how many seconds after the verdict a person must say that it may stay.
+    pub confirm_within: Option<u64>,
+}
+
+impl Orders {
+    /// These and what was ordered later.
+    fn and(self, later: Self) -> Self {
+        Self {
+            reboot: self.reboot || later.reboot,
+            confirm_within: later.confirm_within.or(self.confirm_within),
+        }
     }
 }
 
@@ -83,6 +107,21 @@ pub enum Event {
         /// This boot.
         boot_id: String,
     },
+    /// More was ordered than the change.
+    Ordered(Orders),
+    /// All is as asked, and a confirmation is awaited.
+    Awaiting {
+        /// Within how many seconds from here.
+        seconds: u64,
+        /// Now, in seconds since 1970.
+        wall: u64,
+        /// Now, in seconds since the boot.
+        boot: u64,
+        /// This boot.
+        boot_id: String,
+    },
+    /// A person said that it may stay.
+    Confirmed,
     /// All is as asked.
     Verified,
     /// The rollback begins.
@@ -137,6 +176,9 @@ pub struct Header {
     /// Which storage servers answered then.
     #[serde(default)]
     pub answers: Answers,
+    /// How it is managed, where a reboot is among the steps.
+    #[serde(default)]
+    pub management: Option<Management>,
 }
 
 /// A transaction in short, for findings and `status`.
@@ -228,7 +270,13 @@ impl Transaction {
     ///
     /// # Errors
     /// When the state cannot be written; nothing else was touched then.
-    pub fn begin(host: &Host, plan: Plan, before: Facts, answers: Answers) -> Result<Self> {
+    pub fn begin(
+        host: &Host,
+        plan: Plan,
+        before: Facts,
+        answers: Answers,
+        management: Option<Management>,
+    ) -> Result<Self> {
         let previous = Self::open(host)?;
         let started = now(host);
         let stamp: String = started.chars().filter(char::is_ascii_digit).collect();
@@ -245,6 +293,7 @@ impl Transaction {
             plan,
             before,
             answers,
+            management,
         };
         let folder = history(&header.id);
         for dir in [paths::STATE, &history(""), &folder, &join(&folder, "originals")] {
@@ -289,7 +338,8 @@ impl Transaction {
     pub fn phase(&self) -> Phase {
         self.events.iter().fold(Phase::Applying, |phase, event| match event {
             Event::Waiting { boot_id } => Phase::WaitingForReboot { boot_id: boot_id.clone() },
-            Event::Verified => Phase::Done,
+            Event::Verified | Event::Confirmed => Phase::Done,
+            Event::Awaiting { .. } => Phase::WaitingForConfirmation,
             Event::RollingBack { .. } => Phase::RollingBack,
             Event::RollbackWaiting { boot_id } => {
                 Phase::RollbackWaiting { boot_id: boot_id.clone() }
@@ -304,6 +354,37 @@ impl Transaction {
     #[must_use]
     pub fn last_time(&self) -> &str {
         self.times.last().unwrap_or(&self.header.started)
+    }
+
+    /// What was ordered with it.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        self.events.iter().fold(Orders::default(), |all, event| match event {
+            Event::Ordered(more) => all.and(*more),
+            _ => all,
+        })
+    }
+
+    /// How long a confirmation is still awaited; `None` when none is.
+    ///
+    /// Within one boot the boot's clock counts, which nobody sets. After another boot it is the
+    /// wall clock, and at least as long as the boot's clock says; whichever way the wall clock
+    /// jumped, the time is never longer than it was at first.
+    #[must_use]
+    pub fn time_left(&self, host: &Host) -> Option<Duration> {
+        let event = self.events.iter().rev().find(|e| matches!(e, Event::Awaiting { .. }))?;
+        let Event::Awaiting { seconds, wall, boot, boot_id } = event else { return None };
+        if self.phase() != Phase::WaitingForConfirmation {
+            return None;
+        }
+        let since_boot = host.clock().since_boot().as_secs();
+        let by_boot = if since_boot >= *boot { since_boot - boot } else { since_boot };
+        let passed = if this_boot(host).as_ref() == Some(boot_id) {
+            by_boot
+        } else {
+            by_boot.max(wall_seconds(host).saturating_sub(*wall))
+        };
+        Some(Duration::from_secs(seconds.saturating_sub(passed)))
     }
 
     /// The numbers of the steps that were begun, whether or not they were done.
@@ -340,6 +421,18 @@ impl Transaction {
             .collect()
     }
 
+    /// Where the guard of its confirmation says that it is there.
+    #[must_use]
+    pub fn guard_file(&self) -> String {
+        join(&history(&self.header.id), "guard")
+    }
+
+    /// What a run in the background says.
+    #[must_use]
+    pub fn log_file(&self) -> String {
+        join(&history(&self.header.id), "log")
+    }
+
     /// Where the files lie as they were.
     #[must_use]
     pub fn originals_folder(&self) -> String {
@@ -371,6 +464,18 @@ fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
     host.put(&current(), &to)
 }
 
+/// This boot, when the kernel tells.
+#[must_use]
+pub fn this_boot(host: &Host) -> Option<String> {
+    host.attribute("/proc/sys/kernel/random/boot_id")
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn wall_seconds(host: &Host) -> u64 {
+    host.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 fn now(host: &Host) -> String {
     humantime::format_rfc3339_seconds(host.clock().now()).to_string()
 }
@@ -396,8 +501,16 @@ impl Lock {
     pub fn take(host: &Host) -> Result<Self> {
         host.make_dir(paths::STATE, 0o700)?;
         host.make_dir(&join(paths::STATE, "history"), 0o700)?;
-        let path = join(paths::STATE, "lock");
-        let real = host.real_path(&path);
+        Self::on(host, &join(paths::STATE, "lock"))?
+            .map_err(|holder| anyhow::anyhow!("another xenbond is changing this host: {holder}"))
+    }
+
+    /// Takes the lock at `path`, or says who holds it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn on(host: &Host, path: &str) -> Result<std::result::Result<Self, String>> {
+        let real = host.real_path(path);
         let open = OpenOptions::new()
             .read(true)
             .write(true)
@@ -411,7 +524,7 @@ impl Lock {
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                bail!("another xenbond is changing this host: {}", holder.trim());
+                return Ok(Err(holder.trim().to_string()));
             }
             Err(std::fs::TryLockError::Error(e)) => {
                 return Err(e).with_context(|| format!("locking {path}"));
@@ -423,13 +536,19 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(words.as_bytes()));
         written.with_context(|| format!("writing {path}"))?;
-        Ok(Self { file })
+        Ok(Ok(Self { file }))
     }
 
     /// Who holds it, when someone does; takes nothing and makes nothing.
     #[must_use]
     pub fn holder(host: &Host) -> Option<String> {
-        let mut file = File::open(host.real_path(&join(paths::STATE, "lock"))).ok()?;
+        Self::holder_of(host, &join(paths::STATE, "lock"))
+    }
+
+    /// Who holds the lock at `path`.
+    #[must_use]
+    pub fn holder_of(host: &Host, path: &str) -> Option<String> {
+        let mut file = File::open(host.real_path(path)).ok()?;
         match file.try_lock() {
             Ok(()) => {
                 let _ = file.unlock();

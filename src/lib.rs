@@ -31,6 +31,7 @@ pub mod preflight;
 pub mod probe;
 pub mod render;
 pub mod report;
+pub mod service;
 pub mod spec;
 pub mod status;
 pub mod step;

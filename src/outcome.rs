@@ -50,6 +50,8 @@ pub enum Ending {
     RollbackIncomplete,
     /// The next thing is a reboot.
     WaitingForReboot,
+    /// All is as asked, and it is rolled back unless a person confirms it in time.
+    WaitingForConfirmation,
 }
 
 /// How far a step came.

@@ -20,13 +20,42 @@ pub const SYSTEMD_UNITS: &str = "/etc/systemd/system";
 pub const NETWORK_RESET: &str = "/var/tmp/network-reset";
 /// Where the folder of our own state is made.
 pub const VAR_LIB: &str = "/var/lib";
+/// The folder whose links systemd starts at boot.
+pub const SYSTEMD_WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
+/// Where SysV init scripts lie.
+pub const INIT_SCRIPTS: &str = "/etc/rc.d/init.d";
+/// The links of the runlevel that a dom0 boots into.
+pub const RUNLEVEL_3: &str = "/etc/rc.d/rc3.d";
+/// How the names of the services begin that the switch script turns on and off
+/// (facts/xapi.md section D).
+pub const SWITCH_SERVICES: &str = "openvswitch";
+/// How the names of our own services begin.
+pub const SERVICE_PREFIX: &str = "xenbond-";
 /// Our own state.
 pub const STATE: &str = "/var/lib/xenbond";
+/// The program itself, while a transaction is open that a boot must go on with.
+pub const BIN: &str = "/var/lib/xenbond/bin";
 
 /// What the switch script writes to keep the bridge module out (facts/xapi.md section D); the
 /// name with `.conf` is that of 6.5 and later.
 pub const BLACKLISTS: [&str; 2] =
     ["/etc/modprobe.d/blacklist-bridge", "/etc/modprobe.d/blacklist-bridge.conf"];
+
+/// The folders of the SysV runlevels' links.
+pub fn runlevels() -> impl Iterator<Item = String> {
+    (0..=6).map(|level| format!("/etc/rc.d/rc{level}.d"))
+}
+
+/// Whether a path is a link by which the boot starts what the switch script turns on and off.
+#[must_use]
+pub fn is_switch_link(path: &str) -> bool {
+    match path.strip_prefix("/etc/rc.d/rc") {
+        Some(link) => link.ends_with(SWITCH_SERVICES),
+        None => path
+            .strip_prefix(SYSTEMD_WANTS)
+            .is_some_and(|name| name.trim_start_matches('/').starts_with(SWITCH_SERVICES)),
+    }
+}
 
 /// The boot scripts' file of a device.
 #[must_use]
@@ -38,22 +67,4 @@ pub fn ifcfg(device: &IfName) -> String {
 #[must_use]
 pub fn modprobe_file(bond: &IfName) -> String {
     format!("{MODPROBE_D}/{bond}.conf")
-}
-
-/// The name of the unit that brings the bond up.
-#[must_use]
-pub fn unit_name(bond: &IfName) -> String {
-    format!("xenbond-{bond}.service")
-}
-
-/// Its file.
-#[must_use]
-pub fn unit_file(bond: &IfName) -> String {
-    format!("{SYSTEMD_UNITS}/{}", unit_name(bond))
-}
-
-/// The folder whose links systemd starts at boot.
-#[must_use]
-pub fn unit_link(bond: &IfName) -> String {
-    format!("{SYSTEMD_UNITS}/multi-user.target.wants/{}", unit_name(bond))
 }

@@ -12,6 +12,7 @@ use crate::net::IfName;
 use crate::paths;
 use crate::preflight::{Nic, needs_reboot, resolve};
 use crate::render::{self, Slave, Target, Templates, is_ours};
+use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch, is_shared};
 use crate::verify;
@@ -54,13 +55,10 @@ pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan
     }
     steps.extend(pifs);
     for file in files {
-        steps.push(if file.path == paths::unit_file(&spec.bond) {
-            Step::BootUnit(BootUnit {
-                bond: spec.bond.clone(),
-                unit: paths::unit_name(&spec.bond),
-                file,
-                was_enabled: !missing_link(spec, inv),
-            })
+        let service = Service::of_bond(&spec.bond, inv.init);
+        steps.push(if file.path == service.file() {
+            let was_enabled = is_enabled(&service, inv);
+            Step::BootUnit(BootUnit { bond: spec.bond.clone(), service, file, was_enabled })
         } else {
             Step::File(file)
         });
@@ -113,9 +111,10 @@ fn target(inv: &Inventory) -> Target<'_> {
     };
     Target {
         modprobe_conf: inv.reads_modprobe_conf().then(|| inv.file(paths::MODPROBE_CONF)),
-        unit: !inv.network_service,
+        boot: (!inv.network_service).then_some(inv.init),
         ifup: path(Program::Ifup, "/sbin/ifup"),
         ifdown: path(Program::Ifdown, "/sbin/ifdown"),
+        ip: path(Program::Ip, "/sbin/ip"),
     }
 }
 
@@ -125,11 +124,8 @@ fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
     }
     let from = inv.network_conf.clone().unwrap_or_default();
     if from != BRIDGE {
-        let is_snapped = |path: &str| {
-            path.starts_with(paths::NETWORK_SCRIPTS)
-                || path == paths::NETWORK_CONF
-                || paths::BLACKLISTS.contains(&path)
-        };
+        let is_snapped =
+            |path: &str| path.starts_with(paths::NETWORK_SCRIPTS) || Switch::is_its_own(path);
         let mut files: Vec<Original> = inv
             .files
             .iter()
@@ -198,15 +194,15 @@ fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<Fil
             want,
         })
         .filter(|change| {
-            let unlinked = change.path == paths::unit_file(&spec.bond) && missing_link(spec, inv);
+            let service = Service::of_bond(&spec.bond, inv.init);
+            let unlinked = change.path == service.file() && !is_enabled(&service, inv);
             unlinked || !change.was.same_but_time(&change.want)
         })
         .collect()
 }
 
-/// Whether the unit of the bond is not enabled.
-fn missing_link(spec: &Spec, inv: &Inventory) -> bool {
-    *inv.file(&paths::unit_link(&spec.bond)) == Kind::Absent
+fn is_enabled(service: &Service, inv: &Inventory) -> bool {
+    *inv.file(&service.link()) != Kind::Absent
 }
 
 fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
@@ -223,7 +219,7 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
             Step::SwitchBackend(switch) => {
                 paths.extend(switch.files.iter().map(|f| f.path.clone()))
             }
-            Step::BootUnit(unit) => paths.push(paths::unit_link(&unit.bond)),
+            Step::BootUnit(unit) => paths.push(unit.service.link()),
             _ => {}
         }
     }

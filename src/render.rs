@@ -9,9 +9,11 @@ use tera::{Context, Tera};
 
 use crate::host::Kind;
 use crate::ifcfg;
+use crate::inventory::Init;
 use crate::modprobe;
 use crate::net::{IfName, MacAddr};
 use crate::paths;
+use crate::service::Service;
 use crate::spec::Spec;
 
 /// The first words of every file of ours. None of them is one that the boot scripts grep for
@@ -22,13 +24,19 @@ const MODPROBE: &str = "modprobe.tera";
 const NIC: &str = "ifcfg-nic.tera";
 const BOND: &str = "ifcfg-bond.tera";
 const UNIT: &str = "bond.service.tera";
+const SCRIPT: &str = "bond.init.tera";
+const RESUME_UNIT: &str = "resume.service.tera";
+const RESUME_SCRIPT: &str = "resume.init.tera";
 
 /// The templates that are compiled in.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 7] = [
     (MODPROBE, include_str!("../templates/modprobe.tera")),
     (NIC, include_str!("../templates/ifcfg-nic.tera")),
     (BOND, include_str!("../templates/ifcfg-bond.tera")),
     (UNIT, include_str!("../templates/bond.service.tera")),
+    (SCRIPT, include_str!("../templates/bond.init.tera")),
+    (RESUME_UNIT, include_str!("../templates/resume.service.tera")),
+    (RESUME_SCRIPT, include_str!("../templates/resume.init.tera")),
 ];
 
 /// The templates in use.
@@ -77,6 +85,31 @@ impl Templates {
         }
         self.0.render(name, &context).with_context(|| format!("rendering template {name}"))
     }
+
+    /// The text of a service, from its template as a unit or as a script. It must run `start`.
+    fn service(
+        &self,
+        service: &Service,
+        [unit, script]: [&str; 2],
+        values: &[(&'static str, String)],
+        start: &str,
+    ) -> Result<String> {
+        let (name, line) = match service.init {
+            Init::Systemd => (unit, format!("ExecStart={start}")),
+            Init::Sysv => (script, start.to_string()),
+        };
+        let mut values = values.to_vec();
+        values.push(("name", service.name.clone()));
+        values.push(("start", format!("{:02}", service.order.0)));
+        values.push(("stop", format!("{:02}", service.order.1)));
+        let text = self.render(name, &values)?;
+        let runs = |l: &str| match service.init {
+            Init::Systemd => l == line,
+            Init::Sysv => l.trim().trim_end_matches(" &").ends_with(&line),
+        };
+        ensure!(text.lines().any(runs), "template {name}: it has no line `{line}`");
+        Ok(text)
+    }
 }
 
 /// A slave as its file names it.
@@ -93,12 +126,14 @@ pub struct Slave {
 pub struct Target<'a> {
     /// `/etc/modprobe.conf` as it is, where the host reads it.
     pub modprobe_conf: Option<&'a Kind>,
-    /// Whether something must bring the bond up at boot.
-    pub unit: bool,
-    /// The paths of `ifup` and `ifdown`, for the unit.
+    /// What must bring the bond up at boot, where the `network` service does not.
+    pub boot: Option<Init>,
+    /// The path of `ifup`, for the service.
     pub ifup: String,
-    /// See [`Target::ifup`].
+    /// The path of `ifdown`.
     pub ifdown: String,
+    /// The path of `ip`.
+    pub ip: String,
 }
 
 /// Whether the file is one that xenbond wrote.
@@ -157,24 +192,52 @@ pub fn files(
     read_back_bond(&text, spec).context(back(BOND))?;
     all.push((paths::ifcfg(&spec.bond), ours(spec, &text)));
 
-    if target.unit {
-        let values =
-            [("bond", bond), ("ifup", target.ifup.clone()), ("ifdown", target.ifdown.clone())];
-        let text = templates.render(UNIT, &values)?;
-        let start = format!("ExecStart={} {}", target.ifup, spec.bond);
-        ensure!(text.lines().any(|l| l == start), "template {UNIT}: it has no line `{start}`");
-        all.push((paths::unit_file(&spec.bond), ours(spec, &text)));
+    if let Some(init) = target.boot {
+        let service = Service::of_bond(&spec.bond, init);
+        let start = format!("{} {}", target.ifup, spec.bond);
+        let values = [
+            ("bond", bond),
+            ("ifup", target.ifup.clone()),
+            ("ifdown", target.ifdown.clone()),
+            ("ip", target.ip.clone()),
+        ];
+        let text = templates.service(&service, [UNIT, SCRIPT], &values, &start)?;
+        let header = header(spec);
+        all.push((service.file(), Kind::new_file(under(&header, &text), service.file_mode())));
     }
     Ok(all)
+}
+
+/// The unit or script that runs `PROGRAM resume` after a reboot.
+///
+/// # Errors
+/// When the template does not render, or its text does not run that.
+pub fn resume_service(service: &Service, program: &str, templates: &Templates) -> Result<Kind> {
+    let values = [("program", program.to_string())];
+    let start = format!("{program} resume");
+    let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &start)?;
+    let header = format!("{MARK}; it goes when the change under way is over.\n");
+    Ok(Kind::new_file(under(&header, &text), service.file_mode()))
 }
 
 fn back(template: &str) -> String {
     format!("reading back what template {template} rendered")
 }
 
+fn header(spec: &Spec) -> String {
+    format!("{MARK} for {}; `xenbond rollback` puts back what was here.\n", spec.bond)
+}
+
 fn ours(spec: &Spec, text: &str) -> Kind {
-    let header = format!("{MARK} for {}; `xenbond rollback` puts back what was here.\n", spec.bond);
-    Kind::new_file(header + text, 0o644)
+    Kind::new_file(header(spec) + text, 0o644)
+}
+
+/// The text under a header; a script's first line stays the first.
+fn under(header: &str, text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with("#!") => format!("{first}\n{header}{rest}"),
+        _ => header.to_string() + text,
+    }
 }
 
 /// A file for the boot scripts: nothing but comments and constant assignments, and these values.

@@ -12,6 +12,7 @@ use crate::engine::Observer;
 use crate::facts;
 use crate::host::{Cmd, Effect, Kind, Program, Watch, quoted};
 use crate::inventory::Inventory;
+use crate::journal::Orders;
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::Plan;
 use crate::preflight::{Code, Finding};
@@ -97,6 +98,27 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
         for line in lost {
             text.push_str(&format!("  - {line}\n"));
         }
+    }
+    text
+}
+
+/// What is ordered with a plan, for people.
+fn orders(orders: Orders, plan: &Plan, over_ssh: bool) -> String {
+    let mut text = String::new();
+    if orders.reboot && plan.reboots() {
+        text.push_str("\nThis host reboots by itself (--reboot), and the boot goes on with it.\n");
+    }
+    match orders.confirm_within {
+        Some(seconds) => {
+            let time = humantime::format_duration(Duration::from_secs(seconds));
+            text.push_str(&format!(
+                "\nUnless `xenbond confirm` comes within {time} after the verdict, all of it is rolled back,\nwith a reboot if need be.\n"
+            ));
+        }
+        None if orders.reboot && plan.reboots() && over_ssh => {
+            text.push_str("Should you not get back in: --confirm-within 10m would roll it back.\n")
+        }
+        None => {}
     }
     text
 }
@@ -189,6 +211,9 @@ pub fn verdict(outcome: &Outcome) -> &'static str {
         (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
         (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
         (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
+        (Ending::WaitingForConfirmation, _) => {
+            "Verified, and waiting for a confirmation: without one it is rolled back."
+        }
     }
 }
 
@@ -262,6 +287,8 @@ pub fn codes_json() -> Value {
 pub struct Teller {
     quiet: bool,
     yes: bool,
+    orders: Orders,
+    over_ssh: bool,
     tell: fn(&str),
 }
 
@@ -269,7 +296,14 @@ impl Teller {
     /// On standard error. `yes`: nobody needs to be asked.
     #[must_use]
     pub fn new(quiet: bool, yes: bool) -> Self {
-        Self { quiet, yes, tell: err }
+        Self { quiet, yes, orders: Orders::default(), over_ssh: false, tell: err }
+    }
+
+    /// The same, which says with the plan what is ordered besides. `over_ssh`: the one who is
+    /// told may be cut off by it.
+    #[must_use]
+    pub fn ordered(self, orders: Orders, over_ssh: bool) -> Self {
+        Self { orders, over_ssh, ..self }
     }
 
     /// The same on standard output: for a rehearsal, where all this is the result.
@@ -306,6 +340,7 @@ impl Observer for Teller {
     fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
         if !self.quiet {
             (self.tell)(&plan(the_plan, found, inv));
+            (self.tell)(&orders(self.orders, the_plan, self.over_ssh));
         }
         let steps = the_plan.steps.len();
         self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))

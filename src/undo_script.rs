@@ -5,7 +5,10 @@
 //! anything to undo. Every value in it was a typed value or is quoted.
 
 use crate::host::{Kind, quoted};
+use crate::inventory::Init;
+use crate::paths;
 use crate::plan::Plan;
+use crate::service::Service;
 use crate::step::{FileChange, PifRecord, Step, Switch};
 use crate::xe;
 
@@ -102,12 +105,15 @@ pub fn script(plan: &Plan) -> String {
             Step::BootUnit(unit) => {
                 if !unit.was_enabled {
                     text.push_str(&format!(
-                        "[ ! -e \"$R{}\" ] || try systemctl disable {}\n",
-                        unit.file.path, unit.unit
+                        "[ ! -e \"$R{}\" ] || try {}\n",
+                        unit.file.path,
+                        unit.service.disable()
                     ));
                 }
                 file(&unit.file, &mut text);
-                text.push_str("try systemctl daemon-reload\n");
+                if unit.service.init == Init::Systemd {
+                    text.push_str("try systemctl daemon-reload\n");
+                }
             }
             Step::Reboot { .. } | Step::Verify { .. } => {}
         }
@@ -115,8 +121,23 @@ pub fn script(plan: &Plan) -> String {
     if plan.reboots() {
         text.push_str("\ntry xe pool-sync-database\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
     }
+    text.push_str(&going_on());
     text.push_str("\n[ $bad = 0 ] && tell done\nexit $((bad * 4))\n");
     text
+}
+
+/// What would go on with the change after a boot is not to.
+fn going_on() -> String {
+    let mut text = String::from("\n# What goes on after a boot.\n");
+    for init in [Init::Systemd, Init::Sysv] {
+        let service = Service::of_resume(init);
+        text.push_str(&format!(
+            "if [ -e \"$R{file}\" ]; then try {}; take_away {file}; fi\n",
+            service.disable(),
+            file = service.file()
+        ));
+    }
+    text + &format!("rm -rf \"$R{}\"\n", paths::BIN)
 }
 
 fn file(change: &FileChange, text: &mut String) {
@@ -131,7 +152,7 @@ fn file(change: &FileChange, text: &mut String) {
 fn backend(switch: &Switch, text: &mut String) {
     text.push_str(&format!(
         "[ \"$(cat \"$R{conf}\")\" = {from} ] || try {script} {from}\n",
-        conf = crate::paths::NETWORK_CONF,
+        conf = paths::NETWORK_CONF,
         from = quoted(&switch.from),
         script = crate::host::Program::XeSwitchNetworkBackend,
     ));

@@ -1,6 +1,7 @@
 //! The command line: one struct per subcommand. A doc comment is its help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -51,6 +52,8 @@ pub enum Command {
     Apply(Apply),
     /// Go on with a change that waited for a reboot or was cut off
     Resume,
+    /// Keep a change that was applied with --confirm-within
+    Confirm,
     /// Undo the last change and compare the host with what was recorded
     Rollback(Rollback),
     /// Compare the host with what was asked for, setting by setting
@@ -69,6 +72,9 @@ pub enum Command {
     Rehearse(Rehearse),
     /// List every finding: code, severity, meaning, remedy
     Findings,
+    /// Wait for a confirmation in the background, and roll back without one
+    #[command(hide = true)]
+    Guard,
 }
 
 /// What is wanted: flags, or a file; flags win.
@@ -194,6 +200,27 @@ pub struct Apply {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Reboot where that is needed, and go on by itself afterwards
+    #[arg(long)]
+    pub reboot: bool,
+    /// Roll back, with a reboot if need be, unless `xenbond confirm` comes
+    /// within DUR (such as 10m) after the verdict
+    #[arg(long, value_name = "DUR", value_parser = time_to_confirm, allow_hyphen_values = true)]
+    pub confirm_within: Option<Duration>,
+}
+
+/// The least and the most time that a person gets.
+const CONFIRM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
+
+fn time_to_confirm(text: &str) -> Result<Duration, String> {
+    let (least, most) = CONFIRM;
+    let time = humantime::parse_duration(text)
+        .map_err(|_| "that is no time; write it as 90s, 10m or 1h".to_string())?;
+    if time < least || time > most || time.subsec_nanos() != 0 {
+        let word = humantime::format_duration;
+        return Err(format!("it must be whole seconds, from {} to {}", word(least), word(most)));
+    }
+    Ok(time)
 }
 
 /// `rollback`
@@ -202,6 +229,9 @@ pub struct Rollback {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Reboot where that is needed, and go on by itself afterwards
+    #[arg(long)]
+    pub reboot: bool,
     /// Accept a warning by its code; repeatable
     #[arg(long, value_name = "CODE")]
     pub accept: Vec<String>,

@@ -22,8 +22,8 @@ use crate::drill::{self, Drill};
 use crate::engine::{self, Engine, Proposal, Signals};
 use crate::facts::{self, Facts};
 use crate::host::{Host, Kind};
-use crate::inventory::{Ask, Inventory, Kernel};
-use crate::journal;
+use crate::inventory::{Ask, Init, Inventory, Kernel};
+use crate::journal::{self, Orders};
 use crate::net::IfName;
 use crate::outcome::{Exit, Outcome};
 use crate::plan::{self, Plan};
@@ -151,13 +151,9 @@ impl Run {
         match command {
             Command::Plan(args) => self.plan(args),
             Command::Apply(args) => self.apply(args),
-            Command::Resume => {
-                self.hold_signals()?;
-                let templates = Templates::load(None)?;
-                self.ended(
-                    &self.engine(&templates, &[]).resume(&mut Teller::new(self.quiet, true))?,
-                )
-            }
+            Command::Resume => self.goes_on(|engine, teller| engine.resume(teller)),
+            Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
+            Command::Guard => self.guard(),
             Command::Rollback(args) => self.rollback(args),
             Command::Verify(args) => self.verify(args),
             Command::Status => self.status(),
@@ -182,14 +178,36 @@ impl Run {
     }
 
     fn engine<'a>(&'a self, templates: &'a Templates, accepted: &'a [String]) -> Engine<'a> {
-        Engine { host: &self.host, templates, accepted, signals: &self.signals }
+        let orders = Orders::default();
+        Engine { host: &self.host, templates, accepted, orders, signals: &self.signals }
+    }
+
+    /// Takes the engine on with what is under way, as a run that changes the host.
+    fn goes_on(
+        &self,
+        act: impl FnOnce(&Engine<'_>, &mut Teller) -> Result<Outcome>,
+    ) -> Result<Exit> {
+        self.hold_signals()?;
+        let templates = Templates::load(None)?;
+        let engine = self.engine(&templates, &[]);
+        self.ended(&act(&engine, &mut Teller::new(self.quiet, true))?)
+    }
+
+    /// The guard of a confirmation: in a session of its own, so that it outlives ours.
+    fn guard(&self) -> Result<Exit> {
+        // A leader of its group has a session of its own already.
+        let _ = nix::unistd::setsid();
+        outlive_the_terminal().context("setting up signals")?;
+        let templates = Templates::load(None)?;
+        let engine = self.engine(&templates, &[]);
+        self.ended(&engine.guard(&mut Teller::new(false, true))?)
     }
 
     /// From here on a lost terminal does not end the run. INT and TERM end it at once as long as
     /// nothing was touched, and later after the step under way, with a rollback. Handlers, not a
     /// blocked mask: that a child would inherit.
     fn hold_signals(&self) -> Result<()> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::flag::{register, register_conditional_shutdown};
         let register_all = || -> std::io::Result<()> {
             for signal in [SIGINT, SIGTERM] {
@@ -197,8 +215,7 @@ impl Run {
                 register_conditional_shutdown(signal, Exit::Refused.code().into(), untouched)?;
                 register(signal, Arc::clone(&self.signals.interrupt))?;
             }
-            register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
-            Ok(())
+            outlive_the_terminal()
         };
         register_all().context("setting up signals")
     }
@@ -266,12 +283,16 @@ impl Run {
         may_ask(args.yes)?;
         let templates = templates(args.planning.templates.as_deref())?;
         self.hold_signals()?;
-        let engine = self.engine(&templates, &args.planning.accept);
+        let orders = Orders {
+            reboot: args.reboot,
+            confirm_within: args.confirm_within.map(|time| time.as_secs()),
+        };
+        let engine = Engine { orders, ..self.engine(&templates, &args.planning.accept) };
         let fresh = |now: &Proposal| match &saved {
             Some(saved) => still_fresh(saved, now),
             None => Ok(()),
         };
-        let mut teller = Teller::new(self.quiet, args.yes);
+        let mut teller = Teller::new(self.quiet, args.yes).ordered(orders, over_ssh());
         self.ended(&engine.apply(&request, fresh, &mut teller)?)
     }
 
@@ -279,7 +300,8 @@ impl Run {
         may_ask(args.yes)?;
         let templates = Templates::load(None)?;
         self.hold_signals()?;
-        let engine = self.engine(&templates, &args.accept);
+        let orders = Orders { reboot: args.reboot, confirm_within: None };
+        let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
         let agrees = |tx: &journal::Transaction| {
             let steps = &tx.header.plan.steps;
             if !self.quiet {
@@ -349,7 +371,14 @@ impl Run {
     }
 
     fn status(&self) -> Result<Exit> {
-        let status = status::read(&self.host, &Templates::load(None)?)?;
+        let templates = Templates::load(None)?;
+        // The one thing that it may do: a guard that was killed holds nobody to the time.
+        match self.engine(&templates, &[]).watch_guard() {
+            Ok(false) => {}
+            Ok(true) => report::err(&format!("note: {}\n", engine::GUARD_WAS_GONE)),
+            Err(error) => report::err(&format!("note: {error:#}\n")),
+        }
+        let status = status::read(&self.host, &templates)?;
         if self.json {
             report::out_json(&serde_json::to_value(&status)?);
         } else {
@@ -462,6 +491,17 @@ fn known_spec(made: &[journal::Made], bond: Option<&IfName>) -> Result<Spec> {
     }
 }
 
+/// A hangup changes nothing. A handler, since a signal that is ignored stays so in a child.
+fn outlive_the_terminal() -> std::io::Result<()> {
+    let hangup = signal_hook::consts::SIGHUP;
+    signal_hook::flag::register(hangup, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// Whether whoever runs this may be cut off by it.
+fn over_ssh() -> bool {
+    std::env::var_os("SSH_CONNECTION").is_some()
+}
+
 /// The spec that flags and file ask for.
 fn request(args: &SpecArgs) -> Result<Request> {
     let read = || -> Result<Request> {
@@ -533,9 +573,10 @@ fn render_files(args: &args::Render) -> Result<Exit> {
     let el5 = args.dom0 == args::Flavour::El5;
     let target = Target {
         modprobe_conf: el5.then_some(&empty),
-        unit: !el5,
+        boot: (!el5).then_some(Init::Systemd),
         ifup: "/sbin/ifup".into(),
         ifdown: "/sbin/ifdown".into(),
+        ip: "/sbin/ip".into(),
     };
     let mut rendered = Vec::new();
     for (name, spec) in request.by_host() {

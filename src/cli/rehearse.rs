@@ -14,6 +14,7 @@ use super::request;
 use crate::bonding;
 use crate::engine::{Engine, Observer, Signals};
 use crate::host::{Clock, Effect, Host, Runner, Watch};
+use crate::journal::Orders;
 use crate::model::state::{self, Backend, State};
 use crate::model::{self, Model, builtin};
 use crate::outcome::{Ending, Exit, Outcome};
@@ -190,6 +191,7 @@ impl Stage {
             host: &self.host,
             templates: &self.templates,
             accepted: &[],
+            orders: Orders::default(),
             signals: &signals,
         };
         act(&engine, &mut Teller::new(self.quiet, true).on_stdout())

@@ -2,10 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Engine, Observer, Situation, look, look_for, outcome, reports, waiting};
-use crate::facts;
+use super::{Engine, Observer, Situation, look, outcome, reports};
 use crate::host::Host;
-use crate::inventory::BRIDGE;
 use crate::journal::{Event, Lock, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::{self, Plan};
@@ -63,7 +61,7 @@ impl Engine<'_> {
             && open.is_open()
             && open.spec == *spec
         {
-            return self.resume(observer);
+            return self.go_on(self.orders, observer);
         }
         let barring = barring(&proposal.findings, self.accepted);
         if !barring.is_empty() {
@@ -86,11 +84,16 @@ impl Engine<'_> {
                 phase => bail!("transaction {} has just begun and is {phase}", old.header.id),
             }
         }
-        let before = plan.facts(&proposal.situation.inv);
+        let inv = &proposal.situation.inv;
+        let before = plan.facts(inv);
         let answers = probe::answers(&probe::ask(self.host, &plan.spec, Way::Routes));
-        let tx =
-            Transaction::begin(self.host, plan, before, answers).context("recording the plan")?;
-        Ok(self.run(tx, false, observer))
+        let management = if plan.reboots() { self.management(inv) } else { None };
+        let mut tx = Transaction::begin(self.host, plan, before, answers, management)
+            .context("recording the plan")?;
+        match self.order(&mut tx, self.orders) {
+            Ok(()) => Ok(self.run(tx, false, observer)),
+            Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
+        }
     }
 
     /// Takes the steps that are left. After a run that was `cut_off` every step is taken again:
@@ -116,7 +119,7 @@ impl Engine<'_> {
                     self.record(&mut tx, Event::Waiting { boot_id })
                 });
                 return match recorded {
-                    Ok(()) => Outcome { steps: reports, ..waiting(&tx) },
+                    Ok(()) => Outcome { steps: reports, ..self.reboot(&tx) },
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
@@ -139,8 +142,18 @@ impl Engine<'_> {
                 return self.roll_back(tx, &why, false, observer);
             }
         }
-        if let Err(error) = self.record(&mut tx, Event::Verified) {
-            return self.roll_back(tx, &format!("{error:#}"), false, observer);
+        let ended = match tx.orders().confirm_within {
+            Some(seconds) => self.await_confirmation(&mut tx, seconds),
+            None => self
+                .record(&mut tx, Event::Verified)
+                .map(|()| outcome(&tx, Ending::Done, Exit::AsAsked)),
+        };
+        let mut ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => return self.roll_back(tx, &format!("{error:#}"), false, observer),
+        };
+        if ended.ending == Ending::Done {
+            ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
         // A server that did not answer before is told, and no reason to take a sound bond back.
         for check in asked {
@@ -150,56 +163,7 @@ impl Engine<'_> {
             };
             observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
-        Outcome { steps: reports, ..outcome(&tx, Ending::Done, Exit::AsAsked) }
-    }
-
-    /// Whether the plan may go on after its reboot.
-    pub(super) fn after_reboot(
-        &self,
-        tx: &mut Transaction,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let plan = tx.header.plan.clone();
-        let inv = look_for(self.host, &plan.spec)?;
-        if let Some(error) = &inv.xapi_error {
-            bail!("after the reboot: XAPI could not be asked: {error}");
-        }
-        let running = inv.running_backend().unwrap_or_else(|| "unknown".into());
-        ensure!(
-            running == BRIDGE,
-            "after the reboot the running backend is {running}, and not {BRIDGE}: {}",
-            match inv.network_conf.as_deref() {
-                Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
-                other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
-            }
-        );
-        let management: Vec<String> = facts::differences(&tx.header.before, &plan.facts(&inv))
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(facts::MANAGEMENT_BRIDGE))
-            .map(|(_, text)| text)
-            .collect();
-        ensure!(
-            management.is_empty(),
-            "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
-            management.join("; ")
-        );
-        let findings = preflight::check(&plan.spec, &inv);
-        for finding in &findings {
-            match finding.severity {
-                Severity::Error => {
-                    bail!("after the reboot: {} ({})", finding.message, finding.code)
-                }
-                Severity::Warning => {
-                    observer.note(&format!("warning: {} ({})", finding.message, finding.code))
-                }
-                Severity::Note => {}
-            }
-        }
-        let reboot = plan.steps.iter().position(|step| matches!(step, Step::Reboot { .. }));
-        if let Some(at) = reboot {
-            self.record(tx, Event::Done { step: at + 1 })?;
-        }
-        Ok(())
+        Outcome { steps: reports, ..ended }
     }
 }
 

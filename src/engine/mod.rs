@@ -5,9 +5,13 @@
 //! which because it was compared.
 
 mod apply;
+mod confirm;
+mod reboot;
 mod rollback;
 
 pub use apply::Proposal;
+pub use confirm::GUARD_WAS_GONE;
+pub use reboot::Management;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +21,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::{Ask, Inventory, Wire};
-use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::journal::{self, Event, Lock, Orders, Phase, Transaction};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::plan::Plan;
@@ -52,6 +56,8 @@ pub struct Engine<'a> {
     pub templates: &'a Templates,
     /// Codes of warnings that were accepted.
     pub accepted: &'a [String],
+    /// What is ordered beyond the change itself.
+    pub orders: Orders,
     /// Signals on their way in, and what they may do.
     pub signals: &'a Signals,
 }
@@ -108,24 +114,43 @@ impl Engine<'_> {
     /// Never for what a step did: that is in the outcome. When the state cannot be read, or
     /// another run holds the lock.
     pub fn resume(&self, observer: &mut dyn Observer) -> Result<Outcome> {
+        self.go_on(Orders::default(), observer)
+    }
+
+    /// Goes on with the open transaction; what is ordered now counts from here on.
+    fn go_on(&self, orders: Orders, observer: &mut dyn Observer) -> Result<Outcome> {
         let Some(open) = Transaction::open(self.host)? else {
             return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
         };
         let boot = self.boot_id()?;
         match open.phase() {
-            Phase::Done => return Ok(outcome(&open, Ending::NothingToDo, Exit::AsAsked)),
+            Phase::Done => {
+                let mut ended = outcome(&open, Ending::NothingToDo, Exit::AsAsked);
+                // A run that was cut off between its last line and its end left this.
+                ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
+                return Ok(ended);
+            }
             Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id }
                 if boot_id == boot =>
             {
-                return Ok(waiting(&open));
+                return self.before_reboot(open, orders);
             }
+            Phase::WaitingForConfirmation => return self.still_awaiting(&open, observer),
             _ => {}
         }
         let _lock = self.lock()?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        if let Err(error) = self.order(&mut tx, orders) {
+            return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
+        }
         let forward = matches!(tx.phase(), Phase::Applying | Phase::WaitingForReboot { .. });
         if forward && let Err(error) = self.await_xapi(observer) {
+            if tx.orders().reboot {
+                // Nobody may be there to wait for it longer.
+                let why = format!("XAPI does not answer: {error:#}");
+                return Ok(self.roll_back(tx, &why, false, observer));
+            }
             // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
             return Ok(Outcome {
                 error: Some(format!("XAPI does not answer yet: {error:#}")),
@@ -134,7 +159,9 @@ impl Engine<'_> {
             });
         }
         match tx.phase() {
-            Phase::Done => Ok(outcome(&tx, Ending::NothingToDo, Exit::AsAsked)),
+            Phase::Done | Phase::WaitingForConfirmation => {
+                bail!("transaction {} has just become {}", tx.header.id, tx.phase())
+            }
             Phase::Applying => Ok(self.run(tx, true, observer)),
             Phase::WaitingForReboot { .. } => match self.after_reboot(&mut tx, observer) {
                 Ok(()) => Ok(self.run(tx, false, observer)),
@@ -147,16 +174,28 @@ impl Engine<'_> {
             }
             Phase::RolledBack => {
                 let ended = outcome(&tx, Ending::RolledBack, Exit::AsAsked);
+                self.disarm()?;
                 tx.close(self.host)?;
                 Ok(ended)
             }
         }
     }
 
+    /// The reboot has not happened yet: it is ordered now, or waited for.
+    fn before_reboot(&self, open: Transaction, orders: Orders) -> Result<Outcome> {
+        if orders == Orders::default() {
+            return Ok(waiting(&open));
+        }
+        let _lock = self.lock()?;
+        let mut tx =
+            Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        self.order(&mut tx, orders)?;
+        Ok(self.reboot(&tx))
+    }
+
     /// This boot.
     fn boot_id(&self) -> Result<String> {
-        self.host
-            .attribute("/proc/sys/kernel/random/boot_id")
+        journal::this_boot(self.host)
             .context("/proc/sys/kernel/random/boot_id is missing: a reboot could not be told")
     }
 
@@ -250,8 +289,13 @@ fn outcome(tx: &Transaction, ending: Ending, exit: Exit) -> Outcome {
 fn waiting(tx: &Transaction) -> Outcome {
     let back = matches!(tx.phase(), Phase::RollbackWaiting { .. });
     let what = if back { "finish the rollback" } else { "go on" };
+    let by_itself = tx.orders() != Orders::default();
     Outcome {
-        hint: Some(format!("reboot this host (shutdown -r now), then: xenbond resume, to {what}")),
+        hint: Some(if by_itself {
+            format!("reboot this host (shutdown -r now); the boot runs xenbond resume, to {what}")
+        } else {
+            format!("reboot this host (shutdown -r now), then: xenbond resume, to {what}")
+        }),
         ..outcome(tx, Ending::WaitingForReboot, Exit::Waiting)
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Engine, Observer, look_for, outcome, reports, waiting};
+use super::{Engine, Observer, look_for, outcome, reports};
 use crate::facts;
 use crate::host::Kind;
-use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::journal::{Event, Lock, Orders, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::probe::{self, Way};
 use crate::step::{Kept, Step};
@@ -38,7 +38,7 @@ impl Engine<'_> {
             _ => false,
         };
         if waits {
-            return Ok(waiting(&open));
+            return self.before_reboot(open, self.orders);
         }
         if let Some(holder) = Lock::holder(self.host) {
             bail!("another xenbond is changing this host: {holder}");
@@ -64,6 +64,7 @@ impl Engine<'_> {
         for path in changed {
             self.record(&mut tx, Event::Kept { path })?;
         }
+        self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
         Ok(self.roll_back(tx, "asked for", true, observer))
     }
 
@@ -164,7 +165,7 @@ impl Engine<'_> {
                         error: (!asked).then(|| why.to_string()),
                         notes: kept.notes,
                         steps: reports,
-                        ..waiting(&tx)
+                        ..self.reboot(&tx)
                     };
                 }
                 Err(error) => Some(error),
@@ -175,6 +176,9 @@ impl Engine<'_> {
             }
         };
         errors.extend(done.map(|e| format!("{e:#}")));
+        if errors.is_empty() {
+            errors.extend(self.disarm().err().map(|e| format!("{e:#}")));
+        }
         let (ending, exit) = match (errors.is_empty(), asked) {
             (true, true) => (Ending::RolledBack, Exit::AsAsked),
             (true, false) => (Ending::RolledBack, Exit::RolledBack),

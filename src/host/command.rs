@@ -207,4 +207,16 @@ pub trait Runner: Send + Sync {
         let _ = act;
         bail!("running `{cmd}` beside something else: this runner cannot")
     }
+
+    /// See [`super::Host::own_program`].
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn own_program(&self) -> Result<Vec<u8>>;
+
+    /// See [`super::Host::detach`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()>;
 }

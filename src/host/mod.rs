@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use nix::time::{ClockId, clock_gettime};
 
 pub use command::{Cmd, Output, Program, Runner, Status, quoted};
 pub use files::{Kind, Original, join};
@@ -25,6 +26,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> SystemTime;
     /// Time that never jumps, since some start.
     fn elapsed(&self) -> Duration;
+    /// Time since the boot, asleep or not; setting the time of day does not touch it.
+    fn since_boot(&self) -> Duration;
     /// Lets `time` pass.
     fn pause(&self, time: Duration);
 }
@@ -44,6 +47,10 @@ impl Clock for OsClock {
     }
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+    fn since_boot(&self) -> Duration {
+        // Where the kernel has no such clock the time since the start of this program must do.
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map_or_else(|_| self.elapsed(), Duration::from)
     }
     fn pause(&self, time: Duration) {
         std::thread::sleep(time);
@@ -144,6 +151,23 @@ impl Host {
             .into_iter()
             .filter_map(|program| Some((program, command::find(&self.root, program)?)))
             .collect()
+    }
+
+    /// The bytes of this very program.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn own_program(&self) -> Result<Vec<u8>> {
+        self.runner.own_program()
+    }
+
+    /// Starts the program at `path` in the background, to outlive this process and its session.
+    /// What it says goes to the end of the file `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        self.runner.detach(path, args, log)
     }
 
     /// Runs a command to its end or its time limit.

@@ -1,7 +1,9 @@
 //! Commands as real processes: a fixed environment, no standard input, a process group of
 //! their own that is killed whole when the time is up.
 
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -99,6 +101,35 @@ impl Runner for OsRunner {
         // One that has ended already is told so by what it printed.
         let _ = kill(Pid::from_raw(i32::try_from(started.child.id())?), Signal::SIGINT);
         started.finish(cmd)
+    }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        let me = std::env::current_exe().context("finding this program's own file")?;
+        std::fs::read(&me).with_context(|| format!("reading {}", me.display()))
+    }
+
+    /// The program makes a session of its own ([`nix::unistd::setsid`]) as soon as it runs.
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(inside(log))
+            .with_context(|| format!("opening {log}"))?;
+        Command::new(inside(path))
+            .arg("--root")
+            .arg(&self.root)
+            .args(args)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {path} in the background"))?;
+        Ok(())
     }
 }
 

@@ -93,9 +93,7 @@ impl Inventory {
         let xensource = host.read_text(paths::INVENTORY)?.map(|text| parse_xensource(&text));
         let uuid = xensource.as_ref().and_then(|x| x.get("INSTALLATION_UUID")?.parse().ok());
         let programs = host.programs();
-        let systemd = host.exists(paths::SYSTEMD_RUNNING)
-            || (programs.contains_key(&Program::Systemctl)
-                && !programs.contains_key(&Program::Chkconfig));
+        let init = init_by(host, &programs);
         // Commands take their time at XAPI's end; everything else is read meanwhile.
         std::thread::scope(|scope| {
             let xapi = scope.spawn(|| match &uuid {
@@ -121,10 +119,10 @@ impl Inventory {
             Ok(Self {
                 may_change: !host.is_real() || nix::unistd::geteuid().is_root(),
                 xensource,
-                init: if systemd { Init::Systemd } else { Init::Sysv },
+                init,
                 // Where it cannot be asked: SysV releases have it on, systemd releases off
                 // (facts/xapi.md section C).
-                network_service: service.join().expect(done).unwrap_or(!systemd),
+                network_service: service.join().expect(done).unwrap_or(init == Init::Sysv),
                 programs: programs.clone(),
                 network_conf,
                 files,
@@ -226,18 +224,41 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What runs the services of this host at boot.
+#[must_use]
+pub fn init(host: &Host) -> Init {
+    init_by(host, &host.programs())
+}
+
+fn init_by(host: &Host, programs: &BTreeMap<Program, String>) -> Init {
+    let systemd = host.exists(paths::SYSTEMD_RUNNING)
+        || (programs.contains_key(&Program::Systemctl)
+            && !programs.contains_key(&Program::Chkconfig));
+    if systemd { Init::Systemd } else { Init::Sysv }
+}
+
 /// Every configuration file that a step may touch or that can contradict one.
 fn files(host: &Host) -> Result<BTreeMap<String, Kind>> {
     let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
     for (folder, wanted) in [
         (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
         (paths::MODPROBE_D, &[""]),
-        (paths::SYSTEMD_UNITS, &["xenbond-"]),
-        (&join(paths::SYSTEMD_UNITS, "multi-user.target.wants"), &["xenbond-"]),
+        (paths::SYSTEMD_UNITS, &[paths::SERVICE_PREFIX]),
+        (paths::SYSTEMD_WANTS, &[paths::SERVICE_PREFIX, paths::SWITCH_SERVICES]),
+        (paths::INIT_SCRIPTS, &[paths::SERVICE_PREFIX]),
     ] {
         for name in host.list(folder)? {
             if wanted.iter().any(|prefix| name.starts_with(prefix)) {
                 paths.push(join(folder, &name));
+            }
+        }
+    }
+    for folder in paths::runlevels() {
+        for name in host.list(&folder)? {
+            // These links begin with S or K and two digits.
+            let bare = name.get(3..).unwrap_or_default();
+            if bare.starts_with(paths::SERVICE_PREFIX) || bare == paths::SWITCH_SERVICES {
+                paths.push(join(&folder, &name));
             }
         }
     }

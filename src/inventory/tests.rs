@@ -203,6 +203,14 @@ impl Runner for Says {
     fn run(&self, _: &Cmd) -> Result<Output> {
         Ok(Output { status: self.0, stdout: self.1.into(), stderr: Vec::new() })
     }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        anyhow::bail!("it has no file")
+    }
+
+    fn detach(&self, path: &str, _: &[&str], _: &str) -> Result<()> {
+        anyhow::bail!("{path} cannot be started")
+    }
 }
 
 fn saying(status: Status, text: &'static str, programs: &[&str]) -> (tempfile::TempDir, Host) {

@@ -50,7 +50,7 @@ impl Dom0 {
 
     fn begin(&self, bond: &str) -> Transaction {
         let (plan, facts) = self.plan(bond);
-        Transaction::begin(&self.host, plan, facts, Answers::new()).unwrap()
+        Transaction::begin(&self.host, plan, facts, Answers::new(), None).unwrap()
     }
 
     fn open(&self) -> Transaction {

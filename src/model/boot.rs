@@ -10,6 +10,15 @@ use super::services::{starts, unit_file, unit_values};
 use super::shell::Shell;
 use super::state::{Backend, Flavour, Init, Map, State, Xapi};
 
+/// When a unit is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    First,
+    /// NICs have their names, and XAPI plugs nothing yet.
+    Networks,
+    Last,
+}
+
 /// Restarts the host.
 pub(super) fn reboot(shell: &mut Shell<'_>) {
     halt_machines(shell);
@@ -19,30 +28,40 @@ pub(super) fn reboot(shell: &mut Shell<'_>) {
         // The `network` service is S10; XAPI and its networks come later.
         Init::Sysv => {
             network_service(shell);
+            init_scripts(shell, ..13);
             xapi(shell);
+            init_scripts(shell, 13..);
         }
-        // Units say their order themselves; After=xcp-networkd is what ours ask for, and
-        // without it they run first.
+        // Units say their order themselves. One that does not say Before=xapi.service may as well
+        // come after it, and one that says nothing of networks before there are any.
         Init::Systemd => {
             let units = enabled_units(shell);
-            let late = |shell: &Shell<'_>, unit: &String| {
+            let when = |shell: &Shell<'_>, unit: &String| {
                 let text = unit_file(shell, unit).and_then(|f| shell.read(&f)).unwrap_or_default();
-                let after = unit_values(&text, "Unit", "After").join(" ");
-                ["xcp-networkd", "xapi.service", "xapi-init-complete", "xapi-domains", "multi-user"]
-                    .iter()
-                    .any(|name| after.contains(name))
+                let says = |key: &str, names: &[&str]| {
+                    let value = unit_values(&text, "Unit", key).join(" ");
+                    names.iter().any(|name| value.contains(name))
+                };
+                let up = ["xapi.service", "xapi-init-complete", "xapi-domains", "multi-user"];
+                match (says("After", &up), says("After", &["xcp-networkd"])) {
+                    (true, _) => Slot::Last,
+                    (_, true) if says("Before", &["xapi.service"]) => Slot::Networks,
+                    (_, true) => Slot::Last,
+                    _ => Slot::First,
+                }
             };
-            let (late, early): (Vec<_>, Vec<_>) = units.into_iter().partition(|u| late(shell, u));
-            for unit in early {
-                run_unit(shell, &unit);
-            }
-            if starts(shell, "network", '3') == Some(true) {
-                network_service(shell);
-            }
+            let slots: Vec<(Slot, String)> =
+                units.into_iter().map(|unit| (when(shell, &unit), unit)).collect();
+            let run = |shell: &mut Shell<'_>, slot| {
+                for (_, unit) in slots.iter().filter(|(when, _)| *when == slot) {
+                    run_unit(shell, unit);
+                }
+            };
+            run(shell, Slot::First);
+            network_service(shell);
+            run(shell, Slot::Networks);
             xapi(shell);
-            for unit in late {
-                run_unit(shell, &unit);
-            }
+            run(shell, Slot::Last);
         }
     }
 }
@@ -70,7 +89,9 @@ fn kernel(shell: &mut Shell<'_>) {
     let dom0 = &mut shell.state.dom0;
     dom0.boot += 1;
     dom0.clock += 90_000;
+    dom0.booted_at = dom0.clock;
     dom0.reboot_requested = false;
+    dom0.boot_runs.clear();
     dom0.running = match word.as_str() {
         "bridge" if blacklisted => Backend::None,
         "bridge" => Backend::Bridge,
@@ -163,6 +184,63 @@ fn network_service(shell: &mut Shell<'_>) {
     }
 }
 
+/// Starts the SysV services of ours that the runlevel has between these numbers.
+fn init_scripts(shell: &mut Shell<'_>, numbers: impl std::ops::RangeBounds<u8>) {
+    let mut links = shell.list("etc/rc.d/rc3.d");
+    links.sort();
+    for link in links {
+        let Some((number, name)) = link.strip_prefix('S').and_then(|l| l.split_at_checked(2))
+        else {
+            continue;
+        };
+        let ours = name.starts_with("xenbond-");
+        if ours && number.parse().is_ok_and(|n: u8| numbers.contains(&n)) {
+            let text = shell.read(&format!("etc/rc.d/rc3.d/{link}")).unwrap_or_default();
+            run_script(shell, &text);
+        }
+    }
+}
+
+/// The lines under `start)`, as far as they call `ifup` or the program itself.
+fn run_script(shell: &mut Shell<'_>, text: &str) {
+    let start = text.lines().skip_while(|l| l.trim() != "start)").skip(1);
+    for line in start.map(str::trim).take_while(|l| *l != ";;") {
+        let mut command = line;
+        if let Some((test, rest)) = line.split_once("] ||") {
+            let path = test.trim_start_matches("[ -e").trim();
+            if exists(shell, path) {
+                continue;
+            }
+            command = rest;
+        }
+        let words: Vec<String> =
+            command.split_whitespace().filter(|w| *w != "&").map(str::to_string).collect();
+        let Some((program, args)) = words.split_first() else { continue };
+        match program.rsplit('/').next().unwrap_or_default() {
+            "ifup" => drop(ifup::up(shell, args)),
+            "xenbond" => drop(runs_itself(shell, program, args)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a path is there; `/sys` is written when the boot is over.
+fn exists(shell: &Shell<'_>, path: &str) -> bool {
+    match path.strip_prefix("/sys/class/net/") {
+        Some(device) => shell.state.dom0.has_device(device),
+        None => shell.exists(path),
+    }
+}
+
+/// The boot starts the program itself in the background: who runs the model sees to that.
+fn runs_itself(shell: &mut Shell<'_>, program: &str, args: &[String]) -> i32 {
+    if !shell.exists(program) {
+        return 127;
+    }
+    shell.state.dom0.boot_runs.push(args.join(" "));
+    0
+}
+
 fn enabled_units(shell: &Shell<'_>) -> Vec<String> {
     let mut units = Vec::new();
     for folder in shell.list("etc/systemd/system") {
@@ -186,7 +264,7 @@ pub(super) fn run_unit(shell: &mut Shell<'_>, unit: &str) -> i32 {
             Some(path) => (false, path),
             None => (true, path.as_str()),
         };
-        if shell.exists(path) != wanted {
+        if exists(shell, path) != wanted {
             return 0;
         }
     }
@@ -201,6 +279,7 @@ pub(super) fn run_unit(shell: &mut Shell<'_>, unit: &str) -> i32 {
         let status = match program.rsplit('/').next().unwrap_or_default() {
             "ifup" => ifup::up(shell, args),
             "modprobe" => modprobe::run(shell, args),
+            "xenbond" => runs_itself(shell, program, args),
             _ => 0,
         };
         if status != 0 && !forgiven {

@@ -66,6 +66,8 @@ struct Inner {
     state: State,
     /// What was last written under `/proc` and `/sys`.
     tree: tree::Tree,
+    /// What the guard of a confirmation holds while it lives.
+    guard: Option<fs::File>,
 }
 
 impl Model {
@@ -78,7 +80,7 @@ impl Model {
         root::write(root, &mut state)?;
         let model = Self {
             root: root.to_path_buf(),
-            inner: Mutex::new(Inner { state, tree: tree::Tree::new() }),
+            inner: Mutex::new(Inner { state, tree: tree::Tree::new(), guard: None }),
         };
         model.lock().show(root)?;
         model.save()?;
@@ -98,7 +100,7 @@ impl Model {
         // call would be most of the work.
         let bare = root.join(FOLDER).join("bare").exists();
         let tree = if bare { wanted } else { tree::present(root, &wanted) };
-        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(Inner { state, tree }) })
+        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(Inner { state, tree, guard: None }) })
     }
 
     /// Keeps the state under the root.
@@ -143,12 +145,19 @@ impl Model {
         inner.show_or_note(&self.root);
     }
 
-    /// Restarts the host.
+    /// Kills the guard of a confirmation; tells whether there was one.
+    pub fn kill_guard(&self) -> bool {
+        self.lock().guard.take().is_some()
+    }
+
+    /// Restarts the host. What the boot starts of the program itself is in
+    /// [`state::Dom0::boot_runs`] afterwards.
     ///
     /// # Errors
     /// When `/proc` and `/sys` cannot be written.
     pub fn reboot(&self) -> Result<()> {
         let mut inner = self.lock();
+        inner.guard = None;
         let mut shell = Shell::new(&self.root, &mut inner.state);
         boot::reboot(&mut shell);
         let (took, said) = (shell.took, shell.out + &shell.err);
@@ -352,15 +361,37 @@ impl Runner for Model {
         inner.show_or_note(&self.root);
         Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
     }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        Ok(b"the program itself".to_vec())
+    }
+
+    /// Nothing runs in the background of a model: its clock stands still meanwhile. What a guard
+    /// shows of itself is there until it is killed or the host reboots.
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
+        fs::metadata(inside(path)).with_context(|| format!("starting {path}"))?;
+        ensure!(args == ["guard"], "the model knows no background run of {args:?}");
+        let guard = fs::File::create(inside(log).with_file_name("guard"))?;
+        guard.lock()?;
+        self.lock().guard = Some(guard);
+        Ok(())
+    }
 }
 
 impl Clock for Model {
     fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.elapsed()
+        let start = START.saturating_add_signed(self.lock().state.dom0.wall_offset);
+        SystemTime::UNIX_EPOCH + Duration::from_secs(start) + self.elapsed()
     }
 
     fn elapsed(&self) -> Duration {
         Duration::from_millis(self.lock().state.dom0.clock)
+    }
+
+    fn since_boot(&self) -> Duration {
+        let dom0 = &self.lock().state.dom0;
+        Duration::from_millis(dom0.clock - dom0.booted_at)
     }
 
     fn pause(&self, time: Duration) {

@@ -296,8 +296,17 @@ pub struct Dom0 {
     pub boot: u32,
     /// `shutdown -r` was called.
     pub reboot_requested: bool,
+    /// What the last boot started of the program itself: its arguments.
+    #[serde(default)]
+    pub boot_runs: Vec<String>,
     /// Virtual time since the start, ms.
     pub clock: u64,
+    /// How far the time of day is off, in seconds.
+    #[serde(default)]
+    pub wall_offset: i64,
+    /// When it booted last, in that time.
+    #[serde(default)]
+    pub booted_at: u64,
     /// NICs by name.
     pub nics: BTreeMap<String, Nic>,
     /// Kernel bonds by name.

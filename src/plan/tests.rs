@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::host::Host;
-use crate::inventory::Ask;
+use crate::inventory::{Ask, Init};
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
+use crate::service::Service;
 use crate::spec::tests::usual as spec;
 
 const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
@@ -248,8 +249,11 @@ fn only_what_changed_is_done_again() {
         &|| remove("etc/sysconfig/network-scripts/ifcfg-bond51"),
         &[down, "create ifcfg-bond51", up, VERIFY],
     );
-    again(&|| remove(&paths::unit_link(&spec.bond)), &[UNIT, VERIFY]);
-    again(&|| write(&paths::unit_file(&spec.bond), "[Unit]\n"), &[UNIT, VERIFY]);
+    again(&|| remove(&Service::of_bond(&spec.bond, Init::Systemd).link()), &[UNIT, VERIFY]);
+    again(
+        &|| write(&Service::of_bond(&spec.bond, Init::Systemd).file(), "[Unit]\n"),
+        &[UNIT, VERIFY],
+    );
 }
 
 #[test]
@@ -335,7 +339,9 @@ fn the_scope_has_all_that_the_steps_touch() {
     for step in &plan.steps {
         assert!(step.file().is_none_or(|f| scope.paths.contains(&f.path)), "{}", step.title());
     }
-    for path in [paths::NETWORK_CONF.to_string(), paths::unit_link(&plan.spec.bond)] {
+    for path in
+        [paths::NETWORK_CONF.to_string(), Service::of_bond(&plan.spec.bond, Init::Systemd).link()]
+    {
         assert!(scope.paths.contains(&path), "{path}");
     }
     assert!(scope.paths.is_sorted() && scope.nics.is_sorted());

@@ -81,7 +81,7 @@ findings! {
     NetworkConfVswitch "network-conf-vswitch" Error "network.conf holds the old word `vswitch`, and the switch script then does the opposite of what it is asked" "echo openvswitch > /etc/xensource/network.conf";
     BridgeBlacklisted "bridge-blacklisted" Error "the bridge module is kept from loading, so a host on the bridge backend has no network" "remove the line `install bridge ...` or `blacklist bridge`";
     BondingBlocked "bonding-blocked" Error "a modprobe file keeps the bonding driver from loading" "remove the line `alias bonding ...` or `install bonding ...`";
-    NothingBringsItUp "nothing-brings-it-up" Error "the network service is off on a SysV host, so nothing would bring the bond up at boot" "chkconfig network on";
+    NothingBringsItUp "nothing-brings-it-up" Error "the network service is off and there is no systemctl or chkconfig, so nothing would bring the bond up at boot" "install the host's systemctl or chkconfig again";
     NicMissing "nic-missing" Error "a NIC is not on this host" "ls /sys/class/net";
     NicNamedTwice "nic-named-twice" Error "two names of the spec are the same NIC" "name each NIC once";
     NicNotPhysical "nic-not-physical" Error "a device is no NIC that XAPI knows as physical" "xe pif-list physical=true params=device,MAC,VLAN";

@@ -88,10 +88,14 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
             "the network-functions of this host know no BONDING_OPTS, and the driver is loaded: the options of this bond count only when it is first loaded",
         ));
     }
-    if inv.init == Init::Sysv && !inv.network_service {
+    let program = match inv.init {
+        Init::Systemd => Program::Systemctl,
+        Init::Sysv => Program::Chkconfig,
+    };
+    if !inv.network_service && !inv.programs.contains_key(&program) {
         found.push(Finding::new(
             Code::NothingBringsItUp,
-            "the network service is off in runlevel 3, and this host has no systemd",
+            format!("the network service is off, and without `{program}` no other can be enabled"),
         ));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::*;
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, Program};
 use crate::inventory::{
     Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
 };
@@ -116,7 +116,11 @@ const CASES: &[Case] = &[
         &[], "/etc/modprobe.d/local.conf keeps the bridge module from loading"),
     (BridgeBlacklisted, &[], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "blacklist bridge\n").unwrap()),
         &[], "/etc/modprobe.d/x.conf keeps"),
-    (NothingBringsItUp, &[], Value(|_, i| (i.init, i.network_service) = (Init::Sysv, false)), &[], "off in runlevel 3"),
+    (NothingBringsItUp, &[], Value(|_, i| drop(i.programs.remove(&Program::Systemctl))), &[], "without `systemctl`"),
+    (NothingBringsItUp, &[], Value(|_, i| {
+        i.init = Init::Sysv;
+        i.programs.remove(&Program::Chkconfig);
+    }), &[], "without `chkconfig`"),
     (NicMissing, &[("nics", "eth2,eth9")], Not, &[],
         "NIC eth9 is not on this host, which has eth0, eth1, eth2, eth3, eth4, eth5"),
     (NicMissing, &[("nics", "eth2,00:1b:21:0a:02:03")], Not, &[], "NIC 00:1b:21:0a:02:03 is not on this host"),

@@ -13,7 +13,13 @@ fn slaves(macs: bool) -> Vec<Slave> {
 }
 
 fn target(modprobe_conf: Option<&Kind>, unit: bool) -> Target<'_> {
-    Target { modprobe_conf, unit, ifup: "/usr/sbin/ifup".into(), ifdown: "/sbin/ifdown".into() }
+    Target {
+        modprobe_conf,
+        boot: unit.then_some(Init::Systemd),
+        ifup: "/usr/sbin/ifup".into(),
+        ifdown: "/sbin/ifdown".into(),
+        ip: "/sbin/ip".into(),
+    }
 }
 
 fn text(kind: &Kind) -> String {
@@ -358,7 +364,7 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
 fn a_folder_of_templates_holds_templates_only() {
     for name in ["ifcfg-bond.tera~", "ifcfg-eth.tera", "README", ".swp", "ifcfg-bond.TERA"] {
         let error = with_template(name, "x").unwrap_err().to_string();
-        let names = "modprobe.tera, ifcfg-nic.tera, ifcfg-bond.tera, bond.service.tera";
+        let names = BUILT_IN.map(|(name, _)| name).join(", ");
         assert!(
             error.ends_with(&format!(
                 "{name}: there is no template of that name; templates are {names}"

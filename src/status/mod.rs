@@ -169,6 +169,8 @@ pub struct TransactionView {
     pub done: usize,
     /// How many it has.
     pub steps: usize,
+    /// How long a confirmation is still awaited, in seconds.
+    pub seconds_left: Option<u64>,
     /// What to type next.
     pub hint: Option<String>,
 }
@@ -211,7 +213,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     for (bond, checks) in verify::leftovers(&inv, &known) {
         note(&bond, checks, &mut drift, &mut judged);
     }
-    let transaction = latest.as_ref().map(transaction);
+    let transaction = latest.as_ref().map(|tx| transaction(host, tx));
     Ok(Status {
         ok: drift.is_empty() && !transaction.as_ref().is_some_and(|t| t.open),
         host: inv.names().into_iter().next(),
@@ -248,7 +250,7 @@ fn is_open(tx: &Transaction) -> bool {
     !matches!(tx.phase(), Phase::Done | Phase::RolledBack)
 }
 
-fn transaction(tx: &Transaction) -> TransactionView {
+fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
     let phase = tx.phase();
     let steps = tx.header.plan.steps.len();
     let rolled_back = phase == Phase::RolledBack || phase == Phase::RollingBack;
@@ -263,12 +265,14 @@ fn transaction(tx: &Transaction) -> TransactionView {
         asked: reason.map(|(_, asked)| asked),
         done: if rolled_back { 0 } else { (1..=steps).filter(|n| tx.is_done(*n)).count() },
         steps,
+        seconds_left: tx.time_left(host).map(|left| left.as_secs()),
         hint: match phase {
             Phase::Done => Some("xenbond rollback undoes it".into()),
             Phase::RolledBack => None,
             Phase::WaitingForReboot { .. } | Phase::RollbackWaiting { .. } => {
                 Some("reboot this host, then: xenbond resume".into())
             }
+            Phase::WaitingForConfirmation => Some("xenbond confirm keeps it".into()),
             Phase::Applying => Some("xenbond resume goes on, xenbond rollback undoes it".into()),
             Phase::RollingBack => Some("xenbond rollback goes on".into()),
         },

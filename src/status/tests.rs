@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::{Engine, Signals};
+use crate::journal::Orders;
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::outcome::Ending;
@@ -21,7 +22,13 @@ pub(crate) fn apply(host: &Host, more: &[(&'static str, &str)]) {
     }
     let request: Request = raw.finish().unwrap();
     let (templates, signals) = (Templates::load(None).unwrap(), Signals::default());
-    let engine = Engine { host, templates: &templates, accepted: &[], signals: &signals };
+    let engine = Engine {
+        host,
+        templates: &templates,
+        accepted: &[],
+        orders: Orders::default(),
+        signals: &signals,
+    };
     let done = engine.apply(&request, |_| Ok(()), &mut Teller::new(true, true)).unwrap();
     assert_eq!(done.ending, Ending::Done, "{done:?}");
 }

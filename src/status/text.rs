@@ -176,6 +176,10 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };
     let mut lines = vec![format!("transaction {} ({}): {how}", tx.id, tx.bond)];
+    if let Some(seconds) = tx.seconds_left {
+        let left = humantime::format_duration(std::time::Duration::from_secs(seconds));
+        lines.push(format!("  it is rolled back in {left} unless it is confirmed"));
+    }
     match (&tx.why, tx.asked) {
         (Some(why), Some(false)) => lines.extend(wrapped("  because ", why)),
         (Some(_), _) => lines.push("  because it was asked for".into()),

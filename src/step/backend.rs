@@ -20,7 +20,8 @@ pub struct Switch {
     pub from: String,
     /// The word that it must have.
     pub to: String,
-    /// All of network-scripts, `network.conf` and the bridge blacklists.
+    /// All of network-scripts, `network.conf`, the bridge blacklists, and the links that start
+    /// Open vSwitch at boot.
     pub files: Vec<Original>,
 }
 
@@ -32,7 +33,9 @@ impl Switch {
     /// Whether a file is one that the script is meant to change.
     #[must_use]
     pub fn is_its_own(path: &str) -> bool {
-        path == paths::NETWORK_CONF || paths::BLACKLISTS.contains(&path)
+        path == paths::NETWORK_CONF
+            || paths::BLACKLISTS.contains(&path)
+            || paths::is_switch_link(path)
     }
 
     /// The command that sets this backend.

@@ -78,7 +78,9 @@ impl Step {
             Self::ForgetPif(p) => format!("make XAPI forget the PIF of {}", p.device),
             Self::IntroduceUnmanaged(p) => format!("introduce {} to XAPI as unmanaged", p.device),
             Self::File(f) => f.title(),
-            Self::BootUnit(u) => format!("have {} come up at every boot by {}", u.bond, u.unit),
+            Self::BootUnit(u) => {
+                format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
+            }
             Self::BringUp(b) => format!("bring up {}", b.bond),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
@@ -96,7 +98,7 @@ impl Step {
                 format!("make XAPI forget the unmanaged record of {}", p.device)
             }
             Self::File(f) => f.undo_title(),
-            Self::BootUnit(u) => format!("disable and remove {}", u.unit),
+            Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => format!("take {} down and its device away", b.bond),
             Self::Verify { .. } => "nothing to undo".into(),
         }

@@ -1,25 +1,20 @@
-//! The unit that brings the bond up at boot, where no `network` service does.
+//! The service that brings the bond up at boot, where no `network` service does.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{FileChange, Kept};
-use crate::host::{Cmd, Host, Program};
+use crate::host::{Cmd, Host};
 use crate::net::IfName;
-use crate::paths;
+use crate::service::Service;
 
-/// How long `systemctl` may take over a unit's links.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A systemd unit and its link.
+/// A service, its file and its link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootUnit {
     /// The bond that it brings up.
     pub bond: IfName,
-    /// Its name.
-    pub unit: String,
+    /// The service.
+    pub service: Service,
     /// Its file.
     pub file: FileChange,
     /// Whether it was enabled before.
@@ -28,50 +23,19 @@ pub struct BootUnit {
 
 impl BootUnit {
     pub(super) fn enable_commands(&self) -> Vec<Cmd> {
-        vec![reload(), self.systemctl("enable")]
-    }
-
-    fn systemctl(&self, verb: &str) -> Cmd {
-        Cmd::change(Program::Systemctl, &[verb, &self.unit], LIMIT)
-    }
-
-    fn is_enabled(&self, host: &Host) -> bool {
-        host.exists(&paths::unit_link(&self.bond))
+        self.service.enable()
     }
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
         self.file.perform(host)?;
-        for cmd in self.enable_commands() {
-            host.run(&cmd)?.check(&cmd)?;
-        }
-        ensure!(
-            self.is_enabled(host),
-            "`{}` reported success, and {} is not there",
-            self.systemctl("enable"),
-            paths::unit_link(&self.bond)
-        );
-        Ok(())
+        self.service.turn_on(host)
     }
 
     pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
-        if !self.was_enabled && self.is_enabled(host) {
-            let cmd = self.systemctl("disable");
-            let output = host.run(&cmd)?;
-            if self.is_enabled(host) {
-                output.check(&cmd)?;
-                anyhow::bail!(
-                    "`{cmd}` reported success, and {} is still there",
-                    paths::unit_link(&self.bond)
-                );
-            }
+        if !self.was_enabled {
+            self.service.turn_off(host)?;
         }
         self.file.undo(host, kept)?;
-        let cmd = reload();
-        host.run(&cmd)?.check(&cmd)?;
-        Ok(())
+        self.service.reload(host)
     }
-}
-
-fn reload() -> Cmd {
-    Cmd::change(Program::Systemctl, &["daemon-reload"], LIMIT)
 }

@@ -12,6 +12,7 @@ use crate::net::IfName;
 use crate::paths;
 use crate::preflight::Nic;
 use crate::render::is_ours;
+use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::{FileChange, is_shared};
 use crate::xe::Pif;
@@ -180,8 +181,9 @@ fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
         checks.push(ours(paths::modprobe_file(bond)));
     }
     if !inv.network_service {
-        checks.push(ours(paths::unit_file(bond)));
-        let link = paths::unit_link(bond);
+        let service = Service::of_bond(bond, inv.init);
+        checks.push(ours(service.file()));
+        let link = service.link();
         let there = *inv.file(&link) != Kind::Absent;
         checks.push(part(link, there));
     }

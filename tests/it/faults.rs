@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use xenbond::engine::{Engine, Observer, Signals};
 use xenbond::host::{Clock, Cmd, Effect, Host, Output, Runner, Status, Watch};
 use xenbond::inventory::Inventory;
+use xenbond::journal::Orders;
 use xenbond::model::state::{Backend, Flavour, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::{Ending, Outcome, StepState};
@@ -232,6 +233,14 @@ impl Runner for Liar {
         }
         self.model.run(cmd)
     }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        self.model.own_program()
+    }
+
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        self.model.detach(path, args, log)
+    }
 }
 
 struct Silent;
@@ -328,7 +337,13 @@ impl Stage {
     fn with<T>(&self, act: impl FnOnce(&Engine<'_>) -> T) -> T {
         let templates = Templates::load(None).unwrap();
         let signals = Signals::default();
-        act(&Engine { host: &self.host, templates: &templates, accepted: &[], signals: &signals })
+        act(&Engine {
+            host: &self.host,
+            templates: &templates,
+            accepted: &[],
+            orders: Orders::default(),
+            signals: &signals,
+        })
     }
 
     fn apply(&self) -> Result<Outcome> {
@@ -407,7 +422,7 @@ impl Stage {
     }
 }
 
-fn read_tree(folder: &Path, all: &mut BTreeMap<String, String>) {
+pub fn read_tree(folder: &Path, all: &mut BTreeMap<String, String>) {
     use std::os::unix::fs::PermissionsExt;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,6 +1,7 @@
 //! Tests of the whole program.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod by_itself;
 mod captured;
 mod e2e;
 mod faults;

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use xenbond::host::{Clock, Status};
 use xenbond::model::state::{Backend, Flavour, State};
@@ -44,7 +46,7 @@ fn run(args: &[OsString]) -> Result<u8> {
         ["create", root, flavour, backend, patch @ ..] => {
             create(Path::new(root), flavour, backend, patch.first().copied())?;
         }
-        ["reboot", root] => with(Path::new(root), Model::reboot)?,
+        ["reboot", root] => reboot(Path::new(root))?,
         ["state", root] => {
             let state = with(Path::new(root), |model| Ok(model.state()))?;
             println!("{}", serde_json::to_string_pretty(&state)?);
@@ -117,6 +119,31 @@ fn endless_ping(root: &Path, words: &[String]) -> Result<u8> {
     }
     println!("\n--- {target} ping statistics ---\n{sent} packets transmitted, {got} received");
     Ok(u8::from(got == 0))
+}
+
+/// Restarts a host: what runs of the program itself from its own disk dies, and what the boot
+/// starts of it runs in the background.
+fn reboot(root: &Path) -> Result<()> {
+    let bin = fs::canonicalize(root)?.join("var/lib/xenbond/bin");
+    for entry in fs::read_dir("/proc")? {
+        let process = entry?;
+        let runs = fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe.starts_with(&bin));
+        if runs && let Ok(pid) = process.file_name().to_string_lossy().parse() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    let runs = with(root, |model| {
+        model.reboot()?;
+        Ok(model.state().dom0.boot_runs)
+    })?;
+    for args in runs {
+        let mut run = Command::new(bin.join("xenbond"));
+        run.arg("--root").arg(root).args(args.split(' ')).process_group(0);
+        let log = File::create(root.join(".dom0/boot.log"))?;
+        run.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        run.spawn().context("starting what the boot starts")?;
+    }
+    Ok(())
 }
 
 fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {

@@ -7,6 +7,7 @@ mod faults;
 mod interrupted;
 mod json;
 mod late;
+mod reboots;
 mod root;
 mod saved;
 mod story;

@@ -116,6 +116,34 @@ impl Root {
         self.standin(&["reboot", self.path().to_str().unwrap()]);
     }
 
+    /// Waits until the host was told to reboot and the run that told it is over; reboots it.
+    pub fn reboot_when_told(&self) {
+        until("the order to reboot", || self.state()["dom0"]["reboot_requested"] == true);
+        let lock = || fs::File::open(self.at("var/lib/xenbond/lock")).unwrap();
+        until("the end of the run", || lock().try_lock().is_ok());
+        self.reboot();
+    }
+
+    /// Kills the guard of a confirmation, as the kernel does when memory is short.
+    pub fn kill_guard(&self) {
+        let bin = fs::canonicalize(self.at("var/lib/xenbond/bin")).unwrap();
+        let mut killed = 0;
+        for entry in fs::read_dir("/proc").unwrap().map(Result::unwrap) {
+            let exe = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            if exe.starts_with(&bin) {
+                let pid = entry.file_name().to_str().unwrap().parse().unwrap();
+                kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+                until("the guard's end", || {
+                    !entry.path().exists()
+                        || fs::read_to_string(entry.path().join("stat"))
+                            .is_ok_and(|stat| stat.contains(") Z "))
+                });
+                killed += 1;
+            }
+        }
+        assert_eq!(killed, 1, "guards that run");
+    }
+
     /// The model's state.
     pub fn state(&self) -> Value {
         serde_json::from_str(&self.standin(&["state", self.path().to_str().unwrap()])).unwrap()
@@ -224,6 +252,17 @@ impl Root {
     /// The folder of the transaction that is current.
     pub fn transaction(&self) -> PathBuf {
         fs::canonicalize(self.at("var/lib/xenbond/current")).unwrap()
+    }
+
+    /// Undoes the transaction without the program; tells what was said.
+    pub fn undo_sh(&self) -> String {
+        let script = self.transaction().join("undo.sh");
+        let output = Command::new("sh").arg(script).env("XENBOND_ROOT", self.path()).output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
     }
 
     /// What lies in our own folder.

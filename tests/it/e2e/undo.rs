@@ -1,7 +1,5 @@
 //! `undo.sh`: the rollback without the program.
 
-use std::process::Command;
-
 use super::root::Root;
 
 fn undone_by_the_script(flavour: &str, backend: &str) {
@@ -19,12 +17,7 @@ fn undone_by_the_script(flavour: &str, backend: &str) {
         root.exits(0, &["resume"]);
     }
     for _ in 0..2 {
-        let script = root.transaction().join("undo.sh");
-        let output =
-            Command::new("sh").arg(script).env("XENBOND_ROOT", root.path()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{said}");
+        let said = root.undo_sh();
         if backend != "bridge" {
             root.reboot();
         }

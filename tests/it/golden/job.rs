@@ -15,6 +15,7 @@ use serde_json::Value;
 use xenbond::cli::{Cli, Command};
 use xenbond::engine::{self, Engine};
 use xenbond::host::{Clock, Host};
+use xenbond::journal::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::{Ending, Exit, Outcome};
 use xenbond::preflight::{self, barring};
@@ -146,6 +147,7 @@ impl Job<'_> {
             host: &self.host,
             templates: &self.templates,
             accepted: self.accepted,
+            orders: Orders::default(),
             signals: &signals,
         };
         act(&engine, &mut Scribe(&self.witness))

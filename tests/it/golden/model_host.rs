@@ -157,6 +157,14 @@ impl Runner for Witness {
         self.happen(&self.after, cmd)?;
         Ok(output)
     }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        self.model.own_program()
+    }
+
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        self.model.detach(path, args, log)
+    }
 }
 
 /// Hears the engine, and agrees.

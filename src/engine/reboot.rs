@@ -1,0 +1,209 @@
+//! Through a reboot: the service that goes on afterwards, the reboot itself, and whether the host
+//! that came up is still the one that is managed from outside.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, Observer, look_for, waiting};
+use crate::facts;
+use crate::host::{Cmd, Kind, Program, join};
+use crate::inventory::{self, BRIDGE, Inventory};
+use crate::journal::{Event, Orders, Transaction};
+use crate::outcome::Outcome;
+use crate::paths;
+use crate::preflight::{self, Severity};
+use crate::render;
+use crate::service::Service;
+use crate::step::Step;
+
+/// How long `shutdown` may take to say that it will.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+
+/// How long the management interface may take after a boot until it is as it was: a switch port
+/// with spanning tree forwards nothing for thirty seconds.
+const MANAGEMENT: Duration = Duration::from_secs(90);
+
+/// How the host is reached for its management: recorded before a reboot, required after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Management {
+    /// The bridge.
+    pub bridge: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// The default gateway, when it answered a ping; what never answered proves nothing.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Where the program keeps itself while a transaction is open.
+pub(super) fn own_copy() -> String {
+    join(paths::BIN, "xenbond")
+}
+
+impl Engine<'_> {
+    /// What is to be the same after a reboot.
+    pub(super) fn management(&self, inv: &Inventory) -> Option<Management> {
+        let bridge = inv.management_bridge()?.to_string();
+        let gateway = inv.kernel.routes.iter().find(|r| r.to.prefix == 0).and_then(|r| r.gateway);
+        Some(Management {
+            addresses: addresses(inv, &bridge),
+            gateway: gateway.filter(|ip| self.answers(*ip)),
+            bridge,
+        })
+    }
+
+    fn answers(&self, ip: Ipv4Addr) -> bool {
+        let ip = ip.to_string();
+        let args = ["-n", "-q", "-c", "1", "-W", "1", &ip];
+        let cmd = Cmd::read(Program::Ping, &args, Duration::from_secs(10));
+        self.host.run(&cmd).is_ok_and(|output| output.success())
+    }
+
+    /// Notes what was ordered beyond what is known, and keeps what it takes to go on by itself.
+    pub(super) fn order(&self, tx: &mut Transaction, orders: Orders) -> Result<()> {
+        if orders == Orders::default() {
+            return Ok(());
+        }
+        self.record(tx, Event::Ordered(orders))?;
+        self.arm().context("arranging that the next boot goes on with it")
+    }
+
+    /// Has the next boot go on with what is under way.
+    fn arm(&self) -> Result<()> {
+        let service = Service::of_resume(inventory::init(self.host));
+        self.host.make_dir(paths::BIN, 0o700)?;
+        if !self.host.exists(&own_copy()) {
+            self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
+        }
+        let file = render::resume_service(&service, &own_copy(), self.templates)?;
+        self.host.put(&service.file(), &file)?;
+        service.turn_on(self.host)
+    }
+
+    /// Takes away what [`Engine::arm`] left, if it did.
+    pub(super) fn disarm(&self) -> Result<()> {
+        let service = Service::of_resume(inventory::init(self.host));
+        if self.host.exists(&service.file()) || service.is_enabled(self.host) {
+            service.turn_off(self.host)?;
+            self.host.put(&service.file(), &Kind::Absent)?;
+            service.reload(self.host)?;
+        }
+        if self.host.exists(paths::BIN) {
+            self.host.remove_tree(paths::BIN)?;
+        }
+        Ok(())
+    }
+
+    /// Reboots where that was ordered, and says what is to come.
+    pub(super) fn reboot(&self, tx: &Transaction) -> Outcome {
+        let mut outcome = waiting(tx);
+        if tx.orders().reboot {
+            let cmd = Cmd::change(Program::Shutdown, &["-r", "now"], SHUTDOWN);
+            match self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
+                Ok(_) => {
+                    outcome.hint = Some(
+                        "the host reboots now and goes on by itself; afterwards: xenbond status"
+                            .into(),
+                    );
+                }
+                Err(error) => outcome.notes.push(format!("{error:#}")),
+            }
+        }
+        outcome
+    }
+
+    /// Whether the plan may go on after its reboot.
+    pub(super) fn after_reboot(
+        &self,
+        tx: &mut Transaction,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let plan = tx.header.plan.clone();
+        let inv = look_for(self.host, &plan.spec)?;
+        if let Some(error) = &inv.xapi_error {
+            bail!("after the reboot: XAPI could not be asked: {error}");
+        }
+        let running = inv.running_backend().unwrap_or_else(|| "unknown".into());
+        ensure!(
+            running == BRIDGE,
+            "after the reboot the running backend is {running}, and not {BRIDGE}: {}",
+            match inv.network_conf.as_deref() {
+                Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
+                other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
+            }
+        );
+        let management: Vec<String> = facts::differences(&tx.header.before, &plan.facts(&inv))
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(facts::MANAGEMENT_BRIDGE))
+            .map(|(_, text)| text)
+            .collect();
+        ensure!(
+            management.is_empty(),
+            "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            management.join("; ")
+        );
+        if let Some(was) = &tx.header.management {
+            self.await_management(was, inv, &plan.spec)?;
+        }
+        let findings = preflight::check(&plan.spec, &look_for(self.host, &plan.spec)?);
+        for finding in &findings {
+            match finding.severity {
+                Severity::Error => {
+                    bail!("after the reboot: {} ({})", finding.message, finding.code)
+                }
+                Severity::Warning => {
+                    observer.note(&format!("warning: {} ({})", finding.message, finding.code))
+                }
+                Severity::Note => {}
+            }
+        }
+        let reboot = plan.steps.iter().position(|step| matches!(step, Step::Reboot { .. }));
+        if let Some(at) = reboot {
+            self.record(tx, Event::Done { step: at + 1 })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the host can be reached as it could before.
+    fn await_management(
+        &self,
+        was: &Management,
+        mut inv: Inventory,
+        spec: &crate::spec::Spec,
+    ) -> Result<()> {
+        let start = self.host.clock().elapsed();
+        loop {
+            let now = addresses(&inv, &was.bridge);
+            // A lease may be another one after a boot.
+            let same = if is_leased(&inv) { !now.is_empty() } else { now == was.addresses };
+            let missing = if !same && !was.addresses.is_empty() {
+                let now = if now.is_empty() { "none".into() } else { now.join(", ") };
+                format!("{} had the address {} and has {now}", was.bridge, was.addresses.join(", "))
+            } else if let Some(ip) = was.gateway.filter(|ip| !self.answers(*ip)) {
+                format!(
+                    "the gateway {ip} of the management network answered before and does not now"
+                )
+            } else {
+                return Ok(());
+            };
+            if self.host.clock().elapsed().saturating_sub(start) >= MANAGEMENT {
+                bail!("after the reboot: {missing}, for {} s", MANAGEMENT.as_secs());
+            }
+            self.host.clock().pause(Duration::from_secs(1));
+            inv = look_for(self.host, spec)?;
+        }
+    }
+}
+
+fn addresses(inv: &Inventory, bridge: &str) -> Vec<String> {
+    let on_it = inv.kernel.addresses.iter().filter(|a| a.device == bridge);
+    on_it.map(|a| a.net.to_string()).collect()
+}
+
+/// Whether the address of the management interface is from DHCP.
+fn is_leased(inv: &Inventory) -> bool {
+    let pifs = inv.xapi.iter().flat_map(|x| &x.pifs);
+    pifs.into_iter().any(|pif| pif.management && pif.ip_mode() == "dhcp")
+}

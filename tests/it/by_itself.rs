@@ -1,0 +1,443 @@
+//! What goes on by itself, on the model with its own time: boots that run what they find enabled,
+//! the dead man's switch, and the power that goes anywhere between. Nobody types a second command.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use xenbond::engine::{Engine, Observer, Signals};
+use xenbond::host::{Clock, Effect, Host, Runner, Watch};
+use xenbond::inventory::Inventory;
+use xenbond::journal::{Orders, Phase, Transaction};
+use xenbond::model::state::{Backend, Flavour, State, Xapi};
+use xenbond::model::{Model, builtin};
+use xenbond::outcome::{Ending, Exit, Outcome, StepState};
+use xenbond::plan::Plan;
+use xenbond::preflight::Finding;
+use xenbond::render::Templates;
+use xenbond::spec::{Raw, Request};
+
+const SPEC: &str = "[bond]\nname=bond51\nnics=eth2,eth3\naddress=172.16.51.11/24\n";
+
+const REBOOT: Orders = Orders { reboot: true, confirm_within: None };
+const CONFIRM: Orders = Orders { reboot: true, confirm_within: Some(600) };
+
+/// Cuts the power before the effect of a number.
+#[derive(Default)]
+struct Power {
+    count: AtomicUsize,
+    cut_at: Mutex<Option<usize>>,
+    off: AtomicBool,
+}
+
+impl Watch for Power {
+    fn before(&self, _: &Effect<'_>) -> Result<()> {
+        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        if *self.cut_at.lock().unwrap() == Some(number) {
+            self.off.store(true, Ordering::SeqCst);
+        }
+        if self.off.load(Ordering::SeqCst) {
+            bail!("the power is off");
+        }
+        Ok(())
+    }
+
+    fn after(&self, _: &Effect<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Observer for Notes {
+    fn begins(&mut self, _: usize, _: usize, _: &str) {}
+    fn ended(&mut self, _: StepState, _: Duration) {}
+    fn note(&mut self, text: &str) {
+        self.0.push(text.to_string());
+    }
+    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
+        true
+    }
+}
+
+/// A host, and its life.
+struct Dom0 {
+    model: Arc<Model>,
+    host: Host,
+    power: Arc<Power>,
+    start: BTreeMap<String, String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Dom0 {
+    fn new(flavour: Flavour, backend: Backend) -> Self {
+        let folder = xenbond::model::scratch().unwrap();
+        let mut state: State = builtin::pool(flavour, backend);
+        for vm in state.pool.vms.values_mut() {
+            vm.resident_on = Some("xen02".into());
+        }
+        let model = Arc::new(Model::create(folder.path(), state).unwrap());
+        let power = Arc::new(Power::default());
+        let host = Host::new(
+            folder.path(),
+            Arc::clone(&model) as Arc<dyn Runner>,
+            Arc::clone(&model) as Arc<dyn Clock>,
+        )
+        .watched(Arc::clone(&power) as Arc<dyn Watch>);
+        let mut dom0 = Self { model, host, power, start: BTreeMap::new(), _folder: folder };
+        dom0.start = dom0.snapshot();
+        dom0
+    }
+
+    fn with<T>(&self, orders: Orders, act: impl FnOnce(&Engine<'_>) -> T) -> T {
+        let templates = Templates::load(None).unwrap();
+        let signals = Signals::default();
+        act(&Engine {
+            host: &self.host,
+            templates: &templates,
+            accepted: &[],
+            orders,
+            signals: &signals,
+        })
+    }
+
+    fn apply(&self, orders: Orders) -> Result<Outcome> {
+        let mut raw = Raw::default();
+        raw.file("spec", SPEC).unwrap();
+        let request: Request = raw.finish().unwrap();
+        self.with(orders, |e| e.apply(&request, |_| Ok(()), &mut Notes::default()))
+    }
+
+    fn rollback(&self, orders: Orders) -> Result<Outcome> {
+        self.with(orders, |e| e.rollback(|_| true, &mut Notes::default()))
+    }
+
+    fn confirm(&self) -> Outcome {
+        self.with(Orders::default(), |e| e.confirm(&mut Notes::default())).unwrap()
+    }
+
+    /// The guard's own process comes to its turn.
+    fn guard(&self) -> Outcome {
+        assert!(self.model.kill_guard(), "no guard was started");
+        self.with(Orders::default(), |e| e.guard(&mut Notes::default())).unwrap()
+    }
+
+    fn wants_boot(&self) -> bool {
+        self.power.off.load(Ordering::SeqCst) || self.model.state().dom0.reboot_requested
+    }
+
+    /// One boot, with what it starts.
+    fn boot(&self) -> Option<Result<Outcome>> {
+        self.power.off.store(false, Ordering::SeqCst);
+        *self.power.cut_at.lock().unwrap() = None;
+        self.model.reboot().unwrap();
+        let mut last = None;
+        for run in self.model.state().dom0.boot_runs {
+            assert_eq!(run, "resume");
+            last = Some(self.with(Orders::default(), |e| e.resume(&mut Notes::default())));
+        }
+        last
+    }
+
+    /// Boots as often as it is told to.
+    fn live(&self, first: Result<Outcome>) -> Result<Outcome> {
+        let mut last = first;
+        for _ in 0..5 {
+            if !self.wants_boot() {
+                break;
+            }
+            last = self.boot().unwrap_or_else(|| bail!("the boot started nothing"));
+        }
+        last
+    }
+
+    fn snapshot(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        super::faults::read_tree(&self.model.root().join("etc"), &mut all);
+        let state = self.model.state();
+        for (key, pif) in &state.pool.pifs {
+            let mut value = serde_json::to_value(pif).unwrap();
+            value.as_object_mut().unwrap().remove("uuid");
+            all.insert(format!("PIF {key}"), value.to_string());
+        }
+        all.insert("running".into(), state.dom0.running.word().into());
+        all.insert("bonds".into(), format!("{:?}", state.dom0.bonds.keys()));
+        for nic in ["eth2", "eth3"] {
+            all.insert(nic.into(), format!("{:?}", state.dom0.nics[nic].master));
+        }
+        all
+    }
+
+    fn assert_as_it_was(&self, when: &str) {
+        let differences = xenbond::facts::differences(&self.start, &self.snapshot());
+        assert!(differences.is_empty(), "{when}: {differences:#?}");
+        let mut left: Vec<_> = std::fs::read_dir(self.model.root().join("var/lib/xenbond"))
+            .map(|all| all.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
+            .unwrap_or_default();
+        left.sort();
+        assert!(left.is_empty() || left == ["history", "lock"], "{when}: {left:?}");
+    }
+
+    fn stands(&self) -> bool {
+        let dom0 = self.model.state().dom0;
+        dom0.bonds.get("bond51").is_some_and(|bond| bond.slaves.len() == 2)
+            && dom0.addresses.contains_key("bond51")
+    }
+
+    fn assert_stands(&self, when: &str) {
+        assert!(self.stands(), "{when}");
+        assert!(!self.host.exists("/var/lib/xenbond/bin"), "{when}: still armed");
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        Transaction::open(&self.host).unwrap().map(|tx| tx.phase())
+    }
+}
+
+fn end(outcome: &Result<Outcome>) -> (Ending, Exit) {
+    let outcome = outcome.as_ref().unwrap_or_else(|error| panic!("{error:#}"));
+    (outcome.ending, outcome.exit)
+}
+
+const FLAVOURS: [Flavour; 2] = [Flavour::El7, Flavour::El5];
+
+#[test]
+fn one_command_does_the_whole_job_and_one_takes_it_back() {
+    for flavour in FLAVOURS {
+        let dom0 = Dom0::new(flavour, Backend::Openvswitch);
+        let boots = dom0.model.state().dom0.boot;
+        let done = dom0.live(dom0.apply(REBOOT));
+        assert_eq!(end(&done), (Ending::Done, Exit::AsAsked), "{done:?}");
+        dom0.assert_stands("applied");
+        assert_eq!(dom0.model.state().dom0.boot, boots + 1, "boots");
+        let back = dom0.live(dom0.rollback(REBOOT));
+        assert_eq!(end(&back), (Ending::RolledBack, Exit::AsAsked), "{back:?}");
+        dom0.assert_as_it_was("rolled back");
+        assert_eq!(dom0.model.state().dom0.boot, boots + 2, "boots");
+    }
+}
+
+#[test]
+fn a_reboot_that_was_not_ordered_at_first_can_be_ordered_later() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Openvswitch);
+    let waits = dom0.apply(Orders::default());
+    assert_eq!(end(&waits), (Ending::WaitingForReboot, Exit::Waiting));
+    assert!(!dom0.wants_boot() && !dom0.host.exists("/var/lib/xenbond/bin"));
+    let done = dom0.live(dom0.apply(REBOOT));
+    assert_eq!(end(&done), (Ending::Done, Exit::AsAsked), "{done:?}");
+    dom0.assert_stands("applied");
+}
+
+/// What is wrong with the host after its reboot, and what the reason must name.
+type Trouble = (&'static str, fn(&Dom0), &'static str);
+
+#[test]
+fn a_host_that_comes_up_wrong_takes_itself_back() {
+    let troubles: [Trouble; 4] = [
+        (
+            "gateway dead",
+            |d| d.model.change(|s| assert!(s.dom0.wire.reachable.remove("10.20.0.1"))),
+            "gateway 10.20.0.1",
+        ),
+        (
+            "bridge blacklisted",
+            |d| {
+                let file = d.model.root().join("etc/modprobe.d/local.conf");
+                std::fs::write(file, "install bridge /bin/true\n").unwrap();
+            },
+            "blacklist",
+        ),
+        (
+            "network.conf set back",
+            |d| {
+                std::fs::write(d.model.root().join("etc/xensource/network.conf"), "openvswitch\n")
+                    .unwrap()
+            },
+            "running backend is openvswitch",
+        ),
+        (
+            "management address lost",
+            |d| {
+                d.model
+                    .change(|s| s.pool.pifs.get_mut("xen01/eth0").unwrap().ip = "10.20.0.77".into())
+            },
+            "10.20.0.11",
+        ),
+    ];
+    for flavour in FLAVOURS {
+        for (name, trouble, named) in troubles {
+            let dom0 = Dom0::new(flavour, Backend::Openvswitch);
+            let first = dom0.apply(REBOOT);
+            assert_eq!(end(&first), (Ending::WaitingForReboot, Exit::Waiting), "{name}");
+            let before = dom0.model.state();
+            trouble(&dom0);
+            let last = dom0.live(first);
+            // What is wrong is not xenbond's: it is mended before the comparison.
+            let _ = std::fs::remove_file(dom0.model.root().join("etc/modprobe.d/local.conf"));
+            dom0.model.change(|s| {
+                s.dom0.wire = before.dom0.wire.clone();
+                s.pool.pifs.get_mut("xen01/eth0").unwrap().ip =
+                    before.pool.pifs["xen01/eth0"].ip.clone();
+            });
+            assert_eq!(end(&last), (Ending::RolledBack, Exit::RolledBack), "{name}: {last:?}");
+            let why = last.unwrap().error.unwrap();
+            assert!(why.contains(named), "{name}: {why}");
+            dom0.assert_as_it_was(name);
+        }
+    }
+}
+
+#[test]
+fn a_host_whose_xapi_never_answers_takes_itself_back_as_far_as_it_can() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Openvswitch);
+    let first = dom0.apply(REBOOT);
+    dom0.model.change(|s| s.dom0.xapi_start = 1_000_000_000);
+    assert_eq!(end(&first), (Ending::WaitingForReboot, Exit::Waiting));
+    let last = dom0.boot().unwrap();
+    assert_eq!(end(&last).1, Exit::Incomplete, "{last:?}");
+    let word =
+        std::fs::read_to_string(dom0.model.root().join("etc/xensource/network.conf")).unwrap();
+    assert_eq!(word, "openvswitch\n", "the next boot is the old one");
+    // Still armed: the next boot finishes it.
+    dom0.model.change(|s| (s.dom0.xapi_start, s.dom0.xapi) = (1000, Xapi::Down));
+    let last = dom0.boot().unwrap();
+    assert_eq!(end(&last), (Ending::RolledBack, Exit::RolledBack), "{last:?}");
+    dom0.assert_as_it_was("after the next boot");
+}
+
+#[test]
+fn what_is_confirmed_in_time_stays_and_what_is_not_goes_with_its_reboot() {
+    for flavour in FLAVOURS {
+        let dom0 = Dom0::new(flavour, Backend::Openvswitch);
+        let applied = dom0.live(dom0.apply(CONFIRM));
+        assert_eq!(end(&applied), (Ending::WaitingForConfirmation, Exit::Waiting), "{applied:?}");
+        dom0.model.pause(Duration::from_secs(500));
+        let kept = dom0.confirm();
+        assert_eq!((kept.ending, kept.exit), (Ending::Done, Exit::AsAsked), "{kept:?}");
+        assert_eq!(dom0.guard().ending, Ending::NothingToDo);
+        dom0.assert_stands("confirmed");
+
+        let dom0 = Dom0::new(flavour, Backend::Openvswitch);
+        let applied = dom0.live(dom0.apply(CONFIRM));
+        assert_eq!(end(&applied), (Ending::WaitingForConfirmation, Exit::Waiting), "{applied:?}");
+        let guarded = dom0.guard();
+        assert_eq!(guarded.ending, Ending::WaitingForReboot, "{guarded:?}");
+        let late = dom0.confirm();
+        assert_eq!(late.ending, Ending::Refused, "{late:?}");
+        let back = dom0.live(Ok(guarded));
+        assert_eq!(end(&back), (Ending::RolledBack, Exit::RolledBack), "{back:?}");
+        assert!(back.unwrap().error.unwrap().contains("nobody confirmed it within 10m"));
+        dom0.assert_as_it_was("not confirmed");
+        let late = dom0.confirm();
+        assert!(late.error.unwrap().contains("nobody confirmed it"), "{flavour:?}");
+        let told = dom0.model.state().dom0.transcript;
+        let walls = told.iter().filter(|ran| ran.command.starts_with("wall ")).count();
+        assert_eq!(walls, 3, "a minute before, when it begins, and how it ended: {told:?}");
+    }
+}
+
+#[test]
+fn the_time_to_confirm_outlives_a_reboot_and_a_clock_that_jumps() {
+    let left = |dom0: &Dom0| {
+        let tx = Transaction::open(&dom0.host).unwrap().unwrap();
+        tx.time_left(&dom0.host).unwrap().as_secs()
+    };
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    let applied = dom0.apply(CONFIRM);
+    assert_eq!(end(&applied), (Ending::WaitingForConfirmation, Exit::Waiting), "{applied:?}");
+    dom0.model.pause(Duration::from_secs(100));
+    assert_eq!(left(&dom0), 500);
+    // The wall clock counts for nothing within one boot.
+    dom0.model.change(|s| s.dom0.wall_offset = -1_000_000_000);
+    assert_eq!(left(&dom0), 500);
+    dom0.model.change(|s| s.dom0.wall_offset = 1_000_000_000);
+    assert_eq!(left(&dom0), 500);
+    // Set back before a boot it still gives no more than the boot's own clock leaves.
+    dom0.model.change(|s| s.dom0.wall_offset = -1_000_000_000);
+    let again = dom0.boot().unwrap();
+    assert_eq!(end(&again), (Ending::WaitingForConfirmation, Exit::Waiting), "{again:?}");
+    dom0.model.pause(Duration::from_secs(300));
+    assert!(left(&dom0) <= 310, "{}", left(&dom0));
+    // Set right, the wall clock knows of the boot too: 100 s, the boot's 90 s and 300 s.
+    dom0.model.change(|s| s.dom0.wall_offset = 0);
+    assert!(left(&dom0) <= 110, "{}", left(&dom0));
+    assert_eq!(dom0.guard().ending, Ending::RolledBack);
+    dom0.assert_as_it_was("not confirmed");
+}
+
+#[test]
+fn a_guard_that_is_gone_is_started_again() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    dom0.apply(CONFIRM).unwrap();
+    assert!(dom0.model.kill_guard());
+    let mut notes = Notes::default();
+    let seen = dom0.with(Orders::default(), |e| e.resume(&mut notes)).unwrap();
+    assert_eq!(seen.ending, Ending::WaitingForConfirmation);
+    assert!(notes.0.iter().any(|n| n.contains("was gone")), "{:?}", notes.0);
+    assert_eq!(dom0.guard().ending, Ending::RolledBack);
+    dom0.assert_as_it_was("not confirmed");
+}
+
+/// Cuts the power before every `stride`-th effect of a story that nobody attends.
+fn cut_everywhere(flavour: Flavour, orders: Orders, stride: usize) -> (usize, usize, usize) {
+    let story = |dom0: &Dom0| {
+        let mut last = dom0.live(dom0.apply(orders));
+        if dom0.phase() == Some(Phase::WaitingForConfirmation) {
+            dom0.model.kill_guard();
+            last = dom0.live(dom0.with(Orders::default(), |e| e.guard(&mut Notes::default())));
+            // A guard that was cut off is watched for by the boot, which starts another.
+            if dom0.phase() == Some(Phase::WaitingForConfirmation) {
+                last = dom0.live(Ok(dom0.guard()));
+            }
+        } else if dom0.phase() == Some(Phase::Done) {
+            last = dom0.live(dom0.rollback(orders));
+        }
+        last
+    };
+    let whole = Dom0::new(flavour, Backend::Openvswitch);
+    story(&whole).unwrap();
+    whole.assert_as_it_was("undisturbed");
+    let effects = whole.power.count.load(Ordering::SeqCst);
+    let (mut cuts, mut attended) = (0, 0);
+    for at in (1..=effects).step_by(stride) {
+        let dom0 = Dom0::new(flavour, Backend::Openvswitch);
+        *dom0.power.cut_at.lock().unwrap() = Some(at);
+        let last = story(&dom0);
+        cuts += 1;
+        // Where the power goes before anything is armed, or after all is done, nothing goes on.
+        let open = dom0.phase().filter(|phase| *phase != Phase::Done);
+        if open.is_some() {
+            attended += 1;
+            assert!(
+                !dom0.host.exists("/etc/systemd/system/xenbond-resume.service") || at < 40,
+                "at {at}: armed, and not over: {open:?} {last:?}"
+            );
+            dom0.live(dom0.with(REBOOT, |e| e.rollback(|_| true, &mut Notes::default()))).unwrap();
+            dom0.assert_as_it_was(&format!("cut at {at}, rolled back"));
+            continue;
+        }
+        if dom0.phase() == Some(Phase::Done) {
+            dom0.assert_stands(&format!("cut at {at}"));
+        } else {
+            dom0.assert_as_it_was(&format!("cut at {at}: {last:?}"));
+        }
+    }
+    (effects, cuts, attended)
+}
+
+#[test]
+fn wherever_the_power_goes_an_unattended_host_comes_to_one_of_its_two_ends() {
+    let all = std::env::var("XENBOND_FAULTS").is_ok_and(|word| word == "all");
+    for (flavour, orders, stride) in
+        [(Flavour::El7, CONFIRM, 67), (Flavour::El5, REBOOT, 71), (Flavour::El7, REBOOT, 73)]
+    {
+        let (effects, cuts, attended) =
+            cut_everywhere(flavour, orders, if all { 1 } else { stride });
+        println!(
+            "{flavour:?}, {orders:?}: {effects} effects, {cuts} cuts, {attended} needed a person"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! Through the reboot by itself: `apply --reboot`, `rollback --reboot`, and what a boot finds.
+
+use std::fs;
+
+use super::root::{Root, Snapshot, until, with_spec};
+
+/// What is enabled while a transaction is open, by flavour.
+const SERVICE: [(&str, &str, &str); 2] = [
+    (
+        "el7",
+        "etc/systemd/system/xenbond-resume.service",
+        "etc/systemd/system/multi-user.target.wants/xenbond-resume.service",
+    ),
+    ("el5", "etc/rc.d/init.d/xenbond-resume", "etc/rc.d/rc3.d/S99xenbond-resume"),
+];
+
+fn is_there(path: &std::path::Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Nothing of what goes on by itself is left.
+fn assert_disarmed(root: &Root) {
+    until("the last act", || !is_there(&root.at("var/lib/xenbond/bin")));
+    for (_, file, link) in SERVICE {
+        assert!(!is_there(&root.at(file)) && !is_there(&root.at(link)), "{file}");
+    }
+}
+
+fn as_it_was(root: &Root, start: &Snapshot) {
+    assert_disarmed(root);
+    until("the transaction's end", || !is_there(&root.at("var/lib/xenbond/current")));
+    start.assert_same(root, "after the rollback");
+    assert_eq!(root.own_files(), ["history", "lock"]);
+}
+
+fn log(root: &Root) -> String {
+    fs::read_to_string(root.at(".dom0/boot.log")).unwrap_or_default()
+}
+
+/// Waits until the run that the boot started is over, and tells what it said.
+fn after_boot(root: &Root) -> String {
+    let ends =
+        ["Done", "Rolled back", "rolled back:", "Waiting", "waiting for", "incomplete", "Nothing"];
+    until("the end of what the boot started", || {
+        log(root).lines().last().is_some_and(|l| ends.iter().any(|end| l.contains(end)))
+    });
+    let lock = || fs::File::open(root.at("var/lib/xenbond/lock")).unwrap();
+    until("its lock to be free", || lock().try_lock().is_ok());
+    log(root)
+}
+
+#[test]
+fn one_command_takes_a_host_all_the_way_and_one_takes_it_back() {
+    for (flavour, file, link) in SERVICE {
+        let root = Root::new(flavour, "openvswitch");
+        let start = root.snapshot();
+        let told = root.exits(6, &with_spec(&["apply", "--yes", "--reboot"]));
+        assert!(told.err.contains("reboots by itself"), "{told:?}");
+        assert!(root.changing().contains(&"shutdown -r now".to_string()), "{:?}", root.changing());
+        assert!(is_there(&root.at(file)) && is_there(&root.at(link)), "{file}");
+        root.reboot_when_told();
+        let said = after_boot(&root);
+        assert!(said.contains("Done: the host is as asked"), "{said}");
+        assert_disarmed(&root);
+        root.exits(0, &["verify"]);
+        let again = root.exits(0, &with_spec(&["apply", "--yes", "--reboot"]));
+        assert!(again.out.contains("Nothing to do"), "{again:?}");
+
+        root.exits(6, &["rollback", "--yes", "--reboot"]);
+        root.reboot_when_told();
+        let said = after_boot(&root);
+        assert!(said.contains("Rolled back"), "{said}");
+        as_it_was(&root, &start);
+    }
+}
+
+/// Applied with a time to confirm it, on a host that needs no reboot.
+fn awaiting(within: &str) -> (Root, Snapshot) {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    let applied = root.exits(6, &with_spec(&["apply", "--yes", "--confirm-within", within]));
+    assert!(applied.out.contains("waiting for a confirmation"), "{applied:?}");
+    assert!(applied.err.contains("xenbond confirm"), "{applied:?}");
+    (root, start)
+}
+
+#[test]
+fn what_is_confirmed_stays() {
+    let (root, _) = awaiting("10m");
+    // Asking again neither shortens the time nor changes anything.
+    let again = root.json(6, &with_spec(&["apply", "--yes"]));
+    assert_eq!(again["result"], "waiting-for-confirmation", "{again}");
+    let refused = root.exits(1, &with_spec(&["apply", "--yes", "--mtu", "9000"]));
+    assert!(refused.err.contains("waiting for a confirmation"), "{refused:?}");
+    let confirmed = root.json(0, &["confirm"]);
+    assert_eq!(confirmed["result"], "done", "{confirmed}");
+    assert_disarmed(&root);
+    root.exits(0, &["verify"]);
+    let again = root.exits(0, &["confirm"]);
+    assert!(again.out.contains("Nothing to do"), "{again:?}");
+}
+
+#[test]
+fn what_nobody_confirms_is_rolled_back_and_everybody_is_told() {
+    let (root, start) = awaiting("2s");
+    as_it_was(&root, &start);
+    let told: Vec<String> = root.transcript().into_iter().map(|(command, _)| command).collect();
+    for word in ["wall xenbond: bond51 is being rolled back", "logger -t xenbond"] {
+        assert!(told.iter().any(|command| command.starts_with(word)), "{word}: {told:?}");
+    }
+    let late = root.exits(1, &["confirm"]);
+    assert!(late.err.contains("nobody confirmed it within 2s"), "{late:?}");
+}
+
+#[test]
+fn a_guard_that_was_killed_is_started_again_by_the_next_run_and_by_the_boot() {
+    let (root, start) = awaiting("20s");
+    root.kill_guard();
+    let status = root.exits(5, &["status"]);
+    assert!(status.err.contains("was gone and was started again"), "{status:?}");
+    assert!(status.out.contains("unless it is confirmed"), "{status:?}");
+    let left = root.json(5, &["status"])["transaction"]["seconds_left"].as_u64();
+    assert!(left.is_some_and(|left| left <= 20), "{left:?}");
+    root.kill_guard();
+    let resumed = root.exits(6, &["resume"]);
+    assert!(resumed.err.contains("was gone and was started again"), "{resumed:?}");
+    root.reboot();
+    until("the boot's run", || log(&root).contains("waiting for a confirmation"));
+    root.exits(6, &["resume"]);
+    as_it_was(&root, &start);
+}
+
+#[test]
+fn a_rollback_that_is_asked_for_needs_no_guard() {
+    let (root, start) = awaiting("10m");
+    root.exits(0, &["rollback", "--yes"]);
+    as_it_was(&root, &start);
+}
+
+#[test]
+fn times_that_are_none_are_refused() {
+    let root = Root::new("el7", "bridge");
+    for time in ["", "0s", "10", "tomorrow", "8days", "1500ms"] {
+        let refused = root.exits(2, &with_spec(&["apply", "--yes", "--confirm-within", time]));
+        assert!(refused.err.contains("--confirm-within"), "{time}: {refused:?}");
+    }
+    assert!(root.changing().is_empty());
+}
+
+#[test]
+fn undo_sh_takes_away_what_would_go_on_by_itself() {
+    for (flavour, file, link) in SERVICE {
+        let root = Root::new(flavour, "openvswitch");
+        let start = root.snapshot();
+        root.exits(6, &with_spec(&["apply", "--yes", "--reboot"]));
+        root.undo_sh();
+        assert!(!is_there(&root.at(file)) && !is_there(&root.at(link)), "{file}");
+        assert!(!is_there(&root.at("var/lib/xenbond/bin")));
+        start.assert_same(&root, "after undo.sh");
+    }
+}
