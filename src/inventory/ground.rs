@@ -70,6 +70,9 @@ pub struct Ground {
     pub bonding_opts: Option<bool>,
     /// The device that the boot scripts give the default route.
     pub gateway_device: Option<String>,
+    /// The gateway that the boot scripts try on every interface whose subnet has it.
+    #[serde(default)]
+    pub gateway: Option<Ipv4Addr>,
     /// Where a change writes.
     pub places: Vec<Place>,
     /// Another run that is changing the host now, in its own words.
@@ -95,6 +98,7 @@ impl Ground {
     pub fn read(host: &Host) -> Result<Self> {
         let text = |path: &str| -> Result<String> { Ok(host.read_text(path)?.unwrap_or_default()) };
         let mounts = text("/proc/mounts")?;
+        let network = ifcfg::parse(&text("/etc/sysconfig/network")?);
         let (rescan, bridge) = settings(host)?;
         let mut storage = mounted(&mounts);
         storage.extend(iscsi(host)?);
@@ -114,10 +118,11 @@ impl Ground {
             bonding_opts: host
                 .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
                 .map(|text| text.contains("BONDING_OPTS")),
-            gateway_device: ifcfg::parse(&text("/etc/sysconfig/network")?)
+            gateway_device: network
                 .get("GATEWAYDEV")
                 .filter(|device| !device.is_empty())
                 .map(String::from),
+            gateway: network.get("GATEWAY").and_then(|gateway| gateway.parse().ok()),
             places: places(host, &mounts),
             other_run: other_run(host)?,
         })
@@ -266,7 +271,8 @@ fn last_boot(file: &str, text: &str) -> Vec<RenameRule> {
     entries.iter().filter_map(rule).collect()
 }
 
-/// Another `non-managed-pifs` than XAPI's own, and where `support-linux-bridge` is false.
+/// Another `non-managed-pifs` than XAPI's own, and where `support-linux-bridge` is false: the flag
+/// of xen-api#6620, which may stand in either daemon's configuration.
 fn settings(host: &Host) -> Result<(Option<String>, Option<String>)> {
     const FOLDER: &str = "/etc/xapi.conf.d";
     let mut files = vec!["/etc/xapi.conf".to_string()];

@@ -62,6 +62,15 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("/etc/sysconfig/network says GATEWAYDEV={bond}: the host's default route would go through the bond"),
         ));
     }
+    if let Some(gateway) = inv.ground.gateway.filter(|gateway| subnet.contains(*gateway)) {
+        found.push(
+            Finding::new(
+                Code::DefaultRouteByBond,
+                format!("/etc/sysconfig/network says GATEWAY={gateway}, which is on the bond's subnet: the host's default route would go through the bond"),
+            )
+            .hint("remove GATEWAY from /etc/sysconfig/network"),
+        );
+    }
     // Storage that the host has by another way now is on a subnet that the management interface
     // can be routed to, and the recipe forbids that: its connections move when the bond comes up.
     for (what, server) in storage::servers(inv) {

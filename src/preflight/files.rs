@@ -44,6 +44,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         }
         named_elsewhere(spec, inv, &path, &text, found);
     }
+    longer_names(spec, inv, found);
     routes(spec, inv, found);
     modprobe_files(spec, inv, found);
     places(inv, found);
@@ -85,6 +86,37 @@ fn named_elsewhere(spec: &Spec, inv: &Inventory, path: &str, text: &str, found: 
                 format!("{path} configures {device} as well, and the boot scripts would run it"),
             )
             .hint(format!("mv {path} /root/")),
+        );
+    }
+}
+
+/// Bonds of which one's name begins with the other's: the scripts of SysV releases match the
+/// beginning of MASTER (up to initscripts 8.45.42, facts/initscripts.md section 1), so bringing up
+/// the shorter runs the other's slaves too.
+fn longer_names(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+    let bond = spec.bond.as_str();
+    let folder = |path: &&String| path.starts_with(paths::NETWORK_SCRIPTS);
+    let mut others: Vec<String> = inv
+        .files
+        .iter()
+        .filter(|(path, kind)| inv.init == Init::Sysv && folder(path) && is_ours(kind))
+        .filter_map(|(_, kind)| {
+            let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
+            ifcfg::parse(&text).get("MASTER").map(String::from)
+        })
+        .filter(|other| other != bond && (other.starts_with(bond) || bond.starts_with(&**other)))
+        .collect();
+    others.sort();
+    others.dedup();
+    for other in others {
+        let (short, long) =
+            if bond.len() < other.len() { (bond, &*other) } else { (&*other, bond) };
+        found.push(
+            Finding::new(
+                Code::MasterNamedElsewhere,
+                format!("ifup {short} of this release would run the slaves of {long} as well"),
+            )
+            .hint("give the bond a name that neither begins the other's nor is begun by it"),
         );
     }
 }

@@ -242,9 +242,16 @@ fn renamed(inv: &Inventory, nic: &Nic, found: &mut Vec<Finding>) {
             (Some(mac), _) => *mac == nic.mac,
             (None, rule) => rule == pci,
         };
+        // A rule for a NIC that is not there does nothing.
+        let other = || {
+            inv.kernel.devices.iter().any(|(name, other)| match &rule.mac {
+                Some(mac) => inv.kernel.permanent_mac(name) == Some(*mac),
+                None => other.pci == rule.pci,
+            })
+        };
         if is_nic && rule.name != device {
             said.insert(0, (&rule.file, called(&rule.name)));
-        } else if !is_nic && rule.name == device {
+        } else if !is_nic && rule.name == device && other() {
             said.push((&rule.file, format!("gives the name {device} to another NIC")));
         }
     }

@@ -209,6 +209,12 @@ const CASES: &[Case] = &[
         let path = "/etc/sysconfig/network-scripts/ifcfg-eth5.save";
         i.files.insert(path.into(), file("DEVICE=eth5\nMASTER=bond51\nSLAVE=yes\n"));
     }), &[], "ifcfg-eth5.save makes its device a slave of bond51"),
+    (MasterNamedElsewhere, &[], Value(|_, i| {
+        i.init = Init::Sysv;
+        i.network_service = true;
+        let ours = file("# xenbond wrote this file for bond5; x\nDEVICE=eth5\nMASTER=bond5\nSLAVE=yes\n");
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth5".into(), ours);
+    }), &[], "ifup bond5 of this release would run the slaves of bond51 as well"),
     (AddressTaken, &[], Value(|_, i| {
         let net = "172.16.51.11/32".parse().unwrap();
         i.kernel.addresses.push(Address { device: "xenbr5".into(), net });
@@ -338,6 +344,9 @@ const CASES: &[Case] = &[
     (DefaultRouteByBond, &[], Disk(|root| {
         std::fs::write(root.join("etc/sysconfig/network"), "NETWORKING=yes\nGATEWAYDEV=bond51\n").unwrap();
     }), &[], "GATEWAYDEV=bond51"),
+    (DefaultRouteByBond, &[], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network"), "NETWORKING=yes\nGATEWAY=172.16.51.1\n").unwrap();
+    }), &[], "GATEWAY=172.16.51.1, which is on the bond's subnet"),
     (DeviceNamedElsewhere, &[], Value(|_, i| {
         i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth3.save".into(), file("DEVICE=eth3\nONBOOT=yes\n"));
     }), &[], "ifcfg-eth3.save configures eth3 as well"),
