@@ -252,6 +252,128 @@ pub(super) const ALL: &[Sample] = &[
          eth1 down fail=1 mac=00:1b:21:aa:bb:02 q=0 promisc=0 flags=0x1803",
     ),
     (
+        "2.6.12 has the bond's status from its active slave",
+        &[
+            "Ethernet Channel Bonding Driver: v2.6.1 (October 29, 2004)\n\n", AB,
+            "Primary Slave: eth1\nCurrently Active Slave: eth0\n", UP, ETH0, S_UP, F0, MAC1, ETH1,
+            S_DOWN, "Link Failure Count: 4\n", MAC2,
+        ],
+        "active-backup up 100/0/0 primary=eth1 active=eth0\n\
+         eth0 up fail=0 mac=00:1b:21:aa:bb:01\neth1 down fail=4 mac=00:1b:21:aa:bb:02",
+    ),
+    (
+        "2.6.16 mode 3 has no active slave",
+        &[
+            "Ethernet Channel Bonding Driver: v3.0.1 (January 9, 2006)\n\n",
+            "Bonding Mode: fault-tolerance (broadcast)\n", UP, ETH0, S_UP, F0, MAC1,
+        ],
+        "broadcast up 100/0/0\neth0 up fail=0 mac=00:1b:21:aa:bb:01",
+    ),
+    (
+        "2.6.18 mode 5",
+        &[V303, "Bonding Mode: transmit load balancing\n", NO_PRIMARY, UP, ETH0, S_UP, F0, MAC1],
+        "balance-tlb up 100/0/0 active=eth0\neth0 up fail=0 mac=00:1b:21:aa:bb:01",
+    ),
+    (
+        "2.6.18 mode 6",
+        &[V303, "Bonding Mode: adaptive load balancing\n", NO_PRIMARY, UP, ETH1, S_UP, F0, MAC2],
+        "balance-alb up 100/0/0 active=eth0\neth1 up fail=0 mac=00:1b:21:aa:bb:02",
+    ),
+    (
+        "2.6.18 mode 2 has its hash policy",
+        &[V303, XOR, "Transmit Hash Policy: layer3+4 (1)\n", UP, ETH0, S_UP, F0, MAC1],
+        "balance-xor up 100/0/0 hash=layer3+4\neth0 up fail=0 mac=00:1b:21:aa:bb:01",
+    ),
+    (
+        "2.6.18 mode 1 with nobody looking at the links",
+        &[
+            V303, AB, NO_PRIMARY,
+            "MII Status: up\nMII Polling Interval (ms): 0\nUp Delay (ms): 0\nDown Delay (ms): 0\n",
+            ETH0, S_UP, F0, MAC1,
+        ],
+        "active-backup up 0/0/0 active=eth0\neth0 up fail=0 mac=00:1b:21:aa:bb:01",
+    ),
+    (
+        "2.6.26 with the ARP monitor and no target",
+        &[
+            "Ethernet Channel Bonding Driver: v3.2.5 (March 21, 2008)\n\n", AB, NO_PRIMARY,
+            "MII Status: down\nMII Polling Interval (ms): 0\nUp Delay (ms): 0\nDown Delay (ms): 0\n\
+             ARP Polling Interval (ms): 60\nARP IP target/s (n.n.n.n form):\n",
+            ETH0, S_DOWN, F0,
+        ],
+        "active-backup down 0/0/0 active=eth0 arp=60 ip=\neth0 down fail=0",
+    ),
+    (
+        "2.6.29 mode 4 without a partner",
+        &[
+            V350, LACP, UP,
+            "\n802.3ad info\nLACP rate: slow\nAggregator selection policy (ad_select): bandwidth\n\
+             Active Aggregator Info:\n\tAggregator ID: 2\n\tNumber of ports: 1\n\tActor Key: 17\n\
+             \tPartner Key: 1\n\tPartner Mac Address: 00:00:00:00:00:00\n",
+            ETH0, S_UP, F0, MAC1, AGG1, ETH1, S_UP, F0, MAC2, "Aggregator ID: 2\n",
+        ],
+        "802.3ad up 100/0/0 hash=layer2 rate=slow select=bandwidth agg=2,1,17,1,00:00:00:00:00:00\n\
+         eth0 up fail=0 mac=00:1b:21:aa:bb:01 agg=1\neth1 up fail=0 mac=00:1b:21:aa:bb:02 agg=2",
+    ),
+    (
+        "2.6.36 makes up a speed where it knows none",
+        &[
+            V360, RR, UP, ETH0, "MII Status: down\nSpeed: 100 Mbps\nDuplex: full\n", F0, MAC1, Q0,
+        ],
+        "balance-rr up 100/0/0\neth0 down 100/full fail=0 mac=00:1b:21:aa:bb:01 q=0",
+    ),
+    (
+        "3.2 mode 4 has min links, and a port in no aggregator",
+        &[
+            V371, LACP, "MII Status: down\nMII Polling Interval (ms): 100\nUp Delay (ms): 0\n\
+             Down Delay (ms): 0\n",
+            "\n802.3ad info\nLACP rate: fast\nMin links: 2\n\
+             Aggregator selection policy (ad_select): stable\n\
+             bond bond51 has no active aggregator\n",
+            ETH0, DARK, F0, MAC1, "Aggregator ID: N/A\n", Q0,
+        ],
+        "802.3ad down 100/0/0 hash=layer2 rate=fast min=2 select=stable agg=none\n\
+         eth0 down fail=0 mac=00:1b:21:aa:bb:01 q=0",
+    ),
+    (
+        "XenServer 3.10 mode 7 with a primary that is down",
+        &[
+            V371, SLB,
+            "Primary Slave: eth1 (primary_reselect always)\nCurrently Active Slave: eth0\n", UP,
+            "\nSource load balancing info:\n [001] = eth0\n", ETH0, GIGA, F0, MAC1, XEN, Q0, ETH1,
+            DARK, "Link Failure Count: 7\n", MAC2, "Promiscuity ref count: 0\nFlags: 0x1803\n", Q0,
+        ],
+        "balance-slb up 100/0/0 primary=eth1/always active=eth0 slb=1:eth0\n\
+         eth0 up 1000/full fail=0 mac=00:1b:21:aa:bb:01 q=0 promisc=1 flags=0x1943\n\
+         eth1 down fail=7 mac=00:1b:21:aa:bb:02 q=0 promisc=0 flags=0x1803",
+    ),
+    (
+        "XenServer 3.10 has its lines in every mode",
+        &[V371, RR, UP, ETH0, GIGA, F0, MAC1, XEN, Q0],
+        "balance-rr up 100/0/0\neth0 up 1000/full fail=0 mac=00:1b:21:aa:bb:01 q=0 promisc=1 \
+         flags=0x1943",
+    ),
+    (
+        "XenServer 4.4 mode 7 while a link comes back",
+        &[
+            V371, SLB,
+            "MII Status: up\nMII Polling Interval (ms): 100\nUp Delay (ms): 31000\n\
+             Down Delay (ms): 200\n",
+            "\nSource load balancing info:\n [016] = eth0\n [017] = eth0\n", ETH0, GIGA, F0, MAC1,
+            Q0, XEN, ETH1, "MII Status: going back\nSpeed: 1000 Mbps\nDuplex: full\n",
+            "Link Failure Count: 1\n", MAC2, Q0, XEN,
+        ],
+        "balance-slb up 100/31000/200 slb=16:eth0+17:eth0\n\
+         eth0 up 1000/full fail=0 mac=00:1b:21:aa:bb:01 q=0 promisc=1 flags=0x1943\n\
+         eth1 going back 1000/full fail=1 mac=00:1b:21:aa:bb:02 q=0 promisc=1 flags=0x1943",
+    ),
+    (
+        "XenServer 4.19 mode 7 without slaves",
+        &[V371, SLB, "MII Status: down\nMII Polling Interval (ms): 100\nUp Delay (ms): 31000\n\
+           Down Delay (ms): 200\n", "\nSource load balancing info:\n"],
+        "balance-slb down 100/31000/200 slb=",
+    ),
+    (
         "4.19 without CAP_NET_ADMIN says nothing of the aggregator",
         &[
             V371, LACP, UP,
