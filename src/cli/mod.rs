@@ -360,9 +360,18 @@ impl Run {
             Some(made) => made.nics.clone(),
             None => preflight::resolve(&spec, &inv).into_iter().flatten().collect(),
         };
-        ensure!(nics.len() == spec.nics.len(), "not every NIC of {} is on this host", spec.bond);
+        let found = preflight::resolve(&spec, &inv);
+        let absent =
+            spec.nics.iter().zip(&found).filter(|(_, nic)| made.is_none() && nic.is_none());
+        let absent: Vec<Check> = absent
+            .map(|(name, _)| {
+                let hint = "xenbond status shows the NICs of this host";
+                Check::of(format!("NIC {name}"), "on this host", "not there", hint)
+            })
+            .collect();
         let within = within.unwrap_or_else(|| verify::limit(&spec));
-        let mut checks = verify::wait(&self.host, &spec, &nics, within)?;
+        let mut checks = absent;
+        checks.extend(verify::wait(&self.host, &spec, &nics, within)?);
         let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
         let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
         checks.extend(verify::settled(&spec, &nics, &inv, &changed));

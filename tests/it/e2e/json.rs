@@ -252,3 +252,19 @@ fn nagios_gets_one_line_and_its_own_codes() {
     }
     root.exits(2, &["verify", "--format", "nagios", "--json"]);
 }
+
+#[test]
+fn a_nic_that_the_host_has_not_is_a_row_like_any_other() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let spec = ["verify", "--bond", "bond51", "--nic", "eth2,eth9", "--address", "172.16.51.11/24"];
+    let checks = root.json(5, &spec)["checks"].clone();
+    let bad: Vec<&str> = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["ok"] == false)
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert!(bad.starts_with(&["NIC eth9", "slaves"]), "{bad:?}");
+}
