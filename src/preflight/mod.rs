@@ -201,7 +201,7 @@ fn mode(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
                 .hint(setup),
         );
     }
-    // The monitor takes other hosts' broadcasts for an answer (ifupdown2 and eve learnt it).
+    // The monitor takes other hosts' broadcasts for an answer (facts/peers.md row 29).
     let arp = spec.options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
     let validated = spec.options.word(Opt::ArpValidate).is_some_and(|word| word != "none");
     if mode == BondMode::ActiveBackup && arp && !validated {

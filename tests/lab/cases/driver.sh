@@ -39,10 +39,13 @@ boot_1() {
         same_as before ;;
     old-scripts*)
         touch /lab/no-bonding-opts
+        sed -i s/BONDING_OPTS// /etc/sysconfig/network-scripts/network-functions
         [[ $CASE == *loaded ]] && must modprobe bonding max_bonds=0
         snapshot before
         if [[ $CASE == *loaded ]]; then
-            xen 3 apply "${SPEC[@]}" --yes
+            xen 1 apply "${SPEC[@]}" --yes
+            has "the error" "$err" no-bonding-opts
+            xen 3 apply "${SPEC[@]}" --yes --accept no-bonding-opts
             has "the error" "$err" "mode"
         else
             xen 0 apply "${SPEC[@]}" --yes
