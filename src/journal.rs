@@ -13,13 +13,14 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
 pub use history::{Made, latest, made};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Management;
 use crate::facts::Facts;
 use crate::host::{Host, Kind, join};
+use crate::outcome::Hint;
 use crate::paths;
 use crate::plan::Plan;
 use crate::probe::Answers;
@@ -218,6 +219,20 @@ fn history(id: &str) -> String {
     join(&join(paths::STATE, "history"), id)
 }
 
+/// The names of all transactions, oldest first.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn names(host: &Host) -> Result<Vec<String>> {
+    host.list(&history(""))
+}
+
+/// Where the log of the current transaction, or of a named one, is kept.
+#[must_use]
+pub fn log_file(id: Option<&str>) -> String {
+    join(&id.map_or_else(current, history), "log")
+}
+
 /// The transaction in short, when there is one.
 ///
 /// # Errors
@@ -240,17 +255,27 @@ impl Transaction {
         Self::read(host, &current())
     }
 
+    /// The transaction of a name, whatever became of it.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn named(host: &Host, id: &str) -> Result<Option<Self>> {
+        Self::read(host, &history(id))
+    }
+
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let plan = join(folder, "plan.json");
         let Some(bytes) = host.read(&plan)? else { return Ok(None) };
         let format: serde_json::Value =
             serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
         let format = format.get("format").and_then(serde_json::Value::as_u64);
-        ensure!(
-            format == Some(u64::from(FORMAT)),
-            "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
-            format.map_or("unknown".into(), |f| f.to_string())
-        );
+        if format != Some(u64::from(FORMAT)) {
+            let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
+            return Err(anyhow!(Hint(hint)).context(format!(
+                "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
+                format.map_or("unknown".into(), |f| f.to_string())
+            )));
+        }
         let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
         let text = host.read(&join(folder, "journal"))?.unwrap_or_default();
         let (mut events, mut times) = (Vec::new(), Vec::new());

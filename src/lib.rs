@@ -20,6 +20,7 @@ pub mod host;
 pub mod ifcfg;
 pub mod inventory;
 pub mod journal;
+pub mod log;
 pub mod model;
 pub mod modprobe;
 pub mod net;

@@ -249,6 +249,33 @@ impl BondMode {
     }
 }
 
+/// The known word that was most likely meant, and whether it is near: one that `word` begins, else
+/// the one that differs in the fewest characters, near when in no more than about a third.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<(&'a str, bool)> {
+    if let Some(begun) = known.iter().find(|k| word.len() >= 3 && k.starts_with(word)) {
+        return Some((begun, true));
+    }
+    let (far, k) = known.iter().map(|k| (distance(k, word), *k)).min_by_key(|(far, _)| *far)?;
+    Some((k, far <= 1 + word.chars().count() / 3))
+}
+
+/// How many characters must be changed, added or left out to make one word the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let cost = corner + usize::from(ca != *cb);
+            corner = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
 impl FromStr for BondMode {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
@@ -259,7 +286,16 @@ impl FromStr for BondMode {
         }
         let known: Vec<String> =
             Self::ALL.iter().map(|m| format!("{} ({})", m.name(), m.number())).collect();
-        bail!("`{}` is no bonding mode; the modes are {}", shown(text), known.join(", "))
+        let likely = match text.to_ascii_lowercase().as_str() {
+            "lacp" | "8023ad" | "802.1ax" => Some("802.3ad"),
+            "slb" => Some("balance-slb"),
+            other => {
+                let near = nearest(&other.replace('_', "-"), &Self::ALL.map(Self::name));
+                near.and_then(|(name, near)| near.then_some(name))
+            }
+        };
+        let likely = likely.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        bail!("`{}` is no bonding mode; the modes are {}{likely}", shown(text), known.join(", "))
     }
 }
 

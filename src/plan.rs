@@ -255,6 +255,12 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step, Step::Reboot { .. }))
     }
 
+    /// About how long its steps take on a host in good health, in seconds, without a reboot.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        self.steps.iter().map(Step::seconds).sum()
+    }
+
     /// What a rollback cannot bring back, a sentence for each.
     #[must_use]
     pub fn cannot_be_undone(&self) -> Vec<String> {

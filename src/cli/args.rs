@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::report::Color;
 
 /// Makes, verifies and undoes a NIC bond that XAPI does not manage.
 ///
 /// For dedicated NFS storage on a XenServer or XCP-ng host (dom0) on the Linux bridge backend.
 /// `rehearse` shows the whole job on a built-in model of a host and touches nothing.
 #[derive(Parser, Debug)]
-#[command(name = "xenbond", version, help_expected = true, term_width = 80, after_help = AFTER_HELP.as_str())]
+#[command(name = "xenbond", version, help_expected = true, term_width = 80)]
 pub struct Cli {
     /// Take every host file and program from under DIR [default: /]
     #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
@@ -19,6 +22,11 @@ pub struct Cli {
     /// Print one JSON document on stdout and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// Colour: auto (on a terminal, without NO_COLOR), always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub color: Color,
 
     /// Say less while it works
     #[arg(short, long, global = true)]
@@ -32,16 +40,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-static AFTER_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-    let mut text = String::from(
-        "Example:\n  xenbond rehearse\n  xenbond plan  --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24\n  xenbond apply --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24\n\nExit codes:\n",
-    );
-    for (code, meaning) in crate::outcome::Exit::ALL {
-        text.push_str(&format!("  {code}  {meaning}\n"));
-    }
-    text
-});
 
 /// The subcommands.
 #[derive(Subcommand, Debug)]
@@ -75,6 +73,12 @@ pub enum Command {
     /// Wait for a confirmation in the background, and roll back without one
     #[command(hide = true)]
     Guard,
+    /// Show what was done: each step, command and file, its status and time
+    Log(LogArgs),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual, a page for each command
+    Man(Man),
 }
 
 /// What is wanted: flags, or a file; flags win.
@@ -328,6 +332,43 @@ pub struct Rehearse {
     /// Cut the power at the N-th effect
     #[arg(long, value_name = "N", conflicts_with = "fail_at")]
     pub power_cut_at: Option<usize>,
+}
+
+/// `log`
+#[derive(Args, Debug)]
+pub struct LogArgs {
+    /// The transaction's name, as `log` lists it [default: the last one]
+    #[arg(value_name = "TRANSACTION")]
+    pub transaction: Option<String>,
+}
+
+/// `completions`
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell: bash, zsh or fish
+    #[arg(value_name = "SHELL", value_parser = shell)]
+    pub shell: Shell,
+}
+
+/// Those of the shells that the contract names.
+fn shell(name: &str) -> Result<Shell, String> {
+    match name {
+        "bash" => Ok(Shell::Bash),
+        "zsh" => Ok(Shell::Zsh),
+        "fish" => Ok(Shell::Fish),
+        _ => Err("it is bash, zsh or fish".into()),
+    }
+}
+
+/// `man`
+#[derive(Args, Debug)]
+pub struct Man {
+    /// The command whose page to print [default: that of xenbond]
+    #[arg(value_name = "COMMAND")]
+    pub page: Option<String>,
+    /// Write every page into DIR instead
+    #[arg(long, value_name = "DIR", conflicts_with = "page")]
+    pub out: Option<PathBuf>,
 }
 
 impl SpecArgs {

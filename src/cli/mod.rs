@@ -2,6 +2,9 @@
 //! it to `report`.
 
 mod args;
+mod examples;
+mod history;
+mod manual;
 mod rehearse;
 
 use std::io::{IsTerminal, Read};
@@ -11,7 +14,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -21,16 +23,17 @@ use crate::bonding;
 use crate::drill::{self, Drill};
 use crate::engine::{self, Engine, Proposal, Signals};
 use crate::facts::{self, Facts};
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, Watch};
 use crate::inventory::{Ask, Init, Inventory, Kernel};
 use crate::journal::{self, Orders};
+use crate::log::Log;
 use crate::net::IfName;
-use crate::outcome::{Exit, Outcome};
+use crate::outcome::{Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
 use crate::probe;
 use crate::render::{self, Slave, Target, Templates};
-use crate::report::{self, Teller};
+use crate::report::{self, Progress, Teller};
 use crate::spec::{NicRef, Raw, Request, Spec};
 use crate::status;
 use crate::verify::{self, Check};
@@ -49,19 +52,23 @@ impl std::fmt::Display for Usage {
 #[must_use]
 pub fn main(args: &[std::ffi::OsString]) -> u8 {
     let json = args.iter().skip(1).any(|a| a == "--json");
-    let cli = match Cli::try_parse_from(args) {
+    let usual = examples::help_of(args);
+    let cli = match examples::parse(args) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            report::out(&error.to_string());
+            report::out_plain(&error.to_string());
             return Exit::AsAsked.code();
         }
         Err(error) => {
             let text = error.to_string();
+            let hint = after_comma(&error, args);
             if json {
                 let first = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-                report::out_json(&report::failure_json(first, Some("xenbond --help"), Exit::Usage));
+                let hint = hint.as_deref().unwrap_or(&usual);
+                report::out_json(&report::failure_json(first, Some(hint), Exit::Usage));
             } else {
                 report::err(&text);
+                report::err(&hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default());
             }
             return Exit::Usage.code();
         }
@@ -72,18 +79,21 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
         return nagios(&cli, args);
     }
     let quiet = cli.quiet;
+    report::set_console(cli.color, |name| std::env::var(name).ok());
     match Run::new(&cli).and_then(|run| run.command(&cli.command)) {
         Ok(exit) => exit.code(),
         Err(error) => {
-            let (exit, hint) = match error.downcast_ref::<Usage>() {
-                Some(_) => (Exit::Usage, Some("xenbond --help")),
+            let hint = error.downcast_ref::<Hint>().map(|hint| hint.0.clone());
+            let (exit, usual) = match error.downcast_ref::<Usage>() {
+                Some(_) => (Exit::Usage, Some(usual.as_str())),
                 None => (Exit::Refused, None),
             };
             let chain: Vec<String> = error
                 .chain()
                 .map(ToString::to_string)
-                .filter(|t| *t != Usage.to_string())
+                .filter(|t| *t != Usage.to_string() && Some(t) != hint.as_ref())
                 .collect();
+            let hint = hint.as_deref().or(usual);
             let text = chain.join(": ");
             if json {
                 report::out_json(&report::failure_json(&text, hint, exit));
@@ -119,6 +129,8 @@ struct Run {
     json: bool,
     quiet: bool,
     signals: Signals,
+    progress: Arc<Progress>,
+    log: Arc<Log>,
 }
 
 /// A plan on disk.
@@ -138,13 +150,17 @@ impl Run {
             root.is_dir(),
             anyhow!("--root {}: there is no such folder", cli.root.display()).context(Usage)
         );
-        let host = Host::of_machine(&root);
-        Ok(Self {
-            host: if cli.verbose { host.watched(Arc::new(report::Loud)) } else { host },
-            json: cli.json,
-            quiet: cli.quiet || cli.json,
-            signals: Signals::default(),
-        })
+        let mut host = Host::of_machine(&root);
+        let log = Arc::new(Log::new(&host, history::who(|name| std::env::var(name).ok())));
+        let quiet = cli.quiet || cli.json;
+        let progress = Progress::new(report::err, !quiet);
+        host = host
+            .watched(Arc::clone(&progress) as Arc<dyn Watch>)
+            .watched(Arc::clone(&log) as Arc<dyn Watch>);
+        if cli.verbose {
+            host = host.watched(Arc::new(report::Loud));
+        }
+        Ok(Self { host, json: cli.json, quiet, signals: Signals::default(), progress, log })
     }
 
     fn command(&self, command: &Command) -> Result<Exit> {
@@ -174,7 +190,25 @@ impl Run {
                 }
                 Ok(Exit::AsAsked)
             }
+            Command::Log(args) => self.log(args.transaction.as_deref()),
+            Command::Completions(args) => {
+                let mut script = Vec::new();
+                clap_complete::generate(
+                    args.shell,
+                    &mut examples::command(),
+                    "xenbond",
+                    &mut script,
+                );
+                report::out_plain(&String::from_utf8_lossy(&script));
+                Ok(Exit::AsAsked)
+            }
+            Command::Man(args) => manual::run(args),
         }
+    }
+
+    /// Tells of everything that goes on, to people and to the log.
+    fn teller(&self, yes: bool) -> Teller {
+        Teller::new(self.quiet, yes).with(&self.progress, &self.log)
     }
 
     fn engine<'a>(&'a self, templates: &'a Templates, accepted: &'a [String]) -> Engine<'a> {
@@ -190,7 +224,7 @@ impl Run {
         self.hold_signals()?;
         let templates = Templates::load(None)?;
         let engine = self.engine(&templates, &[]);
-        self.ended(&act(&engine, &mut Teller::new(self.quiet, true))?)
+        self.ended(&act(&engine, &mut self.teller(true))?)
     }
 
     /// The guard of a confirmation: in a session of its own, so that it outlives ours.
@@ -200,7 +234,7 @@ impl Run {
         outlive_the_terminal().context("setting up signals")?;
         let templates = Templates::load(None)?;
         let engine = self.engine(&templates, &[]);
-        self.ended(&engine.guard(&mut Teller::new(false, true))?)
+        self.ended(&engine.guard(&mut Teller::new(false, true).with(&self.progress, &self.log))?)
     }
 
     /// From here on a lost terminal does not end the run. INT and TERM end it at once as long as
@@ -292,7 +326,7 @@ impl Run {
             Some(saved) => still_fresh(saved, now),
             None => Ok(()),
         };
-        let mut teller = Teller::new(self.quiet, args.yes).ordered(orders, over_ssh());
+        let mut teller = self.teller(args.yes).ordered(orders, over_ssh());
         self.ended(&engine.apply(&request, fresh, &mut teller)?)
     }
 
@@ -311,7 +345,7 @@ impl Run {
             }
             args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
         };
-        self.ended(&engine.rollback(agrees, &mut Teller::new(self.quiet, true))?)
+        self.ended(&engine.rollback(agrees, &mut self.teller(true))?)
     }
 
     fn verify(&self, args: &args::Verify) -> Result<Exit> {
@@ -452,7 +486,8 @@ impl Run {
                 let text = self
                     .host
                     .read_text(&path)?
-                    .with_context(|| format!("there is no bond {bond}: {path} is missing"))?;
+                    .with_context(|| format!("there is no bond {bond}: {path} is missing"))
+                    .context(Hint("xenbond show, which shows every bond".into()))?;
                 bonds.push((Some(bond.to_string()), text));
             }
             None => {
@@ -484,20 +519,20 @@ impl Run {
 
 /// The spec of a bond that xenbond made here.
 fn known_spec(made: &[journal::Made], bond: Option<&IfName>) -> Result<Spec> {
-    match made.iter().find(|m| bond.is_none_or(|b| m.spec.bond == *b)) {
-        Some(made) => Ok(made.spec.clone()),
-        None if made.is_empty() => bail!(
-            "xenbond has made no bond here, so there is nothing to compare with: give the spec"
-        ),
-        None => {
-            let all: Vec<&str> = made.iter().map(|m| m.spec.bond.as_str()).collect();
-            bail!(
-                "xenbond has made {} here, and not {}: give the spec",
-                all.join(", "),
-                bond.map_or("", IfName::as_str)
-            )
-        }
+    if let Some(made) = made.iter().find(|m| bond.is_none_or(|b| m.spec.bond == *b)) {
+        return Ok(made.spec.clone());
     }
+    let hint = Hint("xenbond verify --spec FILE, or with the flags of the apply".into());
+    Err(anyhow!(hint).context(if made.is_empty() {
+        "xenbond has made no bond here, so there is nothing to compare with: give the spec".into()
+    } else {
+        let all: Vec<&str> = made.iter().map(|m| m.spec.bond.as_str()).collect();
+        format!(
+            "xenbond has made {} here, and not {}: give the spec",
+            all.join(", "),
+            bond.map_or("", IfName::as_str)
+        )
+    }))
 }
 
 /// A hangup changes nothing. A handler, since a signal that is ignored stays so in a child.
@@ -556,7 +591,9 @@ fn check_codes(accept: &[String]) -> Result<()> {
 fn may_ask(yes: bool) -> Result<()> {
     ensure!(
         yes || std::io::stdin().is_terminal(),
-        anyhow!("there is no terminal to ask on: give --yes").context(Usage)
+        anyhow!("there is no terminal to ask on: give --yes")
+            .context(Hint("the same command with --yes, once its plan has been read".into()))
+            .context(Usage)
     );
     Ok(())
 }
@@ -565,12 +602,23 @@ fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
     let facts = saved.plan.facts(&now.situation.inv);
     let moved: Vec<String> =
         facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
-    ensure!(moved.is_empty(), "the saved plan is stale: {}", moved.join("; "));
-    ensure!(
-        now.plan.as_ref() == Some(&saved.plan),
-        "the saved plan is stale: made now, the plan would be another one"
-    );
-    Ok(())
+    let why = match moved.is_empty() {
+        true if now.plan.as_ref() == Some(&saved.plan) => return Ok(()),
+        true => "made now, the plan would be another one".to_string(),
+        false => moved.join("; "),
+    };
+    Err(anyhow!("the saved plan is stale: {why}"))
+        .context(Hint("xenbond plan --out FILE again, read it, and apply that one".into()))
+}
+
+/// What to type where a list was written with a space after its comma.
+fn after_comma(error: &clap::Error, args: &[std::ffi::OsString]) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let ContextValue::String(extra) = error.get(ContextKind::InvalidArg)? else { return None };
+    let before = args.windows(2).find(|pair| pair[1] == **extra)?[0].to_str()?;
+    let list = before.strip_suffix(',').or(extra.strip_prefix(',').map(|_| before))?;
+    let next = extra.trim_start_matches(',');
+    Some(format!("write a list without spaces: {list},{next}"))
 }
 
 /// `render`: the files of each host of the spec, without any host.

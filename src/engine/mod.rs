@@ -42,6 +42,8 @@ pub trait Observer {
     fn begins(&mut self, number: usize, total: usize, title: &str);
     /// It is over.
     fn ended(&mut self, state: StepState, took: Duration);
+    /// What goes on waits for something, no longer than `limit`.
+    fn waits(&mut self, _what: &str, _limit: Duration) {}
     /// Something to know.
     fn note(&mut self, text: &str);
     /// Whether these steps may be taken.
@@ -207,6 +209,7 @@ impl Engine<'_> {
 
     /// Waits until XAPI answers: by the host's own program for that, then by asking.
     fn await_xapi(&self, observer: &mut dyn Observer) -> Result<()> {
+        observer.waits("XAPI to answer", XAPI_START + XAPI_ANSWER);
         if self.host.programs().contains_key(&Program::XapiWaitInitComplete) {
             let seconds = XAPI_START.as_secs().to_string();
             let limit = XAPI_START + Duration::from_secs(10);

@@ -139,6 +139,16 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit status {code}"),
+            Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
+            Self::TimedOut => f.write_str("no answer in time, killed"),
+        }
+    }
+}
+
 impl Output {
     /// Whether it exited with 0: never proof that it did what was asked.
     #[must_use]
@@ -161,11 +171,10 @@ impl Output {
             return Ok(self);
         }
         let how = match self.status {
-            Status::Exited(code) => format!("exit status {code}"),
-            Status::Signalled(signal) => format!("ended by signal {signal}"),
             Status::TimedOut => {
                 format!("no answer within {} s, killed", cmd.limit.as_secs())
             }
+            status => status.to_string(),
         };
         bail!("running `{cmd}`: {how}{}", self.last_words())
     }

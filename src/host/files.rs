@@ -401,9 +401,9 @@ impl Host {
     }
 
     fn effect(&self, effect: &Effect<'_>, act: impl FnOnce() -> std::io::Result<()>) -> Result<()> {
-        self.watch.before(effect)?;
+        self.before(effect)?;
         act()?;
-        self.watch.after(effect)
+        self.after(effect)
     }
 }
 

@@ -89,18 +89,8 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// The effect has happened; the caller must see it fail.
     fn after(&self, effect: &Effect<'_>) -> Result<()>;
-}
-
-/// A watcher that lets everything pass.
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn before(&self, _: &Effect<'_>) -> Result<()> {
-        Ok(())
-    }
-    fn after(&self, _: &Effect<'_>) -> Result<()> {
-        Ok(())
-    }
+    /// Hears how a command that changes the host ended, or why it could not be started.
+    fn ran(&self, _cmd: &Cmd, _result: &Result<Output>, _took: Duration) {}
 }
 
 /// A dom0, real or not.
@@ -109,14 +99,14 @@ pub struct Host {
     root: PathBuf,
     runner: Arc<dyn Runner>,
     clock: Arc<dyn Clock>,
-    watch: Arc<dyn Watch>,
+    watchers: Vec<Arc<dyn Watch>>,
 }
 
 impl Host {
     /// A host whose files lie under `root`.
     #[must_use]
     pub fn new(root: &Path, runner: Arc<dyn Runner>, clock: Arc<dyn Clock>) -> Self {
-        Self { root: root.to_path_buf(), runner, clock, watch: Arc::new(Unwatched) }
+        Self { root: root.to_path_buf(), runner, clock, watchers: Vec::new() }
     }
 
     /// The machine's own files, or those under another root, with programs run as processes.
@@ -125,11 +115,19 @@ impl Host {
         Self::new(root, Arc::new(OsRunner::new(root)), Arc::new(OsClock::default()))
     }
 
-    /// The same host with every effect shown to `watch`.
+    /// The same host with every effect shown to `watch` too.
     #[must_use]
     pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
-        self.watch = watch;
+        self.watchers.push(watch);
         self
+    }
+
+    fn before(&self, effect: &Effect<'_>) -> Result<()> {
+        self.watchers.iter().try_for_each(|watch| watch.before(effect))
+    }
+
+    fn after(&self, effect: &Effect<'_>) -> Result<()> {
+        self.watchers.iter().try_for_each(|watch| watch.after(effect))
     }
 
     /// Whether this is the machine that the program runs on.
@@ -180,9 +178,13 @@ impl Host {
             return self.runner.run(cmd);
         }
         let effect = Effect::Run(cmd);
-        self.watch.before(&effect)?;
-        let output = self.runner.run(cmd)?;
-        self.watch.after(&effect)?;
+        self.before(&effect)?;
+        let start = self.clock.elapsed();
+        let result = self.runner.run(cmd);
+        let took = self.clock.elapsed().saturating_sub(start);
+        self.watchers.iter().for_each(|watch| watch.ran(cmd, &result, took));
+        let output = result?;
+        self.after(&effect)?;
         Ok(output)
     }
 

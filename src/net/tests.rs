@@ -165,6 +165,21 @@ fn takes_modes_by_name_and_by_number() {
 }
 
 #[test]
+fn the_mode_that_was_likely_meant_is_named() {
+    for (text, likely) in [
+        ("lacp", "802.3ad"),
+        ("active_backup", "active-backup"),
+        ("Active-Backup", "active-backup"),
+        ("balance-arp", "balance-rr"),
+        ("slb", "balance-slb"),
+    ] {
+        let said = text.parse::<BondMode>().unwrap_err().to_string();
+        assert!(said.ends_with(&format!("; did you mean {likely}?")), "{said}");
+    }
+    assert!(!"8".parse::<BondMode>().unwrap_err().to_string().contains("did you mean"));
+}
+
+#[test]
 fn proc_words_tell_each_mode() {
     let words: std::collections::BTreeSet<&str> =
         BondMode::ALL.iter().map(|m| m.proc_words()).collect();

@@ -16,6 +16,7 @@ pub use raw::Raw;
 
 use crate::net::{BondMode, HostName, IfName, Ipv4Net, MacAddr, decimal, shown, text_form};
 use crate::options::Options;
+use crate::outcome::Hint;
 
 /// How a NIC was named.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -214,11 +215,19 @@ impl Request {
             let found: Vec<_> = all.iter().filter(|(host, _)| mine(host)).collect();
             spec.address = match found[..] {
                 [(_, address)] => *address,
-                [] => bail!(
-                    "[addresses] has no address for this host, which is {}; it has {}",
-                    names.join(" or "),
-                    listed(all)
-                ),
+                [] => {
+                    let (name, add) = match names.first() {
+                        Some(name) => (names.join(" or "), format!("`{name} = IP/PREFIX`")),
+                        None => ("of no name".into(), "its line".into()),
+                    };
+                    let hint = format!(
+                        "the same command on one of those hosts; or add {add} to [addresses]"
+                    );
+                    return Err(anyhow!(Hint(hint)).context(format!(
+                        "[addresses] has no address for this host, which is {name}; it has {}",
+                        listed(all)
+                    )));
+                }
                 [(a, _), (b, _), ..] => {
                     bail!("[addresses] names this host twice, as {a} and as {b}")
                 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use ini::{Ini, ParseOption};
 
 use super::{Addresses, BackendChoice, MTU_RANGE, NicRef, PifChoice, Request, Spec, listed};
-use crate::net::{BondMode, HostName, IfName, Ipv4Net, decimal, shown};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net, decimal, nearest, shown};
 use crate::options::{Options, TABLE};
 
 /// Keys of `[bond]` that are no option of the driver.
@@ -300,24 +300,9 @@ fn bond_key(source: &Source, key: &str) -> Result<String> {
     if known.contains(&name.as_str()) {
         return Ok(name);
     }
-    let nearest = known.iter().min_by_key(|k| distance(k, &name)).expect("there are keys");
-    bail!("{source}: unknown key; did you mean `{nearest}`?")
-}
-
-/// How many characters must be changed, added or left out to make one word the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let cost = corner + usize::from(ca != *cb);
-            corner = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
+    let (nearest, near) = nearest(&name, &known).expect("there are keys");
+    let all = if near { String::new() } else { format!(" The keys are {}", known.join(", ")) };
+    bail!("{source}: unknown key; did you mean `{nearest}`?{all}")
 }
 
 fn list<T: std::str::FromStr<Err = anyhow::Error>>(text: &str, what: &str) -> Result<Vec<T>> {

@@ -204,6 +204,8 @@ fn an_unknown_key_names_the_nearest_one() {
         ("Mode", "mode"),
         ("upd-elay", "updelay"),
         ("probe", "probes"),
+        ("lacp", "lacp_rate"),
+        ("primary_", "primary_reselect"),
     ] {
         let said = refused(&small(&format!("{key}=1")), &[]);
         let want = format!("pool.ini: [bond] {key}: unknown key; did you mean `");

@@ -104,6 +104,19 @@ impl Step {
         }
     }
 
+    /// About how long it takes on a host in good health, in seconds: an `xe` call takes one on a
+    /// busy pool, `ifup` asks the wire for its address for a few (facts/initscripts.md section 2).
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        match self {
+            Self::SwitchBackend(_) | Self::BringUp(_) => 5,
+            Self::ForgetPif(_) | Self::TakeDown(_) => 3,
+            Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
+            Self::Verify { .. } => 1,
+            Self::File(_) | Self::Reboot { .. } => 0,
+        }
+    }
+
     /// The commands that it runs, word for word.
     #[must_use]
     pub fn commands(&self) -> Vec<Cmd> {

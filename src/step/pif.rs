@@ -73,9 +73,8 @@ impl PifRecord {
     }
 
     pub(super) fn introduce(&self, host: &Host) -> Result<()> {
-        if self.now(host)?.is_some_and(|p| p.managed == Some(false)) {
-            return Ok(());
-        }
+        // Where an earlier run has come past this step, XAPI refuses a second record of the device
+        // and the list shows the first (facts/xapi.md section B2).
         let cmd = self.introduce_unmanaged();
         let output = host.run(&cmd)?;
         match self.now(host)? {

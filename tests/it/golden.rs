@@ -9,6 +9,7 @@
 mod case;
 mod findings;
 mod job;
+mod mistake;
 mod model_host;
 mod program;
 
@@ -22,6 +23,8 @@ const JOBS: [&str; 5] = ["hosts", "modes", "files", "failures", "barred"];
 const FINDINGS: &str = "findings";
 /// Runs of the real program on an empty root.
 const PROGRAMS: [&str; 2] = ["refused", "render"];
+/// Runs of the real program on a host of stand-ins.
+const HOSTS: [&str; 1] = ["mistakes"];
 
 #[test]
 fn jobs_on_each_kind_of_host_end_as_written() {
@@ -64,14 +67,24 @@ fn faults_of_a_spec_are_refused_as_written() {
 }
 
 #[test]
+fn mistakes_of_operators_are_answered_as_written() {
+    Case::each("mistakes", mistake::run);
+}
+
+#[test]
 fn rendered_files_are_as_written() {
     Case::each("render", program::render);
 }
 
 #[test]
 fn every_folder_of_goldens_has_its_test() {
-    let known: BTreeSet<String> =
-        JOBS.iter().chain(&PROGRAMS).chain([&FINDINGS]).map(ToString::to_string).collect();
+    let known: BTreeSet<String> = JOBS
+        .iter()
+        .chain(&PROGRAMS)
+        .chain([&FINDINGS])
+        .chain(&HOSTS)
+        .map(ToString::to_string)
+        .collect();
     let there: BTreeSet<String> = folders(&golden()).into_iter().collect();
     assert_eq!(there, known, "golden/ has folders that no test reads, or lacks some");
     let stray = |folder: &std::path::Path| -> Vec<String> {

@@ -3,12 +3,14 @@
 
 mod changes;
 mod drill;
+mod economy;
 mod faults;
 mod interrupted;
 mod json;
 mod late;
+mod manners;
 mod reboots;
-mod root;
+pub mod root;
 mod saved;
 mod story;
 mod undo;

@@ -1,7 +1,12 @@
 //! All text for people and all JSON. Nothing else in the program prints.
 
+mod console;
+mod history;
+mod progress;
+
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,30 +18,20 @@ use crate::facts;
 use crate::host::{Cmd, Effect, Kind, Program, Watch, quoted};
 use crate::inventory::Inventory;
 use crate::journal::Orders;
+use crate::log::Log;
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::Plan;
 use crate::preflight::{Code, Finding};
 use crate::step::{FileChange, Step};
 use crate::verify::{self, Check};
 
-/// Writes to standard output. A reader that went away is no error.
-pub fn out(text: &str) {
-    write_all(&mut io::stdout().lock(), text);
-}
-
-/// Writes to standard error.
-pub fn err(text: &str) {
-    write_all(&mut io::stderr().lock(), text);
-}
-
-fn write_all(to: &mut dyn Write, text: &str) {
-    // Losing a terminal must not stop the work, and there is nobody left to tell.
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-}
+pub use console::{Color, err, out, out_plain, set as set_console};
+pub use history::{history, history_json};
+pub use progress::Progress;
 
 /// Prints a JSON document.
 pub fn out_json(value: &Value) {
-    out(&format!("{value:#}\n"));
+    out_plain(&format!("{value:#}\n"));
 }
 
 /// An error for people: what went wrong, then what to type.
@@ -75,6 +70,9 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
     text.push_str("\n\n");
     if !found.is_empty() {
         text.push_str(&format!("Findings:\n{}\n", findings(found)));
+    }
+    if !plan.steps.is_empty() {
+        text.push_str(&format!("{}\n", effect(plan, inv)));
     }
     if plan.steps.is_empty() {
         text.push_str("Nothing to do: the host is configured as asked.\n");
@@ -120,6 +118,28 @@ fn orders(orders: Orders, plan: &Plan, over_ssh: bool) -> String {
         }
         None => {}
     }
+    text
+}
+
+/// What a change request says of its effect: how long, the reboot, the VMs.
+fn effect(plan: &Plan, inv: &Inventory) -> String {
+    let seconds = plan.seconds();
+    let mut text = if plan.reboots() {
+        format!(
+            "Takes about {seconds} s and one reboot of this host, which a rollback takes too.\n"
+        )
+    } else {
+        format!("Takes about {seconds} s, without a reboot.\n")
+    };
+    let vms: Vec<&str> =
+        inv.xapi.iter().flat_map(|x| &x.vms).map(|v| v.name_label.as_str()).collect();
+    text.push_str(&match (vms.is_empty(), plan.reboots()) {
+        (true, _) => "No VM runs here.\n".to_string(),
+        (false, true) => {
+            format!("VMs that run here and that the reboot ends: {}.\n", vms.join(", "))
+        }
+        (false, false) => format!("VMs that run here and go on: {}.\n", vms.join(", ")),
+    });
     text
 }
 
@@ -173,6 +193,9 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
         "changes": !steps.is_empty(),
         "steps": steps,
         "digest": plan.map(|p| facts::digest_of(&p.facts(inv))),
+        "seconds": plan.map(Plan::seconds),
+        "reboot": plan.map(Plan::reboots),
+        "vms": inv.xapi.as_ref().map(|x| x.vms.iter().map(|v| &v.name_label).collect::<Vec<_>>()),
         "cannot_be_undone": plan.map(Plan::cannot_be_undone),
     })
 }
@@ -290,13 +313,23 @@ pub struct Teller {
     orders: Orders,
     over_ssh: bool,
     tell: fn(&str),
+    progress: Arc<Progress>,
+    log: Option<Arc<Log>>,
 }
 
 impl Teller {
     /// On standard error. `yes`: nobody needs to be asked.
     #[must_use]
     pub fn new(quiet: bool, yes: bool) -> Self {
-        Self { quiet, yes, orders: Orders::default(), over_ssh: false, tell: err }
+        Self {
+            quiet,
+            yes,
+            orders: Orders::default(),
+            over_ssh: false,
+            tell: err,
+            progress: Progress::new(err, false),
+            log: None,
+        }
     }
 
     /// The same, which says with the plan what is ordered besides. `over_ssh`: the one who is
@@ -306,34 +339,57 @@ impl Teller {
         Self { orders, over_ssh, ..self }
     }
 
+    /// The same with waits told of, and everything logged.
+    #[must_use]
+    pub fn with(self, progress: &Arc<Progress>, log: &Arc<Log>) -> Self {
+        Self { progress: Arc::clone(progress), log: Some(Arc::clone(log)), ..self }
+    }
+
     /// The same on standard output: for a rehearsal, where all this is the result.
     #[must_use]
     pub fn on_stdout(self) -> Self {
-        Self { tell: out, ..self }
+        Self { tell: out, progress: Progress::new(out, false), ..self }
     }
 }
 
 impl Observer for Teller {
     fn begins(&mut self, number: usize, total: usize, title: &str) {
+        let line = format!("[{number}/{total}] {title}");
+        if let Some(log) = &self.log {
+            log.begins(&line);
+        }
         if !self.quiet {
-            (self.tell)(&format!("[{number}/{total}] {title} ... "));
+            self.progress.begins(&format!("{line} ... "));
         }
     }
 
     fn ended(&mut self, state: StepState, took: Duration) {
+        let word = match state {
+            StepState::Done => "done",
+            StepState::Undone => "undone",
+            StepState::Failed => "FAILED",
+            StepState::NotUndone => "NOT UNDONE",
+            StepState::Pending => "not begun",
+        };
+        if let Some(log) = &self.log {
+            log.ended(word, took);
+        }
         if !self.quiet {
-            let word = match state {
-                StepState::Done => "done",
-                StepState::Undone => "undone",
-                StepState::Failed => "FAILED",
-                StepState::NotUndone => "NOT UNDONE",
-                StepState::Pending => "not begun",
-            };
-            (self.tell)(&format!("{word} ({:.1} s)\n", took.as_secs_f64()));
+            self.progress.ended(&format!("{word} ({:.1} s)", took.as_secs_f64()));
+        }
+    }
+
+    fn waits(&mut self, what: &str, limit: Duration) {
+        if !self.quiet {
+            self.progress.waits(what, limit);
         }
     }
 
     fn note(&mut self, text: &str) {
+        if let Some(log) = &self.log {
+            log.note(text);
+        }
+        self.progress.closes();
         (self.tell)(&format!("note: {text}\n"));
     }
 

@@ -1,0 +1,55 @@
+//! `log`, and who it is that the log tells of.
+
+use anyhow::{Context, Result, bail};
+
+use super::Run;
+use crate::journal;
+use crate::log;
+use crate::outcome::Exit;
+use crate::report;
+
+impl Run {
+    /// What was done in a transaction: the last one, where none is named.
+    pub(super) fn log(&self, name: Option<&str>) -> Result<Exit> {
+        let names = journal::names(&self.host)?;
+        let found = match name {
+            Some(name) => names.iter().find(|known| *known == name).with_context(|| {
+                let known =
+                    if names.is_empty() { "there are none".into() } else { names.join(", ") };
+                format!("there is no transaction {}: {known}", name.escape_debug())
+            })?,
+            None => match names.last() {
+                Some(last) => last,
+                None => bail!("there is no log: xenbond has changed nothing on this host"),
+            },
+        };
+        let tx = journal::Transaction::named(&self.host, found)?
+            .with_context(|| format!("transaction {found} has no plan"))?;
+        let entries = log::entries(&self.host, found)?;
+        if self.json {
+            report::out_json(&report::history_json(&tx, &entries));
+        } else {
+            report::out(&report::history(&tx, &entries, &names));
+        }
+        Ok(Exit::AsAsked)
+    }
+}
+
+/// Who runs the program, and from where: `root from 10.0.0.5`, `root (sudo by alice)`.
+pub(super) fn who(variable: impl Fn(&str) -> Option<String>) -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    let mut who = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    let word = |text: String| -> String {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || "._-:@%".contains(*c);
+        text.chars().take_while(plain).take(64).collect()
+    };
+    if let Some(by) = variable("SUDO_USER").map(word).filter(|by| !by.is_empty()) {
+        who.push_str(&format!(" (sudo by {by})"));
+    }
+    let client = variable("SSH_CONNECTION").or_else(|| variable("SSH_CLIENT"));
+    if let Some(from) = client.map(word).filter(|from| !from.is_empty()) {
+        who.push_str(&format!(" from {from}"));
+    }
+    who
+}
