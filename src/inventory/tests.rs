@@ -55,6 +55,33 @@ fn a_host_is_read_with_its_features() {
 }
 
 #[test]
+fn xapi_is_asked_each_list_once_and_no_command_of_another_kind() {
+    let root = crate::model::scratch().unwrap();
+    let state = builtin::pool(Flavour::El7, Backend::Openvswitch);
+    let model = Arc::new(Model::create(root.path(), state).unwrap());
+    let host = Host::new(root.path(), model.clone(), model.clone());
+    Inventory::read(&host, Ask { nics: &["eth3".parse().unwrap()], driver_modes: false }).unwrap();
+    let ran = model.state().dom0.transcript;
+    let mut asked: Vec<&str> =
+        ran.iter().filter_map(|r| r.command.strip_prefix("xe ")?.split(' ').next()).collect();
+    asked.sort_unstable();
+    // Two of PIFs: what people write is asked for apart, so that it forges nothing.
+    let want = [
+        "bond-list",
+        "cluster-host-list",
+        "host-list",
+        "network-list",
+        "pbd-list",
+        "pif-list",
+        "pif-list",
+        "pool-list",
+        "vif-list",
+        "vm-list",
+    ];
+    assert_eq!(asked, want);
+}
+
+#[test]
 fn an_inventory_reads_back_from_json() {
     let inv = healthy();
     let json = serde_json::to_value(&inv).unwrap();
