@@ -146,9 +146,9 @@ impl Drill<'_> {
             self.target,
             self.bond
         );
-        let before = Before::read(self, &status)?;
         self.signals.untouched.store(false, Ordering::Relaxed);
         let _lock = Lock::take(self.host)?;
+        let before = Before::read(self, &self.status()?)?;
         let mut slaves = Vec::new();
         let mut error = None;
         for name in &names {
