@@ -508,12 +508,16 @@ fn now(host: &Host) -> String {
 /// The right to change the host: held as long as the value lives, and gone with the process.
 pub struct Lock {
     file: File,
+    /// The words of a run that held it and died.
+    pub dead: Option<String>,
 }
 
 impl Drop for Lock {
     /// Closing is not enough: a program that another thread is just starting has the file open
     /// too until its exec, and the lock is the open file's.
     fn drop(&mut self) {
+        // Words that stay there only make the next run speak of a dead one.
+        let _ = self.file.set_len(0);
         let _ = self.file.unlock();
     }
 }
@@ -547,21 +551,23 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                return Ok(Err(holder.trim().to_string()));
+                return Ok(Err(words(host, &mut file)));
             }
             Err(std::fs::TryLockError::Error(e)) => {
                 return Err(e).with_context(|| format!("locking {path}"));
             }
         }
+        // A run that ends takes its words away.
+        let mut left = String::new();
+        let _ = file.read_to_string(&mut left);
+        let dead = Some(left.trim().to_string()).filter(|words| !words.is_empty());
         let words = format!("pid {}, since {}\n", std::process::id(), now(host));
         let written = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(words.as_bytes()));
         written.with_context(|| format!("writing {path}"))?;
-        Ok(Ok(Self { file }))
+        Ok(Ok(Self { file, dead }))
     }
 
     /// Who holds it, when someone does; takes nothing and makes nothing.
@@ -579,13 +585,19 @@ impl Lock {
                 let _ = file.unlock();
                 None
             }
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).ok()?;
-                Some(holder.trim().to_string())
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Some(words(host, &mut file)),
             Err(std::fs::TryLockError::Error(_)) => None,
         }
+    }
+}
+
+/// What the holder of the lock says of itself, and what it works on.
+fn words(host: &Host, file: &mut File) -> String {
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    match host.link_name(&current()) {
+        Some(id) => format!("{}, transaction {id}", text.trim()),
+        None => text.trim().to_string(),
     }
 }
 

@@ -164,7 +164,8 @@ pub fn files(
             let lines: Vec<String> = text.lines().map(String::from).collect();
             let merged = modprobe::merge_block(bytes, &bond, &lines)
                 .with_context(|| format!("editing {}", paths::MODPROBE_CONF))?;
-            let kind = Kind::File { bytes: merged, mode: *mode, uid: *uid, gid: *gid, mtime: None };
+            let (mode, uid, gid, xattrs) = (*mode, *uid, *gid, Default::default());
+            let kind = Kind::File { bytes: merged, mode, uid, gid, mtime: None, xattrs };
             (paths::MODPROBE_CONF.to_string(), kind)
         }
         _ => (paths::modprobe_file(&spec.bond), ours(spec, &text)),

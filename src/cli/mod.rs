@@ -2,6 +2,8 @@
 //! it to `report`.
 
 mod args;
+#[cfg(debug_assertions)]
+mod death;
 mod examples;
 mod history;
 mod manual;
@@ -157,6 +159,10 @@ impl Run {
         host = host
             .watched(Arc::clone(&progress) as Arc<dyn Watch>)
             .watched(Arc::clone(&log) as Arc<dyn Watch>);
+        #[cfg(debug_assertions)]
+        if let Some(death) = death::asked() {
+            host = host.watched(Arc::new(death));
+        }
         if cli.verbose {
             host = host.watched(Arc::new(report::Loud));
         }

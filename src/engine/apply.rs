@@ -75,7 +75,7 @@ impl Engine<'_> {
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         if let Some(old) = Transaction::open(self.host)? {
             match old.phase() {
                 // Cut off between its last line and its end.

@@ -107,7 +107,7 @@ impl Engine<'_> {
                 return Ok(Outcome { transaction: Some(open.header.id.clone()), ..refused });
             }
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         if tx.time_left(self.host).is_none_or(|left| left.is_zero()) {
@@ -184,7 +184,7 @@ impl Engine<'_> {
             }
             self.host.clock().pause(LOOK.min(left));
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         if tx.time_left(self.host) != Some(Duration::ZERO) {

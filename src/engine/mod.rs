@@ -135,12 +135,12 @@ impl Engine<'_> {
             Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id }
                 if boot_id == boot =>
             {
-                return self.before_reboot(open, orders);
+                return self.before_reboot(open, orders, observer);
             }
             Phase::WaitingForConfirmation => return self.still_awaiting(&open, observer),
             _ => {}
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         if let Err(error) = self.order(&mut tx, orders) {
@@ -184,11 +184,16 @@ impl Engine<'_> {
     }
 
     /// The reboot has not happened yet: it is ordered now, or waited for.
-    fn before_reboot(&self, open: Transaction, orders: Orders) -> Result<Outcome> {
+    fn before_reboot(
+        &self,
+        open: Transaction,
+        orders: Orders,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
         if orders == Orders::default() {
             return Ok(waiting(&open));
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         self.order(&mut tx, orders)?;
@@ -202,9 +207,13 @@ impl Engine<'_> {
     }
 
     /// The right to change the host; from here on a signal does not just end the program.
-    fn lock(&self) -> Result<Lock> {
+    fn lock(&self, observer: &mut dyn Observer) -> Result<Lock> {
         self.signals.untouched.store(false, Ordering::Relaxed);
-        Lock::take(self.host)
+        let lock = Lock::take(self.host)?;
+        if let Some(dead) = &lock.dead {
+            observer.note(&format!("took over the lock of a run that has died: {dead}"));
+        }
+        Ok(lock)
     }
 
     /// Waits until XAPI answers: by the host's own program for that, then by asking.
@@ -236,6 +245,13 @@ impl Engine<'_> {
             bail!("a signal asked to stop");
         }
         Ok(())
+    }
+
+    /// A signal during a rollback stops nothing: half a rollback is neither end.
+    fn tell_of_interrupt(&self, observer: &mut dyn Observer) {
+        if self.signals.interrupt.swap(false, Ordering::Relaxed) {
+            observer.note("a signal asked to stop: already rolling back, which goes on to its end");
+        }
     }
 
     /// Runs one step's act, tells the observer, and notes how it went.

@@ -1,13 +1,14 @@
 //! The way back: from the journal alone, step by step in reverse, and then the comparison that
 //! alone allows to say "rolled back".
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::{Engine, Observer, look_for, outcome, reports};
 use crate::facts;
-use crate::host::Kind;
+use crate::host::{Host, Kind};
 use crate::journal::{Event, Lock, Orders, Phase, Transaction};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::probe::{self, Way};
@@ -38,7 +39,7 @@ impl Engine<'_> {
             _ => false,
         };
         if waits {
-            return self.before_reboot(open, self.orders);
+            return self.before_reboot(open, self.orders, observer);
         }
         if let Some(holder) = Lock::holder(self.host) {
             bail!("another xenbond is changing this host: {holder}");
@@ -58,7 +59,7 @@ impl Engine<'_> {
         if !agrees(&open) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         for path in changed {
@@ -97,6 +98,10 @@ impl Engine<'_> {
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
+        // The signal that may have led here is answered.
+        if !asked {
+            self.signals.interrupt.store(false, Ordering::Relaxed);
+        }
         let mut errors: Vec<String> = Vec::new();
         let mut reports = reports(&tx);
         // After the reboot only XAPI can differ, which plugs at boot what was not plugged before.
@@ -105,14 +110,23 @@ impl Engine<'_> {
             observer.note(&format!("rolling back: {why}"));
         }
         let line = Event::RollingBack { why: why.to_string(), asked };
-        // A journal that cannot be written is no reason to leave the host half-changed: without
-        // the line, what is undone here is undone again by the next run.
-        errors.extend(self.record(&mut tx, line).err().map(|e| format!("{e:#}")));
+        let stood = asked && tx.phase() == Phase::Done;
+        if let Err(error) = self.record(&mut tx, line) {
+            // What is done stays done: half undone under a journal that calls it done, no run would
+            // ever go on with it.
+            if stood {
+                let hint = "make room for the journal, and run again: xenbond rollback";
+                return Outcome::refused(format!("{error:#}"), Some(hint.into()));
+            }
+            // Else a journal that cannot be written is no reason to leave the host half-changed:
+            // without the line, what is undone here is undone again by the next run.
+            errors.push(format!("{error:#}"));
+        }
         let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
         // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
         let mut pif_errors: Vec<String> = Vec::new();
         let steps = tx.header.plan.steps.clone();
-        let begun = tx.begun();
+        let begun = begun(self.host, &tx);
         let mut awaited = false;
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
@@ -129,6 +143,7 @@ impl Engine<'_> {
                     observer.note(&format!("{error:#}"));
                 }
             }
+            self.tell_of_interrupt(observer);
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
             let act = |_: &mut dyn Observer| step.undo(self.host, &mut kept);
@@ -142,6 +157,7 @@ impl Engine<'_> {
                 Err(error) => errors.push(format!("{title}: {error:#}")),
             }
         }
+        self.tell_of_interrupt(observer);
         for path in std::mem::take(&mut kept.paths) {
             errors
                 .extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
@@ -261,6 +277,19 @@ impl Engine<'_> {
             self.host.clock().pause(Duration::from_millis(200));
         }
     }
+}
+
+/// The steps to undo: those that were begun, and the bond's way up with them when it is there. Where
+/// the power went before that step, the boot may have brought it up by files that were half changed.
+fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
+    let mut begun = tx.begun();
+    let steps = || tx.header.plan.steps.iter().zip(1..);
+    let elsewhere = |step: &Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
+    if steps().any(|(step, number)| begun.contains(&number) && !elsewhere(step)) {
+        let up = |step: &Step| matches!(step, Step::BringUp(bond) if bond.is_there(host));
+        begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
+    }
+    begun
 }
 
 enum Compared {

@@ -1,5 +1,6 @@
 //! Files under the root: read whole, replaced atomically, put back exactly.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Host};
@@ -38,6 +41,10 @@ pub enum Kind {
         gid: u32,
         /// When it was last written, in nanoseconds since 1970; `None`: now.
         mtime: Option<u64>,
+        /// Its extended attributes, the SELinux label among them; none: those of the file that it
+        /// replaces, or what the kernel gives to a new one.
+        #[serde(default, skip_serializing_if = "Xattrs::is_empty")]
+        xattrs: Xattrs,
     },
     /// A symbolic link.
     Link {
@@ -48,12 +55,15 @@ pub enum Kind {
     Other,
 }
 
+/// Extended attributes by name.
+pub type Xattrs = BTreeMap<String, Vec<u8>>;
+
 impl Kind {
     /// A new file of whoever runs this (root, on a host), written now.
     #[must_use]
     pub fn new_file(bytes: impl Into<Vec<u8>>, mode: u32) -> Self {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        Self::File { bytes: bytes.into(), mode, uid, gid, mtime: None }
+        Self::File { bytes: bytes.into(), mode, uid, gid, mtime: None, xattrs: Xattrs::new() }
     }
 
     /// The bytes, when it is a file.
@@ -65,14 +75,20 @@ impl Kind {
         }
     }
 
-    /// The same thing, but for the time it was written.
+    /// The same thing, but for the time it was written, and for attributes that only one names.
     #[must_use]
     pub fn same_but_time(&self, other: &Self) -> bool {
-        let timeless = |kind: &Self| match kind.clone() {
-            Self::File { bytes, mode, uid, gid, .. } => {
-                Self::File { bytes, mode, uid, gid, mtime: None }
+        let any = |kind: &Self| matches!(kind, Self::File { xattrs, .. } if xattrs.is_empty());
+        let any = any(self) || any(other);
+        let timeless = |kind: &Self| {
+            let mut kind = kind.clone();
+            if let Self::File { mtime, xattrs, .. } = &mut kind {
+                *mtime = None;
+                if any {
+                    xattrs.clear();
+                }
             }
-            other => other,
+            kind
         };
         timeless(self) == timeless(other)
     }
@@ -223,6 +239,7 @@ impl Host {
                 uid: meta.uid(),
                 gid: meta.gid(),
                 mtime: mtime(&meta),
+                xattrs: xattrs(&real).with_context(|| format!("reading attributes of {path}"))?,
             },
             Ok(_) => Kind::Other,
         };
@@ -254,11 +271,18 @@ impl Host {
             Kind::Absent => self.remove_file(&real).with_context(|| format!("removing {path}")),
             Kind::Other => bail!("writing {path}: what stood there was no file"),
             Kind::Link { target } => {
-                symlink(target, &temp).with_context(|| format!("linking {path}"))?;
-                self.move_into_place(&temp, &real).with_context(|| format!("linking {path}"))
+                let made = self
+                    .effect(&Effect::Write(&temp), || symlink(target, &temp))
+                    .and_then(|()| self.move_into_place(&temp, &real));
+                made.with_context(|| format!("linking {path}"))
             }
-            Kind::File { bytes, mode, uid, gid, mtime } => {
-                let file = NewFile { bytes, mode: *mode, owner: (*uid, *gid), mtime: *mtime };
+            Kind::File { bytes, mode, uid, gid, mtime, xattrs } => {
+                let xattrs = match &now {
+                    Kind::File { xattrs: old, .. } if xattrs.is_empty() => old,
+                    _ => xattrs,
+                };
+                let owner = (*uid, *gid);
+                let file = NewFile { bytes, mode: *mode, owner, mtime: *mtime, xattrs };
                 let written =
                     self.write_temp(&temp, &file).and_then(|()| self.move_into_place(&temp, &real));
                 if written.is_err() {
@@ -277,6 +301,10 @@ impl Host {
             file.write_all(new.bytes)?;
             file.set_permissions(Permissions::from_mode(new.mode))?;
             own(temp, new.owner)?;
+            for (name, value) in new.xattrs {
+                let set = rustix::fs::fsetxattr(&file, name, value, XattrFlags::empty());
+                permitted(set.map_err(Into::into))?;
+            }
             if let Some(nanos) = new.mtime {
                 file.set_modified(UNIX_EPOCH + Duration::from_nanos(nanos))?;
             }
@@ -412,17 +440,45 @@ struct NewFile<'a> {
     mode: u32,
     owner: (u32, u32),
     mtime: Option<u64>,
+    xattrs: &'a Xattrs,
 }
 
 /// Gives the file its owner. Not being root, under a test's root, is no error: the contract
 /// restores ownership where it is permitted.
 fn own(path: &Path, (uid, gid): (u32, u32)) -> std::io::Result<()> {
-    match lchown(path, Some(uid), Some(gid)) {
+    permitted(lchown(path, Some(uid), Some(gid)))
+}
+
+/// What only root may do, as root.
+fn permitted(done: std::io::Result<()>) -> std::io::Result<()> {
+    match done {
         Err(e) if e.kind() == ErrorKind::PermissionDenied && !nix::unistd::geteuid().is_root() => {
             Ok(())
         }
         other => other,
     }
+}
+
+/// The extended attributes of a file; none where the file system knows none.
+fn xattrs(path: &Path) -> std::io::Result<Xattrs> {
+    let mut list = Vec::new();
+    match rustix::fs::llistxattr(path, &mut [0u8; 0][..]) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(Xattrs::new()),
+        Ok(size) => list.resize(size, 0),
+        Err(error) => return Err(error.into()),
+    }
+    let size = rustix::fs::llistxattr(path, &mut list[..])?;
+    let mut all = Xattrs::new();
+    for name in list[..size].split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let mut value = vec![0; rustix::fs::lgetxattr(path, &*name, &mut [0u8; 0][..])?];
+        if !value.is_empty() {
+            let size = rustix::fs::lgetxattr(path, &*name, &mut value[..])?;
+            value.truncate(size);
+        }
+        all.insert(name, value);
+    }
+    Ok(all)
 }
 
 fn mtime(meta: &fs::Metadata) -> Option<u64> {

@@ -17,7 +17,7 @@ use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
 
 pub use command::{Cmd, Output, Program, Runner, Status, quoted};
-pub use files::{Kind, Original, join};
+pub use files::{Kind, Original, Xattrs, join};
 pub use process::OsRunner;
 
 /// The clock: wall time for records, a pause for waits that poll.
@@ -60,7 +60,7 @@ impl Clock for OsClock {
 /// One change of the host, as a watcher sees it.
 #[derive(Clone, Copy, Debug)]
 pub enum Effect<'a> {
-    /// A new file's bytes were handed to the kernel; not yet durable.
+    /// A new file's bytes, or a new link, were handed to the kernel; not yet durable.
     Write(&'a Path),
     /// A file's bytes became durable.
     SyncFile(&'a Path),

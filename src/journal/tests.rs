@@ -335,8 +335,58 @@ fn only_one_run_holds_the_lock_and_it_goes_with_the_value() {
     let error = Lock::take(&other).err().unwrap().to_string();
     assert!(error.starts_with(&format!("another xenbond is changing this host: {me}")), "{error}");
     assert!(Lock::holder(&other).unwrap().starts_with(&me));
+    dom0.begin("bond51");
+    let holder = Lock::holder(&other).unwrap();
+    assert!(holder.contains(", transaction 2026") && holder.ends_with("-bond51"), "{holder}");
     drop(lock);
     assert!(Lock::holder(&other).is_none());
-    let _again = Lock::take(&other).unwrap();
+    let again = Lock::take(&other).unwrap();
+    assert_eq!(again.dead, None, "a run that ended is not a dead one");
     assert!(Lock::holder(&dom0.host).is_some());
+}
+
+#[test]
+fn a_lock_whose_holder_died_is_taken_over_with_a_word() {
+    let dom0 = Dom0::new();
+    drop(Lock::take(&dom0.host).unwrap());
+    std::fs::write(dom0.path("lock"), "pid 4711, since 2026-11-20T12:00:00Z\n").unwrap();
+    let lock = Lock::take(&dom0.host).unwrap();
+    assert_eq!(lock.dead.as_deref(), Some("pid 4711, since 2026-11-20T12:00:00Z"));
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_is_one_with_fewer_lines() {
+    let dom0 = Dom0::new();
+    let mut tx = dom0.begin("bond51");
+    let events = [
+        begin(1),
+        done(1),
+        begin(2),
+        waiting(),
+        done(2),
+        Event::Verified,
+        rolling_back(),
+        Event::Undone { step: 2 },
+        Event::Kept { path: "/etc/a\n\"b\u{e9}".into() },
+        rollback_waiting(),
+        Event::RolledBack,
+    ];
+    for event in &events {
+        tx.record(&dom0.host, event.clone()).unwrap();
+    }
+    let whole = std::fs::read(dom0.path("current/journal")).unwrap();
+    for cut in 0..=whole.len() {
+        std::fs::write(dom0.path("current/journal"), &whole[..cut]).unwrap();
+        let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+        let mut left = dom0.open();
+        assert_eq!(left.events, events[..lines], "cut at byte {cut}");
+        left.record(&dom0.host, begin(9)).unwrap();
+        let after = dom0.open().events;
+        assert_eq!(
+            (&after[..lines], &after[lines..]),
+            (&events[..lines], &[begin(9)][..]),
+            "{cut}"
+        );
+    }
+    println!("a journal of {} bytes, cut at each", whole.len());
 }

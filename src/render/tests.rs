@@ -116,7 +116,14 @@ fn every_option_arrives_in_both_places_mode_and_miimon_first() {
 fn where_modprobe_conf_is_read_our_lines_are_merged_into_it() {
     let theirs = "alias eth0 e1000\noptions ixgbe max_vfs=0";
     let Kind::File { uid, gid, .. } = Kind::new_file("", 0) else { panic!("no file") };
-    let was = Kind::File { bytes: theirs.into(), mode: 0o640, uid, gid, mtime: Some(5) };
+    let was = Kind::File {
+        bytes: theirs.into(),
+        mode: 0o640,
+        uid,
+        gid,
+        mtime: Some(5),
+        xattrs: Default::default(),
+    };
     let all = files(
         &spec(&[]),
         &slaves(true),

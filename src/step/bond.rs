@@ -36,7 +36,8 @@ impl BondDevice {
         Cmd::change(Program::Ip, &["link", "delete", "dev", self.bond.as_str()], DELETE_LIMIT)
     }
 
-    fn is_there(&self, host: &Host) -> bool {
+    /// Whether the kernel has it.
+    pub fn is_there(&self, host: &Host) -> bool {
         host.exists(&format!("/sys/class/net/{}", self.bond))
             || host.exists(&format!("/proc/net/bonding/{}", self.bond))
     }

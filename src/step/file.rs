@@ -64,10 +64,11 @@ impl FileChange {
             kept.paths.push(self.path.clone());
             return match rest {
                 None => Ok(()),
-                Some(rest) => host.put(
-                    &self.path,
-                    &Kind::File { bytes: rest, mode: *mode, uid: *uid, gid: *gid, mtime: None },
-                ),
+                Some(rest) => {
+                    let (mode, uid, gid, xattrs) = (*mode, *uid, *gid, Default::default());
+                    let want = Kind::File { bytes: rest, mode, uid, gid, mtime: None, xattrs };
+                    host.put(&self.path, &want)
+                }
             };
         }
         if now != Kind::Absent {

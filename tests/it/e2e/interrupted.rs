@@ -129,6 +129,83 @@ fn a_lost_session_does_not_stop_the_work() {
     root.exits(0, &["verify"]);
 }
 
+/// Stops the run at its first `pif-forget` and at its first `pif-introduce`.
+fn two_gates(root: &Root) {
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    for gate in ["pif-forget", "pif-introduce"] {
+        nix::unistd::mkfifo(&root.at(".dom0").join(gate), mode).unwrap();
+    }
+    root.wrap(
+        "opt/xensource/bin/xe",
+        "gate=$root/.dom0/$1\nif [ -p \"$gate\" ] && [ ! -e \"$gate.here\" ]; then\n  : > \"$gate.here\"\n  read -r _ < \"$gate\"\nfi\nexec \"$real\" \"$@\"\n",
+    );
+}
+
+#[test]
+fn a_second_signal_is_told_that_the_rollback_goes_on() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    two_gates(&root);
+    let running = root.start(&with_spec(&["apply", "--yes", "--pif", "forget"]));
+    for gate in ["pif-forget", "pif-introduce"] {
+        let gate = root.at(".dom0").join(gate);
+        until("a command at a gate", || gate.with_extension("here").exists());
+        running.signal(Signal::SIGINT);
+        fs::write(gate, "\n").unwrap();
+    }
+    let run = running.end();
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.err.contains("already rolling back"), "{run:?}");
+    root.unwrap_program("opt/xensource/bin/xe");
+    start.assert_same(&root, "after the rollback");
+
+    // One that was asked for is not stopped either.
+    root.apply();
+    fs::remove_file(root.at(".dom0/pif-introduce.here")).unwrap();
+    fs::remove_file(root.at(".dom0/pif-forget")).unwrap();
+    root.wrap("opt/xensource/bin/xe", "gate=$root/.dom0/$1\nif [ -p \"$gate\" ] && [ ! -e \"$gate.here\" ]; then\n  : > \"$gate.here\"\n  read -r _ < \"$gate\"\nfi\nexec \"$real\" \"$@\"\n");
+    let running = root.start(&["rollback", "--yes"]);
+    let gate = root.at(".dom0/pif-introduce");
+    until("a command at a gate", || gate.with_extension("here").exists());
+    running.signal(Signal::SIGTERM);
+    fs::write(gate, "\n").unwrap();
+    let run = running.end();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("already rolling back"), "{run:?}");
+    root.unwrap_program("opt/xensource/bin/xe");
+    start.assert_same(&root, "after the second rollback");
+}
+
+#[test]
+fn commands_inherit_no_signal_that_is_blocked_or_ignored() {
+    let root = Root::new("el7", "bridge");
+    root.wrap(
+        "usr/sbin/ifup",
+        "printf '%s\\n' \"$(</proc/$$/status)\" > \"$root/.dom0/status\"\nexec \"$real\" \"$@\"\n",
+    );
+    root.apply();
+    let status = fs::read_to_string(root.at(".dom0/status")).unwrap();
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    let bit = |signal: Signal| 1u64 << (signal as i32 - 1);
+    assert_eq!(mask("SigBlk:"), 0, "{status}");
+    let ours = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM].map(bit).iter().sum::<u64>();
+    assert_eq!(mask("SigIgn:") & ours, 0, "{status}");
+}
+
+#[test]
+fn the_lock_of_a_run_that_was_killed_is_taken_over_with_a_word() {
+    let root = Root::new("el7", "bridge");
+    let running = hanging(&root, "ifup", "hangs");
+    let words = format!("pid {}, since ", running.pid());
+    running.kill();
+    let run = root.exits(0, &["rollback", "--yes"]);
+    assert!(run.err.contains("took over the lock") && run.err.contains(&words), "{run:?}");
+    assert_eq!(fs::read_to_string(root.at("var/lib/xenbond/lock")).unwrap(), "");
+}
+
 #[test]
 fn a_reader_that_went_away_is_no_error() {
     let root = Root::new("el7", "bridge");
@@ -152,7 +229,8 @@ fn a_second_run_names_the_first_and_changes_nothing() {
     root.gate("pif-forget");
     let first = root.start(&with_spec(&["apply", "--yes"]));
     root.until_at_gate();
-    let holder = format!("pid {}", first.pid());
+    let holder = format!("pid {}, since 20", first.pid());
+    let transaction = root.transaction().file_name().unwrap().to_str().unwrap().to_string();
     let held = root.snapshot();
     for args in [
         with_spec(&["apply", "--yes"]),
@@ -162,6 +240,7 @@ fn a_second_run_names_the_first_and_changes_nothing() {
     ] {
         let second = root.exits(1, &args);
         assert!(second.err.contains(&holder), "{args:?}: {second:?}");
+        assert!(second.err.contains(&format!("transaction {transaction}")), "{second:?}");
     }
     held.assert_same(&root, "the second run");
     root.open_gate();

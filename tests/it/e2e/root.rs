@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -203,6 +204,13 @@ impl Root {
             assert_eq!(exit, code, "{args:?}: {document}");
         }
         document
+    }
+
+    /// Runs the program, which kills itself at a line of its journal: `N` before it is written,
+    /// `N+` after. Whether it came there.
+    pub fn dies_at(&self, line: &str, args: &[&str]) -> bool {
+        let output = self.command(args).env("XENBOND_DIES_AT", line).output().unwrap();
+        output.status.signal() == Some(Signal::SIGKILL as i32)
     }
 
     /// Starts the program.

@@ -98,15 +98,18 @@ fn a_field_that_is_neither_true_nor_false() {
 }
 
 #[test]
-fn an_answer_of_5_megabytes_without_a_line_end() {
-    plan_with("5 MB", &pif_list("printf -v text '%*s' 5000000 x\nprintf '%s' \"$text\"\nexit 0\n"));
+fn an_answer_of_10_megabytes_without_a_line_end() {
+    plan_with(
+        "10 MB",
+        &pif_list("printf -v text '%*s' 10000000 x\nprintf '%s' \"$text\"\nexit 0\n"),
+    );
 }
 
 #[test]
-fn an_error_of_5_megabytes() {
+fn an_error_of_10_megabytes() {
     plan_with(
-        "5 MB of stderr",
-        "printf -v text '%*s' 5000000 x\nprintf '%s' \"$text\" >&2\nexit 1\n",
+        "10 MB of stderr",
+        "printf -v text '%*s' 10000000 x\nprintf '%s' \"$text\" >&2\nexit 1\n",
     );
 }
 

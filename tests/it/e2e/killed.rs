@@ -1,0 +1,80 @@
+//! `kill -9` at each line of the journal of an apply and of a rollback, by the real binary.
+//!
+//! `cargo test` takes a sample; with `XENBOND_FAULTS` set each line is taken, before it is written
+//! and after, and the host is recovered both ways.
+
+use std::fs;
+
+use super::root::{Root, with_spec};
+
+/// One in so many is in the sample.
+const SAMPLE: usize = 13;
+
+fn lines(root: &Root) -> usize {
+    let journal = root.at("var/lib/xenbond/current/journal");
+    fs::read_to_string(journal).unwrap_or_default().lines().count()
+}
+
+/// Kills a run at each of its lines; how often.
+fn killed(flavour: &str, rolls_back: bool) -> usize {
+    let apply = with_spec(&["apply", "--yes", "--pif", "forget"]);
+    let rollback = vec!["rollback", "--yes"];
+    let root = Root::new(flavour, "bridge");
+    root.exits(0, &apply);
+    let applied = lines(&root);
+    let journal = root.transaction().join("journal");
+    root.exits(0, &rollback);
+    let all = fs::read_to_string(journal).unwrap().lines().count();
+    let (lines, args) = if rolls_back { (all - applied, &rollback) } else { (applied, &apply) };
+    let mut kills = 0;
+    for line in 1..=lines {
+        for (turn, (when, by)) in
+            [("", "resume"), ("", "rollback"), ("+", "resume"), ("+", "rollback")]
+                .iter()
+                .enumerate()
+        {
+            let sampled = (line * 4 + turn + usize::from(rolls_back)).is_multiple_of(SAMPLE);
+            if std::env::var("XENBOND_FAULTS").is_err() && !sampled {
+                continue;
+            }
+            let case = format!("{flavour}, rolls back: {rolls_back}, line {line}{when}, {by}");
+            let root = Root::new(flavour, "bridge");
+            let start = root.snapshot();
+            if rolls_back {
+                root.exits(0, &apply);
+            }
+            assert!(root.dies_at(&format!("{line}{when}"), args), "{case}: it was not killed");
+            kills += 1;
+            if *by == "resume" && !rolls_back {
+                root.exits(0, &["resume"]);
+                root.exits(0, &["verify"]);
+                root.exits(0, &rollback);
+            } else if *by == "resume" {
+                root.exits(0, &["resume"]);
+            } else {
+                root.exits(0, &rollback);
+            }
+            start.assert_same(&root, &case);
+            assert_eq!(root.own_files(), ["history", "lock"], "{case}");
+        }
+    }
+    kills
+}
+
+#[test]
+fn a_run_killed_at_any_line_of_its_journal_can_go_both_ways() {
+    if cfg!(not(debug_assertions)) {
+        eprintln!("skipped: a release build does not kill itself");
+        return;
+    }
+    let counts = std::thread::scope(|scope| {
+        let all = [("el7", false), ("el7", true), ("el5", false), ("el5", true)];
+        let runs = all.map(|(flavour, back)| scope.spawn(move || killed(flavour, back)));
+        runs.map(|run| run.join().unwrap())
+    });
+    println!(
+        "killed {} times at a line of the journal, 0 unrecovered",
+        counts.iter().sum::<usize>()
+    );
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}

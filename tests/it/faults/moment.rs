@@ -1,0 +1,380 @@
+//! A host of the model at one moment, as a value: taken, compared, altered and put back. Reading
+//! it is what a reboot or a new process would find, so a death or a power cut is only a moment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use xenbond::host::Effect;
+use xenbond::model::Model;
+use xenbond::model::state::State;
+
+/// The folders in which anything changes; `/proc` and `/sys` follow from the state.
+const FOLDERS: [&str; 3] = ["etc", "run", "var"];
+
+/// Written without an effect: its content is only for people, and a leftover means nothing.
+const LOCK: &str = "var/lib/xenbond/lock";
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Folder(u32),
+    Link(PathBuf),
+    File { bytes: Arc<Vec<u8>>, mode: u32, mtime: u64 },
+}
+
+/// Files below the root, by path in it.
+pub type Files = BTreeMap<PathBuf, Entry>;
+
+/// A host at one moment.
+#[derive(Clone)]
+pub struct Moment {
+    files: Files,
+    /// The model but for its clock and its notes.
+    state: Arc<State>,
+    clock: u64,
+}
+
+/// But for the clock: every wait has a start of its own.
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files && self.state == other.state
+    }
+}
+
+fn entry(path: &Path) -> Option<Entry> {
+    let meta = path.symlink_metadata().ok()?;
+    Some(if meta.is_symlink() {
+        Entry::Link(fs::read_link(path).unwrap())
+    } else if meta.is_dir() {
+        Entry::Folder(meta.mode() & 0o7777)
+    } else {
+        let since = meta.modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
+        Entry::File {
+            bytes: Arc::new(fs::read(path).unwrap()),
+            mode: meta.mode() & 0o7777,
+            mtime: u64::try_from(since.as_nanos()).unwrap(),
+        }
+    })
+}
+
+fn walk(root: &Path, folder: &Path, all: &mut Files) {
+    for name in fs::read_dir(folder).into_iter().flatten() {
+        let path = name.unwrap().path();
+        let inside = path.strip_prefix(root).unwrap().to_path_buf();
+        if inside == Path::new(LOCK) {
+            continue;
+        }
+        let Some(entry) = entry(&path) else { continue };
+        let is_folder = matches!(entry, Entry::Folder(_));
+        all.insert(inside, entry);
+        if is_folder {
+            walk(root, &path, all);
+        }
+    }
+}
+
+fn files_of(root: &Path) -> Files {
+    let mut all = Files::new();
+    for folder in FOLDERS {
+        walk(root, &root.join(folder), &mut all);
+    }
+    all
+}
+
+impl Moment {
+    /// Now. What is as it was at `last` shares its memory.
+    pub fn of(model: &Model, last: Option<&Self>) -> Self {
+        let mut files = files_of(model.root());
+        let mut state = model.state();
+        let clock = state.dom0.clock;
+        (state.dom0.clock, state.dom0.transcript, state.dom0.dmesg) = (0, Vec::new(), Vec::new());
+        for (path, entry) in &mut files {
+            let before = last.and_then(|last| last.files.get(path));
+            if let (Entry::File { bytes, .. }, Some(Entry::File { bytes: old, .. })) =
+                (entry, before)
+                && bytes == old
+            {
+                *bytes = Arc::clone(old);
+            }
+        }
+        let state = match last {
+            Some(last) if *last.state == state => Arc::clone(&last.state),
+            _ => Arc::new(state),
+        };
+        Self { files, state, clock }
+    }
+
+    /// Whether files and XAPI's records are the same: what no time that passes changes.
+    pub fn was_left_alone(&self, later: &Self) -> bool {
+        self.files == later.files && self.state.pool == later.state.pool
+    }
+
+    /// The same but for when its files were written and what happened when: no undo looks at
+    /// the time of a file that is ours, or of a journal's line.
+    pub fn timeless(&self) -> Self {
+        let mut files = self.files.clone();
+        for (path, entry) in &mut files {
+            let Entry::File { bytes, mtime, .. } = entry else { continue };
+            *mtime = 0;
+            if path.ends_with("journal") {
+                let lines = bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+                let events = lines.map(|line| {
+                    let event = serde_json::from_slice(line).ok();
+                    let Some(serde_json::Value::Object(mut event)) = event else {
+                        return line.to_vec();
+                    };
+                    event.remove("at");
+                    serde_json::Value::Object(event).to_string().into_bytes()
+                });
+                *bytes = Arc::new(events.collect::<Vec<_>>().join(&b'\n'));
+            }
+        }
+        Self { files, ..self.clone() }
+    }
+
+    /// Makes the model's host this one.
+    pub fn put(&self, model: &Model) {
+        let root = model.root();
+        let now = files_of(root);
+        for (path, entry) in now.iter().rev() {
+            let wanted = self.files.get(path);
+            let stays = match (entry, wanted) {
+                (Entry::Folder(_), Some(Entry::Folder(_))) => true,
+                (_, Some(wanted)) => wanted == entry,
+                (_, None) => false,
+            };
+            if !stays {
+                let real = root.join(path);
+                match entry {
+                    Entry::Folder(_) => fs::remove_dir_all(real).unwrap(),
+                    _ => fs::remove_file(real).unwrap(),
+                }
+            }
+        }
+        for (path, entry) in &self.files {
+            if now.get(path) == Some(entry) {
+                continue;
+            }
+            let real = root.join(path);
+            match entry {
+                Entry::Folder(mode) => {
+                    fs::create_dir_all(&real).unwrap();
+                    fs::set_permissions(&real, fs::Permissions::from_mode(*mode)).unwrap();
+                }
+                Entry::Link(to) => symlink(to, &real).unwrap(),
+                Entry::File { bytes, mode, mtime } => {
+                    fs::write(&real, bytes.as_slice()).unwrap();
+                    fs::set_permissions(&real, fs::Permissions::from_mode(*mode)).unwrap();
+                    let file = fs::File::options().write(true).open(&real).unwrap();
+                    file.set_modified(UNIX_EPOCH + Duration::from_nanos(*mtime)).unwrap();
+                }
+            }
+        }
+        model.change(|state| {
+            *state = (*self.state).clone();
+            state.dom0.clock = self.clock;
+        });
+    }
+
+    /// Everything that a rollback must bring back, by name.
+    pub fn view(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (path, entry) in self.files.iter().filter(|(path, _)| path.starts_with("etc")) {
+            let text = match entry {
+                Entry::File { bytes, mode, mtime } => {
+                    format!("{mode:o} {mtime} {}", bytes.escape_ascii())
+                }
+                other => format!("{other:?}"),
+            };
+            all.insert(path.display().to_string(), text);
+        }
+        let state = &self.state;
+        for (key, pif) in &state.pool.pifs {
+            let mut value = serde_json::to_value(pif).unwrap();
+            // XAPI gives another one after a forget.
+            value.as_object_mut().unwrap().remove("uuid");
+            all.insert(format!("PIF {key}"), value.to_string());
+        }
+        all.insert("running".into(), state.dom0.running.word().into());
+        for (name, bond) in &state.dom0.bonds {
+            let slaves: Vec<&str> = bond.slaves.iter().map(|s| s.name.as_str()).collect();
+            let rest = (&bond.options, &bond.primary, bond.up, bond.mtu, slaves);
+            all.insert(format!("bond {name}"), format!("{rest:?}"));
+        }
+        for (name, nic) in &state.dom0.nics {
+            all.insert(format!("NIC {name}"), format!("{:?}", (&nic.mac, nic.mtu, &nic.master)));
+        }
+        all.insert("addresses".into(), format!("{:?}", state.dom0.addresses));
+        all.insert("routes".into(), format!("{:?}", state.dom0.routes));
+        all.insert("executed".into(), state.dom0.executed.join(";"));
+        all
+    }
+}
+
+/// A change that is not durable yet, and what was before it.
+#[derive(Clone)]
+enum Pending {
+    /// A file's bytes.
+    Bytes { file: PathBuf, was: Vec<u8> },
+    /// An entry of a folder.
+    Entry { path: PathBuf, was: Option<Entry> },
+    /// A file has another name since.
+    Renamed { from: PathBuf, to: PathBuf },
+    /// An entry that a command changed, which syncs nothing itself. Any sync of ours takes it
+    /// along, as the journal of ext3 and ext4 does.
+    Command { path: PathBuf, was: Option<Entry> },
+}
+
+/// What is left of a moment when the power goes.
+#[derive(Clone, Copy)]
+pub enum Loss {
+    /// Nothing that was not made durable.
+    All,
+    /// Half of the newest bytes, and no newer names.
+    Torn,
+    /// All names, with none of the bytes: delayed allocation without an fsync.
+    Bytes,
+}
+
+/// What is not durable.
+#[derive(Clone, Default)]
+pub struct Volatile(Vec<Pending>);
+
+/// A path in the root, with links on its way followed: `current` is one.
+fn inside(root: &Path, real: &Path) -> PathBuf {
+    let folder = fs::canonicalize(real.parent().unwrap()).unwrap();
+    folder.strip_prefix(root).unwrap().join(real.file_name().unwrap())
+}
+
+impl Volatile {
+    /// Takes note of an effect that is about to happen to a host that is as `now`.
+    pub fn note(&mut self, root: &Path, now: &Moment, effect: &Effect<'_>) {
+        let entry = |path: &PathBuf| Pending::Entry {
+            path: path.clone(),
+            was: now.files.get(path).cloned(),
+        };
+        match effect {
+            Effect::Write(path) | Effect::Append(path) => {
+                let file = inside(root, path);
+                let was = match now.files.get(&file) {
+                    Some(Entry::File { bytes, .. }) => bytes.to_vec(),
+                    _ => Vec::new(),
+                };
+                if !now.files.contains_key(&file) {
+                    self.0.push(entry(&file));
+                }
+                self.0.push(Pending::Bytes { file, was });
+            }
+            Effect::Rename(from, to) => {
+                let (from, to) = (inside(root, from), inside(root, to));
+                self.0.extend([entry(&from), entry(&to)]);
+                self.0.push(Pending::Renamed { from, to });
+            }
+            Effect::Remove(path) | Effect::MakeDir(path) => {
+                let path = inside(root, path);
+                let below = now.files.range(path.clone()..);
+                for (path, _) in below.take_while(|(p, _)| p.starts_with(&path)) {
+                    self.0.push(entry(path));
+                }
+                self.0.push(entry(&path));
+            }
+            Effect::SyncFile(path) => {
+                let synced = inside(root, path);
+                self.0.retain(|p| match p {
+                    Pending::Bytes { file, .. } => *file != synced,
+                    Pending::Command { .. } => false,
+                    _ => true,
+                });
+            }
+            Effect::SyncDir(path) => {
+                let folder = fs::canonicalize(path).unwrap();
+                let folder = folder.strip_prefix(root).unwrap().to_path_buf();
+                let here = |path: &Path| path.parent() == Some(&folder);
+                // A name that is durable now is where bytes that are not will be missed.
+                let names: Vec<(PathBuf, PathBuf)> =
+                    self.renames().filter(|(_, to)| here(to)).collect();
+                for pending in &mut self.0 {
+                    if let Pending::Bytes { file, .. } = pending
+                        && let Some((_, to)) = names.iter().find(|(from, _)| from == file)
+                    {
+                        *file = to.clone();
+                    }
+                }
+                self.0.retain(|p| match p {
+                    Pending::Entry { path, .. } => !here(path),
+                    Pending::Renamed { to, .. } => !here(to),
+                    Pending::Command { .. } => false,
+                    Pending::Bytes { .. } => true,
+                });
+            }
+            Effect::Run(_) | Effect::Set(_) => {}
+        }
+    }
+
+    /// Takes note of what a command did.
+    pub fn note_command(&mut self, before: &Moment, after: &Moment) {
+        let paths = before.files.keys().chain(after.files.keys());
+        for path in paths.collect::<std::collections::BTreeSet<_>>() {
+            let was = before.files.get(path);
+            if was != after.files.get(path) {
+                self.0.push(Pending::Command { path: path.clone(), was: was.cloned() });
+            }
+        }
+    }
+
+    fn renames(&self) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+        self.0.iter().filter_map(|p| match p {
+            Pending::Renamed { from, to } => Some((from.clone(), to.clone())),
+            _ => None,
+        })
+    }
+
+    /// The host after the power went.
+    pub fn lost(&self, moment: &Moment, how: Loss) -> Moment {
+        let mut files = moment.files.clone();
+        if let Loss::Bytes = how {
+            for pending in &self.0 {
+                if let Pending::Bytes { file, was } = pending {
+                    let mut name = file.clone();
+                    for (from, to) in self.renames() {
+                        name = if name == from { to } else { name };
+                    }
+                    cut(&mut files, &name, was, false);
+                }
+            }
+        } else {
+            for pending in self.0.iter().rev() {
+                match pending {
+                    Pending::Bytes { file, was } => {
+                        cut(&mut files, file, was, matches!(how, Loss::Torn));
+                    }
+                    Pending::Entry { path, was } | Pending::Command { path, was } => {
+                        restore(&mut files, path, was.clone());
+                    }
+                    Pending::Renamed { .. } => {}
+                }
+            }
+        }
+        Moment { files, state: Arc::clone(&moment.state), clock: moment.clock }
+    }
+}
+
+/// Takes the newest bytes of a file away, or half of them.
+fn cut(files: &mut Files, file: &Path, was: &[u8], torn: bool) {
+    let Some(Entry::File { bytes, .. }) = files.get_mut(file) else { return };
+    let old = was.len().min(bytes.len());
+    let half = if torn { (bytes.len() - old) / 2 } else { 0 };
+    let left = if bytes.len() < was.len() { was.to_vec() } else { bytes[..old + half].to_vec() };
+    *bytes = Arc::new(left);
+}
+
+fn restore(files: &mut Files, path: &Path, was: Option<Entry>) {
+    match was {
+        Some(entry) => drop(files.insert(path.to_path_buf(), entry)),
+        None => files.retain(|p, _| !p.starts_with(path)),
+    }
+}

@@ -1,0 +1,335 @@
+//! A dom0 of the model, the engine on it, and the stories that it is led through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use xenbond::engine::{Engine, Observer, Signals};
+use xenbond::host::{Clock, Host, Watch};
+use xenbond::inventory::Inventory;
+use xenbond::journal::Orders;
+use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::{Model, builtin};
+use xenbond::outcome::{Ending, Outcome, StepState};
+use xenbond::plan::Plan;
+use xenbond::preflight::Finding;
+use xenbond::render::Templates;
+use xenbond::spec::{Raw, Request};
+
+use super::moment::Moment;
+use super::strike::{Fault, Liar, Seen, Strike};
+
+/// A host and what is asked of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    pub flavour: Flavour,
+    /// Whether the backend must change, which takes a reboot.
+    pub switch: bool,
+    pub nics: usize,
+    /// Files of others lie where ours are to be, and beside them.
+    pub existing: bool,
+    /// XAPI keeps an unmanaged record of each NIC, or none.
+    pub unmanaged: bool,
+    /// A bond of ours of so many NICs, in another mode, stands already.
+    pub replaces: Option<usize>,
+}
+
+const fn scenario(
+    flavour: Flavour,
+    switch: bool,
+    nics: usize,
+    existing: bool,
+    unmanaged: bool,
+    replaces: Option<usize>,
+) -> Scenario {
+    Scenario { flavour, switch, nics, existing, unmanaged, replaces }
+}
+
+/// The first eight have each pair of choices in each combination.
+pub const SCENARIOS: [Scenario; 10] = [
+    scenario(Flavour::El7, true, 2, true, false, None),
+    scenario(Flavour::El7, true, 3, false, true, None),
+    scenario(Flavour::El5, true, 2, true, true, None),
+    scenario(Flavour::El5, true, 3, false, false, None),
+    scenario(Flavour::El7, false, 2, false, true, None),
+    scenario(Flavour::El7, false, 3, true, false, None),
+    scenario(Flavour::El5, false, 2, false, false, None),
+    scenario(Flavour::El5, false, 3, true, true, None),
+    scenario(Flavour::El7, false, 3, false, true, Some(2)),
+    scenario(Flavour::El5, false, 2, true, false, Some(3)),
+];
+
+impl Scenario {
+    pub fn name(&self) -> String {
+        let words = [
+            Some(if self.flavour == Flavour::El5 { "el5" } else { "el7" }.to_string()),
+            self.switch.then(|| "switch".to_string()),
+            Some(format!("{} NICs", self.nics)),
+            self.replaces.map(|n| format!("instead of {n}")),
+            Some(if self.unmanaged { "unmanaged" } else { "forget" }.to_string()),
+            self.existing.then(|| "existing files".to_string()),
+        ];
+        words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    fn request(&self, nics: usize, mode: &str) -> Request {
+        let nics = ["eth2", "eth3", "eth1"][..nics].join(",");
+        let pif = if self.unmanaged { "unmanaged" } else { "forget" };
+        let mut raw = Raw::default();
+        let text = format!(
+            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n"
+        );
+        raw.file("spec", &text).unwrap();
+        raw.finish().unwrap()
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn begins(&mut self, _: usize, _: usize, _: &str) {}
+    fn ended(&mut self, _: StepState, _: Duration) {}
+    fn note(&mut self, _: &str) {}
+    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
+        true
+    }
+}
+
+/// One run of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    Apply,
+    Resume,
+    Rollback,
+}
+
+/// A run to be struck: from this moment on, after a boot or not, with a fault that always
+/// strikes, and with those that may.
+pub struct Stage {
+    /// What led here.
+    pub story: &'static str,
+    pub act: Act,
+    pub start: Moment,
+    pub given: Option<(usize, Fault)>,
+    pub seen: Vec<Seen>,
+}
+
+/// A dom0 and the engine on it.
+pub struct Dom0 {
+    model: Arc<Model>,
+    host: Host,
+    strike: Arc<Strike>,
+    request: Request,
+    templates: Templates,
+    /// Before anything was touched.
+    pub untouched: Moment,
+    /// Before the bond was made that is replaced.
+    earlier: Option<Moment>,
+    _folder: tempfile::TempDir,
+}
+
+fn is(outcome: &Result<Outcome>, ending: Ending) -> bool {
+    outcome.as_ref().is_ok_and(|o| o.ending == ending)
+}
+
+impl Dom0 {
+    pub fn new(scenario: Scenario) -> Self {
+        let folder = xenbond::model::scratch().unwrap();
+        let bridge = if scenario.switch { Backend::Openvswitch } else { Backend::Bridge };
+        let state = builtin::pool(scenario.flavour, bridge);
+        let model = Arc::new(Model::create(folder.path(), state).unwrap());
+        let scripts = folder.path().join("etc/sysconfig/network-scripts");
+        if scenario.existing {
+            std::fs::write(scripts.join("ifcfg-eth2"), "DEVICE=eth2\nONBOOT=no\n").unwrap();
+            std::fs::write(scripts.join("ifcfg-backup0"), "DEVICE=backup0\nONBOOT=no\n").unwrap();
+        }
+        model.change(free_eth1);
+        model.reboot().unwrap();
+        model.pause(Duration::from_secs(60));
+        let strike = Arc::new(Strike::new(Arc::clone(&model)));
+        let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
+        let host = Host::new(folder.path(), Arc::new(liar), Arc::clone(&model) as Arc<dyn Clock>)
+            .watched(Arc::clone(&strike) as Arc<dyn Watch>);
+        let mut dom0 = Self {
+            untouched: Moment::of(&model, None),
+            earlier: None,
+            request: scenario.request(scenario.nics, "active-backup"),
+            templates: Templates::load(None).unwrap(),
+            model,
+            host,
+            strike,
+            _folder: folder,
+        };
+        if let Some(nics) = scenario.replaces {
+            let wanted =
+                std::mem::replace(&mut dom0.request, scenario.request(nics, "balance-xor"));
+            assert!(is(&dom0.run(Act::Apply), Ending::Done), "{}: the first bond", scenario.name());
+            dom0.request = wanted;
+            let earlier = std::mem::replace(&mut dom0.untouched, Moment::of(&dom0.model, None));
+            dom0.earlier = Some(earlier);
+        }
+        dom0
+    }
+
+    fn run(&self, act: Act) -> Result<Outcome> {
+        let signals = Signals::default();
+        let engine = Engine {
+            host: &self.host,
+            templates: &self.templates,
+            accepted: &[],
+            orders: Orders::default(),
+            signals: &signals,
+        };
+        match act {
+            Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Silent),
+            Act::Resume => engine.resume(&mut Silent),
+            Act::Rollback => engine.rollback(|_| true, &mut Silent),
+        }
+    }
+
+    pub fn now(&self) -> Moment {
+        Moment::of(&self.model, None)
+    }
+
+    pub fn load(&self, moment: &Moment, boots: bool) {
+        moment.put(&self.model);
+        self.strike.arm(&[], false);
+        if boots {
+            self.model.reboot().unwrap();
+        }
+    }
+
+    pub fn is_untouched(&self) -> bool {
+        self.now().view() == self.untouched.view()
+    }
+
+    /// Whether a rollback has found nothing of this job to undo, and undid the job before.
+    pub fn is_earlier(&self) -> bool {
+        self.earlier.as_ref().is_some_and(|earlier| self.now().view() == earlier.view())
+    }
+
+    /// What differs from the untouched host.
+    pub fn differences(&self) -> Vec<String> {
+        xenbond::facts::differences(&self.untouched.view(), &self.now().view())
+            .into_iter()
+            .map(|(_, text)| text.chars().take(300).collect())
+            .collect()
+    }
+
+    pub fn is_as_wanted(&self) -> bool {
+        // After a boot XAPI takes its time.
+        self.model.pause(Duration::from_secs(60));
+        is(&self.run(Act::Apply), Ending::NothingToDo)
+    }
+
+    /// Takes the reboots that are asked for, until the run ends.
+    fn to_the_end(&self, first: Result<Outcome>) -> Result<Outcome> {
+        let mut last = first;
+        for _ in 0..3 {
+            if !is(&last, Ending::WaitingForReboot) {
+                break;
+            }
+            self.model.reboot().unwrap();
+            last = self.run(Act::Resume);
+        }
+        last
+    }
+
+    /// A run and what it asks for; a rollback that says that it is incomplete is run again.
+    pub fn run_to_the_end(&self, act: Act) -> Result<Outcome> {
+        let last = self.to_the_end(self.run(act));
+        if last.is_err() || is(&last, Ending::RollbackIncomplete) {
+            return self.to_the_end(self.run(Act::Rollback));
+        }
+        last
+    }
+
+    /// A stage with these faults, and the reboots that follow; `None` when not all struck.
+    pub fn strike(&self, stage: &Stage, at: usize, fault: Fault) -> Option<Result<Outcome>> {
+        self.load(&stage.start, false);
+        let faults: Vec<(usize, Fault)> = stage.given.into_iter().chain([(at, fault)]).collect();
+        self.strike.arm(&faults, false);
+        let first = self.run(stage.act);
+        let struck = self.strike.struck();
+        self.strike.arm(&[], false);
+        (struck == faults.len()).then(|| self.to_the_end(first))
+    }
+
+    /// Takes a run from here on, with the reboots and runs that follow it, and records each.
+    fn record(
+        &self,
+        story: &'static str,
+        first: Act,
+        given: Option<(usize, Fault)>,
+        stages: &mut Vec<Stage>,
+    ) -> Outcome {
+        let (mut act, mut given) = (first, given);
+        loop {
+            let start = self.now();
+            let faults: Vec<(usize, Fault)> = given.into_iter().collect();
+            self.strike.arm(&faults, true);
+            let outcome = self.run(act).unwrap();
+            assert_eq!(self.strike.struck(), faults.len(), "{story}");
+            let seen = self.strike.seen();
+            self.strike.arm(&[], false);
+            stages.push(Stage { story, act, start, given, seen });
+            if outcome.ending != Ending::WaitingForReboot {
+                return outcome;
+            }
+            self.model.reboot().unwrap();
+            (act, given) = (Act::Resume, None);
+        }
+    }
+
+    /// Every run that is to be struck: apply and rollback as they should go; an apply that fails
+    /// at its end and rolls itself back; and runs that go on where an apply or a rollback was
+    /// cut off, whether as a new run or after a power cut.
+    pub fn stages(&self) -> Vec<Stage> {
+        let mut all = Vec::new();
+        let outcome = self.record("apply", Act::Apply, None, &mut all);
+        assert_eq!(outcome.ending, Ending::Done, "{:?}", outcome.error);
+        assert!(self.is_as_wanted());
+        let ifup = self.last_command(&all, "Ifup");
+        let applied = all.len();
+        let outcome = self.record("rollback", Act::Rollback, None, &mut all);
+        assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
+        assert_eq!(self.differences(), Vec::<String>::new());
+
+        // The bond does not come up: the verification finds out, and all is undone.
+        let (stage, at) = ifup;
+        self.load(&all[stage].start, false);
+        let outcome =
+            self.record("failing apply", all[stage].act, Some((at, Fault::Lies)), &mut all);
+        assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
+        assert_eq!(self.differences(), Vec::<String>::new());
+
+        // Cut off where most is done.
+        let cut = all[stage].seen[at - 1].left_by(Fault::PowerCut).unwrap();
+        self.load(&cut, true);
+        self.record("resume after a power cut", Act::Resume, None, &mut all);
+        let (begin, middle) = (applied, all[applied].seen.len() / 2);
+        let cut = all[begin].seen[middle].left_by(Fault::DiesAfter).unwrap();
+        self.load(&cut, false);
+        let outcome = self.record("rollback cut off", Act::Rollback, None, &mut all);
+        assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
+        all
+    }
+
+    /// Where a program was run last: the stage, and the effect's number.
+    fn last_command(&self, stages: &[Stage], program: &str) -> (usize, usize) {
+        let stage = stages.len() - 1;
+        let is = |seen: &Seen| seen.is_command && seen.text.contains(program);
+        (stage, stages[stage].seen.iter().rposition(is).unwrap() + 1)
+    }
+}
+
+/// The third NIC that a bond may have: without the machines and VLANs of the built-in pool.
+fn free_eth1(state: &mut State) {
+    let pool = &mut state.pool;
+    pool.vlans.clear();
+    pool.pifs.retain(|_, pif| pif.vlan < 0);
+    pool.vifs.clear();
+    for vm in pool.vms.values_mut().filter(|vm| !vm.is_control_domain) {
+        vm.resident_on = Some("xen02".into());
+    }
+}
