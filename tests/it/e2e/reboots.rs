@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::root::{Root, Snapshot, until, with_spec};
 
 /// What is enabled while a transaction is open, by flavour.
@@ -157,5 +159,42 @@ fn undo_sh_takes_away_what_would_go_on_by_itself() {
         assert!(!is_there(&root.at(file)) && !is_there(&root.at(link)), "{file}");
         assert!(!is_there(&root.at("var/lib/xenbond/bin")));
         start.assert_same(&root, "after undo.sh");
+    }
+}
+
+#[test]
+fn after_an_upgrade_that_took_its_parts_status_names_them_and_apply_puts_them_back() {
+    for (flavour, service) in
+        [("el7", "etc/systemd/system/xenbond-bond51.service"), ("el5", "etc/modprobe.conf")]
+    {
+        let root = Root::new(flavour, "bridge");
+        root.apply();
+        let scripts = "etc/sysconfig/network-scripts";
+        let mut parts =
+            ["ifcfg-bond51", "ifcfg-eth2", "ifcfg-eth3"].map(|f| format!("{scripts}/{f}"));
+        parts.sort();
+        for part in &parts {
+            fs::remove_file(root.at(part)).unwrap();
+        }
+        if flavour == "el7" {
+            fs::remove_file(root.at("etc/modprobe.d/bond51.conf")).unwrap();
+            fs::remove_file(root.at(service)).unwrap();
+            fs::remove_file(root.at(SERVICE[0].2).with_file_name("xenbond-bond51.service"))
+                .unwrap();
+        } else {
+            fs::write(root.at(service), "alias scsi_hostadapter megaraid_sas\n").unwrap();
+        }
+        // First boot adopts every NIC.
+        let adopted = json!({"managed": true});
+        root.set(&json!({"pool": {"pifs": {"xen01/eth2": adopted, "xen01/eth3": adopted}}}));
+        root.reboot();
+        root.set(&json!({"dom0": {"xapi": "up", "xapi_up_at": null}}));
+        let status = root.exits(5, &["status"]);
+        for part in parts.iter().map(String::as_str).chain([service]) {
+            assert!(status.out.contains(part), "{part}: {status:?}");
+        }
+        root.exits(0, &with_spec(&["apply", "--yes"]));
+        root.exits(0, &["status"]);
+        root.exits(0, &["verify"]);
     }
 }

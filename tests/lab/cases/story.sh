@@ -15,6 +15,7 @@ boot_1() {
     is "programs run by the second apply" "$(cat /lab/calls 2>/dev/null)" ""
 }
 boot_2() {
+    is "address of bond51 when XAPI came to its storage" "$(cat /run/mounted)" "172.16.51.11/24"
     is "times that the boot brought it up" "$(calls '^ifup bond51')" 1
     until_true 5 reaches
     bond_stands
