@@ -1,6 +1,7 @@
 //! All text for people and all JSON. Nothing else in the program prints.
 
 mod console;
+mod diff;
 mod history;
 mod progress;
 
@@ -11,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use similar::TextDiff;
 
 use crate::engine::Observer;
 use crate::facts;
@@ -160,10 +160,8 @@ pub fn diff(change: &FileChange) -> String {
     let name = |kind: &Kind| {
         if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() }
     };
-    TextDiff::from_lines(text(&change.was), text(&change.want))
-        .unified_diff()
-        .header(&name(&change.was), &name(&change.want))
-        .to_string()
+    let (was, want) = (&change.was, &change.want);
+    diff::unified(&text(was), &text(want), &name(was), &name(want))
 }
 
 /// `plan --json`

@@ -12,11 +12,8 @@ use crate::net::Uuid;
 /// How a null reference is printed.
 pub const NULL: &str = "<not in database>";
 
-/// A field's line. Its column depends on which fields were asked for, so only its shape counts.
-static FIELD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^ *([A-Za-z0-9_-]+) \(( RO| RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])? *: ?(.*)$")
-        .expect("a test builds it")
-});
+/// What may stand behind a field's name.
+const TAGS: [&str; 6] = [" RO", " RW", "SRO", "SRW", "MRO", "MRW"];
 
 /// A record's first line: the only one that starts at column 0.
 static START: LazyLock<Regex> = LazyLock::new(|| {
@@ -45,10 +42,10 @@ pub fn parse(text: &str, required: &[&str]) -> Result<Vec<Record>> {
             continue;
         };
         let may_be_field = starts || line.starts_with("    ");
-        match may_be_field.then(|| FIELD.captures(line)).flatten() {
-            Some(parts) => {
-                last = parts[1].to_string();
-                let before = fields.insert(last.clone(), parts[3].to_string());
+        match may_be_field.then(|| field(line)).flatten() {
+            Some((name, value)) => {
+                last = name.to_string();
+                let before = fields.insert(last.clone(), value.to_string());
                 ensure!(before.is_none(), "field `{last}` stands twice in a record");
             }
             // A line end inside a value is printed raw.
@@ -77,6 +74,21 @@ pub fn parse(text: &str, required: &[&str]) -> Result<Vec<Record>> {
         bail!("two records have the uuid {}", pair[0]);
     }
     Ok(records)
+}
+
+/// A field's name and value. Its column depends on which fields were asked for, so only its shape
+/// counts. By hand: a large pool's list has a hundred thousand lines.
+fn field(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.trim_start_matches(' ').split_once(" (")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    let (tag, rest) = rest.split_at_checked(3)?;
+    if name.is_empty() || !name.bytes().all(plain) || !TAGS.contains(&tag) {
+        return None;
+    }
+    let rest = rest.strip_prefix(')')?;
+    let rest = rest.strip_prefix(" [DEPRECATED]").unwrap_or(rest);
+    let value = rest.trim_start_matches(' ').strip_prefix(':')?;
+    Some((name, value.strip_prefix(' ').unwrap_or(value)))
 }
 
 fn shown(line: &str) -> String {
@@ -212,6 +224,22 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
             assert!(error.contains(want), "{error}");
         }
         assert!(parse(TWO, &["MAC"]).unwrap_err().to_string().contains("no field `MAC`"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_field_is_what_the_fact_sheet_says(
+            line in "( {0,5}[a-z-]{0,3}( |) ?\\(?( RO| RW|MRW|XX|é)\\)?( \\[DEPRECATED\\])? {0,3}:? {0,2}[a-z:( ]{0,6})|[ a()RO:]{0,12}"
+        ) {
+            // facts/xapi.md section A1.
+            let shape = Regex::new(
+                r"^ *([A-Za-z0-9_-]+) \(( RO| RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])? *: ?(.*)$",
+            )
+            .unwrap();
+            let want = shape.captures(&line).map(|c| (c[1].to_string(), c[3].to_string()));
+            let have = field(&line).map(|(name, value)| (name.to_string(), value.to_string()));
+            proptest::prop_assert_eq!(have, want);
+        }
     }
 
     #[test]
