@@ -8,6 +8,8 @@ mod examples;
 mod history;
 mod manual;
 mod rehearse;
+mod render;
+mod show;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -15,18 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 pub use args::{Cli, Command, SpecArgs};
 
-use crate::bonding;
 use crate::drill::{self, Drill};
 use crate::engine::{self, Engine, Proposal, Signals};
 use crate::facts::{self, Facts};
-use crate::host::{Host, Kind, Watch};
-use crate::inventory::{Ask, Init, Inventory, Kernel};
+use crate::host::{Host, Watch};
+use crate::inventory::{Ask, Inventory, Kernel};
 use crate::journal::{self, Orders};
 use crate::log::Log;
 use crate::net::IfName;
@@ -34,9 +34,9 @@ use crate::outcome::{Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
 use crate::probe;
-use crate::render::{self, Slave, Target, Templates};
+use crate::render::Templates;
 use crate::report::{self, Progress, Teller};
-use crate::spec::{NicRef, Raw, Request, Spec};
+use crate::spec::{Raw, Request, Spec};
 use crate::status;
 use crate::verify::{self, Check};
 
@@ -180,8 +180,8 @@ impl Run {
             Command::Verify(args) => self.verify(args),
             Command::Status => self.status(),
             Command::Drill(args) => self.drill(args),
-            Command::Show(args) => self.show(args.what.as_deref()),
-            Command::Render(args) => render_files(args),
+            Command::Show(args) => show::run(&self.host, args.what.as_deref(), self.json),
+            Command::Render(args) => render::run(args),
             Command::Inventory => {
                 let inv = Inventory::read(&self.host, Ask { nics: &[], driver_modes: true })?;
                 report::out_json(&serde_json::to_value(&inv)?);
@@ -472,55 +472,6 @@ impl Run {
         }
         Ok(if result.ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
-
-    fn show(&self, what: Option<&str>) -> Result<Exit> {
-        let mut bonds: Vec<(Option<String>, String)> = Vec::new();
-        match what {
-            Some("-") => {
-                let mut bytes = Vec::new();
-                std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
-                bonds.push((None, String::from_utf8_lossy(&bytes).into_owned()));
-            }
-            Some(file) if file.contains('/') => {
-                let bytes = std::fs::read(file).with_context(|| format!("reading {file}"))?;
-                let name = Path::new(file).file_name().map(|n| n.to_string_lossy().into_owned());
-                bonds.push((name, String::from_utf8_lossy(&bytes).into_owned()));
-            }
-            Some(bond) => {
-                let bond: IfName = bond.parse().context("BOND").context(Usage)?;
-                let path = format!("/proc/net/bonding/{bond}");
-                let text = self
-                    .host
-                    .read_text(&path)?
-                    .with_context(|| format!("there is no bond {bond}: {path} is missing"))
-                    .context(Hint("xenbond show, which shows every bond".into()))?;
-                bonds.push((Some(bond.to_string()), text));
-            }
-            None => {
-                for name in self.host.list("/proc/net/bonding")? {
-                    let text = self
-                        .host
-                        .read_text(&format!("/proc/net/bonding/{name}"))?
-                        .unwrap_or_default();
-                    bonds.push((Some(name), text));
-                }
-            }
-        }
-        let read: Vec<_> =
-            bonds.iter().map(|(name, text)| (name.as_deref(), bonding::parse(text))).collect();
-        if self.json {
-            let all: Vec<_> =
-                read.iter().map(|(name, status)| bonding::to_json(*name, status)).collect();
-            report::out_json(&json!({"bonds": all}));
-        } else if read.is_empty() {
-            report::out("This host has no bonds.\n");
-        } else {
-            let all: Vec<String> =
-                read.iter().map(|(name, status)| bonding::table(*name, status)).collect();
-            report::out(&all.join("\n"));
-        }
-        Ok(Exit::AsAsked)
-    }
 }
 
 /// The spec of a bond that xenbond made here.
@@ -625,47 +576,4 @@ fn after_comma(error: &clap::Error, args: &[std::ffi::OsString]) -> Option<Strin
     let list = before.strip_suffix(',').or(extra.strip_prefix(',').map(|_| before))?;
     let next = extra.trim_start_matches(',');
     Some(format!("write a list without spaces: {list},{next}"))
-}
-
-/// `render`: the files of each host of the spec, without any host.
-fn render_files(args: &args::Render) -> Result<Exit> {
-    let request = request(&args.spec)?;
-    let templates = templates(args.templates.as_deref())?;
-    let here = Host::of_machine(&std::path::absolute(&args.out)?);
-    let empty = Kind::new_file(Vec::new(), 0o644);
-    let el5 = args.dom0 == args::Flavour::El5;
-    let target = Target {
-        modprobe_conf: el5.then_some(&empty),
-        boot: (!el5).then_some(Init::Systemd),
-        ifup: "/sbin/ifup".into(),
-        ifdown: "/sbin/ifdown".into(),
-        ip: "/sbin/ip".into(),
-    };
-    let mut rendered = Vec::new();
-    for (name, spec) in request.by_host() {
-        let slaves = spec
-            .nics
-            .iter()
-            .map(|nic| match nic {
-                NicRef::Device(device) => Ok(Slave { device: device.clone(), mac: None }),
-                NicRef::Mac(mac) => bail!(
-                    anyhow!("NIC {mac}: without a host its device is not known: name it by device")
-                        .context(Usage)
-                ),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        for (path, kind) in render::files(&spec, &slaves, &target, &templates)? {
-            let folder = name.as_ref().map(|n| format!("/{n}")).unwrap_or_default();
-            rendered.push((format!("{folder}{path}"), kind));
-        }
-    }
-    std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
-    for (path, kind) in &rendered {
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            here.make_dir(folder, 0o755)?;
-        }
-        here.put(path, kind)?;
-        report::out(&format!("{}\n", here.real_path(path).display()));
-    }
-    Ok(Exit::AsAsked)
 }

@@ -1,4 +1,4 @@
-//! `TRAPS.md` is true: what it names is there, and every finding is in it.
+//! `tests/TRAPS.md` is true: what it names is there, and every finding is in it.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn texts(folder: &Path, extension: &str) -> String {
 #[test]
 fn what_the_list_of_traps_names_is_there() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let list = std::fs::read_to_string(top.join("TRAPS.md")).unwrap();
+    let list = std::fs::read_to_string(top.join("tests/TRAPS.md")).unwrap();
     let code = texts(&top.join("src"), "rs") + &texts(&top.join("tests"), "rs");
     let lab = texts(&top.join("tests/lab/cases"), "sh");
     let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
@@ -59,5 +59,5 @@ fn what_the_list_of_traps_names_is_there() {
         }
     }
     wrong.extend(known.iter().filter(|c| !found.contains(**c)).map(|c| format!("{c} is missing")));
-    assert!(wrong.is_empty(), "TRAPS.md:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "tests/TRAPS.md:\n{}", wrong.join("\n"));
 }
