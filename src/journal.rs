@@ -55,6 +55,14 @@ pub enum Phase {
     RolledBack,
 }
 
+impl Phase {
+    /// Whether the transaction has not come to its end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Done | Self::RolledBack)
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -197,7 +205,7 @@ impl Summary {
     /// Whether it has not come to its end.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.phase, Phase::Done | Phase::RolledBack)
+        self.phase.is_open()
     }
 }
 

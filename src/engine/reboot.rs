@@ -144,10 +144,11 @@ impl Engine<'_> {
             "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
             management.join("; ")
         );
-        if let Some(was) = &tx.header.management {
-            self.await_management(was, inv, &plan.spec)?;
-        }
-        let findings = preflight::check(&plan.spec, &look_for(self.host, &plan.spec)?);
+        let inv = match &tx.header.management {
+            Some(was) => self.await_management(was, inv, &plan.spec)?,
+            None => inv,
+        };
+        let findings = preflight::check(&plan.spec, &inv);
         for finding in &findings {
             match finding.severity {
                 Severity::Error => {
@@ -166,13 +167,13 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Waits until the host can be reached as it could before.
+    /// Waits until the host can be reached as it could before; the host as it is then.
     fn await_management(
         &self,
         was: &Management,
         mut inv: Inventory,
         spec: &crate::spec::Spec,
-    ) -> Result<()> {
+    ) -> Result<Inventory> {
         let start = self.host.clock().elapsed();
         loop {
             let now = addresses(&inv, &was.bridge);
@@ -186,7 +187,7 @@ impl Engine<'_> {
                     "the gateway {ip} of the management network answered before and does not now"
                 )
             } else {
-                return Ok(());
+                return Ok(inv);
             };
             if self.host.clock().elapsed().saturating_sub(start) >= MANAGEMENT {
                 bail!("after the reboot: {missing}, for {} s", MANAGEMENT.as_secs());

@@ -208,7 +208,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         let checks = checks(made, &inv, templates)?;
         note(&made.spec.bond, checks, &mut drift, &mut judged);
     }
-    let open = latest.iter().filter(|tx| is_open(tx)).map(|tx| &tx.header.plan.spec.bond);
+    let open = latest.iter().filter(|tx| tx.phase().is_open()).map(|tx| &tx.header.plan.spec.bond);
     let known: Vec<&IfName> = made.iter().map(|m| &m.spec.bond).chain(open).collect();
     for (bond, checks) in verify::leftovers(&inv, &known) {
         note(&bond, checks, &mut drift, &mut judged);
@@ -246,10 +246,6 @@ fn note(
     judged.insert(bond.to_string(), drift.len() == before);
 }
 
-fn is_open(tx: &Transaction) -> bool {
-    !matches!(tx.phase(), Phase::Done | Phase::RolledBack)
-}
-
 fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
     let phase = tx.phase();
     let steps = tx.header.plan.steps.len();
@@ -258,7 +254,7 @@ fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
     TransactionView {
         id: tx.header.id.clone(),
         bond: tx.header.plan.spec.bond.to_string(),
-        open: is_open(tx),
+        open: phase.is_open(),
         started: tx.header.started.clone(),
         last: tx.last_time().to_string(),
         why: reason.map(|(why, _)| why.to_string()),
