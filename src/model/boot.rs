@@ -137,6 +137,7 @@ fn xapi(shell: &mut Shell<'_>) {
     let running = if word == "bridge" { "bridge" } else { "openvswitch" };
     if let Some(host) = state.pool.hosts.get_mut(&me) {
         host.software_version.insert("network_backend".to_string(), running.to_string());
+        host.enabled = true;
     }
     state.dom0.xapi_up_at = Some(state.dom0.clock + state.dom0.xapi_start);
     if state.dom0.xapi_start == 0 {

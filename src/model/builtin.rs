@@ -13,10 +13,19 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
     pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
 }
 
-/// The built-in pool, seen from its master, `xen01`, which is up.
+/// The hosts of the built-in pool; the first is its master.
+const HOSTS: [&str; 3] = ["xen01", "xen02", "xen03"];
+
+/// The built-in pool, seen from its master, which is up.
 #[must_use]
 pub fn pool(flavour: Flavour, backend: Backend) -> State {
-    let mut state = State { pool: database(flavour, backend), dom0: dom0(flavour, backend) };
+    seen_from(HOSTS[0], flavour, backend)
+}
+
+/// The built-in pool, seen from the host of this name.
+#[must_use]
+pub fn seen_from(me: &str, flavour: Flavour, backend: Backend) -> State {
+    let mut state = State { pool: database(flavour, backend), dom0: dom0(me, flavour, backend) };
     networkd::start(&mut state, &Map::new());
     // The machine has been up for a while: nothing is under way any more.
     state.dom0.advance(40_000);
@@ -29,7 +38,7 @@ pub fn pool(flavour: Flavour, backend: Backend) -> State {
 }
 
 /// The kernel before XAPI has started.
-fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
+fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
     let old = flavour == Flavour::El5;
     let features = Features {
         switch_deletes_ifcfg: old,
@@ -41,14 +50,15 @@ fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
     };
-    let nics = (0..6).map(|n| (format!("eth{n}"), nic(n))).collect::<BTreeMap<_, _>>();
+    let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
+    let nics = (0..6).map(|n| (format!("eth{n}"), nic(number, n))).collect::<BTreeMap<_, _>>();
     let ifindex = nics.keys().zip(2..).map(|(name, index)| (name.clone(), index)).collect();
     let mut modules =
         BTreeMap::from([("ixgbe".to_string(), Map::new()), ("8021q".to_string(), Map::new())]);
     modules.insert(backend.word().to_string(), Map::new());
     let reachable = ["10.20.0.1", "172.16.51.2", "172.16.51.3"];
     Dom0 {
-        me: "xen01".to_string(),
+        me: me.to_string(),
         flavour,
         features,
         kernel: if old { "3.10.0+2" } else { "4.19.0+1" }.to_string(),
@@ -89,8 +99,12 @@ fn dom0(flavour: Flavour, backend: Backend) -> Dom0 {
     }
 }
 
-fn nic(n: u32) -> Nic {
-    let mac = format!("00:1b:21:0a:01:{n:02x}");
+fn mac(host: u32, nic: u32) -> String {
+    format!("00:1b:21:0a:{host:02x}:{nic:02x}")
+}
+
+fn nic(host: u32, n: u32) -> Nic {
+    let mac = mac(host, n);
     Nic {
         permanent_mac: mac.clone(),
         mac,
@@ -121,7 +135,7 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
     let mut pool = Pool {
         uuid: uuid_of("pool"),
         name_label: "pool-rack7".to_string(),
-        master: "xen01".to_string(),
+        master: HOSTS[0].to_string(),
         ha_enabled: false,
         redo_log_enabled: false,
         other_config: map([("memory-ratio-hvm", "0.25"), ("memory-ratio-pv", "0.25")]),
@@ -152,11 +166,10 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
         pool.networks.insert(bridge.to_string(), network(bridge, name));
     }
     let machines = [("web", "db"), ("mail", "git"), ("ci", "log")];
-    for (number, (on_vlan, on_eth1)) in (1..).zip(machines) {
-        host(&mut pool, number, flavour, backend);
-        let host = format!("xen{number:02}");
-        machine(&mut pool, &format!("vm-{on_vlan}"), Some(&host), "xapi1");
-        machine(&mut pool, &format!("vm-{on_eth1}"), Some(&host), "xenbr1");
+    for ((number, name), (on_vlan, on_eth1)) in (1..).zip(HOSTS).zip(machines) {
+        host(&mut pool, number, name, flavour, backend);
+        machine(&mut pool, &format!("vm-{on_vlan}"), Some(name), "xapi1");
+        machine(&mut pool, &format!("vm-{on_eth1}"), Some(name), "xenbr1");
     }
     machine(&mut pool, "vm-spare", None, "xapi2");
     pool
@@ -191,8 +204,8 @@ fn software_version(flavour: Flavour, backend: Backend) -> Map {
     version
 }
 
-fn host(pool: &mut Pool, number: u32, flavour: Flavour, backend: Backend) {
-    let name = format!("xen{number:02}");
+fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Backend) {
+    let name = name.to_string();
     pool.hosts.insert(
         name.clone(),
         HostRecord {
@@ -212,7 +225,7 @@ fn host(pool: &mut Pool, number: u32, flavour: Flavour, backend: Backend) {
             uuid: uuid_of(&format!("pif {key}")),
             host: name.clone(),
             device: device.to_string(),
-            mac: format!("00:1b:21:0a:{number:02x}:{n:02x}"),
+            mac: mac(number, n),
             physical: vlan < 0 && !device.starts_with("bond"),
             managed: true,
             currently_attached: true,

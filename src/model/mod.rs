@@ -24,6 +24,7 @@ pub mod state;
 mod tests;
 mod tree;
 mod xe;
+mod xe_host;
 mod xe_pif;
 mod xe_records;
 

@@ -3,8 +3,8 @@
 
 use super::shell::Shell;
 use super::state::{Flavour, Map, Xapi};
-use super::xe_pif;
 use super::xe_records::{CLASSES, Field, Record, Value, records};
+use super::{xe_host, xe_pif};
 
 /// How a command fails.
 pub(super) enum Fault {
@@ -174,7 +174,9 @@ fn fail(shell: &mut Shell<'_>, fault: Fault) -> i32 {
 }
 
 fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
-    if let Some(answer) = xe_pif::command(shell, command, args) {
+    let special =
+        xe_pif::command(shell, command, args).or_else(|| xe_host::command(shell, command, args));
+    if let Some(answer) = special {
         return answer;
     }
     let unknown = || Fault::Usage(format!("Unknown command: {command}"));

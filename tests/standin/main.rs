@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -82,13 +82,12 @@ fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
         .open(root.join(".dom0/lock"))
         .context("opening the lock")?;
     lock.lock().context("locking the model")?;
-    let shared = fs::canonicalize(root.join(".dom0/pool.json"))?.with_extension("lock");
-    let pool = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(shared)
-        .context("opening the pool's lock")?;
-    pool.lock().context("locking the pool")?;
+    let pool = root.join(".dom0/pool.json");
+    let _turn = if pool.is_symlink() {
+        Some(Turn::take(fs::canonicalize(pool)?.with_extension("turn"))?)
+    } else {
+        None
+    };
     let since = fs::metadata(root.join(".dom0/host.json"))?.modified()?;
     let model = Model::open(root)?;
     let passed =
@@ -97,6 +96,36 @@ fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
     let result = work(&model)?;
     model.save()?;
     Ok(result)
+}
+
+/// The right to use the pool's records, which is a folder: guests that share them have a kernel
+/// each, which knows nothing of the others' file locks.
+struct Turn(PathBuf);
+
+impl Turn {
+    /// Whoever holds it for longer than this was killed.
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn take(path: PathBuf) -> Result<Self> {
+        loop {
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).context("taking the pool's turn"),
+            }
+            let held = fs::metadata(&path).and_then(|m| m.modified());
+            if held.is_ok_and(|since| since.elapsed().is_ok_and(|age| age > Self::LIMIT)) {
+                let _ = fs::remove_dir(&path);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 /// A `ping` without an end: one packet after the other in real time, until it is interrupted.
@@ -209,9 +238,14 @@ fn tick(root: &Path) {
 fn create(root: &Path, flavour: &str, backend: &str, patch: Option<&str>) -> Result<()> {
     let flavour: Flavour = serde_json::from_value(Value::from(flavour)).context(USAGE)?;
     let backend: Backend = serde_json::from_value(Value::from(backend)).context(USAGE)?;
-    let mut state = builtin::pool(flavour, backend);
-    if let Some(patch) = patch {
-        state = patched(state, &read_patch(patch)?)?;
+    let patch = patch.map(read_patch).transpose()?;
+    let me = patch.as_ref().and_then(|patch| patch["dom0"]["me"].as_str());
+    let mut state = match me {
+        Some(me) => builtin::seen_from(me, flavour, backend),
+        None => builtin::pool(flavour, backend),
+    };
+    if let Some(patch) = &patch {
+        state = patched(state, patch)?;
     }
     let model = Model::create(root, state)?;
     let me = std::env::current_exe()?;

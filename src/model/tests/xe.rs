@@ -1,6 +1,6 @@
 //! `xe`.
 
-use super::super::state::{Backend, Flavour, How, Lie, Xapi};
+use super::super::state::{Backend, Flavour, How, Lie, Vm, Xapi};
 use super::{BOTH, Dom0};
 
 fn host() -> Dom0 {
@@ -273,4 +273,33 @@ fn commands_fail_lie_and_hang_as_told_and_the_transcript_says_what_changed() {
     let changes: Vec<_> =
         ran.iter().filter(|r| r.changed).map(|r| (r.command.as_str(), r.status)).collect();
     assert_eq!(changes, [(line.as_str(), 1)]);
+}
+
+#[test]
+fn a_host_is_evacuated_only_while_disabled_and_enabled_by_its_boot() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Openvswitch);
+    let uuid = |name: &str| dom0.model.state().pool.hosts[name].uuid.clone();
+    let running = |on: &str| {
+        let vms = dom0.model.state().pool.vms;
+        let here =
+            |(_, vm): &(String, Vm)| !vm.is_control_domain && vm.resident_on.as_deref() == Some(on);
+        vms.into_iter().filter(here).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let me = uuid("xen01");
+    assert!(dom0.bad(&format!("xe host-evacuate uuid={me}")).contains("is not disabled"));
+    dom0.ok(&format!("xe host-disable uuid={me}"));
+    dom0.ok(&format!("xe host-disable uuid={}", uuid("xen02")));
+    dom0.ok(&format!("xe host-evacuate uuid={me}"));
+    assert_eq!(running("xen01"), [""; 0]);
+    assert_eq!(running("xen02"), ["vm-git", "vm-mail"]);
+    assert_eq!(running("xen03"), ["vm-ci", "vm-db", "vm-log", "vm-web"]);
+    dom0.model.reboot().unwrap();
+    dom0.wait(60);
+    assert!(dom0.model.state().pool.hosts["xen01"].enabled);
+    assert!(!dom0.model.state().pool.hosts["xen02"].enabled);
+    // Nowhere else is its network.
+    dom0.ok(&format!("xe host-disable uuid={}", uuid("xen03")));
+    dom0.model.change(|state| state.pool.pifs.retain(|key, _| key != "xen01/eth1.30"));
+    let error = dom0.bad(&format!("xe host-evacuate uuid={}", uuid("xen03")));
+    assert!(error.contains("doesn't have a PIF"), "{error}");
 }
