@@ -31,7 +31,7 @@ impl Engine<'_> {
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
         let situation = look(self.host, request)?;
-        let findings = preflight::check(&situation.spec, &situation.inv);
+        let findings = preflight::check_request(request, &situation.spec, &situation.inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
         let plan = match plan::build(&situation.spec, &situation.inv, self.templates) {
             Ok(plan) => Some(plan),

@@ -161,23 +161,9 @@ impl Inventory {
         if let (Some(xapi), Some(uuid)) = (&self.xapi, self.host_uuid())
             && let Some(me) = xapi.hosts.iter().find(|h| h.uuid == uuid)
         {
-            names.push(me.hostname.clone());
-            let same = xapi.hosts.iter().filter(|h| h.name_label == me.name_label).count();
-            if same == 1 {
-                names.push(me.name_label.clone());
-            }
+            names.extend(xapi.names(me));
         }
-        let short: Vec<String> =
-            names.iter().filter_map(|n| Some(n.split_once('.')?.0.to_string())).collect();
-        names.extend(short);
-        let mut seen = Vec::new();
-        names.retain(|name| {
-            !name.is_empty() && !seen.contains(name) && {
-                seen.push(name.clone());
-                true
-            }
-        });
-        names
+        xapi::with_short(names)
     }
 
     /// The backend that runs now. XAPI says which word it read when it *started*, which a restart

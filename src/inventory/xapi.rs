@@ -88,11 +88,35 @@ impl Xapi {
         Ok(read.0)
     }
 
+    /// Names by which a spec may call a host of the pool: its hostname, short too, and its name in
+    /// XAPI where no other host has the same.
+    #[must_use]
+    pub fn names(&self, host: &PoolHost) -> Vec<String> {
+        let same = self.hosts.iter().filter(|h| h.name_label == host.name_label).count();
+        let label = Some(&host.name_label).filter(|_| same == 1);
+        with_short(std::iter::once(&host.hostname).chain(label).cloned().collect())
+    }
+
     /// The record of a NIC on this host.
     #[must_use]
     pub fn nic(&self, device: &str) -> Option<&Pif> {
         self.pifs.iter().find(|pif| pif.is_nic() && pif.device == device)
     }
+}
+
+/// Names, and those with a domain without it too, each once.
+pub(super) fn with_short(mut names: Vec<String>) -> Vec<String> {
+    let short: Vec<String> =
+        names.iter().filter_map(|n| Some(n.split_once('.')?.0.to_string())).collect();
+    names.extend(short);
+    let mut seen = Vec::new();
+    names.retain(|name| {
+        !name.is_empty() && !seen.contains(name) && {
+            seen.push(name.clone());
+            true
+        }
+    });
+    names
 }
 
 fn is_named(pif: &Pif, nic: &NicRef) -> bool {

@@ -128,6 +128,8 @@ findings! {
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";
     PoolBackends "pool-backends" Note "not all hosts of the pool run the bridge backend" "run xenbond on each host; xe host-list params=name-label,software-version";
+    HostUnknown "host-unknown" Note "the spec has an address for a host that this pool does not have" "correct the name; xe host-list params=name-label,hostname";
+    HostWithoutAddress "host-without-address" Note "a host of the pool has no address in the spec" "add `NAME = IP/PREFIX` to [addresses], if it is to have the bond too";
     ForgetDoesNotLast "forget-does-not-last" Note "a forgotten PIF comes back with the next rescan of the host's NICs" "leave out --pif, where XAPI has unmanaged PIFs; run xenbond verify from cron";
     RescanRulesChanged "rescan-rules-changed" Note "another program than XAPI's own says which NICs a rescan leaves alone" "read what `non-managed-pifs` names in /etc/xapi.conf";
     ArpNotValidated "arp-not-validated" Note "the ARP monitor takes any broadcast for an answer" "--arp-validate all";

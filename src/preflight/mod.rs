@@ -21,7 +21,7 @@ use crate::net::BondMode;
 use crate::options::{Opt, switch_support};
 use crate::paths;
 use crate::render::is_ours;
-use crate::spec::{BackendChoice, Spec};
+use crate::spec::{BackendChoice, Request, Spec};
 
 /// Everything that is to be said about this spec on this host, worst first.
 #[must_use]
@@ -46,6 +46,20 @@ pub fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     files::check(spec, inv, &mut found);
     address::check(spec, inv, &mut found);
     mode(spec, inv, &mut found);
+    sorted(found)
+}
+
+/// The same, and what the spec says of the pool's other hosts.
+#[must_use]
+pub fn check_request(request: &Request, spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    let mut found = check(spec, inv);
+    if let Some(xapi) = &inv.xapi {
+        pool::spec_hosts(request, inv, xapi, &mut found);
+    }
+    sorted(found)
+}
+
+fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|f| (f.severity, f.code));
     found
 }

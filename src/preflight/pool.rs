@@ -4,7 +4,8 @@ use super::{Code, Finding, counted, needs_reboot, needs_switch, resolve, takes_n
 use crate::host::Program;
 use crate::inventory::{BRIDGE, Inventory, Xapi};
 use crate::paths;
-use crate::spec::{BackendChoice, PifChoice, Spec};
+use crate::spec::{Addresses, BackendChoice, PifChoice, Request, Spec};
+use crate::xe::PoolHost;
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
 /// (facts/xapi.md section D).
@@ -171,6 +172,45 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
             list(&left)
         ),
     ));
+}
+
+/// Whether the spec and the pool know the same hosts. It bars nothing: what is asked of this host
+/// is whole, and a pool may have hosts without storage of their own, or a spec may serve two.
+pub(super) fn spec_hosts(
+    request: &Request,
+    inv: &Inventory,
+    xapi: &Xapi,
+    found: &mut Vec<Finding>,
+) {
+    let Addresses::PerHost(addresses) = &request.addresses else { return };
+    let mine = inv.names();
+    let pool: Vec<(&PoolHost, Vec<String>)> =
+        xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
+    for (name, address) in addresses {
+        let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
+        if !known.into_iter().any(|known| known == name.as_str()) {
+            let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();
+            found.push(Finding::new(
+                Code::HostUnknown,
+                format!(
+                    "[addresses] gives {address} to {name}, and no host of this pool goes by that name; it has {}",
+                    labels.join(", ").escape_debug()
+                ),
+            ));
+        }
+    }
+    let me = inv.host_uuid();
+    for (host, names) in pool.iter().filter(|(host, _)| Some(&host.uuid) != me.as_ref()) {
+        if !addresses.keys().any(|name| names.iter().any(|n| n == name.as_str())) {
+            found.push(Finding::new(
+                Code::HostWithoutAddress,
+                format!(
+                    "{} is of this pool too, and [addresses] has no address for it",
+                    host.name_label.escape_debug()
+                ),
+            ));
+        }
+    }
 }
 
 fn protection(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {

@@ -440,8 +440,50 @@ fn each_finding_is_raised_by_its_cause_and_by_nothing_else() {
 #[test]
 fn the_table_has_every_code() {
     for code in Code::ALL {
-        assert!(CASES.iter().any(|case| case.0 == *code), "no case raises {code}");
+        let has = CASES.iter().any(|case| case.0 == *code) || OF_THE_SPEC_S_HOSTS.contains(code);
+        assert!(has, "no case raises {code}");
     }
+}
+
+/// Those that are about other hosts of the spec than this one.
+const OF_THE_SPEC_S_HOSTS: [Code; 2] = [HostUnknown, HostWithoutAddress];
+
+#[test]
+fn the_hosts_of_a_spec_are_held_against_those_of_the_pool() {
+    let request = |hosts: &[&str]| {
+        let mut raw = crate::spec::Raw::default();
+        let lines: Vec<String> =
+            (11..).zip(hosts).map(|(n, host)| format!("{host} = 172.16.51.{n}/24\n")).collect();
+        let text =
+            format!("[bond]\nname = bond51\nnics = eth2, eth3\n[addresses]\n{}", lines.concat());
+        raw.file("pool.ini", &text).unwrap();
+        raw.finish().unwrap()
+    };
+    let found = |inv: &Inventory, hosts: &[&str]| -> Vec<(Code, String)> {
+        let all = check_request(&request(hosts), &spec(&[]), inv);
+        assert!(all.is_sorted_by_key(|f| (f.severity, f.code)));
+        let mine = all.into_iter().filter(|f| OF_THE_SPEC_S_HOSTS.contains(&f.code));
+        mine.map(|f| (f.code, f.message)).collect()
+    };
+    let mut inv = healthy();
+    assert_eq!(found(&inv, &["xen01", "xen02", "xen03"]), []);
+    let wrong = found(&inv, &["xen01", "xne02", "xen03"]);
+    assert_eq!(wrong.iter().map(|(code, _)| *code).collect::<Vec<_>>(), OF_THE_SPEC_S_HOSTS);
+    assert!(wrong[0].1.contains("172.16.51.12/24 to xne02"), "{wrong:?}");
+    assert!(wrong[1].1.starts_with("xen02 is of this pool too"), "{wrong:?}");
+    // By the hostname, in full or short, or by a name-label that is one host's alone.
+    let hosts = &mut inv.xapi.as_mut().unwrap().hosts;
+    (hosts[1].hostname, hosts[1].name_label) = ("xen02.example.org".into(), "door".into());
+    assert_eq!(found(&inv, &["xen01", "xen02", "xen03"]), []);
+    assert_eq!(found(&inv, &["xen01", "xen02.example.org", "xen03"]), []);
+    assert_eq!(found(&inv, &["xen01", "door", "xen03"]), []);
+    inv.xapi.as_mut().unwrap().hosts[2].name_label = "door".into();
+    assert_eq!(found(&inv, &["xen01", "door", "xen03"]).len(), 2);
+    // One address for whichever host it is run on says nothing of others.
+    let one = Request::of(spec(&[]));
+    assert_eq!(check_request(&one, &spec(&[]), &inv), check(&spec(&[]), &inv));
+    inv.xapi = None;
+    assert_eq!(found(&inv, &["xne02"]), []);
 }
 
 #[test]

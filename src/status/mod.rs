@@ -171,6 +171,8 @@ pub struct TransactionView {
     pub steps: usize,
     /// How long a confirmation is still awaited, in seconds.
     pub seconds_left: Option<u64>,
+    /// The run that works on it now, if any: its process, and since when.
+    pub run: Option<String>,
     /// What to type next.
     pub hint: Option<String>,
 }
@@ -213,7 +215,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     for (bond, checks) in verify::leftovers(&inv, &known) {
         note(&bond, checks, &mut drift, &mut judged);
     }
-    let transaction = latest.as_ref().map(|tx| transaction(host, tx));
+    let transaction = latest.as_ref().map(|tx| transaction(host, tx, inv.ground.other_run.clone()));
     Ok(Status {
         ok: drift.is_empty() && !transaction.as_ref().is_some_and(|t| t.open),
         host: inv.names().into_iter().next(),
@@ -246,7 +248,7 @@ fn note(
     judged.insert(bond.to_string(), drift.len() == before);
 }
 
-fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
+fn transaction(host: &Host, tx: &Transaction, run: Option<String>) -> TransactionView {
     let phase = tx.phase();
     let steps = tx.header.plan.steps.len();
     let rolled_back = phase == Phase::RolledBack || phase == Phase::RollingBack;
@@ -263,6 +265,7 @@ fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
         steps,
         seconds_left: tx.time_left(host).map(|left| left.as_secs()),
         hint: match phase {
+            _ if run.is_some() => None,
             Phase::Done => Some("xenbond rollback undoes it".into()),
             Phase::RolledBack => None,
             Phase::WaitingForReboot { .. } | Phase::RollbackWaiting { .. } => {
@@ -272,6 +275,7 @@ fn transaction(host: &Host, tx: &Transaction) -> TransactionView {
             Phase::Applying => Some("xenbond resume goes on, xenbond rollback undoes it".into()),
             Phase::RollingBack => Some("xenbond rollback goes on".into()),
         },
+        run,
         phase,
     }
 }

@@ -153,6 +153,19 @@ fn a_host_that_is_as_asked_has_no_drift() {
 }
 
 #[test]
+fn a_run_that_works_on_the_transaction_is_told() {
+    let dom0 = Dom0::applied(Flavour::El7);
+    let _lock = crate::journal::Lock::take(&dom0.host).unwrap();
+    let other = "pid 1, since then\n";
+    std::fs::write(dom0.root.path().join("var/lib/xenbond/lock"), other).unwrap();
+    let status = dom0.status();
+    let tx = status.transaction.as_ref().unwrap();
+    let run = format!("pid 1, since then, transaction {}", tx.id);
+    assert_eq!((tx.run.as_ref(), tx.hint.as_ref()), (Some(&run), None));
+    assert!(text(&status).contains(&format!("  a run is at work on it: {run}\n")));
+}
+
+#[test]
 fn what_happens_behind_its_back_is_named() {
     let dom0 = Dom0::applied(Flavour::El7);
     let pif = |manage: bool| {

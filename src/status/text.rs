@@ -185,6 +185,7 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         (Some(_), _) => lines.push("  because it was asked for".into()),
         _ => {}
     }
+    lines.extend(tx.run.iter().map(|run| format!("  a run is at work on it: {run}")));
     lines.extend(tx.hint.iter().map(|hint| format!("  {hint}")));
     lines
 }

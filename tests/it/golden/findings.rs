@@ -58,11 +58,12 @@ pub fn run(case: &Case) -> Result<()> {
     let me = found.me.as_deref().unwrap_or("xen01");
     let witness = Witness::new(folder.path(), &setup, me)?;
     case.lay("host", folder.path())?;
-    let Situation { spec, inv } = engine::look(&witness.host(), &request(case)?.0)?;
+    let request = request(case)?.0;
+    let Situation { spec, inv } = engine::look(&witness.host(), &request)?;
     let mut value = serde_json::to_value(&inv)?;
     merge(&mut value, &found.inventory);
     let inv: Inventory = serde_json::from_value(value).context("the patched inventory")?;
-    let all = preflight::check(&spec, &inv);
+    let all = preflight::check_request(&request, &spec, &inv);
     ensure!(all.is_sorted_by_key(|f| (f.severity, f.code)), "the worst does not come first");
     ensure!(witness.take_commands().is_empty(), "a command was run that changes the host");
     let name = case.name.split_once('/').context("a topic")?.1;
