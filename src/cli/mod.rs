@@ -10,6 +10,7 @@ mod manual;
 mod rehearse;
 mod render;
 mod show;
+mod version;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -53,6 +54,10 @@ impl std::fmt::Display for Usage {
 /// Runs the program; its exit code.
 #[must_use]
 pub fn main(args: &[std::ffi::OsString]) -> u8 {
+    if version::alone(args) {
+        report::out_plain(version::TEXT);
+        return Exit::AsAsked.code();
+    }
     let json = args.iter().skip(1).any(|a| a == "--json");
     let usual = examples::help_of(args);
     let cli = match examples::parse(args) {
