@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.
@@ -136,19 +136,30 @@ impl fmt::Display for MacAddr {
 /// A XAPI uuid: 36 characters of hexadecimal digits and dashes; opaque otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Uuid(String);
-text_newtype!(Uuid);
+pub struct Uuid(u128);
+text_form!(Uuid);
+
+/// Where a uuid has its dashes.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!("{:032x}", self.0);
+        DASHES.iter().for_each(|at| text.insert(*at, '-'));
+        f.pad(&text)
+    }
+}
 
 impl FromStr for Uuid {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let shape = text.len() == 36
-            && text.bytes().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => b == b'-',
-                _ => b.is_ascii_hexdigit(),
-            });
-        ensure!(shape, "`{}` is no uuid", shown(text));
-        Ok(Self(text.to_ascii_lowercase()))
+        let digit = |value: u128, (at, c): (usize, char)| match c.to_digit(16) {
+            None if c == '-' && DASHES.contains(&at) => Some(value),
+            Some(digit) if !DASHES.contains(&at) => Some(value << 4 | u128::from(digit)),
+            _ => None,
+        };
+        let value = text.char_indices().try_fold(0, digit).filter(|_| text.len() == 36);
+        Ok(Self(value.with_context(|| format!("`{}` is no uuid", shown(text)))?))
     }
 }
 

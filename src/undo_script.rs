@@ -191,7 +191,7 @@ fn pif(record: &PifRecord, text: &mut String) {
     let uuid = format!("uuid={}", was.uuid);
     let mut cmds = xe::restore(&nothing, was);
     if was.attached {
-        cmds.push(xe::plug(was.uuid.as_str()));
+        cmds.push(xe::plug(&was.uuid.to_string()));
     }
     for cmd in cmds {
         text.push_str(&format!("try {}\n", cmd.to_string().replace(&uuid, "uuid=\"$pif\"")));

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::printed::Printed;
+
 /// How many of the last lines of stderr an error shows.
 const TAIL_LINES: usize = 6;
 
@@ -134,7 +136,7 @@ pub struct Output {
     /// How it ended.
     pub status: Status,
     /// What it printed.
-    pub stdout: Vec<u8>,
+    pub stdout: Printed,
     /// The end of what it complained of.
     pub stderr: Vec<u8>,
 }
@@ -159,7 +161,7 @@ impl Output {
     /// Standard output, with anything that is not UTF-8 replaced.
     #[must_use]
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
+        String::from_utf8_lossy(&self.stdout.whole()).into_owned()
     }
 
     /// Itself, when it exited with 0.
@@ -183,7 +185,8 @@ impl Output {
     /// on stdout, facts/initscripts.md section 2), indented, each on a line of its own.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let bytes = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
+        let silent = self.stderr.trim_ascii().is_empty();
+        let bytes = if silent { &self.stdout.whole() } else { &self.stderr };
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..]

@@ -6,6 +6,7 @@
 
 mod command;
 mod files;
+mod printed;
 mod process;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 
 pub use command::{Cmd, Output, Program, Runner, Status, quoted};
 pub use files::{Kind, Original, Xattrs, join};
+pub use printed::Printed;
 pub use process::OsRunner;
 
 /// The clock: wall time for records, a pause for waits that poll.

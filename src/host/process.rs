@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::command::{Cmd, Output, Runner, Status, find};
+use super::printed::Printed;
 
 /// The whole environment of a command. No `XE_EXTRA_ARGS` and no `~/.xe`, both of which can
 /// point `xe` at another server or user (facts/xapi.md section A4).
@@ -33,6 +34,10 @@ const STDERR_LIMIT: usize = 64 << 10;
 
 /// How long a finished command's pipes are read on: a daemon that it left behind may hold them.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// Between two looks whether a command has ended: twice as long each time.
+const SHORTEST_NAP: Duration = Duration::from_micros(100);
+const LONGEST_NAP: Duration = Duration::from_millis(5);
 
 /// Runs programs from under a root as processes of this machine.
 pub struct OsRunner {
@@ -78,15 +83,47 @@ impl OsRunner {
 
 impl Started {
     fn finish(mut self, cmd: &Cmd) -> Result<Output> {
-        let (stdout, stderr) = (self.stdout, self.stderr);
+        let mut stdout = Printed::default();
         let status =
-            wait(&mut self.child, cmd.limit).with_context(|| format!("waiting for `{cmd}`"))?;
-        let (stdout, all) = collect(&stdout, STDOUT_LIMIT);
-        if !all {
+            self.wait(cmd.limit, &mut stdout).with_context(|| format!("waiting for `{cmd}`"))?;
+        collect(&self.stdout, |piece| stdout.push(piece));
+        if stdout.len() > STDOUT_LIMIT {
             bail!("running `{cmd}`: its answer is longer than {} MiB", STDOUT_LIMIT >> 20);
         }
-        let (stderr, _) = collect(&stderr, STDERR_LIMIT);
+        let mut stderr = Vec::new();
+        collect(&self.stderr, |piece| stderr.extend(piece));
+        stderr.drain(..stderr.len().saturating_sub(STDERR_LIMIT));
         Ok(Output { status, stdout, stderr })
+    }
+
+    /// Waits for the child, and kills its process group when `limit` has passed. One that closes
+    /// its standard output is about to end: until then what it prints wakes this one up.
+    fn wait(&mut self, limit: Duration, stdout: &mut Printed) -> Result<Status> {
+        let start = Instant::now();
+        let (mut nap, mut closed) = (SHORTEST_NAP, false);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(match status.signal() {
+                    Some(signal) => Status::Signalled(signal),
+                    None => Status::Exited(status.code().unwrap_or(-1)),
+                });
+            }
+            if start.elapsed() >= limit {
+                let group = Pid::from_raw(i32::try_from(self.child.id())?);
+                killpg(group, Signal::SIGKILL).context("killing its process group")?;
+                self.child.wait()?;
+                return Ok(Status::TimedOut);
+            }
+            match self.stdout.recv_timeout(nap) {
+                Ok(piece) => stdout.push(piece),
+                Err(RecvTimeoutError::Timeout) => nap = (nap * 2).min(LONGEST_NAP),
+                Err(RecvTimeoutError::Disconnected) => {
+                    nap = if closed { (nap * 2).min(LONGEST_NAP) } else { SHORTEST_NAP };
+                    closed = true;
+                    std::thread::sleep(nap);
+                }
+            }
+        }
     }
 }
 
@@ -133,28 +170,6 @@ impl Runner for OsRunner {
     }
 }
 
-/// Waits for the child, and kills its process group when `limit` has passed.
-fn wait(child: &mut Child, limit: Duration) -> Result<Status> {
-    let start = Instant::now();
-    let mut nap = Duration::from_micros(500);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(match status.signal() {
-                Some(signal) => Status::Signalled(signal),
-                None => Status::Exited(status.code().unwrap_or(-1)),
-            });
-        }
-        if start.elapsed() >= limit {
-            let group = Pid::from_raw(i32::try_from(child.id())?);
-            killpg(group, Signal::SIGKILL).context("killing its process group")?;
-            child.wait()?;
-            return Ok(Status::TimedOut);
-        }
-        std::thread::sleep(nap);
-        nap = (nap * 2).min(Duration::from_millis(5));
-    }
-}
-
 /// Reads a pipe in a thread of its own, in pieces, so that a full pipe never stops the child.
 fn drain(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
     let (send, receive) = channel();
@@ -174,14 +189,10 @@ fn drain(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec
     receive
 }
 
-/// What the pipe gave, its last `limit` bytes, and whether that is all of it.
-fn collect(pieces: &Receiver<Vec<u8>>, limit: usize) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::new();
+/// Hands over what the pipe still gives.
+fn collect(pieces: &Receiver<Vec<u8>>, mut keep: impl FnMut(Vec<u8>)) {
     let end = Instant::now() + LINGER;
     while let Ok(piece) = pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        bytes.extend(piece);
+        keep(piece);
     }
-    let all = bytes.len() <= limit;
-    bytes.drain(..bytes.len().saturating_sub(limit));
-    (bytes, all)
 }

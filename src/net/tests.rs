@@ -98,7 +98,10 @@ fn refuses_what_is_no_mac_of_a_nic() {
 #[test]
 fn takes_uuids_and_shows_them_in_lower_case() {
     for text in ["6f1b3c2a-0d5e-4f8a-9b7c-1a2b3c4d5e6f", "6F1B3C2A-0D5E-4F8A-9B7C-1A2B3C4D5E6F"] {
-        assert_eq!(round::<Uuid>(text).unwrap().as_str(), "6f1b3c2a-0d5e-4f8a-9b7c-1a2b3c4d5e6f");
+        assert_eq!(
+            round::<Uuid>(text).unwrap().to_string(),
+            "6f1b3c2a-0d5e-4f8a-9b7c-1a2b3c4d5e6f"
+        );
     }
     refuses::<Uuid>(
         &[

@@ -116,7 +116,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             Finding::new(Code::NicHasVlans, format!("{device} carries VLAN {}", tags.join(", ")))
                 .hint(format!(
                     "xe vlan-list untagged-PIF={}; xe vlan-destroy uuid=...",
-                    nic.pif.as_ref().map_or("...", |p| p.uuid.as_str())
+                    nic.pif.as_ref().map_or("...".into(), |p| p.uuid.to_string())
                 )),
         );
     }
@@ -177,7 +177,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
         ));
     }
     if let Some(bond) = &pif.bond_slave_of {
-        let name = xapi.pifs.iter().find(|p| p.bond_master_of.contains(bond.as_str()));
+        let name = xapi.pifs.iter().find(|p| p.bond_master_of.contains(&bond.to_string()));
         let name = name.map_or("of XAPI", |p| p.device.as_str());
         found.push(
             Finding::new(

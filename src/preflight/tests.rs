@@ -529,7 +529,7 @@ fn running_machines_are_no_matter_where_nothing_reboots() {
     let vms = found.iter().find(|f| f.code == VmsRunning).unwrap();
     assert_eq!(vms.severity, Severity::Warning);
     assert!(vms.message.contains("2 VMs run here: ") && vms.message.contains("vm-db"), "{vms:?}");
-    assert!(vms.hint.contains(inv.host_uuid().unwrap().as_str()), "{vms:?}");
+    assert!(vms.hint.contains(&inv.host_uuid().unwrap().to_string()), "{vms:?}");
 }
 
 #[test]

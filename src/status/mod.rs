@@ -365,7 +365,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     }
     let Some(xapi) = &inv.xapi else { return uses };
     if let Some(of) = pif.and_then(|p| p.bond_slave_of.as_ref()) {
-        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(of.as_str()));
+        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(&of.to_string()));
         let bond = bond.map_or("a bond of XAPI", |b| b.device.as_str());
         if master != Some(bond) {
             uses.push(format!("slave of {bond} in XAPI"));
@@ -421,7 +421,7 @@ fn bonds(inv: &Inventory, judged: &BTreeMap<String, bool>) -> Vec<BondView> {
 fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
     let of = |pif: &&Pif| {
-        pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(b.as_str()))
+        pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(&b.to_string()))
     };
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));

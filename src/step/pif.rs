@@ -32,8 +32,8 @@ impl PifRecord {
     }
 
     pub(super) fn forget_commands(&self) -> Vec<Cmd> {
-        let uuid = self.was.iter().map(|p| p.uuid.as_str());
-        uuid.flat_map(|uuid| [xe::unplug(uuid), xe::forget(uuid)]).collect()
+        let uuid = self.was.iter().map(|p| p.uuid.to_string());
+        uuid.flat_map(|uuid| [xe::unplug(&uuid), xe::forget(&uuid)]).collect()
     }
 
     pub(super) fn introduce_unmanaged(&self) -> Cmd {
@@ -91,7 +91,7 @@ impl PifRecord {
 
     pub(super) fn forget_unmanaged(&self, host: &Host) -> Result<()> {
         let Some(pif) = self.now(host)?.filter(|p| p.managed == Some(false)) else { return Ok(()) };
-        let cmd = xe::forget(pif.uuid.as_str());
+        let cmd = xe::forget(&pif.uuid.to_string());
         let output = host.run(&cmd)?;
         if self.now(host)?.is_some() {
             output.check(&cmd)?;
@@ -123,7 +123,7 @@ impl PifRecord {
             host.run(&cmd)?.check(&cmd)?;
         }
         if now.attached != was.attached && was.managed != Some(false) {
-            let uuid = now.uuid.as_str();
+            let uuid = &now.uuid.to_string();
             let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
             host.run(&cmd)?.check(&cmd)?;
         }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{list, read};
+use super::{list, read, records};
 use crate::host::{Host, Status};
 use crate::net::Uuid;
 
@@ -62,11 +62,10 @@ pub struct Pbd {
 /// As of every reader of this module's parent.
 pub fn pool(host: &Host) -> Result<Option<Pool>> {
     let params = ["uuid", "master", "ha-enabled"];
-    let records = read(host, &list("pool", &[], &params), &params, &[])?;
-    records
-        .first()
-        .map(|r| Ok(Pool { master: r.reference("master")?, ha_enabled: r.bool("ha-enabled")? }))
-        .transpose()
+    let pools = read(host, &list("pool", &[], &params), &params, &[], |record| {
+        Ok(Pool { master: record.reference("master")?, ha_enabled: record.bool("ha-enabled")? })
+    })?;
+    Ok(pools.into_iter().next())
 }
 
 /// All managed bonds of the pool.
@@ -75,19 +74,16 @@ pub fn pool(host: &Host) -> Result<Option<Pool>> {
 /// As of every reader of this module's parent.
 pub fn bonds(host: &Host) -> Result<Vec<Bond>> {
     let params = ["uuid", "master", "slaves", "mode"];
-    read(host, &list("bond", &[], &params), &params, &["mode"])?
-        .iter()
-        .map(|record| {
-            let slaves = record.text("slaves");
-            Ok(Bond {
-                uuid: record.uuid()?,
-                // A dangling reference is printed as `<invalid reference>`.
-                master: record.text("master").parse().ok(),
-                slaves: slaves.split("; ").filter(|s| !s.is_empty()).count(),
-                mode: record.get("mode").map(String::from),
-            })
+    read(host, &list("bond", &[], &params), &params, &["mode"], |record| {
+        let slaves = record.text("slaves");
+        Ok(Bond {
+            uuid: record.uuid()?,
+            // A dangling reference is printed as `<invalid reference>`.
+            master: record.text("master").parse().ok(),
+            slaves: slaves.split("; ").filter(|s| !s.is_empty()).count(),
+            mode: record.get("mode").map(String::from),
         })
-        .collect()
+    })
 }
 
 /// What of this host takes part in a cluster now.
@@ -104,14 +100,11 @@ pub fn cluster_hosts(host: &Host, of: &Uuid) -> Result<Vec<ClusterHost>> {
         return Ok(Vec::new());
     }
     let output = output.check(&cmd)?;
-    let mut found = Vec::new();
-    for record in super::parse(&output.text(), &params)? {
-        if record.bool("enabled")? {
-            let pif = record.text("PIF").parse().ok();
-            found.push(ClusterHost { uuid: record.uuid()?, pif });
-        }
-    }
-    Ok(found)
+    let found = records(&cmd, output, &params, &[], |record| {
+        let pif = record.text("PIF").parse().ok();
+        Ok(record.bool("enabled")?.then_some(ClusterHost { uuid: record.uuid()?, pif }))
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Keys of `device-config` that name servers (sm drivers NFSSR, LVMoISCSISR, ISOSR, SMBSR).
@@ -124,18 +117,15 @@ const SERVER_KEYS: [&str; 5] = ["server", "target", "multihomelist", "location",
 pub fn pbds(host: &Host, of: &Uuid) -> Result<Vec<Pbd>> {
     let params = ["uuid", "sr-name-label", "device-config"];
     let filters = [format!("host-uuid={of}"), "currently-attached=true".into()];
-    read(host, &list("pbd", &filters, &params), &params, &[])?
-        .iter()
-        .map(|record| {
-            let config = record.map("device-config");
-            let named = config.iter().filter(|(key, _)| SERVER_KEYS.contains(&key.as_str()));
-            Ok(Pbd {
-                uuid: record.uuid()?,
-                sr_name: record.text("sr-name-label"),
-                servers: named.flat_map(|(_, value)| addresses_in(value)).collect(),
-            })
+    read(host, &list("pbd", &filters, &params), &params, &[], |record| {
+        let config = record.map("device-config");
+        let named = config.iter().filter(|(key, _)| SERVER_KEYS.contains(&key.as_str()));
+        Ok(Pbd {
+            uuid: record.uuid()?,
+            sr_name: record.text("sr-name-label"),
+            servers: named.flat_map(|(_, value)| addresses_in(value)).collect(),
         })
-        .collect()
+    })
 }
 
 /// The IPv4 addresses in a text such as `172.16.51.2:/export` or `10.0.0.1:3260,10.0.0.2:3260`.

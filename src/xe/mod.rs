@@ -9,13 +9,13 @@ mod record;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Cmd, Host, Program};
+use crate::host::{Cmd, Host, Output, Program};
 use crate::net::{IfName, MacAddr, Uuid};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
-pub use record::{Record, parse};
+use record::{Record, parse};
 
 /// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
 const LIMIT: Duration = Duration::from_secs(60);
@@ -183,10 +183,30 @@ fn list(class: &str, filters: &[String], params: &[&str]) -> Cmd {
     Cmd::read(Program::Xe, &args, LIMIT)
 }
 
-fn read(host: &Host, cmd: &Cmd, params: &[&str], optional: &[&str]) -> Result<Vec<Record>> {
+/// What `each` makes of every record, of which those without `optional` fields are whole.
+fn read<T>(
+    host: &Host,
+    cmd: &Cmd,
+    params: &[&str],
+    optional: &[&str],
+    each: impl Fn(&Record) -> Result<T>,
+) -> Result<Vec<T>> {
     let output = host.run(cmd)?.check(cmd)?;
-    let required: Vec<&str> = params.iter().filter(|p| !optional.contains(p)).copied().collect();
-    parse(&output.text(), &required).with_context(|| format!("reading what `{cmd}` printed"))
+    records(cmd, output, params, optional, each)
+}
+
+fn records<T>(
+    cmd: &Cmd,
+    mut output: Output,
+    params: &[&str],
+    optional: &[&str],
+    each: impl Fn(&Record) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    let mut keep = |record: &Record| each(record).map(|one| all.push(one));
+    parse(&mut output.stdout, params, optional, &mut keep)
+        .with_context(|| format!("reading what `{cmd}` printed"))?;
+    Ok(all)
 }
 
 /// All hosts of the pool.
@@ -195,22 +215,19 @@ fn read(host: &Host, cmd: &Cmd, params: &[&str], optional: &[&str]) -> Result<Ve
 /// When XAPI does not answer, or not in its own form. So for every reader here.
 pub fn hosts(host: &Host) -> Result<Vec<PoolHost>> {
     let params = ["uuid", "name-label", "hostname", "software-version"];
-    read(host, &list("host", &[], &params), &params, &["hostname"])?
-        .iter()
-        .map(|record| {
-            let version = record.map("software-version");
-            let part = |key: &str| version.get(key).cloned().unwrap_or_default();
-            Ok(PoolHost {
-                uuid: record.uuid()?,
-                name_label: record.text("name-label"),
-                hostname: record.text("hostname"),
-                backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
-                product: format!("{} {}", part("product_brand"), part("product_version"))
-                    .trim()
-                    .to_string(),
-            })
+    read(host, &list("host", &[], &params), &params, &["hostname"], |record| {
+        let version = record.map("software-version");
+        let part = |key: &str| version.get(key).cloned().unwrap_or_default();
+        Ok(PoolHost {
+            uuid: record.uuid()?,
+            name_label: record.text("name-label"),
+            hostname: record.text("hostname"),
+            backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
+            product: format!("{} {}", part("product_brand"), part("product_version"))
+                .trim()
+                .to_string(),
         })
-        .collect()
+    })
 }
 
 /// All PIFs of this host, without `properties` and `other-config`.
@@ -222,13 +239,16 @@ pub fn pifs(host: &Host, of: &Uuid) -> Result<Vec<Pif>> {
     let optional: Vec<&str> =
         fields.iter().filter(|f| PIF_RELATIONS.contains(f) || later(f)).copied().collect();
     let cmd = list("pif", &[format!("host-uuid={of}")], &fields);
-    read(host, &cmd, &fields, &optional)?.iter().map(pif).collect()
+    read(host, &cmd, &fields, &optional, pif)
 }
 
 fn pif(record: &Record) -> Result<Pif> {
     let some = |fields: &[&str]| -> BTreeMap<String, String> {
-        let value = |field: &&str| Some(((*field).to_string(), record.get(field)?.to_string()));
-        fields.iter().filter_map(value).filter(|(_, v)| !v.is_empty()).collect()
+        let value = |field: &&str| {
+            let value = record.get(field).filter(|v| !v.is_empty() && *v != record::NULL)?;
+            Some(((*field).to_string(), value.to_string()))
+        };
+        fields.iter().filter_map(value).collect()
     };
     Ok(Pif {
         uuid: record.uuid()?,
@@ -240,7 +260,7 @@ fn pif(record: &Record) -> Result<Pif> {
         vlan: record.text("VLAN").parse().context("VLAN")?,
         bond_master_of: record.text("bond-master-of"),
         bond_slave_of: record.reference("bond-slave-of")?,
-        relations: some(PIF_RELATIONS).into_iter().filter(|(_, v)| v != record::NULL).collect(),
+        relations: some(PIF_RELATIONS),
         management: record.bool("management")?,
         network: record.text("network-uuid").parse().context("network-uuid")?,
         disallow_unplug: record.bool("disallow-unplug")?,
@@ -256,12 +276,10 @@ pub type PifTexts = BTreeMap<Uuid, (String, String)>;
 /// `properties` and `other-config` of every PIF of this host.
 pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
     let cmd = list("pif", &[format!("host-uuid={of}")], PIF_MAPS);
-    let mut texts = PifTexts::new();
-    for record in read(host, &cmd, PIF_MAPS, &["properties"])? {
-        let maps = (record.text("properties"), record.text("other-config"));
-        ensure!(texts.insert(record.uuid()?, maps).is_none(), "`{cmd}` printed a PIF twice");
-    }
-    Ok(texts)
+    let texts = read(host, &cmd, PIF_MAPS, &["properties"], |record| {
+        Ok((record.uuid()?, (record.text("properties"), record.text("other-config"))))
+    })?;
+    Ok(texts.into_iter().collect())
 }
 
 /// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more
@@ -333,52 +351,47 @@ pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts) -> Result<Pif> {
 /// All networks of the pool.
 pub fn networks(host: &Host) -> Result<Vec<Network>> {
     let params = ["uuid", "bridge"];
-    read(host, &list("network", &[], &params), &params, &[])?
-        .iter()
-        .map(|record| Ok(Network { uuid: record.uuid()?, bridge: record.text("bridge") }))
-        .collect()
+    read(host, &list("network", &[], &params), &params, &[], |record| {
+        Ok(Network { uuid: record.uuid()?, bridge: record.text("bridge") })
+    })
 }
 
 /// What people call the pool's networks. Asked for apart from the rest: a name is a person's text.
 pub fn network_names(host: &Host) -> Result<BTreeMap<Uuid, String>> {
     let params = ["uuid", "name-label"];
-    read(host, &list("network", &[], &params), &params, &[])?
-        .iter()
-        .map(|record| Ok((record.uuid()?, record.text("name-label"))))
-        .collect()
+    let named = |record: &Record| Ok((record.uuid()?, record.text("name-label")));
+    let names = read(host, &list("network", &[], &params), &params, &[], named)?;
+    Ok(names.into_iter().collect())
 }
 
 /// All VIFs of the pool.
 pub fn vifs(host: &Host) -> Result<Vec<Vif>> {
     let params = ["uuid", "vm-uuid", "network-uuid", "currently-attached"];
-    let mut vifs = Vec::new();
-    for record in read(host, &list("vif", &[], &params), &params, &[])? {
+    let vifs = read(host, &list("vif", &[], &params), &params, &[], |record| {
         // Those of a VM or network that is going away are nobody's.
-        let field = |name| record.text(name).parse::<Uuid>().ok();
-        if let (Some(vm), Some(network)) = (field("vm-uuid"), field("network-uuid")) {
-            let attached = record.bool("currently-attached")?;
-            vifs.push(Vif { uuid: record.uuid()?, vm, network, attached });
-        }
-    }
-    Ok(vifs)
+        let field = |name| record.get(name)?.parse::<Uuid>().ok();
+        let (Some(vm), Some(network)) = (field("vm-uuid"), field("network-uuid")) else {
+            return Ok(None);
+        };
+        let attached = record.bool("currently-attached")?;
+        Ok(Some(Vif { uuid: record.uuid()?, vm, network, attached }))
+    })?;
+    Ok(vifs.into_iter().flatten().collect())
 }
 
 /// The VMs of the pool. The command itself leaves out templates, and with them snapshots.
 pub fn vms(host: &Host) -> Result<Vec<Vm>> {
     let params = ["uuid", "name-label", "power-state", "resident-on"];
     let filters = ["is-control-domain=false".into()];
-    read(host, &list("vm", &filters, &params), &params, &[])?
-        .iter()
-        .map(|record| {
-            let up = matches!(record.text("power-state").as_str(), "running" | "paused");
-            let on = record.text("resident-on").parse().ok();
-            Ok(Vm {
-                uuid: record.uuid()?,
-                name_label: record.text("name-label"),
-                runs_on: on.filter(|_| up),
-            })
+    read(host, &list("vm", &filters, &params), &params, &[], |record| {
+        let up = matches!(record.get("power-state"), Some("running" | "paused"));
+        let on = record.text("resident-on").parse().ok();
+        Ok(Vm {
+            uuid: record.uuid()?,
+            name_label: record.text("name-label"),
+            runs_on: on.filter(|_| up),
         })
-        .collect()
+    })
 }
 
 fn change(args: &[String]) -> Cmd {

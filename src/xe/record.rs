@@ -1,7 +1,9 @@
 //! The text of `xe *-list`: records of `name ( RO): value` lines (facts/xapi.md section A).
 //! Knows the printer's form and nothing of what the fields mean.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::{self, BufRead};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,69 +22,178 @@ static START: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^uuid \( RO\) *: [0-9a-fA-F]{8}-[0-9a-fA-F-]{27} *$").expect("a test builds it")
 });
 
-/// One record: field names and values as printed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record(BTreeMap<String, String>);
+/// One record: values as printed.
+#[derive(Debug)]
+pub struct Record<'a> {
+    text: &'a str,
+    /// The fields that were asked for, and where each has its value in the text.
+    asked: &'a [&'a str],
+    values: &'a [Option<(usize, usize)>],
+    /// Behind the field that was got last.
+    next: Cell<usize>,
+}
 
-/// Reads all records; each must have every field of `required`.
+/// Reads all records, one after the other. `asked` are the fields in the order in which they are
+/// printed, and each record has all of them but, maybe, those of `optional`.
 ///
 /// # Errors
 /// When the text is not of the printer's form, a record is cut or has a field twice, or two
-/// have the same uuid: what a name with line ends in it can bring about.
-pub fn parse(text: &str, required: &[&str]) -> Result<Vec<Record>> {
-    let mut records: Vec<Record> = Vec::new();
-    let mut last = String::new();
-    for line in text.lines() {
-        let starts = line.starts_with("uuid") && START.is_match(line);
-        if starts {
-            records.push(Record::default());
-        }
-        let Some(Record(fields)) = records.last_mut() else {
-            ensure!(line.trim().is_empty(), "`{}` stands where a record should begin", shown(line));
-            continue;
-        };
-        let may_be_field = starts || line.starts_with("    ");
-        match may_be_field.then(|| field(line)).flatten() {
-            Some((name, value)) => {
-                last = name.to_string();
-                let before = fields.insert(last.clone(), value.to_string());
-                ensure!(before.is_none(), "field `{last}` stands twice in a record");
+/// have the same uuid: what a name with line ends in it can bring about. Or when `each` fails.
+pub fn parse(
+    from: &mut dyn BufRead,
+    asked: &[&str],
+    optional: &[&str],
+    each: &mut dyn FnMut(&Record) -> Result<()>,
+) -> Result<()> {
+    let values = vec![None; asked.len()];
+    let mut list = List { asked, optional, each, head: None, values, next: 0, uuids: Vec::new() };
+    // What is not read yet: no more than a record and the lines that came in with its end.
+    let (mut text, mut cut) = (String::new(), Vec::new());
+    let mut more = true;
+    while more {
+        let (mut start, mut at) = (0, text.len());
+        more = add_lines(from, &mut text, &mut cut)?;
+        while at < text.len() {
+            let end = text[at..].find('\n').map_or(text.len(), |length| at + length + 1);
+            if list.starts(&text[at..end]) {
+                list.record(&text[start..at])?;
+                start = at;
             }
-            // A line end inside a value is printed raw.
-            _ => {
-                let value = fields.get_mut(&last).context("a record without fields")?;
-                value.push('\n');
-                value.push_str(line);
-            }
+            list.line(&text[at..end], end - start)?;
+            at = end;
         }
+        text.drain(..start);
     }
-    if !records.is_empty() {
-        ensure!(text.ends_with("\n\n"), "the answer ends in the middle of a record");
-    }
-    let mut uuids = Vec::new();
-    for record in &mut records {
-        for value in record.0.values_mut() {
-            value.truncate(value.trim_end_matches('\n').len());
-        }
-        for name in required {
-            ensure!(record.0.contains_key(*name), "a record has no field `{name}`");
-        }
-        uuids.push(record.uuid()?);
-    }
-    uuids.sort();
-    if let Some(pair) = uuids.windows(2).find(|pair| pair[0] == pair[1]) {
+    ensure!(
+        list.head.is_none() || text.ends_with("\n\n"),
+        "the answer ends in the middle of a record"
+    );
+    list.record(&text)?;
+    list.uuids.sort_unstable();
+    if let Some(pair) = list.uuids.windows(2).find(|pair| pair[0] == pair[1]) {
         bail!("two records have the uuid {}", pair[0]);
     }
-    Ok(records)
+    Ok(())
 }
 
-/// A field's name and value. Its column depends on which fields were asked for, so only its shape
+/// Adds the whole lines that came in; `cut` keeps the start of the one after them until the rest
+/// of it comes, or nothing more. Whether there may be more.
+fn add_lines(from: &mut dyn BufRead, text: &mut String, cut: &mut Vec<u8>) -> io::Result<bool> {
+    let piece = from.fill_buf()?;
+    let more = !piece.is_empty();
+    let whole = piece.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1);
+    cut.extend_from_slice(&piece[..whole]);
+    if whole > 0 || !more {
+        match str::from_utf8(cut) {
+            Ok(lines) => text.push_str(lines),
+            Err(_) => text.push_str(&String::from_utf8_lossy(cut)),
+        }
+        cut.clear();
+    }
+    cut.extend_from_slice(&piece[whole..]);
+    let length = piece.len();
+    from.consume(length);
+    Ok(more)
+}
+
+/// What is known of a list while it is read.
+struct List<'a> {
+    asked: &'a [&'a str],
+    optional: &'a [&'a str],
+    each: &'a mut dyn FnMut(&Record) -> Result<()>,
+    /// What stands before the uuid in a record's first line: in one answer, always the same.
+    head: Option<String>,
+    /// Of the record that has begun: where the value of each field lies from its start.
+    values: Vec<Option<(usize, usize)>>,
+    /// Behind its last field.
+    next: usize,
+    /// Of all records.
+    uuids: Vec<Uuid>,
+}
+
+impl List<'_> {
+    /// Whether a record starts with this line.
+    fn starts(&mut self, line: &str) -> bool {
+        if !line.starts_with("uuid") {
+            return false;
+        }
+        if let Some(head) = &self.head {
+            return line
+                .strip_prefix(head.as_str())
+                .is_some_and(|v| v.trim_end().parse::<Uuid>().is_ok());
+        }
+        let line = line.trim_end();
+        let starts = START.is_match(line);
+        if starts {
+            self.head = field(line).map(|(_, value)| line[..line.len() - value.len()].to_string());
+        }
+        starts
+    }
+
+    /// One line of the record that has begun, which ends at `end` from its start.
+    fn line(&mut self, line: &str, end: usize) -> Result<()> {
+        ensure!(
+            self.head.is_some() || line.trim().is_empty(),
+            "`{}` stands where a record should begin",
+            shown(line.trim_end())
+        );
+        let may_be_field = end == line.len() || line.starts_with("    ");
+        let asked = may_be_field
+            .then(|| field(line))
+            .flatten()
+            .and_then(|(name, value)| Some((find(self.asked, name, self.next)?, value)));
+        if let Some((at, value)) = asked {
+            ensure!(
+                self.values[at].is_none(),
+                "field `{}` stands twice in a record",
+                self.asked[at]
+            );
+            self.values[at] = Some((end - value.len(), end));
+            self.next = at + 1;
+        } else if self.next > 0 {
+            // A line end inside a value is printed raw.
+            self.values[self.next - 1].get_or_insert_default().1 = end;
+        }
+        Ok(())
+    }
+
+    /// The record ends here, if one has begun.
+    fn record(&mut self, text: &str) -> Result<()> {
+        if self.next == 0 {
+            return Ok(());
+        }
+        for (name, value) in self.asked.iter().zip(&self.values) {
+            ensure!(
+                value.is_some() || self.optional.contains(name),
+                "a record has no field `{name}`"
+            );
+        }
+        let record =
+            Record { text, asked: self.asked, values: &self.values, next: Cell::default() };
+        self.uuids.push(record.uuid()?);
+        (self.each)(&record)?;
+        self.values.fill(None);
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// Where a name stands among all, when `from` is a good guess.
+fn find(all: &[&str], name: &str, from: usize) -> Option<usize> {
+    let is = |at: &usize| all[*at] == name;
+    let from = from.min(all.len());
+    (from..all.len()).find(is).or_else(|| (0..from).find(is))
+}
+
+/// A field's name and value, with what stands behind it. Its column depends on which fields were asked for, so only its shape
 /// counts. By hand: a large pool's list has a hundred thousand lines.
 fn field(line: &str) -> Option<(&str, &str)> {
-    let (name, rest) = line.trim_start_matches(' ').split_once(" (")?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let (tag, rest) = rest.split_at_checked(3)?;
-    if name.is_empty() || !name.bytes().all(plain) || !TAGS.contains(&tag) {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
+    let start = line.bytes().position(|b| b != b' ')?;
+    let length = line.as_bytes()[start..].iter().position(|b| !plain(b))?;
+    let (name, rest) = line[start..].split_at(length);
+    let (tag, rest) = rest.strip_prefix(" (")?.split_at_checked(3)?;
+    if name.is_empty() || !TAGS.contains(&tag) {
         return None;
     }
     let rest = rest.strip_prefix(')')?;
@@ -95,11 +206,14 @@ fn shown(line: &str) -> String {
     line.chars().take(80).collect::<String>().escape_debug().to_string()
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// The value as printed, when the field was printed.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        let at = find(self.asked, name, self.next.get())?;
+        self.next.set(at + 1);
+        let (from, to) = self.values[at]?;
+        Some(self.text[from..to].trim_end_matches('\n'))
     }
 
     /// The value as printed, empty when the field was not.
@@ -164,6 +278,8 @@ pub fn is_ambiguous(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     const TWO: &str = "\
@@ -183,27 +299,77 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
 
 ";
 
+    const FIELDS: [&str; 5] =
+        ["uuid", "device", "bond-slave-of", "currently-attached", "other-config"];
+
+    /// What `each` makes of every record of a text, whatever the pieces that it comes in.
+    fn all_with<T: PartialEq>(
+        text: &str,
+        asked: &[&str],
+        each: impl Fn(&Record) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let in_pieces = |size: usize| -> Result<Vec<T>> {
+            let mut all = Vec::new();
+            let mut pieces = BufReader::with_capacity(size, text.as_bytes());
+            parse(&mut pieces, asked, &[], &mut |record| {
+                all.push(each(record)?);
+                Ok(())
+            })?;
+            Ok(all)
+        };
+        let whole = in_pieces(text.len().max(1));
+        for size in [1, 2, 3, 7, 61] {
+            let same = match (&whole, in_pieces(size)) {
+                (Ok(whole), Ok(cut)) => *whole == cut,
+                (Err(whole), Err(cut)) => whole.to_string() == cut.to_string(),
+                _ => false,
+            };
+            assert!(same, "in pieces of {size} bytes: {text}");
+        }
+        whole
+    }
+
+    /// All values, in the order of the fields.
+    fn all(text: &str, asked: &[&str]) -> Result<Vec<Vec<String>>> {
+        all_with(text, asked, |record| Ok(asked.iter().map(|name| record.text(name)).collect()))
+    }
+
     #[test]
     fn reads_records_whatever_the_column() {
-        let records = parse(TWO, &["uuid", "device"]).unwrap();
-        assert_eq!(records.len(), 2);
-        assert_eq!(records[0].get("device"), Some("eth2"));
-        assert!(records[0].bool("currently-attached").unwrap());
-        assert_eq!(records[0].reference("bond-slave-of").unwrap(), None);
-        assert_eq!(records[0].map("other-config")["ethtool-gro"], "off");
-        assert!(records[1].reference("bond-slave-of").unwrap().is_some());
-        assert_eq!(records[1].get("other-config"), Some(""));
-        assert_eq!(parse("", &[]).unwrap(), vec![]);
+        let records = all_with(TWO, &FIELDS, |record| {
+            Ok((
+                record.text("device"),
+                record.bool("currently-attached")?,
+                record.reference("bond-slave-of")?.is_some(),
+                record.map("other-config").get("ethtool-gro").cloned(),
+                record.get("MAC").map(String::from),
+            ))
+        });
+        let want = [
+            ("eth2".into(), true, false, Some("off".into()), None),
+            ("eth3".into(), false, true, None, None),
+        ];
+        assert_eq!(records.unwrap(), want);
+        assert!(all("", &FIELDS).unwrap().is_empty());
     }
 
     #[test]
     fn keeps_a_line_end_inside_a_value() {
         let text = TWO.replace("Storage;", "a\nb\n\n;");
-        let records = parse(&text, &[]).unwrap();
-        assert_eq!(
-            records[0].text("other-config"),
-            "management_purpose: a\nb\n\n; ethtool-gro: off"
+        let records = all(&text, &FIELDS).unwrap();
+        let config = "management_purpose: a\nb\n\n; ethtool-gro: off";
+        assert_eq!(records[0][4], config);
+    }
+
+    #[test]
+    fn takes_a_field_that_was_not_asked_for_as_text() {
+        let forged = TWO.replace("Storage;", "x\n    MTU ( RO): 1;");
+        assert!(
+            all(&forged, &FIELDS).unwrap()[0][4].ends_with("x\n    MTU ( RO): 1; ethtool-gro: off")
         );
+        let columns =
+            TWO.replacen("; ethtool", "\nuuid ( RO) : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c7\n", 1);
+        assert_eq!(all(&columns, &FIELDS).unwrap().len(), 2);
     }
 
     #[test]
@@ -220,10 +386,10 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
             (&twice, "two records have the uuid"),
             (&forged, "`device` stands twice"),
         ] {
-            let error = parse(text, &["device"]).unwrap_err().to_string();
+            let error = all(text, &FIELDS).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
-        assert!(parse(TWO, &["MAC"]).unwrap_err().to_string().contains("no field `MAC`"));
+        assert!(all(TWO, &["uuid", "MAC"]).unwrap_err().to_string().contains("no field `MAC`"));
     }
 
     proptest::proptest! {
