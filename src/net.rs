@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.
@@ -139,13 +139,10 @@ impl fmt::Display for MacAddr {
 pub struct Uuid(u128);
 text_form!(Uuid);
 
-/// Where a uuid has its dashes.
-const DASHES: [usize; 4] = [8, 13, 18, 23];
-
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = format!("{:032x}", self.0);
-        DASHES.iter().for_each(|at| text.insert(*at, '-'));
+        [8, 13, 18, 23].iter().for_each(|at| text.insert(*at, '-'));
         f.pad(&text)
     }
 }
@@ -153,13 +150,24 @@ impl fmt::Display for Uuid {
 impl FromStr for Uuid {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let digit = |value: u128, (at, c): (usize, char)| match c.to_digit(16) {
-            None if c == '-' && DASHES.contains(&at) => Some(value),
-            Some(digit) if !DASHES.contains(&at) => Some(value << 4 | u128::from(digit)),
-            _ => None,
-        };
-        let value = text.char_indices().try_fold(0, digit).filter(|_| text.len() == 36);
-        Ok(Self(value.with_context(|| format!("`{}` is no uuid", shown(text)))?))
+        let mut value = 0;
+        let mut good = text.len() == 36;
+        for (at, b) in text.bytes().enumerate() {
+            let dash = matches!(at, 8 | 13 | 18 | 23);
+            let digit = match b {
+                b'0'..=b'9' => b - b'0',
+                b'a'..=b'f' => b - b'a' + 10,
+                b'A'..=b'F' => b - b'A' + 10,
+                _ => {
+                    good &= dash && b == b'-';
+                    continue;
+                }
+            };
+            good &= !dash;
+            value = value << 4 | u128::from(digit);
+        }
+        ensure!(good, "`{}` is no uuid", shown(text));
+        Ok(Self(value))
     }
 }
 

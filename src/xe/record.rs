@@ -14,9 +14,6 @@ use crate::net::Uuid;
 /// How a null reference is printed.
 pub const NULL: &str = "<not in database>";
 
-/// What may stand behind a field's name.
-const TAGS: [&str; 6] = [" RO", " RW", "SRO", "SRW", "MRO", "MRW"];
-
 /// A record's first line: the only one that starts at column 0.
 static START: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^uuid \( RO\) *: [0-9a-fA-F]{8}-[0-9a-fA-F-]{27} *$").expect("a test builds it")
@@ -114,7 +111,7 @@ struct List<'a> {
 impl List<'_> {
     /// Whether a record starts with this line.
     fn starts(&mut self, line: &str) -> bool {
-        if !line.starts_with("uuid") {
+        if !matches!(line.as_bytes(), [b'u', b'u', b'i', b'd', ..]) {
             return false;
         }
         if let Some(head) = &self.head {
@@ -137,7 +134,8 @@ impl List<'_> {
             "`{}` stands where a record should begin",
             shown(line.trim_end())
         );
-        let may_be_field = end == line.len() || line.starts_with("    ");
+        let may_be_field =
+            end == line.len() || matches!(line.as_bytes(), [b' ', b' ', b' ', b' ', ..]);
         let asked = may_be_field
             .then(|| field(line))
             .flatten()
@@ -189,17 +187,20 @@ fn find(all: &[&str], name: &str, from: usize) -> Option<usize> {
 /// counts. By hand: a large pool's list has a hundred thousand lines.
 fn field(line: &str) -> Option<(&str, &str)> {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
-    let start = line.bytes().position(|b| b != b' ')?;
-    let length = line.as_bytes()[start..].iter().position(|b| !plain(b))?;
-    let (name, rest) = line[start..].split_at(length);
-    let (tag, rest) = rest.strip_prefix(" (")?.split_at_checked(3)?;
-    if name.is_empty() || !TAGS.contains(&tag) {
+    let bytes = line.as_bytes();
+    let start = bytes.iter().position(|b| *b != b' ')?;
+    let length = bytes[start..].iter().position(|b| !plain(b))?;
+    let end = start + length;
+    // What kind of field it is: ( RO), ( RW), (SRO), (SRW), (MRO), (MRW).
+    let [b' ', b'(', b' ' | b'S' | b'M', b'R', b'O' | b'W', b')', rest @ ..] = &bytes[end..] else {
         return None;
+    };
+    let mut rest = rest.strip_prefix(b" [DEPRECATED]").unwrap_or(rest);
+    while let [b' ', behind @ ..] = rest {
+        rest = behind;
     }
-    let rest = rest.strip_prefix(')')?;
-    let rest = rest.strip_prefix(" [DEPRECATED]").unwrap_or(rest);
-    let value = rest.trim_start_matches(' ').strip_prefix(':')?;
-    Some((name, value.strip_prefix(' ').unwrap_or(value)))
+    let ([b':', b' ', value @ ..] | [b':', value @ ..]) = rest else { return None };
+    (length > 0).then(|| (&line[start..end], &line[line.len() - value.len()..]))
 }
 
 fn shown(line: &str) -> String {
