@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 
 use crate::report::Color;
 
@@ -66,7 +65,7 @@ pub enum Command {
     Render(Render),
     /// Print the facts that a plan is computed from, as JSON
     Inventory,
-    /// Run the whole job and its rollback on a built-in model of a host
+    /// Run the whole job and its rollback on a model of a host
     Rehearse(Rehearse),
     /// List every finding: code, severity, meaning, remedy
     Findings,
@@ -323,8 +322,15 @@ pub struct Rehearse {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub spec: SpecArgs,
-    /// The kind of dom0
-    #[arg(long, value_name = "FLAVOUR", default_value = "el7")]
+    /// Rehearse on the host that `xenbond inventory` recorded in FILE (- is
+    /// stdin), instead of the built-in one; nothing is sent to that host
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<String>,
+    /// Accept a warning by its code; repeatable
+    #[arg(long, value_name = "CODE")]
+    pub accept: Vec<String>,
+    /// The kind of dom0 that is built in
+    #[arg(long, value_name = "FLAVOUR", default_value = "el7", conflicts_with = "inventory")]
     pub dom0: Flavour,
     /// Make the N-th effect fail
     #[arg(long, value_name = "N")]
@@ -346,17 +352,32 @@ pub struct LogArgs {
 #[derive(Args, Debug)]
 pub struct Completions {
     /// The shell: bash, zsh or fish
-    #[arg(value_name = "SHELL", value_parser = shell)]
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
     pub shell: Shell,
 }
 
-/// Those of the shells that the contract names.
-fn shell(name: &str) -> Result<Shell, String> {
-    match name {
-        "bash" => Ok(Shell::Bash),
-        "zsh" => Ok(Shell::Zsh),
-        "fish" => Ok(Shell::Fish),
-        _ => Err("it is bash, zsh or fish".into()),
+/// The shells that there are completions for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    /// Its script for a command. Generators are chosen here: `clap_complete` would bring those of
+    /// other shells along.
+    #[must_use]
+    pub fn script(self, command: &mut clap::Command) -> String {
+        use clap_complete::{generate, shells};
+        let mut text = Vec::new();
+        match self {
+            Self::Bash => generate(shells::Bash, command, "xenbond", &mut text),
+            Self::Zsh => generate(shells::Zsh, command, "xenbond", &mut text),
+            Self::Fish => generate(shells::Fish, command, "xenbond", &mut text),
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 

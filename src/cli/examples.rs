@@ -46,7 +46,13 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
         ],
     ),
     ("inventory", ["xenbond inventory", "ssh root@xen01 ./xenbond inventory > xen01.json"]),
-    ("rehearse", ["xenbond rehearse", "xenbond rehearse --spec bond.ini --fail-at 12"]),
+    (
+        "rehearse",
+        [
+            "xenbond rehearse --spec bond.ini --fail-at 12",
+            "xenbond rehearse --inventory xen01.json --spec bond.ini",
+        ],
+    ),
     ("findings", ["xenbond findings", "xenbond findings --json"]),
     ("log", ["xenbond log", "xenbond log 20261120130201-bond51"]),
     (
@@ -108,7 +114,7 @@ fn grouped(arg: Arg) -> Arg {
         | "arp_interval" | "arp_ip_target" | "arp_validate" | "use_carrier" | "num_grat_arp" => {
             "How the bond behaves"
         }
-        "backend" | "pif" | "templates" => "How it is done",
+        "backend" | "pif" | "templates" | "inventory" | "dom0" => "How it is done",
         "probe" | "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check"
         | "cut_links" => "Safety",
         _ => return arg,

@@ -188,8 +188,8 @@ impl Run {
             Command::Show(args) => show::run(&self.host, args.what.as_deref(), self.json),
             Command::Render(args) => render::run(args),
             Command::Inventory => {
-                let inv = Inventory::read(&self.host, Ask { nics: &[], driver_modes: true })?;
-                report::out_json(&serde_json::to_value(&inv)?);
+                let ask = Ask { every_nic: true, driver_modes: true, ..Ask::default() };
+                report::out_json(&Inventory::read(&self.host, ask)?.to_document()?);
                 Ok(Exit::AsAsked)
             }
             Command::Rehearse(args) => rehearse::run(args, self.json, self.quiet),
@@ -203,14 +203,7 @@ impl Run {
             }
             Command::Log(args) => self.log(args.transaction.as_deref()),
             Command::Completions(args) => {
-                let mut script = Vec::new();
-                clap_complete::generate(
-                    args.shell,
-                    &mut examples::command(),
-                    "xenbond",
-                    &mut script,
-                );
-                report::out_plain(&String::from_utf8_lossy(&script));
+                report::out_plain(&args.shell.script(&mut examples::command()));
                 Ok(Exit::AsAsked)
             }
             Command::Man(args) => manual::run(args),
@@ -282,10 +275,8 @@ impl Run {
         let Proposal { situation, findings, plan } = &proposal;
         if self.json {
             report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
-        } else if let Some(plan) = plan {
-            report::out(&report::plan(plan, findings, &situation.inv));
         } else {
-            report::out(&format!("Findings:\n{}", report::findings(findings)));
+            report::out(&report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
             let facts = plan.facts(&situation.inv);

@@ -1,23 +1,27 @@
 //! `rehearse`: the whole job and its rollback by the very engine, on the model of a dom0 in a
-//! folder of its own. An effect can be made to fail, or the power cut at it.
+//! folder of its own: of the built-in pool, or of a host that `inventory` recorded. An effect can
+//! be made to fail, or the power cut at it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use super::args::{Flavour, Rehearse};
-use super::request;
+use super::{Usage, check_codes, request};
 use crate::bonding;
-use crate::engine::{Engine, Observer, Signals};
+use crate::engine::{self, Engine, Observer, Proposal, Signals, Situation};
 use crate::host::{Clock, Effect, Host, Runner, Watch};
+use crate::inventory::Inventory;
 use crate::journal::Orders;
 use crate::model::state::{self, Backend, State};
-use crate::model::{self, Model, builtin};
-use crate::outcome::{Ending, Exit, Outcome};
+use crate::model::{self, Model, builtin, recorded};
+use crate::outcome::{Ending, Exit, Hint, Outcome};
+use crate::preflight::Finding;
 use crate::render::Templates;
 use crate::report::{self, Teller};
 use crate::spec::{Raw, Request};
@@ -79,20 +83,40 @@ struct Stage {
     host: Host,
     striker: Arc<Striker>,
     templates: Templates,
+    accepted: Vec<String>,
     quiet: bool,
 }
 
 pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
-    let wanted = if args.spec.is_empty() {
-        let mut raw = Raw::default();
-        raw.file("built-in spec", DEFAULT)?;
-        raw.finish()?
-    } else {
-        request(&args.spec)?
-    };
+    check_codes(&args.accept)?;
+    let wanted = wanted(args)?;
     let folder = model::scratch().context("making a folder")?;
-    let stage = Stage::new(folder.path(), start(args.dom0), args, quiet)?;
-    stage.tell("A rehearsal on a model of a dom0: nothing of this machine is touched.\n");
+    let templates = Templates::load(None)?;
+    let (model, about) = match &args.inventory {
+        None => (Arc::new(Model::create(folder.path(), start(args.dom0))?), "a dom0".to_string()),
+        Some(file) => {
+            let inv = recorded(file)?;
+            let spec = wanted.for_host(&inv.names())?;
+            let about = format!("the host that {file} records");
+            let proposal = Proposal::of(&wanted, Situation { spec, inv }, &templates)?;
+            if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
+                return Ok(refuse(&proposal, &refused, json));
+            }
+            let Situation { spec, inv } = &proposal.situation;
+            let model = recorded::create(folder.path(), inv, spec)
+                .with_context(|| format!("making a model of {about}"))
+                .context(Usage)?;
+            let lost = unlike(&model, &wanted, &templates, &proposal.findings)?;
+            if !quiet {
+                report::out(recorded::ASSUMED);
+                report::out(&lost);
+            }
+            (model, about)
+        }
+    };
+    let stage = Stage::new(model, args, templates, quiet);
+    stage
+        .tell(&format!("A rehearsal on a model of {about}: nothing of this machine is touched.\n"));
     let before = stage.snapshot()?;
     let forward = match stage.forward(&wanted) {
         Err(error) if stage.struck() => Outcome::refused(format!("{error:#}"), None),
@@ -141,6 +165,82 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
     Ok(exit)
 }
 
+/// What is asked for.
+fn wanted(args: &Rehearse) -> Result<Request> {
+    if !args.spec.is_empty() {
+        return request(&args.spec);
+    }
+    if args.inventory.is_some() {
+        return Err(anyhow!("--inventory: nothing says which bond that host is to get"))
+            .context(Hint("xenbond rehearse --inventory FILE --spec bond.ini".into()))
+            .context(Usage);
+    }
+    let mut raw = Raw::default();
+    raw.file("built-in spec", DEFAULT)?;
+    raw.finish()
+}
+
+/// The inventory in a file.
+fn recorded(file: &str) -> Result<Inventory> {
+    let read = || -> Result<Inventory> {
+        let mut text = Vec::new();
+        if file == "-" {
+            std::io::stdin().read_to_end(&mut text)?;
+        } else {
+            text = std::fs::read(file).context(Hint(format!(
+                "on the host: xenbond inventory > {file}; then copy it here"
+            )))?;
+        }
+        Inventory::of_document(&text)
+    };
+    read().with_context(|| format!("reading the inventory {file}")).context(Usage)
+}
+
+/// The refusal where the host is in the middle of this very change: an inventory has no journal.
+fn goes_on(proposal: &Proposal) -> Option<Outcome> {
+    let Situation { spec, inv } = &proposal.situation;
+    let open = inv.transaction.as_ref().filter(|t| t.is_open() && t.spec == *spec)?;
+    Some(Outcome::refused(
+        format!("transaction {} of the same spec is {} on that host", open.id, open.phase),
+        Some("on the host: xenbond resume, or xenbond rollback; then record it again".into()),
+    ))
+}
+
+/// Says what bars the way on the recorded host, as `plan` and `apply` there would.
+fn refuse(proposal: &Proposal, refused: &Outcome, json: bool) -> Exit {
+    if json {
+        let mut document = report::outcome_json(refused);
+        document["findings"] = json!(proposal.findings);
+        report::out_json(&document);
+    } else {
+        report::out(&report::proposal(proposal));
+        report::outcome(refused);
+    }
+    refused.exit
+}
+
+/// What is found on the model and not on the recorded host, or the other way round.
+fn unlike(
+    model: &Arc<Model>,
+    wanted: &Request,
+    templates: &Templates,
+    found: &[Finding],
+) -> Result<String> {
+    let shown = Proposal::of(wanted, engine::look(&host_of(model), wanted)?, templates)?.findings;
+    let only = |all: &[Finding], others: &[Finding], where_: &str| -> String {
+        let only = all.iter().filter(|finding| !others.contains(finding));
+        only.map(|finding| format!("note: only {where_}: {}\n", finding.message)).collect()
+    };
+    Ok(only(found, &shown, "on the host, and not on the model")
+        + &only(&shown, found, "on the model, and not on the host"))
+}
+
+/// The seam to a model.
+fn host_of(model: &Arc<Model>) -> Host {
+    let clock = Arc::clone(model) as Arc<dyn Clock>;
+    Host::new(model.root(), Arc::clone(model) as Arc<dyn Runner>, clock)
+}
+
 /// The built-in pool. This host is about to reboot, so its VMs run elsewhere.
 fn start(flavour: Flavour) -> State {
     let flavour = match flavour {
@@ -157,21 +257,16 @@ fn start(flavour: Flavour) -> State {
 }
 
 impl Stage {
-    fn new(root: &Path, state: State, args: &Rehearse, quiet: bool) -> Result<Self> {
-        let model = Arc::new(Model::create(root, state)?);
+    fn new(model: Arc<Model>, args: &Rehearse, templates: Templates, quiet: bool) -> Self {
         let striker = Arc::new(Striker {
             count: AtomicUsize::new(0),
             at: args.fail_at.or(args.power_cut_at),
             cuts_power: args.power_cut_at.is_some(),
             dead: AtomicBool::new(false),
         });
-        let host = Host::new(
-            root,
-            Arc::clone(&model) as Arc<dyn Runner>,
-            Arc::clone(&model) as Arc<dyn Clock>,
-        )
-        .watched(Arc::clone(&striker) as Arc<dyn Watch>);
-        Ok(Self { model, host, striker, templates: Templates::load(None)?, quiet })
+        let host = host_of(&model).watched(Arc::clone(&striker) as Arc<dyn Watch>);
+        let accepted = args.accept.clone();
+        Self { model, host, striker, templates, accepted, quiet }
     }
 
     /// Whether the effect that was to go wrong did.
@@ -190,7 +285,7 @@ impl Stage {
         let engine = Engine {
             host: &self.host,
             templates: &self.templates,
-            accepted: &[],
+            accepted: &self.accepted,
             orders: Orders::default(),
             signals: &signals,
         };

@@ -9,6 +9,7 @@ use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Finding, Severity, barring};
 use crate::probe::{self, Answers, Way};
+use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::{self, Check};
@@ -24,22 +25,38 @@ pub struct Proposal {
     pub plan: Option<Plan>,
 }
 
+impl Proposal {
+    /// What is to be said of a request on a host as it was read.
+    ///
+    /// # Errors
+    /// When nothing can be planned and no finding says why.
+    pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
+        let findings = preflight::check_request(request, &situation.spec, &situation.inv);
+        let errors = findings.iter().any(|f| f.severity == Severity::Error);
+        let plan = match plan::build(&situation.spec, &situation.inv, templates) {
+            Ok(plan) => Some(plan),
+            // With an error found there may be nothing to plan with; without one there must be.
+            Err(_) if errors => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { situation, findings, plan })
+    }
+
+    /// The refusal, where a finding bars the way.
+    #[must_use]
+    pub fn refusal(&self, accepted: &[String]) -> Option<Outcome> {
+        let barring = barring(&self.findings, accepted);
+        (!barring.is_empty()).then(|| refused(&barring))
+    }
+}
+
 impl Engine<'_> {
     /// Looks at the host and says what would be done.
     ///
     /// # Errors
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
-        let situation = look(self.host, request)?;
-        let findings = preflight::check_request(request, &situation.spec, &situation.inv);
-        let errors = findings.iter().any(|f| f.severity == Severity::Error);
-        let plan = match plan::build(&situation.spec, &situation.inv, self.templates) {
-            Ok(plan) => Some(plan),
-            // With an error found there may be nothing to plan with; without one there must be.
-            Err(_) if errors => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Proposal { situation, findings, plan })
+        Proposal::of(request, look(self.host, request)?, self.templates)
     }
 
     /// The job. `fresh` is a saved plan's word on whether the host is still what it was made for.
@@ -63,9 +80,8 @@ impl Engine<'_> {
         {
             return self.go_on(self.orders, observer);
         }
-        let barring = barring(&proposal.findings, self.accepted);
-        if !barring.is_empty() {
-            return Ok(refused(&barring));
+        if let Some(refused) = proposal.refusal(self.accepted) {
+            return Ok(refused);
         }
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;

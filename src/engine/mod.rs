@@ -106,7 +106,10 @@ pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
 }
 
 fn read(host: &Host, nics: &[NicRef], mode: BondMode) -> Result<Inventory> {
-    Inventory::read(host, Ask { nics, driver_modes: mode == BondMode::BalanceSlb })
+    Inventory::read(
+        host,
+        Ask { nics, driver_modes: mode == BondMode::BalanceSlb, ..Ask::default() },
+    )
 }
 
 impl Engine<'_> {

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::host::{Host, join};
 use crate::ifcfg;
@@ -13,7 +13,7 @@ use crate::net::MacAddr;
 use crate::paths;
 
 /// A server that this host has storage from now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoragePath {
     /// What it is, in a sentence.
     pub what: String,
@@ -22,7 +22,7 @@ pub struct StoragePath {
 }
 
 /// A name that interface-rename gives a NIC at boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RenameRule {
     /// The file that says so.
     pub file: String,
@@ -35,7 +35,7 @@ pub struct RenameRule {
 }
 
 /// A place that a change writes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The folder.
     pub folder: String,
@@ -46,7 +46,7 @@ pub struct Place {
 }
 
 /// One reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ground {
     /// The pool's master, where this host is a member.
     pub pool_master: Option<String>,
@@ -71,7 +71,6 @@ pub struct Ground {
     /// The device that the boot scripts give the default route.
     pub gateway_device: Option<String>,
     /// The gateway that the boot scripts try on every interface whose subnet has it.
-    #[serde(default)]
     pub gateway: Option<Ipv4Addr>,
     /// Where a change writes.
     pub places: Vec<Place>,

@@ -18,14 +18,13 @@ pub const PROC_BONDING: &str = "/proc/net/bonding";
 pub const SYS_NET: &str = "/sys/class/net";
 
 /// A network device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Device {
     /// Its MAC address now: a slave carries its bond's.
     pub address: Option<String>,
     /// MTU in bytes.
     pub mtu: Option<u32>,
     /// The largest MTU that its driver takes; `None`: not to be told.
-    #[serde(default)]
     pub max_mtu: Option<u32>,
     /// `up`, `down`, `unknown`, ...
     pub operstate: Option<String>,
@@ -38,10 +37,8 @@ pub struct Device {
     /// The driver's name.
     pub driver: Option<String>,
     /// The PCI function, such as `0000:03:00.1`.
-    #[serde(default)]
     pub pci: Option<String>,
     /// How many SR-IOV virtual functions are on; `None` where there can be none.
-    #[serde(default)]
     pub vfs: Option<u32>,
     /// The device that it is a slave or port of.
     pub master: Option<String>,
@@ -81,7 +78,7 @@ impl DeviceKind {
 }
 
 /// A route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Route {
     /// The device it goes out by.
     pub device: String,
@@ -92,7 +89,7 @@ pub struct Route {
 }
 
 /// An address of this host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Address {
     /// The device that has it.
     pub device: String,
@@ -101,7 +98,7 @@ pub struct Address {
 }
 
 /// One reading of the kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Kernel {
     /// Devices by name.
     pub devices: BTreeMap<String, Device>,

@@ -3,6 +3,7 @@
 //!
 //! Features are looked for, never version numbers.
 
+mod document;
 mod ground;
 mod kernel;
 mod link;
@@ -40,7 +41,7 @@ pub enum Init {
 }
 
 /// Everything that a plan rests on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Inventory {
     /// Whether the program may change this host.
     pub may_change: bool,
@@ -59,10 +60,8 @@ pub struct Inventory {
     /// The kernel.
     pub kernel: Kernel,
     /// What else of the host bears on a change.
-    #[serde(default)]
     pub ground: Ground,
     /// What is on the wire, where it was asked.
-    #[serde(default)]
     pub wire: Wire,
     /// XAPI's view, when it gave one.
     pub xapi: Option<Xapi>,
@@ -79,6 +78,8 @@ pub struct Inventory {
 pub struct Ask<'a> {
     /// NICs whose PIFs may have to be restored: their maps are read exactly.
     pub nics: &'a [NicRef],
+    /// The same for all NICs.
+    pub every_nic: bool,
     /// Whether the driver's modes matter.
     pub driver_modes: bool,
 }
@@ -101,7 +102,7 @@ impl Inventory {
                     Err(anyhow::anyhow!("there is no `xe` here"))
                 }
                 None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
-                Some(uuid) => Xapi::read(host, uuid, ask.nics),
+                Some(uuid) => Xapi::read(host, uuid, &ask),
             });
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));

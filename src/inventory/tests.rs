@@ -15,7 +15,7 @@ fn read(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State, &Path
     let model = Arc::new(Model::create(root.path(), builtin::pool(flavour, backend)).unwrap());
     model.change(|state| alter(state, root.path()));
     let host = Host::new(root.path(), model.clone(), model);
-    Inventory::read(&host, Ask { nics: &[], driver_modes: true }).unwrap()
+    Inventory::read(&host, Ask { nics: &[], driver_modes: true, ..Ask::default() }).unwrap()
 }
 
 fn healthy() -> Inventory {
@@ -60,7 +60,11 @@ fn xapi_is_asked_each_list_once_and_no_command_of_another_kind() {
     let state = builtin::pool(Flavour::El7, Backend::Openvswitch);
     let model = Arc::new(Model::create(root.path(), state).unwrap());
     let host = Host::new(root.path(), model.clone(), model.clone());
-    Inventory::read(&host, Ask { nics: &["eth3".parse().unwrap()], driver_modes: false }).unwrap();
+    Inventory::read(
+        &host,
+        Ask { nics: &["eth3".parse().unwrap()], driver_modes: false, ..Ask::default() },
+    )
+    .unwrap();
     let ran = model.state().dom0.transcript;
     let mut asked: Vec<&str> =
         ran.iter().filter_map(|r| r.command.strip_prefix("xe ")?.split(' ').next()).collect();
@@ -84,9 +88,9 @@ fn xapi_is_asked_each_list_once_and_no_command_of_another_kind() {
 #[test]
 fn an_inventory_reads_back_from_json() {
     let inv = healthy();
-    let json = serde_json::to_value(&inv).unwrap();
-    let again: Inventory = serde_json::from_value(json.clone()).unwrap();
-    assert_eq!(serde_json::to_value(&again).unwrap(), json);
+    let json = inv.to_document().unwrap();
+    let again = Inventory::of_document(json.to_string().as_bytes()).unwrap();
+    assert_eq!(again.to_document().unwrap(), json);
 }
 
 #[test]

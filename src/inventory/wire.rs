@@ -5,14 +5,14 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{DeviceKind, Inventory};
 use crate::host::{Cmd, Host, Program, Status};
 use crate::spec::{NicRef, Spec};
 
 /// Who answers for the bond's address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// The device that heard it.
     pub device: String,
@@ -21,7 +21,7 @@ pub struct Answer {
 }
 
 /// What was heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Wire {
     /// Answers for the bond's address.
     pub answers: Vec<Answer>,

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::Ask;
 use crate::host::Host;
 use crate::net::Uuid;
 use crate::spec::NicRef;
 use crate::xe::{self, Bond, ClusterHost, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
 
 /// One reading of XAPI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Xapi {
     /// Hosts of the pool.
     pub hosts: Vec<PoolHost>,
@@ -43,7 +44,7 @@ impl Xapi {
     ///
     /// # Errors
     /// The first question that was not answered.
-    pub fn read(host: &Host, uuid: &Uuid, nics: &[NicRef]) -> Result<Self> {
+    pub(super) fn read(host: &Host, uuid: &Uuid, ask: &Ask<'_>) -> Result<Self> {
         let mut read = std::thread::scope(|scope| -> Result<(Self, xe::PifTexts)> {
             let hosts = scope.spawn(|| xe::hosts(host));
             let texts = scope.spawn(|| xe::pif_texts(host, uuid));
@@ -76,7 +77,8 @@ impl Xapi {
             Ok((read, texts.join().expect(done)?))
         })?;
         for pif in &mut read.0.pifs {
-            if nics.iter().any(|nic| is_named(pif, nic)) {
+            let every = ask.every_nic && pif.is_nic();
+            if every || ask.nics.iter().any(|nic| is_named(pif, nic)) {
                 match xe::fill_maps(host, pif.clone(), &read.1) {
                     Ok(whole) => *pif = whole,
                     Err(error) => {

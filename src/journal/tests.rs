@@ -41,8 +41,11 @@ impl Dom0 {
             raw.flag(key, key, value.to_string());
         }
         let spec = raw.finish().unwrap().for_host(&[]).unwrap();
-        let inv =
-            Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false }).unwrap();
+        let inv = Inventory::read(
+            &self.host,
+            Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() },
+        )
+        .unwrap();
         let plan = plan::build(&spec, &inv, &Templates::load(None).unwrap()).unwrap();
         let facts = plan.facts(&inv);
         (plan, facts)

@@ -13,6 +13,7 @@ mod modprobe;
 mod networkd;
 mod pool;
 mod proc_bonding;
+pub mod recorded;
 mod root;
 mod routes_text;
 mod scripts;
@@ -80,7 +81,7 @@ struct Inner {
 type Answer = (i32, String, String, u64);
 
 impl Model {
-    /// Makes a host under `root` with all its files.
+    /// Makes a host under `root` with all its files. Only [`Self::save`] keeps its state there.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -92,7 +93,6 @@ impl Model {
             inner: Mutex::new(Inner::new(state, tree::Tree::new())),
         };
         model.lock().show(root)?;
-        model.save()?;
         Ok(model)
     }
 

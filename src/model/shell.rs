@@ -56,8 +56,17 @@ impl<'a> Shell<'a> {
         self.root.join(path.trim_start_matches('/'))
     }
 
+    /// The same, with a symbolic link at its end followed inside the root.
+    fn followed(&self, path: &str) -> PathBuf {
+        let real = self.path(path);
+        match fs::read_link(&real) {
+            Ok(target) if target.is_absolute() => self.path(&target.to_string_lossy()),
+            _ => real,
+        }
+    }
+
     pub(super) fn read(&self, path: &str) -> Option<String> {
-        let bytes = fs::read(self.path(path)).ok()?;
+        let bytes = fs::read(self.followed(path)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -70,7 +79,7 @@ impl<'a> Shell<'a> {
             return true;
         }
         self.wrote = true;
-        fs::write(self.path(path), text).is_ok()
+        fs::write(self.followed(path), text).is_ok()
     }
 
     pub(super) fn remove(&mut self, path: &str) -> bool {

@@ -131,7 +131,7 @@ pub struct Nic {
 /// A bridge, of either backend, or another virtual device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// `bridge`, `ovs`, `ovs-system`, `vlan` or `vif`.
+    /// `bridge`, `ovs`, `ovs-system`, `vlan`, `vif` or `tun`.
     pub kind: String,
     /// Its address.
     pub mac: String,

@@ -198,6 +198,9 @@ fn device(tree: &mut Tree, dom0: &Dom0, name: &str) {
             put("brport/bridge", Node::Link(format!("../{}", to_device(dom0, &home, master))));
         }
     }
+    if dom0.devices.get(name).is_some_and(|d| d.kind == "tun") {
+        put("tun_flags", Node::File("0x1002\n".to_string()));
+    }
     if dom0.devices.get(name).is_some_and(|d| d.kind == "bridge") {
         put("bridge/stp_state", Node::File("0\n".to_string()));
         put("brif", Node::Folder);

@@ -40,7 +40,8 @@ impl Dom0 {
     }
 
     fn read(&self, spec: &Spec) -> Inventory {
-        Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false }).unwrap()
+        Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() })
+            .unwrap()
     }
 
     fn plan(&self, spec: &Spec) -> Plan {

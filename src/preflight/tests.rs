@@ -34,7 +34,7 @@ fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
     let model = Arc::new(Model::create(root.path(), state).unwrap());
     alter(root.path());
     let host = Host::new(root.path(), model.clone(), model);
-    Inventory::read(&host, Ask { nics: &spec.nics, driver_modes: true }).unwrap()
+    Inventory::read(&host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() }).unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.

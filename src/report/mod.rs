@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::engine::Observer;
+use crate::engine::{Observer, Proposal};
 use crate::facts;
 use crate::host::{Cmd, Effect, Kind, Program, Watch, quoted};
 use crate::inventory::Inventory;
@@ -48,6 +48,15 @@ pub fn error(text: &str, hint: Option<&str>) -> String {
 #[must_use]
 pub fn findings(all: &[Finding]) -> String {
     all.iter().map(|f| format!("{f}\n")).collect()
+}
+
+/// What `plan` says, for people.
+#[must_use]
+pub fn proposal(proposal: &Proposal) -> String {
+    match &proposal.plan {
+        Some(the_plan) => plan(the_plan, &proposal.findings, &proposal.situation.inv),
+        None => format!("Findings:\n{}", findings(&proposal.findings)),
+    }
 }
 
 /// The plan for people.

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{list, read, records};
 use crate::host::{Host, Status};
 use crate::net::Uuid;
 
 /// The pool itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pool {
     /// Its master.
     pub master: Option<Uuid>,
@@ -22,7 +22,7 @@ pub struct Pool {
 }
 
 /// A bond that XAPI manages, on any host of the pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bond {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -35,7 +35,7 @@ pub struct Bond {
 }
 
 /// This host's part in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterHost {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -44,7 +44,7 @@ pub struct ClusterHost {
 }
 
 /// A storage repository that is attached to this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pbd {
     /// XAPI's uuid.
     pub uuid: Uuid,

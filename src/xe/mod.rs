@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RECONFIGURE_LIMIT: Duration = Duration::from_secs(330);
 
 /// A host of the pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PoolHost {
     /// XAPI's uuid; that of this host is `INSTALLATION_UUID` of its inventory file.
     pub uuid: Uuid,
@@ -104,7 +104,7 @@ impl Pif {
 }
 
 /// A network and its bridge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Network {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -113,7 +113,7 @@ pub struct Network {
 }
 
 /// A virtual interface of a VM.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Vif {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -126,7 +126,7 @@ pub struct Vif {
 }
 
 /// A VM; no dom0, template or snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Vm {
     /// XAPI's uuid.
     pub uuid: Uuid,

@@ -7,6 +7,7 @@ mod e2e;
 mod faults;
 mod mutations;
 mod readme;
+mod recorded;
 mod services;
 mod traps;
 

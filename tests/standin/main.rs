@@ -248,6 +248,7 @@ fn create(root: &Path, flavour: &str, backend: &str, patch: Option<&str>) -> Res
         state = patched(state, patch)?;
     }
     let model = Model::create(root, state)?;
+    model.save()?;
     let me = std::env::current_exe()?;
     for path in model.program_files() {
         let real = root.join(path);

@@ -12,6 +12,7 @@ mod killed;
 mod late;
 mod manners;
 mod reboots;
+mod rehearse;
 pub mod root;
 mod saved;
 mod story;

@@ -206,11 +206,7 @@ impl Job<'_> {
         self.with(|engine, _| {
             let proposal = engine.propose(self.request)?;
             let found = &proposal.findings;
-            let inv = &proposal.situation.inv;
-            self.say(&match &proposal.plan {
-                Some(plan) => report::plan(plan, found, inv),
-                None => format!("Findings:\n{}", report::findings(found)),
-            });
+            self.say(&report::proposal(&proposal));
             let mut bars: Vec<String> =
                 barring(found, self.accepted).iter().map(|f| f.code.to_string()).collect();
             bars.dedup();

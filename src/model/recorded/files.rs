@@ -1,0 +1,168 @@
+//! The files of the recorded host: those that the inventory holds whole, and those that it tells
+//! one fact of.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+
+use crate::host::{Clock, Host, Kind, Program, Runner, join};
+use crate::inventory::{Ask, Inventory, RenameRule};
+use crate::model::Model;
+use crate::model::state::Map;
+use crate::paths;
+
+/// Lines of `/proc/mounts` by mount point.
+pub(super) fn mounts(inv: &Inventory) -> Map {
+    let mut lines = Map::new();
+    for (number, path) in inv.ground.storage.iter().enumerate() {
+        // As `StoragePath::what` says it.
+        let named = path.what.strip_prefix("the ").and_then(|rest| rest.split_once(" mount of "));
+        if let Some((kind, source)) = named {
+            let at = format!("/run/sr-mount/{number}");
+            let line = format!("{source} {at} {kind} rw,addr={} 0 0", path.server);
+            lines.insert(at, line);
+        }
+    }
+    for mount in inv.ground.places.iter().filter_map(|place| place.read_only.as_ref()) {
+        lines.insert(mount.clone(), format!("/dev/sda1 {mount} ext3 ro 0 0"));
+    }
+    lines
+}
+
+/// Makes the files of the model those of the recorded host.
+pub(super) fn lay(model: &Arc<Model>, inv: &Inventory) -> Result<()> {
+    let runner = Arc::clone(model) as Arc<dyn Runner>;
+    let host = Host::new(model.root(), runner, Arc::clone(model) as Arc<dyn Clock>);
+    let own = Inventory::read(&host, Ask::default())?;
+    for path in own.files.keys().filter(|path| !inv.files.contains_key(*path)) {
+        host.put(path, &Kind::Absent)?;
+    }
+    for (path, kind) in &inv.files {
+        match kind {
+            Kind::Absent => {}
+            // A folder is the least that is no file.
+            Kind::Other => host.make_dir(path, 0o755)?,
+            _ => put(&host, path, kind)?,
+        }
+    }
+    if inv.network_service != own.network_service {
+        let to = if inv.network_service { "on" } else { "off" };
+        let _ = model.execute("chkconfig", &["network".into(), to.into()]);
+    }
+    programs(&host, &own, inv)?;
+    facts(&host, inv)
+}
+
+fn put(host: &Host, path: &str, kind: &Kind) -> Result<()> {
+    let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+    let real = host.real_path(folder);
+    let there = real.ancestors().find(|above| above.exists()).unwrap_or(&real);
+    let inside = there.canonicalize()?.starts_with(host.real_path("/").canonicalize()?);
+    ensure!(inside, "{path} leads out of the host");
+    if !real.is_dir() {
+        host.make_dir(folder, 0o755)?;
+    }
+    host.put(path, kind)
+}
+
+fn text(host: &Host, path: &str, text: &str) -> Result<()> {
+    put(host, path, &Kind::new_file(text, 0o644))
+}
+
+/// Programs where they were, and none that were not there.
+fn programs(host: &Host, own: &Inventory, inv: &Inventory) -> Result<()> {
+    for program in Program::ALL {
+        match (own.programs.get(&program), inv.programs.get(&program)) {
+            (Some(path), None) => std::fs::remove_file(host.real_path(path))?,
+            (None, Some(path)) => put(host, path, &Kind::new_file("#!/bin/sh\nexit 127\n", 0o755))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Files of which the inventory tells one fact.
+fn facts(host: &Host, inv: &Inventory) -> Result<()> {
+    let ground = &inv.ground;
+    match &inv.xensource {
+        None => host.put(paths::INVENTORY, &Kind::Absent)?,
+        Some(values) => {
+            let lines = values.iter().map(|(key, value)| format!("{key}='{value}'\n"));
+            text(host, paths::INVENTORY, &lines.collect::<String>())?;
+        }
+    }
+    let role = ground.pool_master.as_ref().map_or("master".into(), |ip| format!("slave:{ip}"));
+    text(host, "/etc/xensource/pool.conf", &role)?;
+    if ground.network_reset {
+        text(host, paths::NETWORK_RESET, "")?;
+    }
+    let functions = join(paths::NETWORK_SCRIPTS, "network-functions");
+    match ground.bonding_opts {
+        None => host.put(&functions, &Kind::Absent)?,
+        Some(knows) => text(host, &functions, if knows { "# BONDING_OPTS\n" } else { "#\n" })?,
+    }
+    let mut network = "NETWORKING=yes\n".to_string();
+    if let Some(device) = &ground.gateway_device {
+        network.push_str(&format!("GATEWAYDEV=\"{}\"\n", device.replace(['"', '\n'], "")));
+    }
+    if let Some(gateway) = ground.gateway {
+        network.push_str(&format!("GATEWAY={gateway}\n"));
+    }
+    text(host, "/etc/sysconfig/network", &network)?;
+    let xapi = "/etc/xapi.conf";
+    let rescan = ground.rescan_rules.as_ref().map(|path| format!("non-managed-pifs = {path}\n"));
+    let rescan = rescan.unwrap_or_default();
+    match &ground.no_linux_bridge {
+        Some(file) if file == xapi => {
+            text(host, xapi, &format!("{rescan}support-linux-bridge = false\n"))?;
+        }
+        file => {
+            text(host, xapi, &rescan)?;
+            if let Some(file) = file.as_ref().filter(|file| in_etc(file)) {
+                text(host, file, "support-linux-bridge = false\n")?;
+            }
+        }
+    }
+    for device in &ground.fcoe {
+        text(host, &format!("/etc/fcoe/cfg-{device}"), "FCOE_ENABLE=\"yes\"\n")?;
+    }
+    for (number, mac) in ground.boot_nics.iter().enumerate() {
+        text(host, &format!("/sys/firmware/ibft/ethernet{number}/mac"), &format!("{mac}\n"))?;
+    }
+    for (number, path) in ground.storage.iter().enumerate() {
+        if path.what.starts_with("iSCSI ") {
+            let name = path.what.trim_start_matches("iSCSI ").replace(['/', '.'], "");
+            let name = if name.is_empty() { format!("connection{number}") } else { name };
+            let address = format!("/sys/class/iscsi_connection/{name}/address");
+            text(host, &address, &format!("{}\n", path.server))?;
+        }
+    }
+    rules(host, &ground.rename_rules)
+}
+
+/// Whether a file may be written for a fact that names it.
+fn in_etc(path: &str) -> bool {
+    path.starts_with("/etc/") && path.split('/').skip(1).all(|part| !part.starts_with('.'))
+}
+
+/// The rules of interface-rename, in their two files.
+fn rules(host: &Host, rules: &[RenameRule]) -> Result<()> {
+    let folder = join(paths::NETWORK_SCRIPTS, "interface-rename-data");
+    let is_static = |rule: &&RenameRule| rule.file.ends_with(".conf");
+    let line = |rule: &RenameRule| match (&rule.mac, &rule.pci) {
+        (Some(mac), _) => format!("{}: mac = \"{mac}\"\n", rule.name),
+        (None, pci) => format!("{}: pci = \"{}\"\n", rule.name, pci.as_deref().unwrap_or_default()),
+    };
+    let lines: String = rules.iter().filter(is_static).map(line).collect();
+    text(host, &join(&folder, "static-rules.conf"), &lines)?;
+    let last: Vec<_> = rules
+        .iter()
+        .filter(|rule| !is_static(rule))
+        .map(|rule| serde_json::json!([rule.mac, "", rule.name]))
+        .collect();
+    if !last.is_empty() {
+        let json = serde_json::json!({"lastboot": last}).to_string();
+        text(host, &join(&folder, "dynamic-rules.json"), &json)?;
+    }
+    Ok(())
+}
