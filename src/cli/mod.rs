@@ -407,7 +407,9 @@ impl Run {
             .collect();
         let within = within.unwrap_or_else(|| verify::limit(&spec));
         let mut checks = absent;
-        checks.extend(verify::wait(&self.host, &spec, &nics, within)?);
+        let waits = &mut |what: &str| self.progress.waits(what, within);
+        checks.extend(verify::wait(&self.host, &spec, &nics, within, waits)?);
+        self.progress.closes();
         let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
         let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
         checks.extend(verify::settled(&spec, &nics, &inv, &changed));

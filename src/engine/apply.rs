@@ -139,12 +139,12 @@ impl Engine<'_> {
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
-            let act = |_: &mut dyn Observer| {
+            let act = |observer: &mut dyn Observer| {
                 self.check_interrupt()?;
                 self.record(&mut tx, Event::Begin { step: number })?;
                 match step {
                     Step::Verify { .. } => {
-                        verify_now(self.host, &tx.header.plan)?;
+                        verify_now(self.host, &tx.header.plan, observer)?;
                         asked = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
                     }
                     _ => step.perform(self.host)?,
@@ -223,8 +223,10 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
 }
 
 /// The verdict of an apply.
-fn verify_now(host: &Host, plan: &Plan) -> Result<()> {
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, verify::limit(&plan.spec))?;
+fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
+    let within = verify::limit(&plan.spec);
+    let waits = &mut |what: &str| observer.waits(what, within);
+    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
     if verify::failed(&checks).is_empty() {
         checks.extend(settled(host, plan)?);
     }

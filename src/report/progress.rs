@@ -220,6 +220,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_step_waits_for_is_said_as_it_changes() {
+        let progress = Progress::unwatched(say, false);
+        progress.begins("[13/13] verify bond51, within 36 s ... ");
+        let start = Instant::now();
+        let limit = Duration::from_secs(36);
+        for (second, what) in [(10, "eth3 link, updelay 5000 ms"), (20, "bond51 link")] {
+            progress.waits(what, limit);
+            progress.tick(start + Duration::from_secs(second) + Duration::from_millis(500));
+        }
+        progress.ended("FAILED (20.5 s)");
+        let want = "[13/13] verify bond51, within 36 s ... 
+      10 s (at most 36 s: eth3 link, updelay 5000 ms)
+      20 s (at most 36 s: bond51 link)
+[13/13] verify bond51, within 36 s ... FAILED (20.5 s)
+";
+        assert_eq!(SAID.take(), want);
+    }
+
+    #[test]
     fn a_wait_between_steps_is_told_of_once_it_lasts() {
         let wait = |seconds| {
             let progress = Progress::unwatched(say, false);

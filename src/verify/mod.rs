@@ -106,19 +106,43 @@ pub fn limit(spec: &Spec) -> Duration {
     BASE + lacp + Duration::from_secs(delays.div_ceil(1000))
 }
 
-/// Reads the kernel until all that can settle has, or `within` has passed.
+/// What is waited for, in a few words: the first that has not settled, and what delays it.
+fn awaited(spec: &Spec, checks: &[Check]) -> String {
+    let failed = failed(checks);
+    let delayed = failed.iter().find(|check| check.have.as_deref() == Some("going back"));
+    if let (Some(check), Some(ms)) = (delayed, spec.options.number(Opt::Updelay)) {
+        return format!("{}, updelay {ms} ms", check.name);
+    }
+    let lacp = failed.iter().find(|check| check.name.starts_with("LACP"));
+    lacp.or(failed.first()).map(|check| check.name.clone()).unwrap_or_default()
+}
+
+/// Reads the kernel until all that can settle has, or `within` has passed. `waits` is told what for,
+/// whenever that becomes another thing.
 ///
 /// # Errors
 /// When the kernel cannot be read.
-pub fn wait(host: &Host, spec: &Spec, nics: &[Nic], within: Duration) -> Result<Vec<Check>> {
+pub fn wait(
+    host: &Host,
+    spec: &Spec,
+    nics: &[Nic],
+    within: Duration,
+    waits: &mut dyn FnMut(&str),
+) -> Result<Vec<Check>> {
     let start = host.clock().elapsed();
     let mut pause = Duration::from_millis(10);
+    let mut told = String::new();
     loop {
         let checks = kernel(spec, nics, &Kernel::read(host)?);
         let hopeless = checks.iter().any(|c| !c.ok && !c.settles);
         let left = within.saturating_sub(host.clock().elapsed().saturating_sub(start));
         if failed(&checks).is_empty() || hopeless || left.is_zero() {
             return Ok(checks);
+        }
+        let what = awaited(spec, &checks);
+        if what != told {
+            waits(&what);
+            told = what;
         }
         host.clock().pause(pause.min(left));
         pause = (pause * 2).min(PAUSE);

@@ -334,7 +334,7 @@ impl Job<'_> {
     fn verify(&self, spec: &Spec) -> Result<()> {
         let inv = engine::look_for(&self.host, spec)?;
         let nics: Vec<_> = preflight::resolve(spec, &inv).into_iter().flatten().collect();
-        let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec))?;
+        let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec), &mut |_| {})?;
         checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
         let changes = plan::file_changes(spec, &inv, &self.templates)?;
         let missing: Vec<String> = changes.into_iter().map(|c| c.path).collect();

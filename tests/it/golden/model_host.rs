@@ -181,6 +181,13 @@ impl Observer for Scribe<'_> {
         self.0.say(&format!("    {word}, {:.1} s\n", took.as_secs_f64()));
     }
 
+    fn waits(&mut self, what: &str, limit: Duration) {
+        // Every resume waits for XAPI; what a step waits for is its own.
+        if what != "XAPI to answer" {
+            self.0.say(&format!("    (waits for {what}, at most {} s)\n", limit.as_secs()));
+        }
+    }
+
     fn note(&mut self, text: &str) {
         self.0.say(&format!("note: {text}\n"));
     }
