@@ -100,7 +100,13 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
                 .map(ToString::to_string)
                 .filter(|t| *t != Usage.to_string() && Some(t) != hint.as_ref())
                 .collect();
-            let hint = hint.as_deref().or(usual);
+            let denied = |e: &(dyn std::error::Error + 'static)| {
+                let io = e.downcast_ref::<std::io::Error>();
+                io.is_some_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
+            };
+            let nobody = error.chain().any(denied) && !nix::unistd::geteuid().is_root();
+            let root = nobody.then_some("log in as root and run it again");
+            let hint = hint.as_deref().or(root).or(usual);
             let text = chain.join(": ");
             if json {
                 report::out_json(&report::failure_json(&text, hint, exit));

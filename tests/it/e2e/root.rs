@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -185,6 +185,30 @@ impl Root {
         };
         assert!(!run.err.contains("panicked"), "{args:?}: {run:?}");
         run
+    }
+
+    /// The same by somebody who is not root, and may not read the state of the program.
+    pub fn as_nobody(&self, args: &[&str]) -> Run {
+        const NOBODY: u32 = 65_534;
+        // The test's own user may not be let through to where the binary was built.
+        let binary = self.beside("xenbond");
+        fs::copy(env!("CARGO_BIN_EXE_xenbond"), &binary).unwrap();
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let state = self.at("var/lib/xenbond");
+        let mut command = Command::new(&binary);
+        command.arg("--root").arg(self.path()).args(args).stdin(Stdio::null());
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        } else {
+            fs::set_permissions(&state, fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        let output = command.output().unwrap();
+        fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 
     /// The same, with the exit code that it must have.

@@ -36,6 +36,9 @@ struct Setup {
     /// What happens then, as a merge patch of the model.
     #[serde(default = "nothing")]
     meanwhile: Value,
+    /// Whoever runs it is not root.
+    #[serde(default)]
+    as_nobody: bool,
     /// The exit code.
     exit: i32,
 }
@@ -77,7 +80,8 @@ pub fn run(case: &Case) -> Result<()> {
     let start = root.snapshot();
     let args = case.text("args")?.context("the case has no args")?;
     let args: Vec<String> = args.lines().map(here).collect();
-    let ran = root.xenbond(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ran = if setup.as_nobody { root.as_nobody(&args) } else { root.xenbond(&args) };
     start.assert_same(&root, "a mistake changed the host");
     let want = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.out, ran.err);
     ensure!(ran.code == setup.exit, "{want}");
