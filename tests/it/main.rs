@@ -6,6 +6,7 @@ mod captured;
 mod e2e;
 mod faults;
 mod mutations;
+mod packaging;
 mod readme;
 mod recorded;
 mod services;
