@@ -123,7 +123,7 @@ fn pif(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) -> Op
     say(name("currently-attached"), pif.attached.to_string());
     say(name("network-uuid"), pif.network.to_string());
     say(name("disallow-unplug"), pif.disallow_unplug.to_string());
-    for (field, value) in pif.static_ip() {
+    for (field, value) in BTreeMap::from(pif.static_ip()) {
         say(name(&field), value);
     }
     for (field, map) in [("properties", &pif.properties), ("other-config", &pif.other_config)] {

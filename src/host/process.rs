@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -55,8 +56,15 @@ impl OsRunner {
 /// A process that was started, and what it has printed since.
 struct Started {
     child: Child,
-    stdout: Receiver<Vec<u8>>,
-    stderr: Receiver<Vec<u8>>,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+/// One of its pipes, which a thread empties.
+struct Pipe {
+    printed: Arc<Mutex<Printed>>,
+    /// Nothing comes through; it ends with the pipe.
+    open: Receiver<()>,
 }
 
 impl OsRunner {
@@ -75,30 +83,27 @@ impl OsRunner {
             .process_group(0)
             .spawn()
             .with_context(|| format!("starting `{cmd}`"))?;
-        let stdout = drain(child.stdout.take(), STDOUT_LIMIT);
-        let stderr = drain(child.stderr.take(), STDERR_LIMIT);
+        let stdout = Pipe::drain(child.stdout.take(), STDOUT_LIMIT);
+        let stderr = Pipe::drain(child.stderr.take(), STDERR_LIMIT);
         Ok(Started { child, stdout, stderr })
     }
 }
 
 impl Started {
     fn finish(mut self, cmd: &Cmd) -> Result<Output> {
-        let mut stdout = Printed::default();
-        let status =
-            self.wait(cmd.limit, &mut stdout).with_context(|| format!("waiting for `{cmd}`"))?;
-        collect(&self.stdout, |piece| stdout.push(piece));
+        let status = self.wait(cmd.limit).with_context(|| format!("waiting for `{cmd}`"))?;
+        let stdout = self.stdout.rest();
         if stdout.len() > STDOUT_LIMIT {
             bail!("running `{cmd}`: its answer is longer than {} MiB", STDOUT_LIMIT >> 20);
         }
-        let mut stderr = Vec::new();
-        collect(&self.stderr, |piece| stderr.extend(piece));
+        let mut stderr = self.stderr.rest().whole();
         stderr.drain(..stderr.len().saturating_sub(STDERR_LIMIT));
         Ok(Output { status, stdout, stderr })
     }
 
     /// Waits for the child, and kills its process group when `limit` has passed. One that closes
-    /// its standard output is about to end: until then what it prints wakes this one up.
-    fn wait(&mut self, limit: Duration, stdout: &mut Printed) -> Result<Status> {
+    /// its standard output is about to end, so that ends a nap.
+    fn wait(&mut self, limit: Duration) -> Result<Status> {
         let start = Instant::now();
         let (mut nap, mut closed) = (SHORTEST_NAP, false);
         loop {
@@ -114,14 +119,12 @@ impl Started {
                 self.child.wait()?;
                 return Ok(Status::TimedOut);
             }
-            match self.stdout.recv_timeout(nap) {
-                Ok(piece) => stdout.push(piece),
-                Err(RecvTimeoutError::Timeout) => nap = (nap * 2).min(LONGEST_NAP),
-                Err(RecvTimeoutError::Disconnected) => {
-                    nap = if closed { (nap * 2).min(LONGEST_NAP) } else { SHORTEST_NAP };
-                    closed = true;
-                    std::thread::sleep(nap);
-                }
+            if self.stdout.open.recv_timeout(nap) == Err(RecvTimeoutError::Timeout) {
+                nap = (nap * 2).min(LONGEST_NAP);
+            } else {
+                nap = if closed { (nap * 2).min(LONGEST_NAP) } else { SHORTEST_NAP };
+                closed = true;
+                std::thread::sleep(nap);
             }
         }
     }
@@ -170,29 +173,36 @@ impl Runner for OsRunner {
     }
 }
 
-/// Reads a pipe in a thread of its own, in pieces, so that a full pipe never stops the child.
-fn drain(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
-    let (send, receive) = channel();
-    if let Some(mut pipe) = pipe {
-        std::thread::spawn(move || {
-            let mut buffer = vec![0u8; 64 << 10];
-            let mut seen = 0;
-            while let Ok(n) = pipe.read(&mut buffer) {
-                // Past twice the limit nothing is kept, but the pipe is still emptied.
-                seen += n;
-                if n == 0 || (seen <= 2 * limit && send.send(buffer[..n].to_vec()).is_err()) {
-                    break;
+impl Pipe {
+    /// Reads a pipe in a thread of its own, so that a full pipe never stops the child.
+    fn drain(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Self {
+        let (end, open) = channel();
+        let printed = Arc::new(Mutex::new(Printed::default()));
+        let keep = Arc::clone(&printed);
+        if let Some(mut pipe) = pipe {
+            std::thread::spawn(move || {
+                let _end: Sender<()> = end;
+                let mut buffer = vec![0u8; 64 << 10];
+                let mut seen = 0;
+                while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+                    // Past twice the limit nothing is kept, but the pipe is still emptied.
+                    seen += n;
+                    if seen <= 2 * limit {
+                        locked(&keep).push(buffer[..n].to_vec());
+                    }
                 }
-            }
-        });
+            });
+        }
+        Self { printed, open }
     }
-    receive
+
+    /// What came through until it ended, or for as long as anybody waits for that.
+    fn rest(&self) -> Printed {
+        let _ = self.open.recv_timeout(LINGER);
+        std::mem::take(&mut locked(&self.printed))
+    }
 }
 
-/// Hands over what the pipe still gives.
-fn collect(pieces: &Receiver<Vec<u8>>, mut keep: impl FnMut(Vec<u8>)) {
-    let end = Instant::now() + LINGER;
-    while let Ok(piece) = pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        keep(piece);
-    }
+fn locked(printed: &Mutex<Printed>) -> MutexGuard<'_, Printed> {
+    printed.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ use crate::host::{Kind, Program};
 use crate::journal::Summary;
 use crate::net::{Ipv4Net, MacAddr, Uuid};
 use crate::outcome::Hint;
-use crate::xe::{Bond, ClusterHost, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
+use crate::xe::{Bond, ClusterHost, IpSettings, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
 
 /// The format of the document; another one where a field was taken away or means something else.
 const FORMAT: u64 = 1;
@@ -243,6 +243,12 @@ impl<T: FromJson + Ord> FromJson for BTreeSet<T> {
             Ok(())
         })?;
         Ok(all)
+    }
+}
+
+impl FromJson for IpSettings {
+    fn from_json(value: &Value) -> Read<Self> {
+        BTreeMap::from_json(value).map(BTreeMap::into)
     }
 }
 

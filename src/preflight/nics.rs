@@ -343,7 +343,7 @@ fn addresses(
     let said = if let Some(address) = on {
         format!("{device} carries {} on {}", address.net, address.device)
     } else if pif.ip_mode() != "none" {
-        let ip = pif.ip.get("IP").map_or("no address yet", String::as_str);
+        let ip = pif.ip.get("IP").unwrap_or("no address yet");
         format!("the PIF of {device} has IP configuration mode {} ({ip})", pif.ip_mode())
     } else {
         return;

@@ -6,6 +6,7 @@
 mod guards;
 mod record;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,6 +40,32 @@ pub struct PoolHost {
     pub product: String,
 }
 
+/// IP settings by the names of `pif-list`, in the order of the names. A list and no map: there are
+/// a few, and a large pool has thousands of PIFs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct IpSettings(Vec<(Cow<'static, str>, String)>);
+
+impl IpSettings {
+    /// The value of one, if it is set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl From<BTreeMap<String, String>> for IpSettings {
+    fn from(map: BTreeMap<String, String>) -> Self {
+        Self(map.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    }
+}
+
+impl From<IpSettings> for BTreeMap<String, String> {
+    fn from(settings: IpSettings) -> Self {
+        settings.0.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    }
+}
+
 /// A physical interface record: of a NIC, a VLAN, a bond or a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pif {
@@ -69,7 +96,7 @@ pub struct Pif {
     /// Whether XAPI refuses to unplug it.
     pub disallow_unplug: bool,
     /// IP settings by the names of `pif-list`: those that a forget loses.
-    pub ip: BTreeMap<String, String>,
+    pub ip: IpSettings,
     /// `properties`, such as `gro`.
     pub properties: BTreeMap<String, String>,
     /// `other-config`, whole.
@@ -86,10 +113,10 @@ impl Pif {
 
     /// The IP settings that someone made: what DHCP gave is not among them.
     #[must_use]
-    pub fn static_ip(&self) -> BTreeMap<String, String> {
+    pub fn static_ip(&self) -> IpSettings {
         let mut ip = self.ip.clone();
         if self.ip_mode() == "dhcp" {
-            ip.retain(|name, _| !["IP", "netmask", "gateway", "DNS"].contains(&name.as_str()));
+            ip.0.retain(|(name, _)| !["IP", "netmask", "gateway", "DNS"].contains(&&**name));
         }
         ip
     }
@@ -243,28 +270,27 @@ pub fn pifs(host: &Host, of: &Uuid) -> Result<Vec<Pif>> {
 }
 
 fn pif(record: &Record) -> Result<Pif> {
-    let some = |fields: &[&str]| -> BTreeMap<String, String> {
-        let value = |field: &&str| {
-            let value = record.get(field).filter(|v| !v.is_empty() && *v != record::NULL)?;
-            Some(((*field).to_string(), value.to_string()))
-        };
-        fields.iter().filter_map(value).collect()
+    let value = |field: &&'static str| {
+        let value = record.get(field).filter(|v| !["", record::NULL].contains(v))?;
+        Some((Cow::Borrowed(*field), value.to_string()))
     };
+    let mut ip: Vec<_> = PIF_IP.iter().filter_map(value).collect();
+    ip.sort_unstable();
     Ok(Pif {
         uuid: record.uuid()?,
         device: record.text("device"),
-        mac: record.text("MAC").to_ascii_lowercase(),
+        mac: record.get("MAC").unwrap_or_default().to_ascii_lowercase(),
         physical: record.bool("physical")?,
         managed: record.get("managed").is_some().then(|| record.bool("managed")).transpose()?,
         attached: record.bool("currently-attached")?,
-        vlan: record.text("VLAN").parse().context("VLAN")?,
+        vlan: record.get("VLAN").unwrap_or_default().parse().context("VLAN")?,
         bond_master_of: record.text("bond-master-of"),
         bond_slave_of: record.reference("bond-slave-of")?,
-        relations: some(PIF_RELATIONS),
+        relations: PIF_RELATIONS.iter().filter_map(value).map(|(n, v)| (n.into(), v)).collect(),
         management: record.bool("management")?,
-        network: record.text("network-uuid").parse().context("network-uuid")?,
+        network: record.get("network-uuid").unwrap_or_default().parse().context("network-uuid")?,
         disallow_unplug: record.bool("disallow-unplug")?,
-        ip: some(PIF_IP),
+        ip: IpSettings(ip),
         properties: BTreeMap::new(),
         other_config: BTreeMap::new(),
     })

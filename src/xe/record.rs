@@ -22,6 +22,7 @@ static START: LazyLock<Regex> = LazyLock::new(|| {
 /// One record: values as printed.
 #[derive(Debug)]
 pub struct Record<'a> {
+    uuid: Option<Uuid>,
     text: &'a str,
     /// The fields that were asked for, and where each has its value in the text.
     asked: &'a [&'a str],
@@ -50,14 +51,13 @@ pub fn parse(
     while more {
         let (mut start, mut at) = (0, text.len());
         more = add_lines(from, &mut text, &mut cut)?;
-        while at < text.len() {
-            let end = text[at..].find('\n').map_or(text.len(), |length| at + length + 1);
-            if list.starts(&text[at..end]) {
+        for line in text[at..].split_inclusive('\n') {
+            if list.starts(line) {
                 list.record(&text[start..at])?;
                 start = at;
             }
-            list.line(&text[at..end], end - start)?;
-            at = end;
+            at += line.len();
+            list.line(line, at - start)?;
         }
         text.drain(..start);
     }
@@ -166,9 +166,10 @@ impl List<'_> {
                 "a record has no field `{name}`"
             );
         }
-        let record =
-            Record { text, asked: self.asked, values: &self.values, next: Cell::default() };
-        self.uuids.push(record.uuid()?);
+        let (asked, values, next) = (self.asked, &self.values, Cell::default());
+        let mut record = Record { uuid: None, text, asked, values, next };
+        record.uuid = record.get("uuid").map(|text| text.trim().parse()).transpose()?;
+        self.uuids.extend(record.uuid.clone());
         (self.each)(&record)?;
         self.values.fill(None);
         self.next = 0;
@@ -178,9 +179,10 @@ impl List<'_> {
 
 /// Where a name stands among all, when `from` is a good guess.
 fn find(all: &[&str], name: &str, from: usize) -> Option<usize> {
-    let is = |at: &usize| all[*at] == name;
-    let from = from.min(all.len());
-    (from..all.len()).find(is).or_else(|| (0..from).find(is))
+    match all.get(from) {
+        Some(guess) if *guess == name => Some(from),
+        _ => all.iter().position(|one| *one == name),
+    }
 }
 
 /// A field's name and value, with what stands behind it. Its column depends on which fields were asked for, so only its shape
@@ -188,7 +190,11 @@ fn find(all: &[&str], name: &str, from: usize) -> Option<usize> {
 fn field(line: &str) -> Option<(&str, &str)> {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
     let bytes = line.as_bytes();
-    let start = bytes.iter().position(|b| *b != b' ')?;
+    let mut start = 0;
+    while bytes[start..].first_chunk() == Some(b"        ") {
+        start += 8;
+    }
+    start += bytes[start..].iter().position(|b| *b != b' ')?;
     let length = bytes[start..].iter().position(|b| !plain(b))?;
     let end = start + length;
     // What kind of field it is: ( RO), ( RW), (SRO), (SRW), (MRO), (MRW).
@@ -214,7 +220,11 @@ impl<'a> Record<'a> {
         let at = find(self.asked, name, self.next.get())?;
         self.next.set(at + 1);
         let (from, to) = self.values[at]?;
-        Some(self.text[from..to].trim_end_matches('\n'))
+        let mut value = &self.text[from..to];
+        while let Some(b'\n') = value.as_bytes().last() {
+            value = &value[..value.len() - 1];
+        }
+        Some(value)
     }
 
     /// The value as printed, empty when the field was not.
@@ -228,7 +238,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// When it has none.
     pub fn uuid(&self) -> Result<Uuid> {
-        self.get("uuid").context("a record has no field `uuid`")?.trim().parse()
+        self.uuid.clone().context("a record has no field `uuid`")
     }
 
     /// A boolean.

@@ -159,7 +159,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
 }
 
 fn pif(inv: &Inventory, keys: &Keys, pif: &xe::Pif, me: &str) -> Pif {
-    let ip = |name: &str| pif.ip.get(name).cloned().unwrap_or_default();
+    let ip = |name: &str| pif.ip.get(name).unwrap_or_default().to_string();
     let device = inv.kernel.devices.get(&pif.device);
     Pif {
         uuid: pif.uuid.to_string(),
