@@ -46,7 +46,9 @@ pub type Answers = BTreeMap<String, bool>;
 /// Which of these were answered.
 #[must_use]
 pub fn answers(checks: &[Check]) -> Answers {
-    checks.iter().map(|c| (c.name.clone(), c.ok)).collect()
+    let mut answers = Answers::new();
+    answers.extend(checks.iter().map(|c| (c.name.clone(), c.ok)));
+    answers
 }
 
 /// Those that were answered `before` and are no longer.

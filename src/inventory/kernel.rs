@@ -151,7 +151,8 @@ impl Kernel {
                 })
                 .collect()
         };
-        let bond_options = bonds.keys().map(|bond| (bond.clone(), options(bond))).collect();
+        let mut bond_options = BTreeMap::new();
+        bond_options.extend(bonds.keys().map(|bond| (bond.clone(), options(bond))));
         let routes = parse_routes(&host.read_text("/proc/net/route")?.unwrap_or_default())?;
         let trie = host.read_text("/proc/net/fib_trie")?;
         let (addresses, addresses_known) = addresses(host, trie.as_deref(), &routes);

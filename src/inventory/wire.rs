@@ -2,6 +2,7 @@
 //! servers answer already. Asked by the host's own `arping` and `ping`, about a second each and
 //! all at the same time; no socket of ours.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -41,9 +42,8 @@ impl Wire {
         }
         let subnet = spec.address.subnet();
         let known = |probe: &Ipv4Addr| Some((*probe, inv.kernel.device_towards(*probe)?));
-        let mut servers: Vec<_> = spec.probes.iter().map(|probe| probe.addr).collect();
-        servers.sort_unstable();
-        servers.dedup();
+        let mut servers = BTreeSet::new();
+        servers.extend(spec.probes.iter().map(|probe| probe.addr));
         std::thread::scope(|scope| {
             let asked: Vec<_> = devices(inv, spec)
                 .into_iter()

@@ -72,19 +72,21 @@ fn add(all: &mut Vec<Made>, open: &[IfName], tx: &Transaction) {
     if open.contains(&plan.spec.bond) {
         return;
     }
-    let files = plan.steps.iter().filter_map(Step::file).map(|f| (f.path.clone(), f.want.clone()));
-    match all.iter_mut().find(|made| made.spec.bond == plan.spec.bond) {
-        Some(newer) => {
-            for (path, want) in files {
-                newer.files.entry(path).or_insert(want);
-            }
-        }
-        None => all.push(Made {
+    let known = all.iter().position(|made| made.spec.bond == plan.spec.bond);
+    let at = known.unwrap_or_else(|| {
+        all.push(Made {
             transaction: tx.header.id.clone(),
             spec: plan.spec.clone(),
             nics: plan.nics.clone(),
-            files: files.collect(),
-        }),
+            files: BTreeMap::new(),
+        });
+        all.len() - 1
+    });
+    for file in plan.steps.iter().filter_map(Step::file) {
+        // What a later transaction made of a file is newer.
+        if known.is_none() || !all[at].files.contains_key(&file.path) {
+            all[at].files.insert(file.path.clone(), file.want.clone());
+        }
     }
 }
 

@@ -114,7 +114,8 @@ fn kernel(shell: &mut Shell<'_>) {
         (nic.mtu, nic.up, nic.master) = (1500, false, None);
         dom0.nics.insert(name, nic);
     }
-    dom0.ifindex = dom0.nics.keys().zip(2..).map(|(name, index)| (name.clone(), index)).collect();
+    dom0.ifindex.clear();
+    dom0.ifindex.extend(dom0.nics.keys().cloned().zip(2..));
     dom0.modules.clear();
     for module in ["ixgbe", "8021q"] {
         dom0.modules.insert(module.to_string(), Map::new());

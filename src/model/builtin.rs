@@ -51,8 +51,9 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         plug_enslaved_fails: !old,
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
-    let nics = (0..6).map(|n| (format!("eth{n}"), nic(number, n))).collect::<BTreeMap<_, _>>();
-    let ifindex = nics.keys().zip(2..).map(|(name, index)| (name.clone(), index)).collect();
+    let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());
+    nics.extend((0..6).map(|n| (format!("eth{n}"), nic(number, n))));
+    ifindex.extend(nics.keys().cloned().zip(2..));
     let mut modules =
         BTreeMap::from([("ixgbe".to_string(), Map::new()), ("8021q".to_string(), Map::new())]);
     modules.insert(backend.word().to_string(), Map::new());

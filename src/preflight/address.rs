@@ -1,7 +1,6 @@
 //! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use super::{Code, Finding, storage};
 use crate::inventory::Inventory;
@@ -40,8 +39,8 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
         ));
     }
-    let far: BTreeSet<Ipv4Addr> =
-        spec.probes.iter().map(|p| p.addr).filter(|addr| !subnet.contains(*addr)).collect();
+    let mut far = BTreeSet::new();
+    far.extend(spec.probes.iter().map(|p| p.addr).filter(|addr| !subnet.contains(*addr)));
     for server in far {
         // The longest usual prefix that holds both may be what was meant.
         let same = (u32::from(spec.address.addr) ^ u32::from(server)).leading_zeros();

@@ -142,7 +142,9 @@ pub fn leftovers(inv: &Inventory, known: &[&IfName]) -> BTreeMap<IfName, Vec<Che
         }
     }
     slaves.retain(|bond, _| !known.contains(&bond));
-    slaves.into_iter().map(|(bond, of)| (bond.clone(), parts(inv, &bond, &of))).collect()
+    let mut left = BTreeMap::new();
+    left.extend(slaves.into_iter().map(|(bond, of)| (bond.clone(), parts(inv, &bond, &of))));
+    left
 }
 
 fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {

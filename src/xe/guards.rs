@@ -120,11 +120,9 @@ pub fn pbds(host: &Host, of: &Uuid) -> Result<Vec<Pbd>> {
     read(host, &list("pbd", &filters, &params), &params, &[], |record| {
         let config = record.map("device-config");
         let named = config.iter().filter(|(key, _)| SERVER_KEYS.contains(&key.as_str()));
-        Ok(Pbd {
-            uuid: record.uuid()?,
-            sr_name: record.text("sr-name-label"),
-            servers: named.flat_map(|(_, value)| addresses_in(value)).collect(),
-        })
+        let mut servers = BTreeSet::new();
+        servers.extend(named.flat_map(|(_, value)| addresses_in(value)));
+        Ok(Pbd { uuid: record.uuid()?, sr_name: record.text("sr-name-label"), servers })
     })
 }
 

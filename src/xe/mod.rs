@@ -305,7 +305,9 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
     let texts = read(host, &cmd, PIF_MAPS, &["properties"], |record| {
         Ok((record.uuid()?, (record.text("properties"), record.text("other-config"))))
     })?;
-    Ok(texts.into_iter().collect())
+    let mut by_pif = PifTexts::new();
+    by_pif.extend(texts);
+    Ok(by_pif)
 }
 
 /// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more
@@ -387,7 +389,9 @@ pub fn network_names(host: &Host) -> Result<BTreeMap<Uuid, String>> {
     let params = ["uuid", "name-label"];
     let named = |record: &Record| Ok((record.uuid()?, record.text("name-label")));
     let names = read(host, &list("network", &[], &params), &params, &[], named)?;
-    Ok(names.into_iter().collect())
+    let mut by_network = BTreeMap::new();
+    by_network.extend(names);
+    Ok(by_network)
 }
 
 /// All VIFs of the pool.
