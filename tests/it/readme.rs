@@ -33,3 +33,18 @@ fn the_exit_codes_are_those_of_the_program() {
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
     }
 }
+
+#[test]
+fn the_table_of_speed_has_the_rows_of_the_benchmark() {
+    let benchmark = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/run");
+    let benchmark = std::fs::read_to_string(benchmark).unwrap();
+    let rows = benchmark.split("row(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let mut rows: Vec<&str> = rows.collect();
+    let readme = readme();
+    let (_, rest) = readme.split_once("| what | measured |").unwrap();
+    let table = rest.lines().skip(2).take_while(|line| line.starts_with("| "));
+    let mut listed: Vec<&str> = table.map(|line| line.split(" | ").next().unwrap()).collect();
+    rows.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, rows.iter().map(|row| format!("| {row}")).collect::<Vec<_>>());
+}
