@@ -461,17 +461,18 @@ fn permitted(done: std::io::Result<()>) -> std::io::Result<()> {
 
 /// The extended attributes of a file; none where the file system knows none.
 fn xattrs(path: &Path) -> std::io::Result<Xattrs> {
-    let mut list = Vec::new();
-    match rustix::fs::llistxattr(path, &mut [0u8; 0][..]) {
+    // An empty buffer is no query here, as it is for the system call.
+    let size = match rustix::fs::llistxattr_query(path) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(Xattrs::new()),
-        Ok(size) => list.resize(size, 0),
+        Ok(size) => size,
         Err(error) => return Err(error.into()),
-    }
+    };
+    let mut list = vec![0; size];
     let size = rustix::fs::llistxattr(path, &mut list[..])?;
     let mut all = Xattrs::new();
     for name in list[..size].split(|b| *b == 0).filter(|name| !name.is_empty()) {
         let name = String::from_utf8_lossy(name).into_owned();
-        let mut value = vec![0; rustix::fs::lgetxattr(path, &*name, &mut [0u8; 0][..])?];
+        let mut value = vec![0; rustix::fs::lgetxattr_query(path, &*name)?];
         if !value.is_empty() {
             let size = rustix::fs::lgetxattr(path, &*name, &mut value[..])?;
             value.truncate(size);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-use crate::host::{Clock, Host, Kind, Program, Runner, join};
+use crate::host::{Clock, Host, Kind, Program, Runner, Xattrs, join};
 use crate::inventory::{Ask, Inventory, RenameRule};
 use crate::model::Model;
 use crate::model::state::Map;
@@ -42,7 +42,13 @@ pub(super) fn lay(model: &Arc<Model>, inv: &Inventory) -> Result<()> {
             Kind::Absent => {}
             // A folder is the least that is no file.
             Kind::Other => host.make_dir(path, 0o755)?,
-            _ => put(&host, path, kind)?,
+            // This machine's file system may not take the labels of that one.
+            Kind::File { bytes, mode, uid, gid, mtime, .. } => {
+                let (bytes, xattrs) = (bytes.clone(), Xattrs::new());
+                let (mode, uid, gid, mtime) = (*mode, *uid, *gid, *mtime);
+                put(&host, path, &Kind::File { bytes, mode, uid, gid, mtime, xattrs })?;
+            }
+            Kind::Link { .. } => put(&host, path, kind)?,
         }
     }
     if inv.network_service != own.network_service {
