@@ -131,7 +131,7 @@ impl Ground {
 /// Who changes this host now. Asking the lock holds it for a moment, so it is asked only when the
 /// process that it names may be another one that lives: a transaction that goes on after its
 /// reboot looks at the host with the lock in its own hands.
-fn other_run(host: &Host) -> Result<Option<String>> {
+pub(crate) fn other_run(host: &Host) -> Result<Option<String>> {
     let words = host.read_text(&join(paths::STATE, "lock"))?.unwrap_or_default();
     let pid = words.strip_prefix("pid ").and_then(|rest| rest.split(',').next()?.parse().ok());
     let lives = |pid: u32| !host.is_real() || host.exists(&format!("/proc/{pid}"));

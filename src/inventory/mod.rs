@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, PROC_BONDING, Route, SYS_NET};
 pub use wire::{Answer, Wire};

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub use text::text;
 
 use crate::host::Host;
-use crate::inventory::{Ask, DeviceKind, Inventory};
+use crate::inventory::{Ask, DeviceKind, Inventory, other_run};
 use crate::journal::{self, Made, Phase, Transaction};
 use crate::net::{BondMode, IfName, Uuid};
 use crate::plan;
@@ -215,7 +215,9 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     for (bond, checks) in verify::leftovers(&inv, &known) {
         note(&bond, checks, &mut drift, &mut judged);
     }
-    let transaction = latest.as_ref().map(|tx| transaction(host, tx, inv.ground.other_run.clone()));
+    // XAPI may have taken its time: a run that began meanwhile is in the journal already.
+    let run = other_run(host)?.or_else(|| inv.ground.other_run.clone());
+    let transaction = latest.as_ref().map(|tx| transaction(host, tx, run));
     Ok(Status {
         ok: drift.is_empty() && !transaction.as_ref().is_some_and(|t| t.open),
         host: inv.names().into_iter().next(),

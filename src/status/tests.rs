@@ -1,11 +1,12 @@
 //! What a glance at each kind of host shows.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::engine::{Engine, Signals};
-use crate::journal::Orders;
+use crate::host::{Cmd, Output, Runner};
+use crate::journal::{Lock, Orders};
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::outcome::Ending;
@@ -155,7 +156,7 @@ fn a_host_that_is_as_asked_has_no_drift() {
 #[test]
 fn a_run_that_works_on_the_transaction_is_told() {
     let dom0 = Dom0::applied(Flavour::El7);
-    let _lock = crate::journal::Lock::take(&dom0.host).unwrap();
+    let _lock = Lock::take(&dom0.host).unwrap();
     let other = "pid 1, since then\n";
     std::fs::write(dom0.root.path().join("var/lib/xenbond/lock"), other).unwrap();
     let status = dom0.status();
@@ -163,6 +164,44 @@ fn a_run_that_works_on_the_transaction_is_told() {
     let run = format!("pid 1, since then, transaction {}", tx.id);
     assert_eq!((tx.run.as_ref(), tx.hint.as_ref()), (Some(&run), None));
     assert!(text(&status).contains(&format!("  a run is at work on it: {run}\n")));
+}
+
+/// A host on which another run begins while XAPI is asked.
+struct BeginsMeanwhile {
+    model: Arc<Model>,
+    lock: Mutex<Option<Lock>>,
+}
+
+impl Runner for BeginsMeanwhile {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let mut lock = self.lock.lock().unwrap();
+        if lock.is_none() {
+            let root = self.model.root();
+            let host = Host::new(root, self.model.clone(), self.model.clone());
+            *lock = Some(Lock::take(&host)?);
+            std::fs::write(root.join("var/lib/xenbond/lock"), "pid 1, since then\n")?;
+        }
+        drop(lock);
+        self.model.run(cmd)
+    }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        self.model.own_program()
+    }
+
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        self.model.detach(path, args, log)
+    }
+}
+
+#[test]
+fn a_run_that_begins_while_xapi_is_asked_is_told_too() {
+    let dom0 = Dom0::applied(Flavour::El7);
+    let runner = Arc::new(BeginsMeanwhile { model: dom0.model.clone(), lock: Mutex::default() });
+    let host = Host::new(dom0.root.path(), runner, dom0.model.clone());
+    let status = read(&host, &Templates::load(None).unwrap()).unwrap();
+    let run = status.transaction.unwrap().run;
+    assert!(run.as_ref().is_some_and(|run| run.starts_with("pid 1, since then")), "{run:?}");
 }
 
 #[test]
