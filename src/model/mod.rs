@@ -156,7 +156,7 @@ impl Model {
 
     /// Kills the guard of a confirmation; tells whether there was one.
     pub fn kill_guard(&self) -> bool {
-        self.lock().guard.take().is_some()
+        self.lock().end_guard()
     }
 
     /// Restarts the host. What the boot starts of the program itself is in
@@ -166,7 +166,7 @@ impl Model {
     /// When `/proc` and `/sys` cannot be written.
     pub fn reboot(&self) -> Result<()> {
         let mut inner = self.lock();
-        inner.guard = None;
+        inner.end_guard();
         let mut shell = Shell::new(&self.root, &mut inner.state);
         boot::reboot(&mut shell);
         let (took, said) = (shell.took, shell.out + &shell.err);
@@ -295,6 +295,12 @@ impl Inner {
     fn new(state: State, tree: tree::Tree) -> Self {
         let answers = (state.pool.clone(), BTreeMap::new());
         Self { state, tree, guard: None, shown: None, answers }
+    }
+
+    /// What it held is free at once: a process that another thread is just starting has the file
+    /// open too, and would hold it a while longer.
+    fn end_guard(&mut self) -> bool {
+        self.guard.take().is_some_and(|file| file.unlock().is_ok())
     }
 
     /// Whether `/proc` and `/sys` are as the state is.
