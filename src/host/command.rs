@@ -1,14 +1,13 @@
 //! A command as data: which program, its arguments, its time limit; and what came of it.
 
 use std::fmt;
+use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-
-use super::printed::Printed;
 
 /// How many of the last lines of stderr an error shows.
 const TAIL_LINES: usize = 6;
@@ -135,8 +134,8 @@ pub enum Status {
 pub struct Output {
     /// How it ended.
     pub status: Status,
-    /// What it printed.
-    pub stdout: Printed,
+    /// What it printed, or the end of it where it was read on the way.
+    pub stdout: Vec<u8>,
     /// The end of what it complained of.
     pub stderr: Vec<u8>,
 }
@@ -161,7 +160,7 @@ impl Output {
     /// Standard output, with anything that is not UTF-8 replaced.
     #[must_use]
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout.whole()).into_owned()
+        String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
     /// Itself, when it exited with 0.
@@ -186,7 +185,7 @@ impl Output {
     #[must_use]
     pub fn last_words(&self) -> String {
         let silent = self.stderr.trim_ascii().is_empty();
-        let bytes = if silent { &self.stdout.whole() } else { &self.stderr };
+        let bytes = if silent { &self.stdout } else { &self.stderr };
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..]
@@ -210,6 +209,17 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// When it cannot be started.
     fn run(&self, cmd: &Cmd) -> Result<Output>;
+
+    /// Runs `cmd` to its end or its limit, with `read` reading what it prints while it does: a
+    /// large pool's list is longer than all else in memory.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn run_reading(&self, cmd: &Cmd, read: &mut dyn FnMut(&mut dyn BufRead)) -> Result<Output> {
+        let output = self.run(cmd)?;
+        read(&mut output.stdout.as_slice());
+        Ok(output)
+    }
 
     /// Runs `cmd` until `act` is over, then interrupts it (SIGINT); its limit counts from there.
     ///

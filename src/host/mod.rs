@@ -6,10 +6,10 @@
 
 mod command;
 mod files;
-mod printed;
 mod process;
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,6 @@ use nix::time::{ClockId, clock_gettime};
 
 pub use command::{Cmd, Output, Program, Runner, Status, quoted};
 pub use files::{Kind, Original, Xattrs, join};
-pub use printed::Printed;
 pub use process::OsRunner;
 
 /// The clock: wall time for records, a pause for waits that poll.
@@ -190,6 +189,14 @@ impl Host {
         let output = result?;
         self.after(&effect)?;
         Ok(output)
+    }
+
+    /// Runs a command that only looks, and reads what it prints while it does.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn run_reading(&self, cmd: &Cmd, read: &mut dyn FnMut(&mut dyn BufRead)) -> Result<Output> {
+        self.runner.run_reading(cmd, read)
     }
 
     /// Runs a command that only looks, as long as `act` lasts: then it is interrupted.

@@ -232,7 +232,7 @@ struct Says(Status, &'static str);
 
 impl Runner for Says {
     fn run(&self, _: &Cmd) -> Result<Output> {
-        Ok(Output { status: self.0, stdout: Vec::from(self.1).into(), stderr: Vec::new() })
+        Ok(Output { status: self.0, stdout: Vec::from(self.1), stderr: Vec::new() })
     }
 
     fn own_program(&self) -> Result<Vec<u8>> {

@@ -209,7 +209,7 @@ impl Model {
         let status = if end == Status::TimedOut { -1 } else { status };
         inner.state.dom0.transcript.push(Ran { command: line(program, args), status, changed });
         inner.show_or_note(&self.root);
-        Output { status: end, stdout: out.into_bytes().into(), stderr: err.into_bytes() }
+        Output { status: end, stdout: out.into_bytes(), stderr: err.into_bytes() }
     }
 }
 
@@ -331,7 +331,7 @@ impl Inner {
         self.show_or_note(root);
         Output {
             status: Status::Exited(status),
-            stdout: out.into_bytes().into(),
+            stdout: out.into_bytes(),
             stderr: err.into_bytes(),
         }
     }
@@ -487,11 +487,7 @@ impl Runner for Model {
         let status = i32::from(!text.contains("icmp_seq="));
         inner.state.dom0.transcript.push(Ran { command: cmd.to_string(), status, changed: false });
         inner.show_or_note(&self.root);
-        Ok(Output {
-            status: Status::Exited(status),
-            stdout: text.into_bytes().into(),
-            stderr: Vec::new(),
-        })
+        Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
     }
 
     fn own_program(&self) -> Result<Vec<u8>> {

@@ -95,16 +95,15 @@ pub fn bonds(host: &Host) -> Result<Vec<Bond>> {
 pub fn cluster_hosts(host: &Host, of: &Uuid) -> Result<Vec<ClusterHost>> {
     let params = ["uuid", "PIF", "enabled"];
     let cmd = list("cluster-host", &[format!("host={of}")], &params);
-    let output = host.run(&cmd)?;
-    if matches!(output.status, Status::Exited(code) if code != 0) {
-        return Ok(Vec::new());
-    }
-    let output = output.check(&cmd)?;
-    let found = records(&cmd, output, &params, &[], |record| {
+    let (output, found) = records(host, &cmd, &params, &[], |record| {
         let pif = record.text("PIF").parse().ok();
         Ok(record.bool("enabled")?.then_some(ClusterHost { uuid: record.uuid()?, pif }))
     })?;
-    Ok(found.into_iter().flatten().collect())
+    if matches!(output.status, Status::Exited(code) if code != 0) {
+        return Ok(Vec::new());
+    }
+    output.check(&cmd)?;
+    Ok(found?.into_iter().flatten().collect())
 }
 
 /// Keys of `device-config` that name servers (sm drivers NFSSR, LVMoISCSISR, ISOSR, SMBSR).

@@ -218,22 +218,27 @@ fn read<T>(
     optional: &[&str],
     each: impl Fn(&Record) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let output = host.run(cmd)?.check(cmd)?;
-    records(cmd, output, params, optional, each)
+    let (output, all) = records(host, cmd, params, optional, each)?;
+    output.check(cmd)?;
+    all
 }
 
+/// The same whatever its exit status: both are the caller's to judge.
 fn records<T>(
+    host: &Host,
     cmd: &Cmd,
-    mut output: Output,
     params: &[&str],
     optional: &[&str],
     each: impl Fn(&Record) -> Result<T>,
-) -> Result<Vec<T>> {
+) -> Result<(Output, Result<Vec<T>>)> {
     let mut all = Vec::new();
     let mut keep = |record: &Record| each(record).map(|one| all.push(one));
-    parse(&mut output.stdout, params, optional, &mut keep)
-        .with_context(|| format!("reading what `{cmd}` printed"))?;
-    Ok(all)
+    let mut ended = Ok(());
+    let output = host.run_reading(cmd, &mut |printed| {
+        ended = parse(printed, params, optional, &mut keep);
+    })?;
+    let ended = ended.with_context(|| format!("reading what `{cmd}` printed"));
+    Ok((output, ended.map(|()| all)))
 }
 
 /// All hosts of the pool.

@@ -43,8 +43,17 @@ pub fn parse(
     optional: &[&str],
     each: &mut dyn FnMut(&Record) -> Result<()>,
 ) -> Result<()> {
-    let values = vec![None; asked.len()];
-    let mut list = List { asked, optional, each, head: None, values, next: 0, uuids: Vec::new() };
+    let mut list = List {
+        asked,
+        optional,
+        each,
+        head: None,
+        heads: vec![String::new(); asked.len()],
+        values: vec![None; asked.len()],
+        next: 0,
+        uuid: None,
+        uuids: Vec::new(),
+    };
     // What is not read yet: no more than a record and the lines that came in with its end.
     let (mut text, mut cut) = (String::new(), Vec::new());
     let mut more = true;
@@ -52,8 +61,9 @@ pub fn parse(
         let (mut start, mut at) = (0, text.len());
         more = add_lines(from, &mut text, &mut cut)?;
         for line in text[at..].split_inclusive('\n') {
-            if list.starts(line) {
+            if let Some(uuid) = list.starts(line) {
                 list.record(&text[start..at])?;
+                list.uuid = Some(uuid);
                 start = at;
             }
             at += line.len();
@@ -100,31 +110,29 @@ struct List<'a> {
     each: &'a mut dyn FnMut(&Record) -> Result<()>,
     /// What stands before the uuid in a record's first line: in one answer, always the same.
     head: Option<String>,
+    /// The same of each field, once it was seen: a line that begins so needs no closer look.
+    heads: Vec<String>,
     /// Of the record that has begun: where the value of each field lies from its start.
     values: Vec<Option<(usize, usize)>>,
     /// Behind its last field.
     next: usize,
+    /// What its first line says, while nothing was added to that.
+    uuid: Option<Uuid>,
     /// Of all records.
     uuids: Vec<Uuid>,
 }
 
 impl List<'_> {
-    /// Whether a record starts with this line.
-    fn starts(&mut self, line: &str) -> bool {
+    /// The uuid of the record that starts with this line, if one does.
+    fn starts(&mut self, line: &str) -> Option<Uuid> {
         if !matches!(line.as_bytes(), [b'u', b'u', b'i', b'd', ..]) {
-            return false;
-        }
-        if let Some(head) = &self.head {
-            return line
-                .strip_prefix(head.as_str())
-                .is_some_and(|v| v.trim_end().parse::<Uuid>().is_ok());
+            return None;
         }
         let line = line.trim_end();
-        let starts = START.is_match(line);
-        if starts {
+        if self.head.is_none() && START.is_match(line) {
             self.head = field(line).map(|(_, value)| line[..line.len() - value.len()].to_string());
         }
-        starts
+        line.strip_prefix(self.head.as_deref()?)?.parse().ok()
     }
 
     /// One line of the record that has begun, which ends at `end` from its start.
@@ -134,13 +142,7 @@ impl List<'_> {
             "`{}` stands where a record should begin",
             shown(line.trim_end())
         );
-        let may_be_field =
-            end == line.len() || matches!(line.as_bytes(), [b' ', b' ', b' ', b' ', ..]);
-        let asked = may_be_field
-            .then(|| field(line))
-            .flatten()
-            .and_then(|(name, value)| Some((find(self.asked, name, self.next)?, value)));
-        if let Some((at, value)) = asked {
+        if let Some((at, value)) = self.asked_field(line, end) {
             ensure!(
                 self.values[at].is_none(),
                 "field `{}` stands twice in a record",
@@ -151,8 +153,33 @@ impl List<'_> {
         } else if self.next > 0 {
             // A line end inside a value is printed raw.
             self.values[self.next - 1].get_or_insert_default().1 = end;
+            // But empty lines end a record.
+            if line != "\n" {
+                self.uuid = None;
+            }
         }
         Ok(())
+    }
+
+    /// Which of the fields that were asked for this line has, and its value.
+    fn asked_field<'l>(&mut self, line: &'l str, end: usize) -> Option<(usize, &'l str)> {
+        // The next that this release of XAPI has.
+        let known = self.heads.iter().enumerate().skip(self.next).find(|(_, h)| !h.is_empty());
+        if let Some((at, head)) = known.filter(|(_, h)| begins(line.as_bytes(), h.as_bytes())) {
+            return Some((at, &line[head.len()..]));
+        }
+        // Only a record's first line begins at column 0.
+        if end != line.len() && !line.starts_with("    ") {
+            return None;
+        }
+        let (name, value) = field(line)?;
+        let at = find(self.asked, name, self.next)?;
+        // Without the blank behind its colon it would not fit a value that begins with one.
+        let head = &line[..line.len() - value.len()];
+        if head.ends_with(' ') && self.heads[at].is_empty() {
+            self.heads[at] = head.to_string();
+        }
+        Some((at, value))
     }
 
     /// The record ends here, if one has begun.
@@ -167,14 +194,23 @@ impl List<'_> {
             );
         }
         let (asked, values, next) = (self.asked, &self.values, Cell::default());
-        let mut record = Record { uuid: None, text, asked, values, next };
-        record.uuid = record.get("uuid").map(|text| text.trim().parse()).transpose()?;
+        let mut record = Record { uuid: self.uuid.take(), text, asked, values, next };
+        if record.uuid.is_none() {
+            record.uuid = record.get("uuid").map(|text| text.trim().parse()).transpose()?;
+        }
         self.uuids.extend(record.uuid.clone());
         (self.each)(&record)?;
         self.values.fill(None);
         self.next = 0;
         Ok(())
     }
+}
+
+/// Whether a line begins so, eight bytes at a time: musl compares one by one.
+fn begins(line: &[u8], head: &[u8]) -> bool {
+    let Some((line, _)) = line.split_at_checked(head.len()) else { return false };
+    let ((line, last), (head, end)) = (line.as_chunks::<8>(), head.as_chunks::<8>());
+    line.iter().zip(head).all(|(a, b)| a == b) && last == end
 }
 
 /// Where a name stands among all, when `from` is a good guess.
@@ -390,10 +426,12 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
             "b1e6c2ba-9f0e-7c34-7bb1-6d0f52cf1c11",
         );
         let forged = TWO.replace("Storage;", "x\n    device ( RO): eth0\n");
+        let broken = TWO.replacen('\n', "\nx\n", 1);
         for (text, want) in [
             ("Error: no\n", "where a record should begin"),
             (TWO.trim_end(), "in the middle"),
             (&TWO[..TWO.len() / 3], "in the middle"),
+            (&broken, "is no uuid"),
             (&twice, "two records have the uuid"),
             (&forged, "`device` stands twice"),
         ] {
@@ -416,6 +454,34 @@ uuid ( RO)                  : c7d8e9fa-1b2c-3d4e-5f60-718293a4b5c6
             let want = shape.captures(&line).map(|c| (c[1].to_string(), c[3].to_string()));
             let have = field(&line).map(|(name, value)| (name.to_string(), value.to_string()));
             proptest::prop_assert_eq!(have, want);
+        }
+
+        #[test]
+        fn a_record_is_read_the_same_whatever_stands_before_it(
+            records in proptest::collection::vec(
+                "(( {4,6}(device|MAC|VLAN|x) \\( RO\\):( |)( |eth2|:)?\n)|( {0,4}(eth3|: |VLAN \\( RO\\): )?\n)){0,6}\n\n",
+                1..5,
+            )
+        ) {
+            let fields = ["uuid", "device", "MAC", "VLAN"];
+            let text = |(n, lines): (usize, &String)| {
+                format!("uuid ( RO) : b1e6c2ba-9f0e-7c34-7bb1-6d0f52cf1c{n:02}\n{lines}")
+            };
+            let read = |text: &str| {
+                let mut all = Vec::new();
+                parse(&mut text.as_bytes(), &fields, &fields, &mut |record| {
+                    all.push(fields.map(|name| record.get(name).map(String::from)));
+                    Ok(())
+                })
+                .map(|()| all)
+                .map_err(|error| error.to_string())
+            };
+            let texts: Vec<String> = records.iter().enumerate().map(text).collect();
+            let mut alone = Ok(Vec::new());
+            for one in &texts {
+                alone = alone.and_then(|mut all: Vec<_>| Ok({ all.extend(read(one)?); all }));
+            }
+            proptest::prop_assert_eq!(read(&texts.concat()), alone);
         }
     }
 

@@ -72,7 +72,7 @@ struct Damaging {
 impl Runner for Damaging {
     fn run(&self, cmd: &Cmd) -> Result<Output> {
         let mut output = self.model.run(cmd)?;
-        output.stdout = self.dice.lock().unwrap().damage(&output.stdout.whole()).into();
+        output.stdout = self.dice.lock().unwrap().damage(&output.stdout);
         Ok(output)
     }
 

@@ -192,7 +192,7 @@ fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
     if output.status == Status::TimedOut {
         std::thread::sleep(Duration::from_secs(3600));
     }
-    std::io::stdout().write_all(&output.stdout.whole())?;
+    std::io::stdout().write_all(&output.stdout)?;
     std::io::stderr().write_all(&output.stderr)?;
     match output.status {
         Status::Exited(code) => Ok(u8::try_from(code & 0xff)?),

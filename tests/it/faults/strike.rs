@@ -199,7 +199,7 @@ impl Runner for Liar {
     fn run(&self, cmd: &Cmd) -> Result<Output> {
         let commands = [Fault::Lies, Fault::Hangs, Fault::HangsAfter];
         let fault = if cmd.changes { self.strike.strikes(&commands) } else { None };
-        let output = |status| Output { status, stdout: Vec::new().into(), stderr: Vec::new() };
+        let output = |status| Output { status, stdout: Vec::new(), stderr: Vec::new() };
         match fault {
             Some(Fault::Lies) => Ok(output(Status::Exited(0))),
             Some(Fault::Hangs) => Ok(output(Status::TimedOut)),
