@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::{Ask, Inventory, Wire};
+use crate::inventory::{Ask, Inventory};
 use crate::journal::{self, Event, Lock, Orders, Phase, Transaction};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
@@ -91,9 +91,8 @@ pub struct Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let mut inv = read(host, &request.nics(), request.mode())?;
+    let inv = read(host, &request.nics(), request.mode(), Some(request))?;
     let spec = request.for_host(&inv.names())?;
-    inv.wire = Wire::ask(host, &inv, &spec);
     Ok(Situation { spec, inv })
 }
 
@@ -102,14 +101,17 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    read(host, &spec.nics, spec.mode)
+    read(host, &spec.nics, spec.mode, None)
 }
 
-fn read(host: &Host, nics: &[NicRef], mode: BondMode) -> Result<Inventory> {
-    Inventory::read(
-        host,
-        Ask { nics, driver_modes: mode == BondMode::BalanceSlb, ..Ask::default() },
-    )
+fn read(
+    host: &Host,
+    nics: &[NicRef],
+    mode: BondMode,
+    request: Option<&Request>,
+) -> Result<Inventory> {
+    let driver_modes = mode == BondMode::BalanceSlb;
+    Inventory::read(host, Ask { nics, driver_modes, request, ..Ask::default() })
 }
 
 impl Engine<'_> {

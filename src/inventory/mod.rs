@@ -19,14 +19,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, PROC_BONDING, Route, SYS_NET};
+use wire::Questions;
 pub use wire::{Answer, Wire};
-pub use xapi::Xapi;
+pub use xapi::{Xapi, usual_bridge};
 
 use crate::host::{Cmd, Host, Kind, Program, join};
 use crate::journal::{self, Summary};
 use crate::net::Uuid;
 use crate::paths;
-use crate::spec::NicRef;
+use crate::spec::{NicRef, Request};
 
 /// How long a program that only looks at this host may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
@@ -83,6 +84,8 @@ pub struct Ask<'a> {
     pub every_nic: bool,
     /// Whether the driver's modes matter.
     pub driver_modes: bool,
+    /// What is wanted, where the wire is to be asked for it.
+    pub request: Option<&'a Request>,
 }
 
 impl Inventory {
@@ -108,6 +111,11 @@ impl Inventory {
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
+            // The wire takes longest. Whatever XAPI says may change what it is to be asked.
+            let names = xapi::with_short(kernel.hostname.iter().cloned().collect());
+            let guess = ask.request.and_then(|request| request.for_host(&names).ok());
+            let guess = guess.map(|spec| Questions::of(&kernel, None, &spec));
+            let wire = guess.map(|questions| scope.spawn(|| (questions.ask(host), questions)));
             let files = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
@@ -118,7 +126,7 @@ impl Inventory {
                 Ok(xapi) => (Some(xapi), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
-            Ok(Self {
+            let mut inv = Self {
                 may_change: !host.is_real() || nix::unistd::geteuid().is_root(),
                 xensource,
                 init,
@@ -135,7 +143,15 @@ impl Inventory {
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),
                 transaction,
-            })
+            };
+            let spec = ask.request.and_then(|request| request.for_host(&inv.names()).ok());
+            let questions = spec.map(|spec| Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec));
+            let asked = wire.map(|wire| wire.join().expect(done));
+            inv.wire = match (questions, asked) {
+                (Some(right), Some((wire, guess))) if right == guess => wire,
+                (right, _) => right.map(|questions| questions.ask(host)).unwrap_or_default(),
+            };
+            Ok(inv)
         })
     }
 

@@ -86,6 +86,35 @@ fn xapi_is_asked_each_list_once_and_no_command_of_another_kind() {
 }
 
 #[test]
+fn the_wire_is_asked_where_the_nics_hear_it_whatever_was_guessed_before_xapi_answered() {
+    let other = |state: &mut State| {
+        let network = state.pool.networks.values_mut().find(|n| n.bridge == "xenbr2").unwrap();
+        network.bridge = "xapi7".into();
+        let device = state.dom0.devices.remove("xenbr2").unwrap();
+        state.dom0.devices.insert("xapi7".into(), device);
+    };
+    let usual: fn(&mut State) = |_| {};
+    for (backend, alter, want) in [
+        (Backend::Bridge, usual, &["xenbr2", "xenbr3"][..]),
+        (Backend::Openvswitch, usual, &["xenbr2", "xenbr3"]),
+        (Backend::Openvswitch, other, &["xapi7", "xenbr3", "xenbr3"]),
+    ] {
+        let root = crate::model::scratch().unwrap();
+        let model =
+            Arc::new(Model::create(root.path(), builtin::pool(Flavour::El7, backend)).unwrap());
+        model.change(alter);
+        let host = Host::new(root.path(), model.clone(), model.clone());
+        let request = Request::of(crate::spec::tests::usual(&[]));
+        Inventory::read(&host, Ask { request: Some(&request), ..Ask::default() }).unwrap();
+        let ran = model.state().dom0.transcript;
+        let asked = ran.iter().filter_map(|r| r.command.strip_prefix("arping ")?.split(' ').nth(6));
+        let mut asked: Vec<&str> = asked.collect();
+        asked.sort_unstable();
+        assert_eq!(asked, want, "{backend:?}");
+    }
+}
+
+#[test]
 fn an_inventory_reads_back_from_json() {
     let inv = healthy();
     let json = inv.to_document().unwrap();

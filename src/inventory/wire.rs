@@ -1,6 +1,6 @@
 //! What is on the wire before there is a bond: who answers for its address, and which storage
 //! servers answer already. Asked by the host's own `arping` and `ping`, about a second each and
-//! all at the same time; no socket of ours.
+//! all at the same time, while XAPI is asked; no socket of ours.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{DeviceKind, Inventory};
+use super::{DeviceKind, Kernel, Xapi, usual_bridge};
 use crate::host::{Cmd, Host, Program, Status};
 use crate::spec::{NicRef, Spec};
 
@@ -33,33 +33,50 @@ pub struct Wire {
 /// When a program that waits for an answer for one second is given up.
 const LIMIT: Duration = Duration::from_secs(5);
 
-impl Wire {
-    /// Asks, unless the bond has its address already.
-    #[must_use]
-    pub fn ask(host: &Host, inv: &Inventory, spec: &Spec) -> Self {
-        if !inv.kernel.devices_with(spec.address.addr).is_empty() {
-            return Self::default();
+/// What is to be asked for a spec.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Questions {
+    /// The bond's address.
+    addr: Ipv4Addr,
+    /// Devices that hear the NICs' wires.
+    devices: Vec<String>,
+    /// Servers of the spec's probes in its subnet, and the device towards them.
+    servers: Vec<(Ipv4Addr, String)>,
+}
+
+impl Questions {
+    /// Nothing where the bond has its address already. Without XAPI's word the bridge of a NIC is
+    /// guessed: what XAPI will say can be held against that.
+    pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
+        let addr = spec.address.addr;
+        if !kernel.devices_with(addr).is_empty() {
+            return Self { addr, devices: Vec::new(), servers: Vec::new() };
         }
         let subnet = spec.address.subnet();
-        let known = |probe: &Ipv4Addr| Some((*probe, inv.kernel.device_towards(*probe)?));
         let mut servers = BTreeSet::new();
         servers.extend(spec.probes.iter().map(|probe| probe.addr));
+        let known = |probe: &Ipv4Addr| Some((*probe, kernel.device_towards(*probe)?.to_string()));
+        Self {
+            addr,
+            devices: devices(kernel, xapi, spec),
+            servers: servers.iter().filter(|s| subnet.contains(**s)).filter_map(known).collect(),
+        }
+    }
+
+    pub(super) fn ask(&self, host: &Host) -> Wire {
         std::thread::scope(|scope| {
-            let asked: Vec<_> = devices(inv, spec)
-                .into_iter()
-                .map(|device| scope.spawn(move || arping(host, device, spec.address.addr)))
-                .collect();
-            let pinged: Vec<_> = servers
+            let asked: Vec<_> = self
+                .devices
                 .iter()
-                .filter(|server| subnet.contains(**server))
-                .filter_map(known)
-                .map(|(server, device)| {
-                    let device = device.to_string();
-                    scope.spawn(move || ping(host, server).then_some((server, device)))
-                })
+                .map(|device| scope.spawn(|| arping(host, device, self.addr)))
+                .collect();
+            let pinged: Vec<_> = self
+                .servers
+                .iter()
+                .map(|known| scope.spawn(|| ping(host, known.0).then(|| known.clone())))
                 .collect();
             let done = "an asking thread does not panic";
-            Self {
+            Wire {
                 answers: asked.into_iter().filter_map(|t| t.join().expect(done)).collect(),
                 routed: pinged.into_iter().filter_map(|t| t.join().expect(done)).collect(),
             }
@@ -69,32 +86,35 @@ impl Wire {
 
 /// Where the wires of the NICs can be heard: a NIC that is a port hears nothing itself, its
 /// bridge does. A NIC that is down, or a slave already, is not asked.
-fn devices<'a>(inv: &'a Inventory, spec: &Spec) -> Vec<&'a str> {
-    let kernel = &inv.kernel;
-    let mut found: Vec<&str> = Vec::new();
+fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
     for nic in &spec.nics {
-        let named = |(name, d): &(&'a String, &super::Device)| match nic {
+        let named = |(name, d): &(&String, &super::Device)| match nic {
             NicRef::Device(device) => name.as_str() == device.as_str(),
             NicRef::Mac(mac) => {
                 d.kind == DeviceKind::Plain && kernel.permanent_mac(name) == Some(*mac)
             }
         };
         let Some((name, device)) = kernel.devices.iter().find(named) else { continue };
-        let bridge = || {
-            let xapi = inv.xapi.as_ref()?;
-            let network = &xapi.nic(name)?.network;
-            let bridge = &xapi.networks.iter().find(|n| n.uuid == *network)?.bridge;
-            kernel.devices.get_key_value(bridge).map(|(name, _)| name.as_str())
-        };
-        let hears = match device.master.as_ref() {
-            None => Some(name.as_str()),
+        let hears = match &device.master {
+            None => Some(name.clone()),
             Some(master) if kernel.bonds.contains_key(master) => None,
-            Some(_) => bridge(),
+            Some(master) => match xapi {
+                Some(xapi) => xapi.nic(name).and_then(|pif| xapi.bridge_of(pif)).map(String::from),
+                None => guessed_bridge(kernel, name, master),
+            },
         };
-        let up = |name: &&str| kernel.devices.get(*name).is_some_and(|d| d.carrier == Some(true));
+        let up = |name: &String| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
         found.extend(hears.filter(up));
     }
     found
+}
+
+/// The bridge of a NIC by the kernel alone: its master, or with Open vSwitch, which has one master
+/// for all, the usual one.
+fn guessed_bridge(kernel: &Kernel, nic: &str, master: &str) -> Option<String> {
+    let is_bridge = kernel.devices.get(master).is_some_and(|d| d.kind == DeviceKind::Bridge);
+    if is_bridge { Some(master.to_string()) } else { usual_bridge(nic) }
 }
 
 /// Duplicate address detection (RFC 5227), as the boot scripts do it: exit code 1 is an answer.

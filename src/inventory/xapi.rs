@@ -99,11 +99,24 @@ impl Xapi {
         with_short(std::iter::once(&host.hostname).chain(label).cloned().collect())
     }
 
+    /// The bridge of a PIF's network.
+    #[must_use]
+    pub fn bridge_of(&self, pif: &Pif) -> Option<&str> {
+        self.networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str())
+    }
+
     /// The record of a NIC on this host.
     #[must_use]
     pub fn nic(&self, device: &str) -> Option<&Pif> {
         self.pifs.iter().find(|pif| pif.is_nic() && pif.device == device)
     }
+}
+
+/// The bridge of the network that XAPI looks for when it meets a NIC (facts/xapi.md section B3);
+/// none for a NIC of another name than `ethN`.
+#[must_use]
+pub fn usual_bridge(device: &str) -> Option<String> {
+    device.strip_prefix("eth").map(|number| format!("xenbr{number}"))
 }
 
 /// Names, and those with a domain without it too, each once.

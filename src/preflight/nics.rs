@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, Finding, bond_is_ours, counted, files, storage};
 use crate::ifcfg;
-use crate::inventory::{DeviceKind, Inventory, Xapi};
+use crate::inventory::{DeviceKind, Inventory, Xapi, usual_bridge};
 use crate::net::{IfName, MacAddr};
 use crate::spec::{NicRef, PifChoice, Spec};
 use crate::xe::Pif;
@@ -140,8 +140,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
         );
     }
     renamed(inv, nic, found);
-    let network = nic.pif.as_ref().and_then(|p| xapi.networks.iter().find(|n| n.uuid == p.network));
-    let bridge = network.map(|n| n.bridge.as_str());
+    let bridge = nic.pif.as_ref().and_then(|pif| xapi.bridge_of(pif));
     storage::on_nic(inv, xapi, nic, bridge, found);
     let Some(pif) = &nic.pif else {
         if !in_our_bond {
@@ -303,12 +302,10 @@ fn machines(xapi: &Xapi, device: &str, pif: &Pif, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a PIF that is introduced again comes to its network: XAPI looks for the one whose
-/// bridge is `xenbrN` for `ethN`, and makes a new one when there is none or several
-/// (facts/xapi.md section B3).
+/// Whether a PIF that is introduced again comes to its network: XAPI looks for the one with the
+/// usual bridge, and makes a new one when there is none or several (facts/xapi.md section B3).
 fn restorable(xapi: &Xapi, device: &str, bridge: Option<&str>, found: &mut Vec<Finding>) {
-    let Some(number) = device.strip_prefix("eth") else { return };
-    let expected = format!("xenbr{number}");
+    let Some(expected) = usual_bridge(device) else { return };
     let same = xapi.networks.iter().filter(|n| n.bridge == expected).count();
     let why = match bridge {
         Some(bridge) if bridge != expected => {

@@ -126,8 +126,7 @@ fn needs_openvswitch(xapi: &Xapi, found: &mut Vec<Finding>) {
         .pifs
         .iter()
         .filter(|pif| pif.relations.contains_key("tunnel-access-PIF-of"))
-        .filter_map(|pif| xapi.networks.iter().find(|n| n.uuid == pif.network))
-        .map(|network| network.bridge.as_str())
+        .filter_map(|pif| xapi.bridge_of(pif))
         .collect();
     if !tunnels.is_empty() {
         found.push(Finding::new(

@@ -319,8 +319,9 @@ fn nics(inv: &Inventory, labels: &Names) -> Vec<NicView> {
 fn nic(inv: &Inventory, labels: &Names, name: &str) -> NicView {
     let kernel = &inv.kernel;
     let device = kernel.devices.get(name);
-    let pif = inv.xapi.as_ref().and_then(|x| x.nic(name));
-    let bridge = pif.and_then(|p| bridge_of(inv, p));
+    let xapi = inv.xapi.as_ref();
+    let pif = xapi.and_then(|x| x.nic(name));
+    let bridge = pif.and_then(|p| xapi?.bridge_of(p));
     NicView {
         device: name.to_string(),
         mac: kernel.permanent_mac(name).map(|m| m.to_string()).or(pif.map(|p| p.mac.clone())),
@@ -336,11 +337,6 @@ fn nic(inv: &Inventory, labels: &Names, name: &str) -> NicView {
         used_by: used_by(inv, name, pif, bridge),
         bridge: bridge.map(String::from),
     }
-}
-
-fn bridge_of<'a>(inv: &'a Inventory, pif: &Pif) -> Option<&'a str> {
-    let networks = &inv.xapi.as_ref()?.networks;
-    networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str())
 }
 
 /// What holds a NIC, what must not be cut first.
@@ -433,7 +429,7 @@ fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
         mode: record.and_then(|b| b.mode.clone()),
         slaves,
         plugged: master.attached,
-        bridge: bridge_of(inv, master).map(String::from),
+        bridge: inv.xapi.as_ref().and_then(|x| x.bridge_of(master)).map(String::from),
     }
 }
 

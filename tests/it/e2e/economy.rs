@@ -22,15 +22,20 @@ fn a_plan_asks_each_question_once_and_all_at_the_same_time() {
     {
         assert!(list.contains(" host-uuid="), "not filtered by host on the server: {list}");
     }
-    // No call is answered before all have been made: calls one after the other would never end.
+    // No call is answered before all have been made, of the wire too: calls one after the other
+    // would never end.
+    let wires = root.transcript().iter().filter(|(c, _)| c.starts_with("arping ")).count();
+    assert_eq!(wires, 2, "one for each NIC");
     fs::create_dir(root.at(".dom0/calls")).unwrap();
     let script = format!(
         ": > \"$root/.dom0/calls/$$\"\nfor _ in $(seq 3000); do\n  n=$(ls \"$root/.dom0/calls\" | wc -l)\n  [ \"$n\" -ge {} ] && exec \"$real\" \"$@\"\n  sleep 0.02\ndone\necho 'not asked at the same time' >&2\nexit 1\n",
-        asked.len()
+        asked.len() + wires
     );
-    root.wrap("opt/xensource/bin/xe", &script);
+    for program in ["opt/xensource/bin/xe", "sbin/arping"] {
+        root.wrap(program, &script);
+    }
     root.exits(0, &with_spec(&["plan"]));
-    assert_eq!(fs::read_dir(root.at(".dom0/calls")).unwrap().count(), asked.len());
+    assert_eq!(fs::read_dir(root.at(".dom0/calls")).unwrap().count(), asked.len() + wires);
 }
 
 #[test]
