@@ -222,16 +222,29 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
     outcome
 }
 
-/// The verdict of an apply.
+/// The verdict of an apply. XAPI is asked first: while it answers the bond settles, and whatever
+/// settles last is all that the verdict waits for.
 fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
-    let within = verify::limit(&plan.spec);
+    let of = plan.steps.iter().find_map(|step| match step {
+        Step::ForgetPif(record) | Step::IntroduceUnmanaged(record) => Some(&record.host),
+        _ => None,
+    });
+    let (start, within) = (host.clock().elapsed(), verify::limit(&plan.spec));
+    let pifs = of.map(|host_uuid| xe::pifs(host, host_uuid));
+    let left = within.saturating_sub(host.clock().elapsed().saturating_sub(start));
     let waits = &mut |what: &str| observer.waits(what, within);
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
-    if verify::failed(&checks).is_empty() {
-        checks.extend(settled(host, plan)?);
+    let mut checks = verify::wait(host, &plan.spec, &plan.nics, left, waits)?;
+    if verify::failed(&checks).is_empty()
+        && let Some(pifs) = pifs
+    {
+        checks.extend(verify::xapi(&plan.nics, Some(&pifs?)));
     }
     let failed = verify::failed(&checks);
     ensure!(failed.is_empty(), "{}", sentence(&failed));
+    for change in plan.steps.iter().filter_map(Step::file) {
+        let now = host.original(&change.path)?.was;
+        ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
+    }
     Ok(())
 }
 
@@ -245,23 +258,6 @@ fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
         plan.spec.bond,
         sentence(&lost)
     );
-    Ok(checks)
-}
-
-/// What does not change by waiting: XAPI's view, and the files for the next boot.
-fn settled(host: &Host, plan: &Plan) -> Result<Vec<Check>> {
-    let inv_uuid = plan.steps.iter().find_map(|step| match step {
-        Step::ForgetPif(record) | Step::IntroduceUnmanaged(record) => Some(record.host.clone()),
-        _ => None,
-    });
-    let mut checks = Vec::new();
-    if let Some(uuid) = inv_uuid {
-        checks.extend(verify::xapi(&plan.nics, Some(&xe::pifs(host, &uuid)?)));
-    }
-    for change in plan.steps.iter().filter_map(Step::file) {
-        let now = host.original(&change.path)?.was;
-        ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
-    }
     Ok(checks)
 }
 
