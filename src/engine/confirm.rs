@@ -195,8 +195,11 @@ impl Engine<'_> {
         let text = format!("xenbond: {} is being rolled back: {why}", tx.header.plan.spec.bond);
         self.tell_all(&text, observer);
         // Nobody may be able to log in any more: the reboot is part of the way back.
-        if let Err(error) = self.order(&mut tx, Orders { reboot: true, confirm_within: None }) {
-            observer.note(&format!("{error:#}"));
+        let orders = Orders { reboot: true, confirm_within: None };
+        for result in [self.arm(), self.record(&mut tx, Event::Ordered(orders))] {
+            if let Err(error) = result {
+                observer.note(&format!("{error:#}"));
+            }
         }
         let ended = self.roll_back(tx, &why, false, observer);
         self.tell_all(&format!("xenbond: {}", crate::report::verdict(&ended)), observer);

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Observer, look_for, waiting};
@@ -61,17 +61,32 @@ impl Engine<'_> {
         self.host.run(&cmd).is_ok_and(|output| output.success())
     }
 
-    /// Notes what was ordered beyond what is known, and keeps what it takes to go on by itself.
+    /// Keeps what it takes to go on by itself, and notes what was ordered beyond what is known: in
+    /// this order, since what could not be arranged must not be ordered for a later run.
+    ///
+    /// # Errors
+    /// All is as it was before, unless the error says what is left.
     pub(super) fn order(&self, tx: &mut Transaction, orders: Orders) -> Result<()> {
         if orders == Orders::default() {
             return Ok(());
         }
-        self.record(tx, Event::Ordered(orders))?;
-        self.arm().context("arranging that the next boot goes on with it")
+        let by_itself = tx.orders() != Orders::default();
+        let ordered = self.arm().and_then(|()| self.record(tx, Event::Ordered(orders)));
+        ordered.map_err(|error| {
+            // What was arranged before stays.
+            match if by_itself { Ok(()) } else { self.disarm() } {
+                Ok(()) => error,
+                Err(left) => anyhow!("{error:#}; and this is left of it: {left:#}"),
+            }
+        })
     }
 
     /// Has the next boot go on with what is under way.
-    fn arm(&self) -> Result<()> {
+    pub(super) fn arm(&self) -> Result<()> {
+        self.arrange().context("arranging that the next boot goes on with it")
+    }
+
+    fn arrange(&self) -> Result<()> {
         let service = Service::of_resume(inventory::init(self.host));
         self.host.make_dir(paths::BIN, 0o700)?;
         if !self.host.exists(&own_copy()) {

@@ -62,10 +62,10 @@ impl Engine<'_> {
         let _lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
         for path in changed {
             self.record(&mut tx, Event::Kept { path })?;
         }
-        self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
         Ok(self.roll_back(tx, "asked for", true, observer))
     }
 

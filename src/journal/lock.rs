@@ -1,14 +1,18 @@
 //! The right to change the host, one run at a time.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::{current, now};
 use crate::host::{Host, join};
 use crate::paths;
+
+/// For how long a lock is tried: a run that only looks whether it is free has it for a moment.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The right to change the host: held as long as the value lives, and gone with the process.
 pub struct Lock {
@@ -53,13 +57,17 @@ impl Lock {
             .mode(0o600)
             .open(&real);
         let mut file = open.with_context(|| format!("opening {path}"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Ok(Err(words(host, &mut file)));
-            }
-            Err(std::fs::TryLockError::Error(e)) => {
-                return Err(e).with_context(|| format!("locking {path}"));
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if start.elapsed() < LOOK => {
+                    std::thread::sleep(LOOK / 50);
+                }
+                Err(TryLockError::WouldBlock) => return Ok(Err(words(host, &mut file))),
+                Err(TryLockError::Error(e)) => {
+                    return Err(e).with_context(|| format!("locking {path}"));
+                }
             }
         }
         // A run that ends takes its words away.
@@ -85,13 +93,13 @@ impl Lock {
     #[must_use]
     pub fn holder_of(host: &Host, path: &str) -> Option<String> {
         let mut file = File::open(host.real_path(path)).ok()?;
-        match file.try_lock() {
+        match file.try_lock_shared() {
             Ok(()) => {
                 let _ = file.unlock();
                 None
             }
-            Err(std::fs::TryLockError::WouldBlock) => Some(words(host, &mut file)),
-            Err(std::fs::TryLockError::Error(_)) => None,
+            Err(TryLockError::WouldBlock) => Some(words(host, &mut file)),
+            Err(TryLockError::Error(_)) => None,
         }
     }
 }

@@ -349,6 +349,27 @@ fn only_one_run_holds_the_lock_and_it_goes_with_the_value() {
 }
 
 #[test]
+fn whoever_only_looks_at_the_lock_keeps_nobody_from_taking_it() {
+    let dom0 = Dom0::new();
+    drop(Lock::take(&dom0.host).unwrap());
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = Lock::holder(&dom0.host);
+                }
+            });
+        }
+        let failed: Vec<String> = (0..500)
+            .filter_map(|_| Lock::take(&dom0.host).err().map(|e| format!("{e:#}")))
+            .collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(failed, [""; 0]);
+    });
+}
+
+#[test]
 fn a_lock_whose_holder_died_is_taken_over_with_a_word() {
     let dom0 = Dom0::new();
     drop(Lock::take(&dom0.host).unwrap());

@@ -9,6 +9,7 @@ use super::networkd;
 use super::services::{starts, unit_file, unit_values};
 use super::shell::Shell;
 use super::state::{Backend, Flavour, Init, Map, State, Xapi};
+use crate::paths;
 
 /// When a unit is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -195,7 +196,7 @@ fn init_scripts(shell: &mut Shell<'_>, numbers: impl std::ops::RangeBounds<u8>) 
         else {
             continue;
         };
-        let ours = name.starts_with("xenbond-");
+        let ours = name.starts_with(paths::SERVICE_PREFIX);
         if ours && number.parse().is_ok_and(|n: u8| numbers.contains(&n)) {
             let text = shell.read(&format!("etc/rc.d/rc3.d/{link}")).unwrap_or_default();
             run_script(shell, &text);

@@ -103,7 +103,7 @@ findings! {
     PifUnreadable "pif-unreadable" Error "a PIF's settings cannot be read exactly, so they could not be restored" "xe pif-param-list uuid=...; remove the key that is named";
     PifUnmanagedUnsupported "pif-unmanaged-unsupported" Error "this XAPI has no unmanaged PIFs" "leave out --pif, or give --pif forget";
     PrimaryNotSlave "primary-not-slave" Error "the primary is no slave of the bond" "name one of the bond's NICs, by device";
-    BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds" "use a name like bond51";
+    BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";

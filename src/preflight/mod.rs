@@ -21,6 +21,7 @@ use crate::net::BondMode;
 use crate::options::{Opt, switch_support};
 use crate::paths;
 use crate::render::is_ours;
+use crate::service::Service;
 use crate::spec::{BackendChoice, Request, Spec};
 
 /// Everything that is to be said about this spec on this host, worst first.
@@ -158,12 +159,16 @@ fn bond_name(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     // host has; it does not look at the kernel (facts/xapi.md section B9).
     let low = bond.strip_prefix("bond").and_then(crate::net::decimal).is_some_and(|n| n <= 9);
     let pif = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.device == bond);
-    if low || pif {
-        let why = if pif {
-            "a PIF of this host has it"
-        } else {
-            "XAPI calls its own bonds bond0 to bond9"
-        };
+    let why = if pif {
+        Some("a PIF of this host has it")
+    } else if low {
+        Some("XAPI calls its own bonds bond0 to bond9")
+    } else if Service::of_bond(&spec.bond, inv.init).name == Service::of_resume(inv.init).name {
+        Some("its service would be the one that goes on after a reboot")
+    } else {
+        None
+    };
+    if let Some(why) = why {
         found
             .push(Finding::new(Code::BondNameReserved, format!("the name {bond} is taken: {why}")));
     }

@@ -132,9 +132,10 @@ pub fn leftovers(inv: &Inventory, known: &[&IfName]) -> BTreeMap<IfName, Vec<Che
             .strip_prefix(&format!("{}/", paths::MODPROBE_D))
             .and_then(|f| f.strip_suffix(".conf"))
             .or_else(|| {
-                let unit = path.strip_prefix(&format!("{}/xenbond-", paths::SYSTEMD_UNITS))?;
-                unit.strip_suffix(".service")
-            });
+                let unit = path.strip_prefix(paths::SYSTEMD_UNITS)?.strip_prefix('/')?;
+                unit.strip_prefix(paths::SERVICE_PREFIX)?.strip_suffix(".service")
+            })
+            .filter(|_| *path != Service::of_resume(inv.init).file());
         if let Some(bond) = bond.and_then(|b| b.parse().ok())
             && is_ours(kind)
         {

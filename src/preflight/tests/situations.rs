@@ -140,6 +140,7 @@ fn other_names_than_those_of_the_boot_scripts_do_for_a_bond() {
         ("bond", None),
         ("bond9", Some(BondNameReserved)),
         ("bond09", None),
+        ("resume", Some(BondNameReserved)),
         ("ib0", Some(BondNameScript)),
         ("ibx0", None),
     ] {

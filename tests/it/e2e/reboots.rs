@@ -163,6 +163,37 @@ fn undo_sh_takes_away_what_would_go_on_by_itself() {
 }
 
 #[test]
+fn what_cannot_be_arranged_is_not_ordered() {
+    let root = Root::new("el7", "openvswitch");
+    let start = root.snapshot();
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    root.reboot();
+    root.exits(0, &["resume"]);
+    let (done, files) = (root.snapshot(), root.own_files());
+    root.lie("systemctl enable", "fails", 1, 0);
+    let failed = root.exits(1, &["rollback", "--yes", "--reboot"]);
+    assert!(failed.err.contains("arranging that the next boot goes on with it"), "{failed:?}");
+    done.assert_same(&root, "after an order that failed");
+    assert_eq!(root.own_files(), files);
+    // Nor does a later run reboot the host unasked.
+    root.exits(6, &["rollback", "--yes"]);
+    assert_eq!(root.state()["dom0"]["reboot_requested"], false);
+    root.reboot();
+    root.exits(0, &["resume"]);
+    start.assert_same(&root, "after the rollback");
+}
+
+#[test]
+fn the_service_that_goes_on_by_itself_is_no_bond() {
+    let root = Root::new("el7", "openvswitch");
+    root.exits(6, &with_spec(&["apply", "--yes", "--reboot"]));
+    assert!(is_there(&root.at(SERVICE[0].1)));
+    let status = root.json(5, &["status"]);
+    assert_eq!(status["drift"], json!([]));
+    assert_eq!(status["transaction"]["open"], true);
+}
+
+#[test]
 fn after_an_upgrade_that_took_its_parts_status_names_them_and_apply_puts_them_back() {
     for (flavour, service) in
         [("el7", "etc/systemd/system/xenbond-bond51.service"), ("el5", "etc/modprobe.conf")]
