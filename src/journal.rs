@@ -234,10 +234,16 @@ pub fn names(host: &Host) -> Result<Vec<String>> {
     host.list(&history(""))
 }
 
-/// Where the log of the current transaction, or of a named one, is kept.
+/// The name of the current transaction, when there is one.
 #[must_use]
-pub fn log_file(id: Option<&str>) -> String {
-    join(&id.map_or_else(current, history), "log")
+pub fn current_id(host: &Host) -> Option<String> {
+    host.link_name(&current())
+}
+
+/// Where the log of a transaction is kept.
+#[must_use]
+pub fn log_file(id: &str) -> String {
+    join(&history(id), "log")
 }
 
 /// The transaction in short, when there is one.
@@ -459,10 +465,10 @@ impl Transaction {
         join(&history(&self.header.id), "guard")
     }
 
-    /// What a run in the background says.
+    /// What the guard says, which nobody sees.
     #[must_use]
-    pub fn log_file(&self) -> String {
-        join(&history(&self.header.id), "log")
+    pub fn guard_output(&self) -> String {
+        join(&history(&self.header.id), "guard.log")
     }
 
     /// Where the files lie as they were.
@@ -499,7 +505,7 @@ fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
 /// This boot, when the kernel tells.
 #[must_use]
 pub fn this_boot(host: &Host) -> Option<String> {
-    host.attribute("/proc/sys/kernel/random/boot_id")
+    host.attribute(paths::BOOT_ID)
 }
 
 /// Seconds since 1970.

@@ -8,8 +8,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub enum EntryKind {
 /// # Errors
 /// When the file is there and cannot be read.
 pub fn entries(host: &Host, id: &str) -> Result<Vec<Entry>> {
-    let path = journal::log_file(Some(id));
+    let path = journal::log_file(id);
     let text = host.read_text(&path).with_context(|| format!("reading {path}"))?;
     let text = text.unwrap_or_default();
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
@@ -76,6 +76,8 @@ pub fn entries(host: &Host, id: &str) -> Result<Vec<Entry>> {
 pub struct Log {
     host: Host,
     who: String,
+    /// The transaction, from its first step on: its end makes another one current.
+    id: OnceLock<String>,
     step: Mutex<Step>,
     syslog: Mutex<Option<(Sender<String>, JoinHandle<()>)>>,
 }
@@ -91,11 +93,20 @@ impl Log {
     /// A log of what `who` does to `host`.
     #[must_use]
     pub fn new(host: &Host, who: String) -> Self {
-        Self { host: host.clone(), who, step: Mutex::default(), syslog: Mutex::default() }
+        Self {
+            host: host.clone(),
+            who,
+            id: OnceLock::new(),
+            step: Mutex::default(),
+            syslog: Mutex::default(),
+        }
     }
 
     /// A step begins, or its undoing.
     pub fn begins(&self, title: &str) {
+        if let Some(id) = journal::current_id(&self.host) {
+            self.id.get_or_init(|| id);
+        }
         self.write(EntryKind::Begins, title, None, None);
         if let Ok(mut step) = self.step.lock() {
             *step = Step { title: title.to_string(), effects: Vec::new() };
@@ -140,16 +151,16 @@ impl Log {
         };
         let Ok(mut line) = serde_json::to_vec(&entry) else { return };
         line.push(b'\n');
-        let path = self.host.real_path(&journal::log_file(None));
+        let Some(id) = self.id() else { return };
+        let path = self.host.real_path(&journal::log_file(&id));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         let _ = file.and_then(|mut file| file.write_all(&line));
     }
 
     fn tell(&self, title: &str, effects: &[String], state: &str) {
         let Ok(mut syslog) = self.syslog.lock() else { return };
-        let id = std::fs::read_link(self.host.real_path(&format!("{}/current", paths::STATE)));
-        let id = id.ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
-        let head = format!("{} by {}: {title}: {state}", id.unwrap_or_default(), self.who);
+        let id = self.id().unwrap_or_default();
+        let head = format!("{id} by {}: {title}: {state}", self.who);
         // Beside the work: a logger that is slow must not hold it up.
         let (syslog, _) = syslog.get_or_insert_with(|| {
             let (send, messages) = channel();
@@ -159,6 +170,11 @@ impl Log {
         for message in messages(&head, effects) {
             let _ = syslog.send(message);
         }
+    }
+
+    /// The transaction, or the current one as long as no step began.
+    fn id(&self) -> Option<String> {
+        self.id.get().cloned().or_else(|| journal::current_id(&self.host))
     }
 
     /// A path as the host itself names it, when it is not one of our own state.

@@ -33,6 +33,12 @@ pub const SWITCH_SERVICES: &str = "openvswitch";
 pub const SERVICE_PREFIX: &str = "xenbond-";
 /// Our own state.
 pub const STATE: &str = "/var/lib/xenbond";
+/// Where the driver shows its bonds.
+pub const PROC_BONDING: &str = "/proc/net/bonding";
+/// Where the kernel shows its devices.
+pub const SYS_NET: &str = "/sys/class/net";
+/// What is another one after each boot.
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The program itself, while a transaction is open that a boot must go on with.
 pub const BIN: &str = "/var/lib/xenbond/bin";
 
@@ -67,4 +73,16 @@ pub fn ifcfg(device: &IfName) -> String {
 #[must_use]
 pub fn modprobe_file(bond: &IfName) -> String {
     format!("{MODPROBE_D}/{bond}.conf")
+}
+
+/// What the driver says of a bond.
+#[must_use]
+pub fn proc_bonding(bond: &str) -> String {
+    format!("{PROC_BONDING}/{bond}")
+}
+
+/// The kernel's folder of a device.
+#[must_use]
+pub fn sys_net(device: &str) -> String {
+    format!("{SYS_NET}/{device}")
 }

@@ -16,6 +16,7 @@ use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch, is_shared};
 use crate::verify;
+use crate::xe::Pif;
 
 /// A plan for one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,12 +147,7 @@ fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
 
 fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
     let host = inv.host_uuid().context("this host has no uuid")?;
-    let knows = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.managed.is_some());
-    let unmanaged = match spec.pif {
-        PifChoice::Auto => knows,
-        PifChoice::Unmanaged => true,
-        PifChoice::Forget => false,
-    };
+    let unmanaged = inv.xapi.as_ref().is_some_and(|xapi| xapi.keeps(spec.pif));
     let mut steps = Vec::new();
     for nic in nics {
         let record = PifRecord {
@@ -160,7 +156,7 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
             mac: nic.mac,
             was: nic.pif.clone(),
         };
-        let managed = nic.pif.as_ref().is_some_and(|p| p.managed != Some(false));
+        let managed = nic.pif.as_ref().is_some_and(Pif::is_managed);
         if managed {
             steps.push(Step::ForgetPif(record.clone()));
         }

@@ -173,10 +173,10 @@ fn backend(switch: &Switch, text: &mut String) {
 fn pif(record: &PifRecord, text: &mut String) {
     let Some(was) = &record.was else { return };
     let (host, device) = (&record.host, &record.device);
-    if was.managed != Some(false) {
+    if was.is_managed() {
         text.push_str(&format!("forget_unmanaged {host} {device}\n"));
     }
-    let introduce = xe::introduce(host, device, &record.mac, was.managed != Some(false));
+    let introduce = xe::introduce(host, device, &record.mac, was.is_managed());
     text.push_str(&format!(
         "[ -n \"$(pif_of {host} {device})\" ] || try {introduce}\npif=$(pif_of {host} {device})\n"
     ));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::FILE_CHANGED;
 use crate::report::Color;
 
 /// Makes, verifies and undoes a NIC bond that XAPI does not manage.
@@ -235,8 +236,9 @@ pub struct Rollback {
     /// Reboot where that is needed, and go on by itself afterwards
     #[arg(long)]
     pub reboot: bool,
-    /// Accept a warning by its code; repeatable
-    #[arg(long, value_name = "CODE")]
+    /// Leave files that others have changed since as they are now:
+    /// file-changed
+    #[arg(long, value_name = "CODE", value_parser = [FILE_CHANGED])]
     pub accept: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! `log`, and who it is that the log tells of.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Run;
 use crate::journal;
@@ -12,20 +12,20 @@ impl Run {
     /// What was done in a transaction: the last one, where none is named.
     pub(super) fn log(&self, name: Option<&str>) -> Result<Exit> {
         let names = journal::names(&self.host)?;
-        let found = match name {
-            Some(name) => names.iter().find(|known| *known == name).with_context(|| {
-                let known =
-                    if names.is_empty() { "there are none".into() } else { names.join(", ") };
-                format!("there is no transaction {}: {known}", name.escape_debug())
-            })?,
-            None => match names.last() {
-                Some(last) => last,
-                None => bail!("there is no log: xenbond has changed nothing on this host"),
-            },
+        let tx = match name {
+            Some(name) => {
+                let found = names.iter().find(|known| *known == name).with_context(|| {
+                    let known =
+                        if names.is_empty() { "there are none".into() } else { names.join(", ") };
+                    format!("there is no transaction {}: {known}", name.escape_debug())
+                })?;
+                journal::Transaction::named(&self.host, found)?
+                    .with_context(|| format!("transaction {found} has no plan"))?
+            }
+            None => journal::latest(&self.host)?
+                .context("there is no log: xenbond has changed nothing on this host")?,
         };
-        let tx = journal::Transaction::named(&self.host, found)?
-            .with_context(|| format!("transaction {found} has no plan"))?;
-        let entries = log::entries(&self.host, found)?;
+        let entries = log::entries(&self.host, &tx.header.id)?;
         if self.json {
             report::out_json(&report::history_json(&tx, &entries));
         } else {

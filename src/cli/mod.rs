@@ -563,10 +563,17 @@ fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
     let facts = saved.plan.facts(&now.situation.inv);
     let moved: Vec<String> =
         facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
-    let why = match moved.is_empty() {
-        true if now.plan.as_ref() == Some(&saved.plan) => return Ok(()),
-        true => "made now, the plan would be another one".to_string(),
-        false => moved.join("; "),
+    let version = env!("CARGO_PKG_VERSION");
+    let why = if saved.digest != facts::digest_of(&saved.facts) {
+        "its facts were changed since it was written".to_string()
+    } else if !moved.is_empty() {
+        moved.join("; ")
+    } else if now.plan.as_ref() == Some(&saved.plan) {
+        return Ok(());
+    } else if saved.xenbond == version {
+        "made now, the plan would be another one".to_string()
+    } else {
+        format!("xenbond {} made it, and this one, {version}, plans otherwise", saved.xenbond)
     };
     Err(anyhow!("the saved plan is stale: {why}"))
         .context(Hint("xenbond plan --out FILE again, read it, and apply that one".into()))

@@ -21,6 +21,7 @@ use crate::journal::Orders;
 use crate::model::state::{self, Backend, State};
 use crate::model::{self, Model, builtin, recorded};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
+use crate::paths;
 use crate::preflight::Finding;
 use crate::render::Templates;
 use crate::report::{self, Teller};
@@ -333,7 +334,7 @@ impl Stage {
 
     fn show_result(&self, request: &Request) -> Result<()> {
         let bond = request.bond();
-        let text = self.host.read_text(&format!("/proc/net/bonding/{bond}"))?.unwrap_or_default();
+        let text = self.host.read_text(&paths::proc_bonding(bond.as_str()))?.unwrap_or_default();
         let table = bonding::table(Some(bond.as_str()), &bonding::parse(&text));
         self.tell(&format!("\n$ xenbond show {bond}\n{table}"));
         self.tell("\n$ xenbond apply --yes --spec bond.ini        # once more\n");

@@ -11,6 +11,7 @@ use crate::bonding;
 use crate::host::Host;
 use crate::net::IfName;
 use crate::outcome::{Exit, Hint};
+use crate::paths;
 use crate::report;
 
 pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit> {
@@ -28,7 +29,7 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
         }
         Some(bond) => {
             let bond: IfName = bond.parse().context("BOND").context(Usage)?;
-            let path = format!("/proc/net/bonding/{bond}");
+            let path = paths::proc_bonding(bond.as_str());
             let text = host
                 .read_text(&path)?
                 .with_context(|| format!("there is no bond {bond}: {path} is missing"))
@@ -36,9 +37,8 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
             bonds.push((Some(bond.to_string()), text));
         }
         None => {
-            for name in host.list("/proc/net/bonding")? {
-                let text =
-                    host.read_text(&format!("/proc/net/bonding/{name}"))?.unwrap_or_default();
+            for name in host.list(paths::PROC_BONDING)? {
+                let text = host.read_text(&paths::proc_bonding(&name))?.unwrap_or_default();
                 bonds.push((Some(name), text));
             }
         }

@@ -18,8 +18,7 @@ impl Traffic {
         let mut answers: Vec<usize> = Vec::new();
         let mut sent = 0;
         for line in text.lines() {
-            if let Some((_, rest)) = line.split_once(" packets transmitted") {
-                let _ = rest;
+            if line.contains(" packets transmitted") {
                 sent = number(line).unwrap_or(0);
             } else if line.contains(" bytes from ")
                 // "icmp_req" is what Debian's patch of 2009 to 2013 made of it.

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Serialize;
 
 pub use measure::Traffic;
@@ -17,9 +17,10 @@ pub use measure::Traffic;
 use crate::bonding::{self, BondStatus};
 use crate::engine::Signals;
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::{Kernel, PROC_BONDING, SYS_NET};
+use crate::inventory::Kernel;
 use crate::journal::{self, Lock, Made};
 use crate::net::{BondMode, IfName};
+use crate::paths::{self, SYS_NET};
 use crate::verify::{self, Check};
 
 /// Between two packets: root alone may ask for less than 200 ms.
@@ -183,7 +184,7 @@ impl Drill<'_> {
     }
 
     fn status(&self) -> Result<BondStatus> {
-        let path = format!("{PROC_BONDING}/{}", self.bond);
+        let path = paths::proc_bonding(self.bond.as_str());
         let text = self.host.read_text(&path)?;
         let text =
             text.with_context(|| format!("there is no bond {}: {path} is missing", self.bond))?;
@@ -260,7 +261,10 @@ impl Drill<'_> {
         let why = if self.is_stopped() {
             Some("stopped by a signal".to_string())
         } else if answered {
-            self.faults(before).map(|check| check.to_string())
+            match self.faults(before) {
+                Ok(fault) => fault.map(|check| check.to_string()),
+                Err(error) => Some(format!("{error:#}")),
+            }
         } else {
             Some(format!("{} does not answer while {name} carries the traffic", self.target))
         };
@@ -316,13 +320,11 @@ impl Drill<'_> {
     fn mend(&self, before: &Before) -> Result<()> {
         let mut failed = Vec::new();
         for (name, flags) in &before.flags {
-            let now = flags_of(self.host, name);
-            if flags & IFF_UP != 0
-                && now.is_ok_and(|now| now & IFF_UP == 0)
-                && let Err(error) = self.set_flags(name, *flags)
-            {
-                failed.push(format!("{error:#}"));
-            }
+            let mended = flags_of(self.host, name).and_then(|now| {
+                let cut = flags & IFF_UP != 0 && now & IFF_UP == 0;
+                if cut { self.set_flags(name, *flags) } else { Ok(()) }
+            });
+            failed.extend(mended.err().map(|error| format!("{error:#}")));
         }
         ensure!(failed.is_empty(), "{}", failed.join("; "));
         Ok(())
@@ -343,11 +345,11 @@ impl Drill<'_> {
     }
 
     /// The first thing that is not as asked, but for what a turn is meant to change.
-    fn faults(&self, before: &Before) -> Option<Check> {
-        let made = self.made?;
+    fn faults(&self, before: &Before) -> Result<Option<Check>> {
+        let Some(made) = self.made else { return Ok(None) };
         let start = self.host.clock().elapsed();
         loop {
-            let kernel = Kernel::read(self.host).ok()?;
+            let kernel = Kernel::read(self.host)?;
             let checks = verify::kernel(&made.spec, &made.nics, &kernel);
             let bad = checks
                 .into_iter()
@@ -355,30 +357,45 @@ impl Drill<'_> {
             let over =
                 self.host.clock().elapsed().saturating_sub(start) >= verify::limit(&made.spec);
             if bad.is_none() || over || self.is_stopped() {
-                return bad;
+                return Ok(bad);
             }
             self.host.clock().pause(Duration::from_millis(100));
         }
     }
 
-    /// Everything as it was before the drill.
+    /// Everything as it was before the drill; what fails keeps nothing else from being put back.
     fn put_back(&self, before: &Before, names: &[String]) -> Result<()> {
-        self.mend(before)?;
         // A signal has asked to stop the drill, and not this.
         let calm = Signals::default();
         let me = Drill { signals: &calm, ..*self };
-        if let Some(active) = &before.active
-            && me.status()?.active_slave.as_ref() != Some(active)
-        {
-            me.switch_to(active)?;
-        }
+        let mut failed = Vec::new();
+        let mut note = |result: Result<()>| failed.extend(result.err().map(|e| format!("{e:#}")));
+        note(me.mend(before));
+        note(me.switch_back(before));
         let answered = me.is_answered();
-        me.whole(names, before)?;
-        ensure!(answered || me.is_answered(), "{} does not answer any more", self.target);
+        note(me.whole(names, before));
+        if !answered && !me.is_answered() {
+            note(Err(anyhow!("{} does not answer any more", self.target)));
+        }
+        note(me.is_switched_back(before));
+        ensure!(failed.is_empty(), "{}", failed.join("; "));
+        Ok(())
+    }
+
+    fn switch_back(&self, before: &Before) -> Result<()> {
+        match &before.active {
+            Some(active) if self.status()?.active_slave.as_ref() != Some(active) => {
+                self.switch_to(active)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_switched_back(&self, before: &Before) -> Result<()> {
         let Some(active) = &before.active else { return Ok(()) };
         let so = |s: &BondStatus| s.active_slave.as_ref() == Some(active);
         ensure!(
-            me.until(SWITCH, so)?,
+            self.until(SWITCH, so)?,
             "{active} is not the active slave again: echo {active} > {SYS_NET}/{}/bonding/active_slave",
             self.bond
         );

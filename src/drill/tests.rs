@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::host::{Output, Runner};
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
 
@@ -56,6 +57,41 @@ impl Dom0 {
         let active = bond.active.clone().filter(|_| bond.mode().has_active_slave());
         (active, bond.slaves.iter().map(slave).collect())
     }
+}
+
+/// The model, whose table of routes is nonsense after each measurement.
+struct Spoils(Arc<Model>);
+
+impl Runner for Spoils {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        self.0.run(cmd)
+    }
+
+    fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        let output = self.0.run_during(cmd, act);
+        let route = self.0.root().join("proc/net/route");
+        std::fs::write(route, "Iface\neth9\tX\tX\t1\t0\t0\t0\tX\t0\t0\t0\n").unwrap();
+        output
+    }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        self.0.own_program()
+    }
+
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        self.0.detach(path, args, log)
+    }
+}
+
+#[test]
+fn a_kernel_that_cannot_be_read_is_not_taken_for_a_sound_one() {
+    let mut dom0 = Dom0::new(Flavour::El7, &[]);
+    let spoils = Arc::new(Spoils(dom0.model.clone()));
+    dom0.host = Host::new(dom0.model.root(), spoils, dom0.model.clone());
+    let report = dom0.drill(false, &Signals::default()).unwrap();
+    let why = report.slaves[0].why.as_deref().unwrap_or_default();
+    assert!(why.contains("reading /proc/net/route"), "{report:?}");
+    assert!(!report.ok);
 }
 
 fn short(report: &Report) -> Vec<(&str, bool, bool)> {

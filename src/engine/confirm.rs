@@ -20,7 +20,7 @@ const GUARD_START: Duration = Duration::from_secs(10);
 /// How often the guard looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long `wall` and `logger` may take.
+/// How long `wall` may take.
 const TELL: Duration = Duration::from_secs(10);
 
 /// What is said when it was.
@@ -46,11 +46,14 @@ impl Engine<'_> {
         if is_there() {
             return Ok(false);
         }
-        self.host.detach(&own_copy(), &["guard"], &tx.log_file())?;
+        self.host.detach(&own_copy(), &["guard"], &tx.guard_output())?;
         let start = self.host.clock().elapsed();
         while !is_there() {
             if self.host.clock().elapsed().saturating_sub(start) >= GUARD_START {
-                bail!("the guard of the confirmation did not start; {} tells why", tx.log_file());
+                bail!(
+                    "the guard of the confirmation did not start; {} tells why",
+                    tx.guard_output()
+                );
             }
             self.host.clock().pause(Duration::from_millis(10));
         }
@@ -206,17 +209,12 @@ impl Engine<'_> {
         Ok(ended)
     }
 
-    /// Tells every terminal and syslog.
+    /// Tells every terminal, and whoever hears the notes of a run, as syslog does.
     fn tell_all(&self, text: &str, observer: &mut dyn Observer) {
         observer.note(text);
-        for (program, args) in [
-            (Program::Wall, vec![text]),
-            (Program::Logger, vec!["-t", "xenbond", "-p", "daemon.warning", text]),
-        ] {
-            let cmd = Cmd::read(program, &args, TELL);
-            if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
-                observer.note(&format!("{error:#}"));
-            }
+        let cmd = Cmd::read(Program::Wall, &[text], TELL);
+        if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
+            observer.note(&format!("{error:#}"));
         }
     }
 }

@@ -12,6 +12,7 @@ mod rollback;
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
 pub use reboot::Management;
+pub use rollback::FILE_CHANGED;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use crate::inventory::{Ask, Inventory};
 use crate::journal::{self, Event, Lock, Orders, Phase, Transaction};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
+use crate::paths;
 use crate::plan::Plan;
 use crate::preflight::Finding;
 use crate::render::Templates;
@@ -180,7 +182,8 @@ impl Engine<'_> {
                 Ok(self.roll_back(tx, &why, asked, observer))
             }
             Phase::RolledBack => {
-                let ended = outcome(&tx, Ending::RolledBack, Exit::AsAsked);
+                let (why, asked) = tx.rollback_reason().unwrap_or(("", true));
+                let ended = rolled_back(&tx, why, asked);
                 self.disarm()?;
                 tx.close(self.host)?;
                 Ok(ended)
@@ -208,7 +211,7 @@ impl Engine<'_> {
     /// This boot.
     fn boot_id(&self) -> Result<String> {
         journal::this_boot(self.host)
-            .context("/proc/sys/kernel/random/boot_id is missing: a reboot could not be told")
+            .with_context(|| format!("{} is missing: a reboot could not be told", paths::BOOT_ID))
     }
 
     /// The right to change the host; from here on a signal does not just end the program.
@@ -306,6 +309,18 @@ fn outcome(tx: &Transaction, ending: Ending, exit: Exit) -> Outcome {
         transaction: Some(tx.header.id.clone()),
         steps: reports(tx),
         ..Outcome::new(ending, exit)
+    }
+}
+
+/// The outcome when all is undone and compared. `asked`: by a person, and not because of a failure.
+fn rolled_back(tx: &Transaction, why: &str, asked: bool) -> Outcome {
+    if asked {
+        return outcome(tx, Ending::RolledBack, Exit::AsAsked);
+    }
+    Outcome {
+        error: Some(why.to_string()),
+        hint: Some("mend what is named, and run the same apply again".into()),
+        ..outcome(tx, Ending::RolledBack, Exit::RolledBack)
     }
 }
 

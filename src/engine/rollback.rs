@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Engine, Observer, look_for, outcome, reports};
+use super::{Engine, Observer, look_for, outcome, reports, rolled_back};
 use crate::facts;
 use crate::host::{Host, Kind};
 use crate::journal::{Event, Lock, Orders, Phase, Transaction};
@@ -19,7 +19,7 @@ use crate::xe;
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// What accepts that files which are not ours have changed since.
-const FILE_CHANGED: &str = "file-changed";
+pub const FILE_CHANGED: &str = "file-changed";
 
 impl Engine<'_> {
     /// Undoes the last transaction.
@@ -195,13 +195,13 @@ impl Engine<'_> {
         if errors.is_empty() {
             errors.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
-        let (ending, exit) = match (errors.is_empty(), asked) {
-            (true, true) => (Ending::RolledBack, Exit::AsAsked),
-            (true, false) => (Ending::RolledBack, Exit::RolledBack),
-            (false, _) => (Ending::RollbackIncomplete, Exit::Incomplete),
+        let ended = if errors.is_empty() {
+            rolled_back(&tx, why, asked)
+        } else {
+            outcome(&tx, Ending::RollbackIncomplete, Exit::Incomplete)
         };
-        let mut ended = Outcome { steps: reports, notes: kept.notes, ..outcome(&tx, ending, exit) };
-        if ending == Ending::RolledBack {
+        let mut ended = Outcome { steps: reports, notes: kept.notes, ..ended };
+        if errors.is_empty() {
             // The host is as it was; a server that is silent now has its own reasons.
             let before = &tx.header.answers;
             let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
@@ -210,10 +210,6 @@ impl Engine<'_> {
                     "{}: answered before the change, and does not after the rollback: look at the server",
                     check.name
                 ));
-            }
-            if !asked {
-                ended.error = Some(why.to_string());
-                ended.hint = Some("mend what is named, and run the same apply again".into());
             }
             if let Err(error) = tx.close(self.host) {
                 ended.notes.push(format!("{error:#}"));

@@ -402,18 +402,6 @@ impl Host {
             .with_context(|| format!("making folder {path}"))
     }
 
-    /// Moves a file or folder of our own state to another name, durably.
-    ///
-    /// # Errors
-    /// When it cannot be moved.
-    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let (real_from, real_to) = (self.real_path(from), self.real_path(to));
-        self.effect(&Effect::Rename(&real_from, &real_to), || fs::rename(&real_from, &real_to))
-            .and_then(|()| self.sync_folder_of(&real_to))
-            .and_then(|()| self.sync_folder_of(&real_from))
-            .with_context(|| format!("moving {from} to {to}"))
-    }
-
     /// Removes a folder of our own state with all that is in it.
     ///
     /// # Errors

@@ -11,11 +11,8 @@ use crate::bonding::{self, BondStatus};
 use crate::host::{Host, join};
 use crate::net::{Ipv4Net, MacAddr};
 use crate::options::TABLE;
-
-/// Where the driver shows its bonds.
-pub const PROC_BONDING: &str = "/proc/net/bonding";
-/// Where the kernel shows its devices.
-pub const SYS_NET: &str = "/sys/class/net";
+use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET};
+use crate::spec::NicRef;
 
 /// A network device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -169,7 +166,7 @@ impl Kernel {
                 .filter_map(|l| l.split_whitespace().next())
                 .map(String::from)
                 .collect(),
-            boot_id: host.attribute("/proc/sys/kernel/random/boot_id"),
+            boot_id: host.attribute(BOOT_ID),
             hostname: host.attribute("/proc/sys/kernel/hostname"),
         })
     }
@@ -184,6 +181,19 @@ impl Kernel {
     #[must_use]
     pub fn bond_option(&self, bond: &str, name: &str) -> Option<&String> {
         self.bond_options.get(bond)?.get(name)
+    }
+
+    /// The device that a name of the spec means. Bridges and VLANs carry the MAC address of the NIC
+    /// below them.
+    #[must_use]
+    pub fn device_of(&self, nic: &NicRef) -> Option<&str> {
+        let named = |(name, device): &(&String, &Device)| match nic {
+            NicRef::Device(wanted) => name.as_str() == wanted.as_str(),
+            NicRef::Mac(mac) => {
+                device.kind == DeviceKind::Plain && self.permanent_mac(name) == Some(*mac)
+            }
+        };
+        self.devices.iter().find(named).map(|(name, _)| name.as_str())
     }
 
     /// The permanent MAC of a device: while it is a slave, only the driver tells it; a slave's own

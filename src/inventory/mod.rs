@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule, StoragePath};
-pub use kernel::{Address, Device, DeviceKind, Kernel, PROC_BONDING, Route, SYS_NET};
+pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{DeviceKind, Kernel, Xapi, usual_bridge};
 use crate::host::{Cmd, Host, Program, Status};
-use crate::spec::{NicRef, Spec};
+use crate::spec::Spec;
 
 /// Who answers for the bond's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,15 +89,9 @@ impl Questions {
 fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for nic in &spec.nics {
-        let named = |(name, d): &(&String, &super::Device)| match nic {
-            NicRef::Device(device) => name.as_str() == device.as_str(),
-            NicRef::Mac(mac) => {
-                d.kind == DeviceKind::Plain && kernel.permanent_mac(name) == Some(*mac)
-            }
-        };
-        let Some((name, device)) = kernel.devices.iter().find(named) else { continue };
-        let hears = match &device.master {
-            None => Some(name.clone()),
+        let Some(name) = kernel.device_of(nic) else { continue };
+        let hears = match &kernel.devices[name].master {
+            None => Some(name.to_string()),
             Some(master) if kernel.bonds.contains_key(master) => None,
             Some(master) => match xapi {
                 Some(xapi) => xapi.nic(name).and_then(|pif| xapi.bridge_of(pif)).map(String::from),

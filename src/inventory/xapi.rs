@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Ask;
 use crate::host::Host;
 use crate::net::Uuid;
-use crate::spec::NicRef;
+use crate::spec::{NicRef, PifChoice};
 use crate::xe::{self, Bond, ClusterHost, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
 
 /// One reading of XAPI.
@@ -97,6 +97,22 @@ impl Xapi {
         let same = self.hosts.iter().filter(|h| h.name_label == host.name_label).count();
         let label = Some(&host.name_label).filter(|_| same == 1);
         with_short(std::iter::once(&host.hostname).chain(label).cloned().collect())
+    }
+
+    /// Whether this XAPI has unmanaged PIFs: `pif-list` shows the field then.
+    #[must_use]
+    pub fn has_unmanaged(&self) -> bool {
+        self.pifs.iter().any(|pif| pif.managed.is_some())
+    }
+
+    /// Whether PIFs are to be kept as unmanaged ones, and not only forgotten.
+    #[must_use]
+    pub fn keeps(&self, choice: PifChoice) -> bool {
+        match choice {
+            PifChoice::Auto => self.has_unmanaged(),
+            PifChoice::Unmanaged => true,
+            PifChoice::Forget => false,
+        }
     }
 
     /// The bridge of a PIF's network.

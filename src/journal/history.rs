@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Phase, Transaction, history};
-use crate::host::{Host, Kind, join};
+use super::{Phase, Transaction, names};
+use crate::host::{Host, Kind};
 use crate::net::IfName;
-use crate::paths;
 use crate::preflight::Nic;
 use crate::spec::Spec;
 use crate::step::{FileChange, Step};
@@ -60,7 +59,7 @@ pub fn made(host: &Host) -> Result<Vec<Made>> {
         let previous = tx.header.previous.clone().filter(|id| !seen.contains(id));
         seen.push(tx.header.id.clone());
         next = match previous {
-            Some(id) => Transaction::read(host, &history(&id))?,
+            Some(id) => Transaction::named(host, &id)?,
             None => None,
         };
     }
@@ -90,15 +89,18 @@ fn add(all: &mut Vec<Made>, open: &[IfName], tx: &Transaction) {
     }
 }
 
-/// The transaction that was begun last, also when it was rolled back since.
+/// The transaction that is open, else the one that was begun last by the clock of then, also when
+/// it was rolled back since.
 ///
 /// # Errors
 /// When its record cannot be read.
 pub fn latest(host: &Host) -> Result<Option<Transaction>> {
-    let folder = join(paths::STATE, "history");
-    for id in host.list(&folder)?.into_iter().rev() {
+    if let Some(tx) = Transaction::open(host)?.filter(|tx| tx.phase().is_open()) {
+        return Ok(Some(tx));
+    }
+    for id in names(host)?.into_iter().rev() {
         // One that was cut off before its plan was durable never began.
-        if let Some(tx) = Transaction::read(host, &join(&folder, &id))? {
+        if let Some(tx) = Transaction::named(host, &id)? {
             return Ok(Some(tx));
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{current, now};
+use super::{current_id, now};
 use crate::host::{Host, join};
 use crate::paths;
 
@@ -108,7 +108,7 @@ impl Lock {
 fn words(host: &Host, file: &mut File) -> String {
     let mut text = String::new();
     let _ = file.read_to_string(&mut text);
-    match host.link_name(&current()) {
+    match current_id(host) {
         Some(id) => format!("{}, transaction {id}", text.trim()),
         None => text.trim().to_string(),
     }

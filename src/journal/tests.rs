@@ -323,6 +323,17 @@ fn the_one_before_is_current_again_after_the_end() {
 }
 
 #[test]
+fn the_open_transaction_is_the_latest_whatever_the_clock_said() {
+    let dom0 = Dom0::new();
+    let mut first = dom0.begin("bond51");
+    first.record(&dom0.host, Event::Verified).unwrap();
+    dom0.model.change(|s| s.dom0.wall_offset = -1_000_000);
+    let second = dom0.begin("bond52");
+    assert!(second.header.id < first.header.id);
+    assert_eq!(latest(&dom0.host).unwrap().unwrap().header.id, second.header.id);
+}
+
+#[test]
 fn two_transactions_of_one_second_have_two_names() {
     let dom0 = Dom0::new();
     let all: Vec<String> = (0..3).map(|_| dom0.begin("bond51").header.id).collect();

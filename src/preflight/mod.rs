@@ -23,6 +23,7 @@ use crate::paths;
 use crate::render::is_ours;
 use crate::service::Service;
 use crate::spec::{BackendChoice, Request, Spec};
+use crate::xe::Pif;
 
 /// Everything that is to be said about this spec on this host, worst first.
 #[must_use]
@@ -145,7 +146,7 @@ fn needs_switch(spec: &Spec, inv: &Inventory) -> bool {
 
 /// Whether XAPI manages one of the NICs now, and is to let go of it.
 fn takes_nics(spec: &Spec, inv: &Inventory) -> bool {
-    let managed = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| pif.managed != Some(false));
+    let managed = |nic: &Nic| nic.pif.as_ref().is_some_and(Pif::is_managed);
     resolve(spec, inv).iter().flatten().any(managed)
 }
 

@@ -27,19 +27,8 @@ pub fn resolve(spec: &Spec, inv: &Inventory) -> Vec<Option<Nic>> {
 }
 
 fn find(nic: &NicRef, inv: &Inventory) -> Option<Nic> {
-    let kernel = &inv.kernel;
-    let device: IfName = match nic {
-        NicRef::Device(name) => name.clone(),
-        // Bridges and VLANs carry the MAC of the NIC below them.
-        NicRef::Mac(mac) => kernel
-            .devices
-            .iter()
-            .filter(|(_, d)| d.kind == DeviceKind::Plain)
-            .find(|(name, _)| kernel.permanent_mac(name) == Some(*mac))
-            .and_then(|(name, _)| name.parse().ok())?,
-    };
-    kernel.devices.get(device.as_str())?;
-    let mac = kernel.permanent_mac(device.as_str())?;
+    let device: IfName = inv.kernel.device_of(nic)?.parse().ok()?;
+    let mac = inv.kernel.permanent_mac(device.as_str())?;
     let pif = inv.xapi.as_ref().and_then(|x| x.nic(device.as_str())).cloned();
     Some(Nic { device, mac, pif })
 }
@@ -68,8 +57,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("primary {primary} is no slave of {}", spec.bond),
         ));
     }
-    let knows = xapi.pifs.iter().any(|p| p.managed.is_some());
-    if spec.pif == PifChoice::Unmanaged && !knows {
+    if spec.pif == PifChoice::Unmanaged && !xapi.has_unmanaged() {
         found.push(Finding::new(
             Code::PifUnmanagedUnsupported,
             "--pif unmanaged was asked for, and pif-list shows no field `managed`",
@@ -191,7 +179,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
         let end = if relation.starts_with("tunnel-access") { "ends at" } else { "lies on" };
         found.push(Finding::new(Code::NicHasTunnels, format!("{what} {end} the PIF of {device}")));
     }
-    if pif.disallow_unplug && pif.managed != Some(false) {
+    if pif.disallow_unplug && pif.is_managed() {
         found.push(
             Finding::new(
                 Code::NicDisallowsUnplug,
@@ -200,7 +188,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             .hint(format!("xe pif-param-set uuid={} disallow-unplug=false", pif.uuid)),
         );
     }
-    if pif.managed != Some(false) {
+    if pif.is_managed() {
         machines(xapi, device, pif, found);
         restorable(xapi, device, bridge, found);
     }

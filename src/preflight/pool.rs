@@ -4,7 +4,7 @@ use super::{Code, Finding, counted, needs_reboot, needs_switch, resolve, takes_n
 use crate::host::Program;
 use crate::inventory::{BRIDGE, Inventory, Xapi};
 use crate::paths;
-use crate::spec::{Addresses, BackendChoice, PifChoice, Request, Spec};
+use crate::spec::{Addresses, BackendChoice, Request, Spec};
 use crate::xe::PoolHost;
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
@@ -36,9 +36,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<F
     // XAPI has let go of the NICs already.
     if takes_nics(spec, inv) {
         protection(inv, xapi, found);
-        let forgets = spec.pif == PifChoice::Forget
-            || (spec.pif == PifChoice::Auto && !xapi.pifs.iter().any(|p| p.managed.is_some()));
-        if forgets {
+        if !xapi.keeps(spec.pif) {
             found.push(Finding::new(
                 Code::ForgetDoesNotLast,
                 "the NICs' PIFs are forgotten and not kept as unmanaged: a rescan of the host's NICs takes them back, and the next boot then plugs them",

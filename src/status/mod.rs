@@ -331,7 +331,7 @@ fn nic(inv: &Inventory, labels: &Names, name: &str) -> NicView {
         mtu: device.and_then(|d| d.mtu),
         driver: device.and_then(|d| d.driver.clone()),
         pif: pif.map(|p| p.uuid.to_string()),
-        managed: pif.map(|p| p.managed != Some(false)),
+        managed: pif.map(Pif::is_managed),
         plugged: pif.map(|p| p.attached),
         network: pif.and_then(|p| labels.get(&p.network).cloned()),
         used_by: used_by(inv, name, pif, bridge),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Program};
 use crate::net::IfName;
+use crate::paths;
 
 /// How long `ifup` and `ifdown` may take: each slave's link, the duplicate check and the
 /// announcement take seconds each.
@@ -38,8 +39,8 @@ impl BondDevice {
 
     /// Whether the kernel has it.
     pub fn is_there(&self, host: &Host) -> bool {
-        host.exists(&format!("/sys/class/net/{}", self.bond))
-            || host.exists(&format!("/proc/net/bonding/{}", self.bond))
+        let bond = self.bond.as_str();
+        host.exists(&paths::sys_net(bond)) || host.exists(&paths::proc_bonding(bond))
     }
 
     pub(super) fn bring_up(&self, host: &Host) -> Result<()> {

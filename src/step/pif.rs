@@ -59,7 +59,7 @@ impl PifRecord {
         match (self.now(host)?, last) {
             (None, _) => Ok(()),
             // An earlier run has come past this step.
-            (Some(pif), _) if pif.managed == Some(false) => Ok(()),
+            (Some(pif), _) if !pif.is_managed() => Ok(()),
             (Some(_), Some((cmd, output))) => {
                 output.check(&cmd)?;
                 bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
@@ -78,7 +78,7 @@ impl PifRecord {
         let cmd = self.introduce_unmanaged();
         let output = host.run(&cmd)?;
         match self.now(host)? {
-            Some(pif) if pif.managed == Some(false) => Ok(()),
+            Some(pif) if !pif.is_managed() => Ok(()),
             now => {
                 output.check(&cmd)?;
                 bail!(
@@ -90,7 +90,7 @@ impl PifRecord {
     }
 
     pub(super) fn forget_unmanaged(&self, host: &Host) -> Result<()> {
-        let Some(pif) = self.now(host)?.filter(|p| p.managed == Some(false)) else { return Ok(()) };
+        let Some(pif) = self.now(host)?.filter(|p| !p.is_managed()) else { return Ok(()) };
         let cmd = xe::forget(&pif.uuid.to_string());
         let output = host.run(&cmd)?;
         if self.now(host)?.is_some() {
@@ -104,12 +104,11 @@ impl PifRecord {
     /// plugged or unplugged as it was; then compared.
     pub(super) fn remember(&self, host: &Host) -> Result<()> {
         let Some(was) = &self.was else { return Ok(()) };
-        if was.managed != Some(false) {
+        if was.is_managed() {
             self.forget_unmanaged(host)?;
         }
         if self.now(host)?.is_none() {
-            let cmd =
-                xe::introduce(&self.host, &self.device, &self.mac, was.managed != Some(false));
+            let cmd = xe::introduce(&self.host, &self.device, &self.mac, was.is_managed());
             let output = host.run(&cmd)?;
             if self.now(host)?.is_none() {
                 output.check(&cmd)?;
@@ -122,7 +121,7 @@ impl PifRecord {
         for cmd in xe::restore(&now, was) {
             host.run(&cmd)?.check(&cmd)?;
         }
-        if now.attached != was.attached && was.managed != Some(false) {
+        if now.attached != was.attached && was.is_managed() {
             let uuid = &now.uuid.to_string();
             let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
             host.run(&cmd)?.check(&cmd)?;

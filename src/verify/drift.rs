@@ -35,7 +35,7 @@ pub fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
     nics.iter()
         .map(|nic| {
             let managed = |pif: &Pif| {
-                pif.is_nic() && pif.device == nic.device.as_str() && pif.managed != Some(false)
+                pif.is_nic() && pif.device == nic.device.as_str() && pif.is_managed()
             };
             let have = pifs.map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(format!("{} in XAPI", nic.device), "left alone", have)
@@ -67,7 +67,7 @@ fn unmanaged(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Check> {
     };
     let one = |nic: &Nic| {
         let have = match xapi.nic(nic.device.as_str()) {
-            Some(pif) if pif.managed == Some(false) => "an unmanaged PIF",
+            Some(pif) if !pif.is_managed() => "an unmanaged PIF",
             Some(_) => "a managed PIF",
             None => "no PIF",
         };

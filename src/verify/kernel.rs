@@ -6,6 +6,7 @@ use crate::bonding::BondStatus;
 use crate::inventory::{DeviceKind, Kernel};
 use crate::net::{BondMode, Ipv4Net};
 use crate::options::{Opt, Row, Value};
+use crate::paths;
 use crate::preflight::Nic;
 use crate::spec::Spec;
 
@@ -19,7 +20,7 @@ pub fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     let Some(status) = kernel.bond(bond) else {
         return vec![
             Check::new(bond, "there", Some("not there".into()))
-                .because(format!("/proc/net/bonding/{bond} is missing: ifup {bond}")),
+                .because(format!("{} is missing: ifup {bond}", paths::proc_bonding(bond))),
         ];
     };
     let mut checks = vec![driver(&status), mode(spec, &status, kernel)];

@@ -111,6 +111,12 @@ impl Pif {
         self.physical && self.vlan == -1
     }
 
+    /// Whether XAPI touches it.
+    #[must_use]
+    pub fn is_managed(&self) -> bool {
+        self.managed != Some(false)
+    }
+
     /// The IP settings that someone made: what DHCP gave is not among them.
     #[must_use]
     pub fn static_ip(&self) -> IpSettings {

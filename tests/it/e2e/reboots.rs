@@ -106,10 +106,21 @@ fn what_is_confirmed_stays() {
 fn what_nobody_confirms_is_rolled_back_and_everybody_is_told() {
     let (root, start) = awaiting("2s");
     as_it_was(&root, &start);
-    let told: Vec<String> = root.transcript().into_iter().map(|(command, _)| command).collect();
-    for word in ["wall xenbond: bond51 is being rolled back", "logger -t xenbond"] {
-        assert!(told.iter().any(|command| command.starts_with(word)), "{word}: {told:?}");
+    let told = |program: &str, words: &str| {
+        let ran = root.transcript();
+        ran.iter().filter(|(ran, _)| ran.starts_with(program) && ran.contains(words)).count()
+    };
+    let [begun, ended] = [
+        "xenbond: bond51 is being rolled back: nobody confirmed it within 2s",
+        "xenbond: Failed and rolled back",
+    ];
+    until("the last word", || told("logger ", ended) > 0);
+    for (program, words) in [("wall ", begun), ("logger ", begun), ("wall ", ended)] {
+        assert_eq!(told(program, words), 1, "{program}{words}: {:#?}", root.transcript());
     }
+    // The last words too, though the transaction is not the current one any more.
+    let log = root.exits(0, &["log"]);
+    assert!(log.out.contains("note: xenbond: Failed and rolled back"), "{log:?}");
     let late = root.exits(1, &["confirm"]);
     assert!(late.err.contains("nobody confirmed it within 2s"), "{late:?}");
 }
@@ -160,6 +171,21 @@ fn undo_sh_takes_away_what_would_go_on_by_itself() {
         assert!(!is_there(&root.at("var/lib/xenbond/bin")));
         start.assert_same(&root, "after undo.sh");
     }
+}
+
+#[test]
+fn a_rollback_that_was_cut_off_at_its_end_is_told_by_the_next_run() {
+    let root = Root::new("el7", "bridge");
+    root.lie("ifup", "fails", 1, 0);
+    let failed = root.json(3, &with_spec(&["apply", "--yes"]));
+    let id = failed["transaction"].as_str().unwrap();
+    // The power went after the last line.
+    let current = root.at("var/lib/xenbond/current");
+    std::os::unix::fs::symlink(format!("history/{id}"), &current).unwrap();
+    let told = root.json(3, &["resume"]);
+    assert_eq!(told["error"], failed["error"]);
+    assert_eq!((&told["result"], &told["hint"]), (&failed["result"], &failed["hint"]));
+    assert!(!is_there(&current));
 }
 
 #[test]
