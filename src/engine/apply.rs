@@ -13,7 +13,7 @@ use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::{self, Check};
-use crate::xe;
+use crate::xe::{self, Pif};
 
 /// Everything that is to be said of a request on this host.
 pub struct Proposal {
@@ -122,7 +122,8 @@ impl Engine<'_> {
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
         let mut reports = reports(&tx);
-        let mut asked: Vec<Check> = Vec::new();
+        let mut probed: Vec<Check> = Vec::new();
+        let mut listed: Listed = None;
         for (at, step) in steps.iter().enumerate() {
             let number = at + 1;
             let reboot = matches!(step, Step::Reboot { .. });
@@ -142,10 +143,20 @@ impl Engine<'_> {
             let act = |observer: &mut dyn Observer| {
                 self.check_interrupt()?;
                 self.record(&mut tx, Event::Begin { step: number })?;
+                let plan = &tx.header.plan;
                 match step {
+                    // It waits for seconds for another owner of the address, and XAPI has nothing
+                    // to do with it: time to ask XAPI for the verdict.
+                    Step::BringUp(_) => {
+                        let look = || list(self.host, plan);
+                        let (said, done) = self.host.beside(look, || step.perform(self.host));
+                        listed = said;
+                        done?;
+                    }
                     Step::Verify { .. } => {
-                        verify_now(self.host, &tx.header.plan, observer)?;
-                        asked = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
+                        let listed = listed.take().or_else(|| list(self.host, plan));
+                        verify_now(self.host, plan, listed, observer)?;
+                        probed = probe_now(self.host, plan, &tx.header.answers)?;
                     }
                     _ => step.perform(self.host)?,
                 }
@@ -172,7 +183,7 @@ impl Engine<'_> {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
         // A server that did not answer before is told, and no reason to take a sound bond back.
-        for check in asked {
+        for check in probed {
             let rest = match &check.hint {
                 Some(hint) if !check.ok => format!(", as before the change: {hint}"),
                 _ => String::new(),
@@ -222,20 +233,25 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
     outcome
 }
 
-/// The verdict of an apply. XAPI is asked first: while it answers the bond settles, and whatever
-/// settles last is all that the verdict waits for.
-fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
+/// What XAPI lists of this host's PIFs, where the plan changes any.
+type Listed = Option<Result<Vec<Pif>>>;
+
+fn list(host: &Host, plan: &Plan) -> Listed {
     let of = plan.steps.iter().find_map(|step| match step {
         Step::ForgetPif(record) | Step::IntroduceUnmanaged(record) => Some(&record.host),
         _ => None,
-    });
-    let (start, within) = (host.clock().elapsed(), verify::limit(&plan.spec));
-    let pifs = of.map(|host_uuid| xe::pifs(host, host_uuid));
-    let left = within.saturating_sub(host.clock().elapsed().saturating_sub(start));
+    })?;
+    Some(xe::pifs(host, of))
+}
+
+/// The verdict of an apply: the kernel's word on the bond, what XAPI has listed since its last
+/// change, and the files for the next boot.
+fn verify_now(host: &Host, plan: &Plan, listed: Listed, observer: &mut dyn Observer) -> Result<()> {
+    let within = verify::limit(&plan.spec);
     let waits = &mut |what: &str| observer.waits(what, within);
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, left, waits)?;
+    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
     if verify::failed(&checks).is_empty()
-        && let Some(pifs) = pifs
+        && let Some(pifs) = listed
     {
         checks.extend(verify::xapi(&plan.nics, Some(&pifs?)));
     }
