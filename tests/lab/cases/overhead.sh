@@ -1,14 +1,37 @@
-#: overhead el7 bridge - | for tests/bench/run --lab: apply against the bare commands, 10 times each
+#: overhead el7 bridge - | for tests/bench/run --lab: apply against a script of its commands, 10 times each
 
 # Runs only when it is named: it measures, into /lab/times, and fails only where something else does.
-ready=/lab/ready files=()
+ready=/lab/ready
 timed() { # WHAT COMMAND...
     local start=$EPOCHREALTIME what=$1; shift
     "$@" > /lab/out 2>&1 < /dev/null || bad "$*: status $?: $(tail -n 3 /lab/out | xargs -d '\n')"
     echo "$what $((${EPOCHREALTIME/./} - ${start/./}))" >> /lab/times
 }
 back() { timed rollback xenbond rollback --yes; }
-bare_script() { # what apply would run now, with the files at hand
+record() { # on|off: every program that apply runs notes its beginning and its end
+    local program path
+    for program in xe modprobe modinfo chkconfig systemctl logger arping ping ifup; do
+        path=$(PATH=/sbin:/usr/sbin:/bin:/usr/bin:/opt/xensource/bin type -P $program) || continue
+        if [[ $1 == off ]]; then mv -f "/lab/real/$program" "$path"; continue; fi
+        mkdir -p /lab/real
+        mv "$path" "/lab/real/$program"
+        # What a recorded program runs itself is its own.
+        printf '#!/bin/bash\n[[ -n $RECORDED ]] && exec /lab/real/%s "$@"\nexport RECORDED=1\necho "+ $$ $(printf "%%q " %s "$@")" >> /lab/ran\n/lab/real/%s "$@"; status=$?\necho "- $$" >> /lab/ran\nexit $status\n' $program "$path" $program > "$path"
+        chmod 755 "$path"
+    done
+}
+uuid_of() { xe pif-list host-name-label="$(< /etc/hostname)" device="$1" params=uuid --minimal; }
+same_script() { # what apply ran, looks and proofs and all: in the same order, as much at once
+    local event pid command copied= eth2 eth3
+    eth2=$(uuid_of eth2) eth3=$(uuid_of eth3)
+    while read -r event pid command; do
+        command=${command//$was_eth2/$eth2} command=${command//$was_eth3/$eth3}
+        if [[ $event == - ]]; then echo "wait \$p$pid"; continue; fi
+        if [[ $command == *\ pif-forget\ * && -z $copied ]]; then copied=1; echo "cp -pr $ready/etc /"; fi
+        echo "$command & p$pid=\$!"
+    done < /lab/ran
+}
+bare_script() { # those of its commands that change something
     xenbond plan "${SPEC[@]}" | awk -v ready=$ready '
         BEGIN {print "set -e"}
         /^Files:/ {exit}
@@ -30,7 +53,7 @@ observe() { # notes the first instant at which the bond is as asked
 }
 
 boot_1() {
-    local n file stood came
+    local n file line stood came said
     mkfifo /run/never; exec 9<> /run/never
     # What ifup still does when all stands is its own time.
     mv /usr/sbin/ifup /usr/sbin/ifup-real
@@ -45,9 +68,18 @@ boot_1() {
     must cp -rL /var/lib/xenbond/current /lab/undo
     back
     snapshot before
+    was_eth2=$(uuid_of eth2) was_eth3=$(uuid_of eth3)
+    record on
+    timed recorded xenbond apply "${SPEC[@]}" --yes
+    record off
+    back
     for n in {1..10}; do
         bare_script > /lab/bare
         timed bare dash /lab/bare
+        bond_stands
+        timed undo sh /lab/undo/undo.sh
+        same_script > /lab/same
+        timed same dash /lab/same
         bond_stands
         timed undo sh /lab/undo/undo.sh
         timed plan xenbond plan "${SPEC[@]}"
@@ -56,14 +88,16 @@ boot_1() {
     done
     same_as before
     for n in {1..5}; do
-        rm -f /run/stood
-        observe < /dev/null & 
-        timed watched xenbond apply "${SPEC[@]}" --yes
-        came=${EPOCHREALTIME/./}
+        rm -f /run/{stood,came,said}
+        observe < /dev/null &
+        xenbond apply "${SPEC[@]}" --yes 2> /lab/out < /dev/null | while read -r line; do
+            [[ $line == Done:* ]] && echo "${EPOCHREALTIME/./}" > /run/said
+        done
         wait $!
         read -r stood < /run/stood
-        read -r n < /run/came
-        echo "stood $((came - stood))"$'\n'"verdict $((came - (n > stood ? n : stood)))" >> /lab/times
+        read -r came < /run/came
+        read -r said < /run/said || bad "no verdict: $(tail -n 3 /lab/out | xargs -d '\n')"
+        echo "verdict $((said - (came > stood ? came : stood)))" >> /lab/times
         back
     done
     cat /lab/times
