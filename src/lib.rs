@@ -4,12 +4,14 @@
 //! Data flows one way and each arrow is a plain function:
 //!
 //! ```text
-//! cli -> spec -> inventory -> preflight -> plan -> apply (+ journal) -> verify -> report
-//!                                                  rollback <- journal
+//! cli -> spec -> inventory -> preflight -> plan -> engine (steps, journal) -> verify -> report
+//!                                                  engine: rollback <- journal
 //! ```
 //!
-//! `spec`, `preflight`, `plan`, `render`, `verify` and the parsers are pure. Only `inventory`,
-//! `step`, `apply`, `rollback` and `journal` touch the host, and only through the seam in `host`.
+//! `spec`, `preflight`, `plan`, `render` and the parsers are pure, and so is what `verify` and
+//! `status` make of a reading. The host is touched only through the seam in `host`: read by
+//! `inventory`, `probe` and `verify`, changed by `step`, `service`, `drill` and `engine`, with the
+//! record of it in `journal` and `log`. `model` stands in for a host.
 
 pub mod bonding;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! Every `xe` command line of the program, and what its answers mean. No other file spells `xe`.
+//! Every `xe` command line of the program, and what its answers mean; only what
+//! `undo.sh` asks is spelt with that script.
 //!
 //! State is always read by listing it again: exit codes say little and message texts drift
 //! between releases (facts/xapi.md section B0).
