@@ -104,8 +104,8 @@ impl Log {
 
     /// A step begins, or its undoing.
     pub fn begins(&self, title: &str) {
-        if let Some(id) = journal::current_id(&self.host) {
-            self.id.get_or_init(|| id);
+        if let Some(id) = self.id() {
+            let _ = self.id.set(id);
         }
         self.write(EntryKind::Begins, title, None, None);
         if let Ok(mut step) = self.step.lock() {

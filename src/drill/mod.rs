@@ -20,7 +20,7 @@ use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
 use crate::journal::{self, Lock, Made};
 use crate::net::{BondMode, IfName};
-use crate::paths::{self, SYS_NET};
+use crate::paths;
 use crate::verify::{self, Check};
 
 /// Between two packets: root alone may ask for less than 200 ms.
@@ -308,12 +308,15 @@ impl Drill<'_> {
     }
 
     fn switch_to(&self, name: &str) -> Result<()> {
-        let path = format!("{SYS_NET}/{}/bonding/active_slave", self.bond);
-        self.host.set_attribute(&path, name)
+        self.host.set_attribute(&self.active_slave_file(), name)
+    }
+
+    fn active_slave_file(&self) -> String {
+        format!("{}/bonding/active_slave", paths::sys_net(self.bond.as_str()))
     }
 
     fn set_flags(&self, name: &str, flags: u32) -> Result<()> {
-        self.host.set_attribute(&format!("{SYS_NET}/{name}/flags"), &format!("0x{flags:x}"))
+        self.host.set_attribute(&flags_file(name), &format!("0x{flags:x}"))
     }
 
     /// Brings up what was cut.
@@ -396,8 +399,8 @@ impl Drill<'_> {
         let so = |s: &BondStatus| s.active_slave.as_ref() == Some(active);
         ensure!(
             self.until(SWITCH, so)?,
-            "{active} is not the active slave again: echo {active} > {SYS_NET}/{}/bonding/active_slave",
-            self.bond
+            "{active} is not the active slave again: echo {active} > {}",
+            self.active_slave_file()
         );
         Ok(())
     }
@@ -448,8 +451,12 @@ impl Before {
     }
 }
 
+fn flags_file(name: &str) -> String {
+    format!("{}/flags", paths::sys_net(name))
+}
+
 fn flags_of(host: &Host, name: &str) -> Result<u32> {
-    let path = format!("{SYS_NET}/{name}/flags");
+    let path = flags_file(name);
     let text = host.attribute(&path).with_context(|| format!("{path} is missing"))?;
     let hex = text.strip_prefix("0x").unwrap_or(&text);
     u32::from_str_radix(hex, 16)

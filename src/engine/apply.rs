@@ -237,11 +237,8 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
 type Listed = Option<Result<Vec<Pif>>>;
 
 fn list(host: &Host, plan: &Plan) -> Listed {
-    let of = plan.steps.iter().find_map(|step| match step {
-        Step::ForgetPif(record) | Step::IntroduceUnmanaged(record) => Some(&record.host),
-        _ => None,
-    })?;
-    Some(xe::pifs(host, of))
+    let record = plan.steps.iter().find_map(Step::pif)?;
+    Some(xe::pifs(host, &record.host))
 }
 
 /// The verdict of an apply: the kernel's word on the bond, what XAPI has listed since its last

@@ -131,7 +131,7 @@ impl Engine<'_> {
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
-            let is_pif = matches!(step, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_));
+            let is_pif = step.pif().is_some();
             let undone = only_pifs && !is_pif;
             if !begun.contains(&number) || nothing || undone {
                 continue;
@@ -228,12 +228,7 @@ impl Engine<'_> {
     }
 
     fn wait_for_reboot(&self, tx: &mut Transaction) -> Result<()> {
-        let touched_xapi = tx
-            .header
-            .plan
-            .steps
-            .iter()
-            .any(|s| matches!(s, Step::ForgetPif(_) | Step::IntroduceUnmanaged(_)));
+        let touched_xapi = tx.header.plan.steps.iter().any(|step| step.pif().is_some());
         if touched_xapi {
             let cmd = xe::sync_database();
             self.host.run(&cmd)?.check(&cmd)?;

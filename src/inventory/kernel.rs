@@ -11,7 +11,7 @@ use crate::bonding::{self, BondStatus};
 use crate::host::{Host, join};
 use crate::net::{Ipv4Net, MacAddr};
 use crate::options::TABLE;
-use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET};
+use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
 
 /// A network device.
@@ -127,7 +127,7 @@ impl Kernel {
         let limits = if host.is_real() { super::link::max_mtus() } else { BTreeMap::new() };
         for name in host.list(SYS_NET)? {
             // `bonding_masters` is a file in the same folder.
-            if host.exists(&format!("{SYS_NET}/{name}/address")) {
+            if host.exists(&join(&sys_net(&name), "address")) {
                 let max_mtu = limits.get(&name).copied();
                 let device = Device { max_mtu, ..device(host, &name) };
                 devices.insert(name, device);
@@ -135,7 +135,7 @@ impl Kernel {
         }
         let mut bonds = BTreeMap::new();
         for name in host.list(PROC_BONDING)? {
-            if let Some(text) = host.read_text(&join(PROC_BONDING, &name))? {
+            if let Some(text) = host.read_text(&proc_bonding(&name))? {
                 bonds.insert(name, text);
             }
         }
@@ -143,7 +143,7 @@ impl Kernel {
             let shown = TABLE.iter().map(|row| row.name).chain(["mode", "slaves", "active_slave"]);
             shown
                 .filter_map(|name| {
-                    let path = format!("{SYS_NET}/{bond}/bonding/{name}");
+                    let path = format!("{}/bonding/{name}", sys_net(bond));
                     Some((name.to_string(), host.attribute(&path)?))
                 })
                 .collect()
@@ -223,7 +223,7 @@ impl Kernel {
 }
 
 fn device(host: &Host, name: &str) -> Device {
-    let folder = format!("{SYS_NET}/{name}");
+    let folder = sys_net(name);
     let attribute = |file: &str| host.attribute(&join(&folder, file));
     let has = |file: &str| host.exists(&join(&folder, file));
     let kind = if has("bonding") {

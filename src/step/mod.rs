@@ -141,6 +141,15 @@ impl Step {
         }
     }
 
+    /// The record of XAPI's that it changes.
+    #[must_use]
+    pub fn pif(&self) -> Option<&PifRecord> {
+        match self {
+            Self::ForgetPif(record) | Self::IntroduceUnmanaged(record) => Some(record),
+            _ => None,
+        }
+    }
+
     /// Does it, and looks whether it is done. Doing it twice is as good as once.
     ///
     /// # Errors

@@ -152,7 +152,9 @@ fn an_address_that_another_machine_has_is_noticed() {
         root.set(&json!({"dom0": {"wire": {"answers": {"172.16.51.11": "00:50:56:00:51:99"}}}}));
         let start = root.snapshot();
         let run = root.exits(1, &with_spec(&["apply", "--yes"]));
-        assert!(run.err.contains("address-answers"), "{flavour}: {run:?}");
+        for words in ["address-answers", "172.16.51.11"] {
+            assert!(run.err.contains(words), "{flavour}: no {words} in {run:?}");
+        }
         assert!(root.changing().is_empty(), "{flavour}: {:?}", root.changing());
         start.assert_same(&root, flavour);
     }
