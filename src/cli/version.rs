@@ -14,7 +14,7 @@ pub fn alone(args: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::examples::parse;
+    use crate::cli::help::parse;
 
     #[test]
     fn says_what_clap_says() {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::host::{Output, Runner};
+use crate::journal;
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
+use crate::report::drill::text;
 
 struct Dom0 {
     _root: tempfile::TempDir,

@@ -15,7 +15,7 @@ const NOT_EMPTY: &str = "Directory not empty";
 pub(super) const BUSY: &str = "Device or resource busy";
 
 /// Options that are words, each with its number; plain numbers have no words.
-pub(super) const WORDS: [(&str, &[&str]); 10] = [
+pub(crate) const WORDS: [(&str, &[&str]); 10] = [
     (
         "mode",
         &[
@@ -44,7 +44,7 @@ pub(super) const WORDS: [(&str, &[&str]); 10] = [
 ];
 
 /// Plain numbers: name, least, most, value of a new bond.
-pub(super) const NUMBERS: [(&str, u32, u32, u32); 10] = [
+pub(crate) const NUMBERS: [(&str, u32, u32, u32); 10] = [
     ("miimon", 0, i32::MAX as u32, 0),
     ("updelay", 0, i32::MAX as u32, 0),
     ("downdelay", 0, i32::MAX as u32, 0),
@@ -165,7 +165,7 @@ impl Dom0 {
     }
 
     /// `echo +NAME > bonding_masters`.
-    pub(super) fn create_bond(&mut self, name: &str) -> bool {
+    pub(crate) fn create_bond(&mut self, name: &str) -> bool {
         if !self.modules.contains_key("bonding") || self.has_device(name) || name.len() > 15 {
             return false;
         }
@@ -213,7 +213,7 @@ impl Dom0 {
     }
 
     /// `echo VALUE > bonding/KEY`.
-    pub(super) fn set_option(
+    pub(crate) fn set_option(
         &mut self,
         name: &str,
         key: &str,

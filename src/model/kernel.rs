@@ -133,7 +133,7 @@ impl Dom0 {
         nic.or(bond).or(self.devices.get(name).map(|d| d.mtu)).unwrap_or(1500)
     }
 
-    pub(super) fn number(&mut self, name: &str) -> u32 {
+    pub(crate) fn number(&mut self, name: &str) -> u32 {
         let next = self.ifindex.values().max().copied().unwrap_or(1) + 1;
         *self.ifindex.entry(name.to_string()).or_insert(next)
     }
@@ -193,7 +193,7 @@ impl Dom0 {
     }
 
     /// Adds a route; false when there is the same already.
-    pub(super) fn add_route(
+    pub(crate) fn add_route(
         &mut self,
         to: &str,
         dev: &str,

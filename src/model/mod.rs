@@ -3,7 +3,7 @@
 //! and the tests, and it is meant to be no kinder than a dom0: commands that exit 0 and did
 //! nothing, options refused in passing, files deleted by the way (facts/).
 
-mod bonding;
+pub mod bonding;
 mod boot;
 pub mod builtin;
 mod ifcfg_shell;
@@ -13,7 +13,6 @@ mod modprobe;
 mod networkd;
 mod pool;
 mod proc_bonding;
-pub mod recorded;
 mod root;
 mod routes_text;
 mod scripts;

@@ -141,7 +141,7 @@ impl Dom0 {
 impl Bond {
     /// The driver looks for a better slave when a link or the primary changed; a slave that was
     /// made active by hand stays until then.
-    pub(super) fn choose_active(&mut self, changed: bool) {
+    pub(crate) fn choose_active(&mut self, changed: bool) {
         let usable = |name: &str| {
             self.slaves
                 .iter()

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::host::Host;
-use crate::inventory::{Ask, Init};
+use crate::inventory::Ask;
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
+use crate::service::Init;
 use crate::service::Service;
 use crate::spec::tests::usual as spec;
 

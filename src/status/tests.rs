@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::engine::{Engine, Signals};
 use crate::host::{Cmd, Output, Runner};
-use crate::journal::{Lock, Orders};
+use crate::ledger::{Lock, Orders};
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::outcome::Ending;
 use crate::report::Teller;
+use crate::report::status as text;
 use crate::spec::{Raw, Request};
 
 /// Makes the usual bond, with more settings or others.

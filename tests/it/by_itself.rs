@@ -11,7 +11,8 @@ use anyhow::{Result, bail};
 use xenbond::engine::{Engine, Observer, Signals};
 use xenbond::host::{Clock, Effect, Host, Runner, Watch};
 use xenbond::inventory::Inventory;
-use xenbond::journal::{Orders, Phase, Transaction};
+use xenbond::journal::Transaction;
+use xenbond::ledger::{Orders, Phase};
 use xenbond::model::state::{Backend, Flavour, State, Xapi};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::{Ending, Exit, Outcome, StepState};
@@ -174,7 +175,7 @@ impl Dom0 {
     }
 
     fn assert_as_it_was(&self, when: &str) {
-        let differences = xenbond::facts::differences(&self.start, &self.snapshot());
+        let differences = xenbond::inventory::facts::differences(&self.start, &self.snapshot());
         assert!(differences.is_empty(), "{when}: {differences:#?}");
         let mut left: Vec<_> = std::fs::read_dir(self.model.root().join("var/lib/xenbond"))
             .map(|all| all.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
@@ -414,7 +415,7 @@ fn cut_everywhere(flavour: Flavour, orders: Orders, stride: usize) -> (usize, us
         let open = open.filter(|tx| tx.phase().is_open());
         if let Some(open) = open {
             attended += 1;
-            let service = Service::of_resume(xenbond::inventory::init(&dom0.host));
+            let service = Service::of_resume(xenbond::service::init(&dom0.host));
             let by_itself = service.is_enabled(&dom0.host) && open.orders() != Orders::default();
             let phase = open.phase();
             assert!(!by_itself, "at {at}: ordered, and not over: {phase} {last:?}");

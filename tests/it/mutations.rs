@@ -4,12 +4,15 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
+use xenbond::bonding;
 use xenbond::host::{Clock, Cmd, Host, Output, Runner};
+use xenbond::ifcfg;
 use xenbond::inventory::{Ask, Inventory};
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::model::{Model, builtin};
+use xenbond::modprobe;
 use xenbond::spec::Raw;
-use xenbond::{bonding, ifcfg, modprobe, xe};
+use xenbond::xe;
 
 /// Numbers that look random and are the same in every run (xorshift64).
 struct Dice(u64);

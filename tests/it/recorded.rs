@@ -11,8 +11,9 @@ use xenbond::engine;
 use xenbond::host::{Clock, Host, Runner};
 use xenbond::inventory::{Ask, Inventory};
 use xenbond::model::state::{Backend, Flavour};
-use xenbond::model::{Model, builtin, recorded, scratch};
+use xenbond::model::{Model, builtin, scratch};
 use xenbond::preflight;
+use xenbond::rehearse::recorded;
 use xenbond::spec::{Raw, Request};
 
 fn host(model: &Arc<Model>) -> Host {

@@ -10,7 +10,7 @@ use crate::host::{Host, Kind, Program};
 use crate::inventory::{
     Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
 };
-use crate::journal::{Phase, Summary};
+use crate::ledger::{Phase, Summary};
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::options::Opt;

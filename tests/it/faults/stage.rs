@@ -7,7 +7,7 @@ use anyhow::Result;
 use xenbond::engine::{Engine, Observer, Signals};
 use xenbond::host::{Clock, Host, Watch};
 use xenbond::inventory::Inventory;
-use xenbond::journal::Orders;
+use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::{Ending, Outcome, StepState};
@@ -210,7 +210,7 @@ impl Dom0 {
 
     /// What differs from the untouched host.
     pub fn differences(&self) -> Vec<String> {
-        xenbond::facts::differences(&self.untouched.view(), &self.now().view())
+        xenbond::inventory::facts::differences(&self.untouched.view(), &self.now().view())
             .into_iter()
             .map(|(_, text)| text.chars().take(300).collect())
             .collect()

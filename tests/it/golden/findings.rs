@@ -14,9 +14,9 @@ use similar::TextDiff;
 use xenbond::engine::{self, Situation};
 use xenbond::host::{Clock, Host, Kind, Runner};
 use xenbond::inventory::Inventory;
-use xenbond::model::recorded;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::preflight::{self, Code, Finding, barring};
+use xenbond::rehearse::recorded;
 use xenbond::report;
 use xenbond::spec::Request;
 

@@ -15,13 +15,15 @@ use serde_json::Value;
 use xenbond::cli::{Cli, Command};
 use xenbond::engine::{self, Engine};
 use xenbond::host::{Clock, Host};
-use xenbond::journal::Orders;
+use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::{Ending, Exit, Outcome};
-use xenbond::preflight::{self, barring};
+use xenbond::plan;
+use xenbond::preflight::barring;
 use xenbond::render::Templates;
+use xenbond::report;
 use xenbond::spec::{BackendChoice, Raw, Request, Spec};
-use xenbond::{plan, report, verify};
+use xenbond::verify;
 
 use super::case::Case;
 use super::model_host::{Scribe, Snapshot, Witness};
@@ -248,7 +250,11 @@ impl Job<'_> {
         } else if let Some(hint) = &outcome.hint {
             self.say(&format!("hint: {hint}\n"));
         }
-        self.say(&format!("{}\nexit {}\n", report::verdict(outcome), outcome.exit.code()));
+        self.say(&format!(
+            "{}\nexit {}\n",
+            xenbond::outcome::verdict(outcome),
+            outcome.exit.code()
+        ));
     }
 
     /// What must be so after an apply that says it is done, whatever the golden says.
@@ -333,7 +339,7 @@ impl Job<'_> {
     /// As `verify` does it.
     fn verify(&self, spec: &Spec) -> Result<()> {
         let inv = engine::look_for(&self.host, spec)?;
-        let nics: Vec<_> = preflight::resolve(spec, &inv).into_iter().flatten().collect();
+        let nics: Vec<_> = xenbond::inventory::resolve(spec, &inv).into_iter().flatten().collect();
         let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec), &mut |_| {})?;
         checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
         let changes = plan::file_changes(spec, &inv, &self.templates)?;

@@ -9,7 +9,7 @@ use crate::host::Kind;
 use crate::inventory::Inventory;
 use crate::modprobe;
 use crate::net::{IfName, Ipv4Net};
-use crate::step::is_shared;
+use crate::paths::is_shared;
 
 /// The one fact that only a reboot changes.
 pub const RUNNING_BACKEND: &str = "running backend";

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
-use super::state::{Backend, Flavour, State};
-use super::{Model, builtin};
 use crate::host::Kind;
-use crate::inventory::{BRIDGE, Init, Inventory};
+use crate::inventory::{BRIDGE, Inventory};
+use crate::model::state::{Backend, Flavour, State};
+use crate::model::{Model, builtin};
 use crate::net::BondMode;
+use crate::service::Init;
 use crate::spec::Spec;
 
 /// What no inventory tells.
@@ -111,7 +112,7 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());
     dom0.mounts = files::mounts(inv);
     kernel::fill(dom0, inv, xapi);
-    let storage = crate::preflight::storage_servers(inv).into_iter().map(|(_, server)| server);
+    let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);
     let probes = spec.probes.iter().map(|probe| probe.addr);
     let targets = spec.options.targets().iter().copied();

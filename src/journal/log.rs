@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Effect, Host, Output, Program, Watch};
-use crate::journal;
+use crate::ledger;
 use crate::paths;
 
 /// How long `logger` may take; it only writes to a socket.
@@ -66,7 +66,7 @@ pub enum EntryKind {
 /// # Errors
 /// When the file is there and cannot be read.
 pub fn entries(host: &Host, id: &str) -> Result<Vec<Entry>> {
-    let path = journal::log_file(id);
+    let path = ledger::log_file(id);
     let text = host.read_text(&path).with_context(|| format!("reading {path}"))?;
     let text = text.unwrap_or_default();
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
@@ -152,7 +152,7 @@ impl Log {
         let Ok(mut line) = serde_json::to_vec(&entry) else { return };
         line.push(b'\n');
         let Some(id) = self.id() else { return };
-        let path = self.host.real_path(&journal::log_file(&id));
+        let path = self.host.real_path(&ledger::log_file(&id));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         let _ = file.and_then(|mut file| file.write_all(&line));
     }
@@ -174,7 +174,7 @@ impl Log {
 
     /// The transaction, or the current one as long as no step began.
     fn id(&self) -> Option<String> {
-        self.id.get().cloned().or_else(|| journal::current_id(&self.host))
+        self.id.get().cloned().or_else(|| ledger::current_id(&self.host))
     }
 
     /// A path as the host itself names it, when it is not one of our own state.

@@ -1,8 +1,8 @@
 //! The checks as one line for Nagios and its like: their codes, their words, performance data
 //! (nagios-plugins.org, development guidelines). Pure.
 
-use super::{Check, failed};
 use crate::bonding::BondStatus;
+use crate::verify::{Check, failed};
 
 /// Unknown: the check itself did not work.
 pub const UNKNOWN: u8 = 3;

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::inventory::{Ask, Inventory};
+use crate::journal::latest;
+use crate::ledger::Lock;
+use crate::ledger::Summary;
+use crate::ledger::summary;
 use crate::model::state::{Backend, Flavour};
 use crate::model::{Model, builtin};
 use crate::plan;

@@ -5,18 +5,13 @@
 //! anything to undo. Every value in it was a typed value or is quoted.
 
 use crate::host::{Kind, quoted};
-use crate::inventory::Init;
 use crate::paths;
+use crate::paths::original_name;
 use crate::plan::Plan;
+use crate::service::Init;
 use crate::service::Service;
 use crate::step::{FileChange, PifRecord, Step, Switch};
 use crate::xe;
-
-/// How the file of an original is called in `originals/`.
-#[must_use]
-pub fn original_name(path: &str) -> String {
-    path.trim_start_matches('/').replace('/', "_")
-}
 
 /// The functions that the script's lines call. `XENBOND_ROOT` is for tests alone.
 const HEAD: &str = r#"#!/bin/sh

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BondStatus, Lacp, SlaveStatus};
+use crate::bonding::{BondStatus, Lacp, SlaveStatus};
 use crate::net::BondMode;
 
 /// The widest line of [`table`].

@@ -1,7 +1,7 @@
 //! `status` for people: at most 100 columns.
 
-use super::{BondView, NicView, Status, TransactionView};
-use crate::journal::Phase;
+use crate::ledger::Phase;
+use crate::status::{BondView, KernelSlave, NicView, Status, TransactionView};
 
 /// The widest line.
 const WIDTH: usize = 100;
@@ -113,7 +113,7 @@ fn bonds(bonds: &[BondView]) -> Vec<String> {
             "slaves",
             xapi.map(|x| x.slaves.join(", ")),
             kernel.map(|k| {
-                let link = |s: &super::KernelSlave| {
+                let link = |s: &KernelSlave| {
                     format!("{} {}", s.name, s.link.as_deref().unwrap_or("unknown"))
                 };
                 let all: Vec<String> = k.slaves.iter().map(link).collect();

@@ -3,21 +3,18 @@
 
 #[cfg(test)]
 pub(crate) mod tests;
-mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::Serialize;
 
-pub use text::text;
-
 use crate::host::Host;
-use crate::inventory::{Ask, DeviceKind, Inventory, other_run};
-use crate::journal::{self, Made, Phase, Transaction};
+use crate::inventory::{Ask, DeviceKind, Inventory, other_run, storage};
+use crate::journal::{self, Made, Transaction};
+use crate::ledger::Phase;
 use crate::net::{BondMode, IfName, Uuid};
 use crate::plan;
-use crate::preflight;
 use crate::render::Templates;
 use crate::verify::{self, Check};
 use crate::xe::{self, Pif};
@@ -391,7 +388,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
         .map(|vm| vm.name_label.as_str())
         .collect();
     uses.extend(vms.iter().map(|vm| format!("VM {vm}")));
-    uses.extend(preflight::storage_servers(inv).into_iter().filter_map(|(what, server)| {
+    uses.extend(storage::servers(inv).into_iter().filter_map(|(what, server)| {
         let by = inv.kernel.device_towards(server)?;
         (by == name || Some(by) == bridge || Some(by) == master).then_some(what)
     }));

@@ -5,165 +5,22 @@
 //! after each step), `originals/`, the files as they were, and `undo.sh`. `current` is a link to
 //! the one that is open or was done last.
 
-mod history;
-mod lock;
-
-use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-pub use history::{Made, latest, made};
-pub use lock::Lock;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Management;
-use crate::facts::Facts;
+use super::undo_script;
 use crate::host::{Host, Kind, join};
-use crate::outcome::Hint;
-use crate::paths;
+use crate::inventory::Management;
+use crate::inventory::facts::Facts;
+use crate::ledger::{
+    self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
+    wall_seconds,
+};
+use crate::paths::{self, original_name};
 use crate::plan::Plan;
-use crate::probe::Answers;
-use crate::spec::Spec;
-use crate::undo_script::{self, original_name};
-
-/// The format of `plan.json` and `journal`; a newer one is not touched.
-const FORMAT: u32 = 1;
-
-/// Where a transaction stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "phase")]
-pub enum Phase {
-    /// Steps are under way, or were when the run was cut off.
-    Applying,
-    /// The reboot has not happened since this boot.
-    WaitingForReboot {
-        /// The boot in which it was asked for.
-        boot_id: String,
-    },
-    /// All is as asked, and it is rolled back unless a person says in time that it may stay.
-    WaitingForConfirmation,
-    /// All is as asked.
-    Done,
-    /// It is being undone, or was when the run was cut off.
-    RollingBack,
-    /// All but the running backend is undone.
-    RollbackWaiting {
-        /// The boot in which the reboot was asked for.
-        boot_id: String,
-    },
-    /// All is undone and compared.
-    RolledBack,
-}
-
-impl Phase {
-    /// Whether the transaction has not come to its end.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        !matches!(self, Self::Done | Self::RolledBack)
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Applying => "not finished",
-            Self::WaitingForReboot { .. } => "waiting for a reboot",
-            Self::WaitingForConfirmation => "waiting for a confirmation",
-            Self::Done => "done",
-            Self::RollingBack => "being rolled back",
-            Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
-            Self::RolledBack => "rolled back",
-        })
-    }
-}
-
-/// What was ordered with a change beyond the change itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orders {
-    /// The host may be rebooted where that is needed.
-    pub reboot: bool,
-    /// In how many seconds after the verdict a person must say that it may stay.
-    pub confirm_within: Option<u64>,
-}
-
-impl Orders {
-    /// These and what was ordered later.
-    fn and(self, later: Self) -> Self {
-        Self {
-            reboot: self.reboot || later.reboot,
-            confirm_within: later.confirm_within.or(self.confirm_within),
-        }
-    }
-}
-
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum Event {
-    /// A step begins.
-    Begin {
-        /// Its number, from 1.
-        step: usize,
-    },
-    /// A step is done and was looked at.
-    Done {
-        /// Its number.
-        step: usize,
-    },
-    /// Nothing goes on before a reboot.
-    Waiting {
-        /// This boot.
-        boot_id: String,
-    },
-    /// More was ordered than the change.
-    Ordered(Orders),
-    /// All is as asked, and a confirmation is awaited.
-    Awaiting {
-        /// Within how many seconds from here.
-        seconds: u64,
-        /// Now, in seconds since 1970.
-        wall: u64,
-        /// Now, in seconds since the boot.
-        boot: u64,
-        /// This boot.
-        boot_id: String,
-    },
-    /// A person said that it may stay.
-    Confirmed,
-    /// All is as asked.
-    Verified,
-    /// The rollback begins.
-    RollingBack {
-        /// Why.
-        why: String,
-        /// Whether a person asked for it.
-        asked: bool,
-    },
-    /// A step is undone.
-    Undone {
-        /// Its number.
-        step: usize,
-    },
-    /// Something that others did is kept and will differ.
-    Kept {
-        /// The file.
-        path: String,
-    },
-    /// The rollback goes on after a reboot.
-    RollbackWaiting {
-        /// This boot.
-        boot_id: String,
-    },
-    /// The host was compared with what was recorded.
-    RolledBack,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    at: String,
-    #[serde(flatten)]
-    event: Event,
-}
+use crate::verify::probe::Answers;
 
 /// What `plan.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -189,26 +46,6 @@ pub struct Header {
     pub management: Option<Management>,
 }
 
-/// A transaction in short, for findings and `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Its name.
-    pub id: String,
-    /// What was asked for.
-    pub spec: Spec,
-    /// Where it stands.
-    #[serde(flatten)]
-    pub phase: Phase,
-}
-
-impl Summary {
-    /// Whether it has not come to its end.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.phase.is_open()
-    }
-}
-
 /// An open transaction, or the last one that was done.
 pub struct Transaction {
     /// What is known of it from the start.
@@ -216,47 +53,6 @@ pub struct Transaction {
     events: Vec<Event>,
     /// The rest of the log: when each event was.
     times: Vec<String>,
-}
-
-fn current() -> String {
-    join(paths::STATE, "current")
-}
-
-fn history(id: &str) -> String {
-    join(&join(paths::STATE, "history"), id)
-}
-
-/// The names of all transactions, oldest first.
-///
-/// # Errors
-/// When the folder is there and cannot be read.
-pub fn names(host: &Host) -> Result<Vec<String>> {
-    host.list(&history(""))
-}
-
-/// The name of the current transaction, when there is one.
-#[must_use]
-pub fn current_id(host: &Host) -> Option<String> {
-    host.link_name(&current())
-}
-
-/// Where the log of a transaction is kept.
-#[must_use]
-pub fn log_file(id: &str) -> String {
-    join(&history(id), "log")
-}
-
-/// The transaction in short, when there is one.
-///
-/// # Errors
-/// When its files are there and cannot be understood.
-pub fn summary(host: &Host) -> Result<Option<Summary>> {
-    let open = Transaction::open(host)?.filter(|t| t.phase() != Phase::RolledBack);
-    Ok(open.map(|t| Summary {
-        id: t.header.id.clone(),
-        spec: t.header.plan.spec.clone(),
-        phase: t.phase(),
-    }))
 }
 
 impl Transaction {
@@ -277,30 +73,11 @@ impl Transaction {
     }
 
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
+        let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
         let plan = join(folder, "plan.json");
-        let Some(bytes) = host.read(&plan)? else { return Ok(None) };
-        let format: serde_json::Value =
-            serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let format = format.get("format").and_then(serde_json::Value::as_u64);
-        if format != Some(u64::from(FORMAT)) {
-            let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
-            return Err(anyhow!(Hint(hint)).context(format!(
-                "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
-                format.map_or("unknown".into(), |f| f.to_string())
-            )));
-        }
         let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let text = host.read(&join(folder, "journal"))?.unwrap_or_default();
-        let (mut events, mut times) = (Vec::new(), Vec::new());
-        for line in text.split_inclusive(|b| *b == b'\n') {
-            // A last line without its end was never durable, so what it announces never began.
-            if line.ends_with(b"\n") {
-                let line: Line = serde_json::from_slice(line)
-                    .with_context(|| format!("reading the journal of {folder}"))?;
-                events.push(line.event);
-                times.push(line.at);
-            }
-        }
+        let lines = ledger::journal(host, folder)?;
+        let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
         Ok(Some(Self { header, events, times }))
     }
 
@@ -374,18 +151,7 @@ impl Transaction {
     /// Where it stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.events.iter().fold(Phase::Applying, |phase, event| match event {
-            Event::Waiting { boot_id } => Phase::WaitingForReboot { boot_id: boot_id.clone() },
-            Event::Verified | Event::Confirmed => Phase::Done,
-            Event::Awaiting { .. } => Phase::WaitingForConfirmation,
-            Event::RollingBack { .. } => Phase::RollingBack,
-            Event::RollbackWaiting { boot_id } => {
-                Phase::RollbackWaiting { boot_id: boot_id.clone() }
-            }
-            Event::RolledBack => Phase::RolledBack,
-            Event::Begin { .. } if phase != Phase::RollingBack => Phase::Applying,
-            _ => phase,
-        })
+        Phase::after(&self.events)
     }
 
     /// When its last line was written; when it began, as long as it has none.
@@ -491,31 +257,6 @@ impl Transaction {
     pub fn close(self, host: &Host) -> Result<()> {
         point_at(host, self.header.previous.as_deref())
     }
-}
-
-/// Makes `current` point at a transaction, or at none, in one rename.
-fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
-    let to = match id {
-        Some(id) => Kind::Link { target: format!("history/{id}") },
-        None => Kind::Absent,
-    };
-    host.put(&current(), &to)
-}
-
-/// This boot, when the kernel tells.
-#[must_use]
-pub fn this_boot(host: &Host) -> Option<String> {
-    host.attribute(paths::BOOT_ID)
-}
-
-/// Seconds since 1970.
-#[must_use]
-pub fn wall_seconds(host: &Host) -> u64 {
-    host.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-fn now(host: &Host) -> String {
-    humantime::format_rfc3339_seconds(host.clock().now()).to_string()
 }
 
 #[cfg(test)]
