@@ -81,7 +81,7 @@ pub fn summary(host: &Host) -> Result<Option<Summary>> {
         journal(host, &current())?.into_iter().map(|line| line.event).collect();
     let phase = Phase::after(&events);
     let open = phase != Phase::RolledBack;
-    Ok(open.then(|| Summary { id: head.id, spec: head.plan.spec, phase }))
+    Ok(open.then_some(Summary { id: head.id, spec: head.plan.spec, phase }))
 }
 
 /// The part of `plan.json` that is understood here.
@@ -103,12 +103,12 @@ struct HeadPlan {
 pub fn plan_json(host: &Host, folder: &str) -> Result<Option<Vec<u8>>> {
     #[derive(Deserialize)]
     struct Format {
-        format: Option<u64>,
+        format: Option<serde_json::Value>,
     }
     let plan = join(folder, "plan.json");
     let Some(bytes) = host.read(&plan)? else { return Ok(None) };
     let head: Format = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-    if head.format != Some(u64::from(FORMAT)) {
+    if head.format != Some(FORMAT.into()) {
         let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
         return Err(anyhow!(Hint(hint)).context(format!(
             "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
