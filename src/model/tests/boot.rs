@@ -1,8 +1,8 @@
 //! The switch script, services, and the boot.
 
-use super::super::state::{Backend, Flavour, How, Lie, Xapi};
 use super::{BOTH, Dom0};
 use crate::host::{Clock, Cmd, Program, Runner, Status};
+use crate::model::state::{Backend, Flavour, How, Lie, Xapi};
 use std::time::Duration;
 
 const SWITCHED: &str = "You *MUST* now reboot your system\n";

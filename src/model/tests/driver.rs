@@ -1,7 +1,7 @@
 //! The bonding driver, its module and its configuration, and the kernel's files.
 
-use super::super::state::{Backend, Flavour};
 use super::{BOTH, Dom0};
+use crate::model::state::{Backend, Flavour};
 
 /// A host without managed bonds, so that the driver is not loaded yet.
 fn without_bonds(flavour: Flavour) -> Dom0 {

@@ -1,7 +1,7 @@
 //! `ifup` and `ifdown`.
 
-use super::super::state::{Backend, Flavour};
 use super::{BOTH, Dom0};
+use crate::model::state::{Backend, Flavour};
 
 const OPTS: &str = "mode=active-backup miimon=100";
 

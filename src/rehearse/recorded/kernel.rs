@@ -2,8 +2,8 @@
 
 use crate::bonding;
 use crate::inventory::{DeviceKind, Inventory, Xapi};
-use crate::model::bonding::{NUMBERS, WORDS};
 use crate::model::state::{Device, Dom0, Map, Nic, Slave};
+use crate::model::{NUMBERS, WORDS};
 
 /// What a NIC has that does not say: a link that is down has no speed.
 const SPEED: u32 = 10_000;

@@ -75,6 +75,12 @@ pub(super) fn database(inv: &Inventory, xapi: &Xapi, me: &str) -> Pool {
     bonds(&mut database, xapi, &keys);
     above(&mut database, xapi, &keys);
     machines(&mut database, xapi, &keys);
+    others(&mut database, xapi, &keys, me);
+    database
+}
+
+/// Storage and clusters.
+fn others(database: &mut Pool, xapi: &Xapi, keys: &Keys, me: &str) {
     for pbd in &xapi.pbds {
         let servers: Vec<String> = pbd.servers.iter().map(ToString::to_string).collect();
         let mut config = Map::new();
@@ -108,7 +114,6 @@ pub(super) fn database(inv: &Inventory, xapi: &Xapi, me: &str) -> Pool {
         };
         database.cluster_hosts.insert(cluster.uuid.to_string(), record);
     }
-    database
 }
 
 /// The keys of records in the state, by uuid.

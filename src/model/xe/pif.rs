@@ -1,11 +1,11 @@
 //! `xe pif-*`: forget, introduce, plug, unplug, scan, reconfigure-ip, with every check and the
 //! words of its refusal (facts/xapi.md sections B1 to B8), and the writable fields.
 
-use super::modprobe;
-use super::networkd;
-use super::shell::Shell;
-use super::state::{Map, Network, Pif, State};
-use super::xe::{Answer, Args, Fault, find};
+use super::answer::{Answer, Args, Fault, find};
+use crate::model::programs::modprobe;
+use crate::model::programs::networkd;
+use crate::model::programs::shell::Shell;
+use crate::model::state::{Map, Network, Pif, State};
 use crate::net::{Ipv4Net, MacAddr};
 
 /// Runs a command that works on PIFs; none when it is another's.
@@ -412,7 +412,7 @@ fn reconfigure(shell: &mut Shell<'_>, args: &Args) -> Answer {
         }
     }
     let dns = any("DNS");
-    let keep_dns = dns.is_empty() && shell.scripts() == super::state::Flavour::El5;
+    let keep_dns = dns.is_empty() && shell.scripts() == crate::model::state::Flavour::El5;
     let params = modprobe::bonding_params(shell, None);
     let state = &mut *shell.state;
     let bridge =

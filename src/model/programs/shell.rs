@@ -5,24 +5,24 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::state::{Features, Flavour, State};
+use crate::model::state::{Features, Flavour, State};
 
 /// A running program's surroundings.
-pub(super) struct Shell<'a> {
-    pub(super) root: &'a Path,
-    pub(super) state: &'a mut State,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Shell<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) state: &'a mut State,
+    pub(crate) out: String,
+    pub(crate) err: String,
     /// A file of the root was changed.
-    pub(super) wrote: bool,
+    pub(crate) wrote: bool,
     /// Virtual time that the command took, ms.
-    pub(super) took: u64,
+    pub(crate) took: u64,
     /// It runs during the boot: XAPI is not asked and nothing is a user's doing.
-    pub(super) depth: u8,
+    pub(crate) depth: u8,
 }
 
 impl<'a> Shell<'a> {
-    pub(super) fn new(root: &'a Path, state: &'a mut State) -> Self {
+    pub(crate) fn new(root: &'a Path, state: &'a mut State) -> Self {
         Self {
             root,
             state,
@@ -34,25 +34,25 @@ impl<'a> Shell<'a> {
         }
     }
 
-    pub(super) fn features(&self) -> &Features {
+    pub(crate) fn features(&self) -> &Features {
         &self.state.dom0.features
     }
 
-    pub(super) fn scripts(&self) -> Flavour {
+    pub(crate) fn scripts(&self) -> Flavour {
         self.state.dom0.features.initscripts
     }
 
-    pub(super) fn say(&mut self, line: impl AsRef<str>) {
+    pub(crate) fn say(&mut self, line: impl AsRef<str>) {
         self.out.push_str(line.as_ref());
         self.out.push('\n');
     }
 
-    pub(super) fn complain(&mut self, line: impl AsRef<str>) {
+    pub(crate) fn complain(&mut self, line: impl AsRef<str>) {
         self.err.push_str(line.as_ref());
         self.err.push('\n');
     }
 
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
@@ -65,16 +65,16 @@ impl<'a> Shell<'a> {
         }
     }
 
-    pub(super) fn read(&self, path: &str) -> Option<String> {
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
         let bytes = fs::read(self.followed(path)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    pub(super) fn exists(&self, path: &str) -> bool {
+    pub(crate) fn exists(&self, path: &str) -> bool {
         self.path(path).symlink_metadata().is_ok()
     }
 
-    pub(super) fn write(&mut self, path: &str, text: &str) -> bool {
+    pub(crate) fn write(&mut self, path: &str, text: &str) -> bool {
         if self.read(path).as_deref() == Some(text) {
             return true;
         }
@@ -82,13 +82,13 @@ impl<'a> Shell<'a> {
         fs::write(self.followed(path), text).is_ok()
     }
 
-    pub(super) fn remove(&mut self, path: &str) -> bool {
+    pub(crate) fn remove(&mut self, path: &str) -> bool {
         let gone = fs::remove_file(self.path(path)).is_ok();
         self.wrote |= gone;
         gone
     }
 
-    pub(super) fn link(&mut self, target: &str, path: &str) -> bool {
+    pub(crate) fn link(&mut self, target: &str, path: &str) -> bool {
         let real = self.path(path);
         if let Some(folder) = real.parent() {
             let _ = fs::create_dir_all(folder);
@@ -102,7 +102,7 @@ impl<'a> Shell<'a> {
     }
 
     /// Names in a folder, sorted.
-    pub(super) fn list(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path(folder))
             .into_iter()
             .flatten()

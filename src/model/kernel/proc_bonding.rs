@@ -3,23 +3,23 @@
 
 use std::fmt::Write;
 
-use super::bonding::WORDS;
-use super::state::{Bond, Dom0, Flavour, Nic, Slave};
+use super::options::WORDS;
+use crate::model::state::{Bond, Dom0, Flavour, Nic, Slave};
 use crate::net::BondMode;
 
 /// What LACP has come to.
-pub(super) struct Aggregator {
-    pub(super) id: u32,
-    pub(super) ports: usize,
-    pub(super) actor_key: u32,
-    pub(super) partner_key: u32,
-    pub(super) partner_mac: &'static str,
+pub(crate) struct Aggregator {
+    pub(crate) id: u32,
+    pub(crate) ports: usize,
+    pub(crate) actor_key: u32,
+    pub(crate) partner_key: u32,
+    pub(crate) partner_mac: &'static str,
 }
 
 const NO_PARTNER: &str = "00:00:00:00:00:00";
 const PARTNER: &str = "00:23:04:ee:be:0a";
 
-pub(super) fn word(bond: &Bond, key: &str) -> &'static str {
+pub(crate) fn word(bond: &Bond, key: &str) -> &'static str {
     let words = WORDS.iter().find(|(name, _)| *name == key).map_or(&[][..], |(_, words)| words);
     words.get(bond.option(key) as usize).copied().unwrap_or("unknown")
 }
@@ -36,7 +36,7 @@ fn aggregator_of(dom0: &Dom0, bond: &Bond, at: usize) -> u32 {
 }
 
 /// The active aggregator.
-pub(super) fn aggregator(dom0: &Dom0, bond: &Bond) -> Option<Aggregator> {
+pub(crate) fn aggregator(dom0: &Dom0, bond: &Bond) -> Option<Aggregator> {
     let alive = |s: &Slave| dom0.carrier(&s.name) && s.status != "down";
     let best = bond
         .slaves
@@ -72,7 +72,7 @@ fn actor_key(dom0: &Dom0, slave: &Slave) -> u32 {
 
 /// The file's whole text.
 #[must_use]
-pub(super) fn text(dom0: &Dom0, name: &str, bond: &Bond) -> String {
+pub(crate) fn text(dom0: &Dom0, name: &str, bond: &Bond) -> String {
     let mut text = String::from("Ethernet Channel Bonding Driver: v3.7.1 (April 27, 2011)\n\n");
     // Writing to a String cannot fail.
     let _ = master(&mut text, dom0, name, bond);

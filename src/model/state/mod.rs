@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use super::pool::*;
+mod pool;
 
-/// Text by text.
-pub type Map = BTreeMap<String, String>;
+pub use pool::*;
 
 /// The whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

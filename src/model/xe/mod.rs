@@ -1,25 +1,15 @@
 //! The emulated `xe`: its argument rules, its printer, its lists and its errors
 //! (facts/xapi.md sections A and B0). The commands that work on PIFs are in `xe_pif.rs`.
 
-use super::shell::Shell;
-use super::state::{Flavour, Map, Xapi};
-use super::xe_records::{CLASSES, Field, Record, Value, records};
-use super::{xe_host, xe_pif};
+use crate::model::programs::shell::Shell;
+use crate::model::state::{Flavour, Map, Xapi};
+mod answer;
+mod host;
+mod pif;
+mod records;
 
-/// How a command fails.
-pub(super) enum Fault {
-    /// A known API error: the doc sentence, and its parameters.
-    Api(&'static str, Vec<(&'static str, String)>),
-    /// `Failure` inside XAPI.
-    Internal(String),
-    /// `Error: text`.
-    Plain(String),
-    /// Usage: `text`, then the hint.
-    Usage(String),
-}
-
-/// What a command prints: records or lines.
-pub(super) type Answer = Result<Vec<String>, Fault>;
+use answer::{Answer, Args, Fault, find};
+use records::{CLASSES, Field, Record, Value, records};
 
 /// Words that the client keeps to itself.
 const CLIENT: [&str; 9] = [
@@ -34,23 +24,8 @@ const CLIENT: [&str; 9] = [
     "traceparent",
 ];
 
-/// A command's named arguments; of a repeated name the first counts.
-pub(super) struct Args {
-    pub(super) pairs: Vec<(String, String)>,
-    pub(super) minimal: bool,
-}
-
-impl Args {
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
-    }
-    pub(super) fn need(&self, name: &str) -> Result<&str, Fault> {
-        self.get(name).ok_or_else(|| Fault::Usage(format!("Required parameter not found: {name}")))
-    }
-}
-
 /// Runs `xe`; its exit status.
-pub(super) fn run(shell: &mut Shell<'_>, argv: &[String]) -> i32 {
+pub(crate) fn run(shell: &mut Shell<'_>, argv: &[String]) -> i32 {
     shell.took += 200;
     // The arguments go over the wire joined by line ends, so one with a line end is several.
     let words: Vec<&str> = argv.iter().flat_map(|a| a.split('\n')).collect();
@@ -175,7 +150,7 @@ fn fail(shell: &mut Shell<'_>, fault: Fault) -> i32 {
 
 fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
     let special =
-        xe_pif::command(shell, command, args).or_else(|| xe_host::command(shell, command, args));
+        pif::command(shell, command, args).or_else(|| host::command(shell, command, args));
     if let Some(answer) = special {
         return answer;
     }
@@ -217,7 +192,7 @@ fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
         "param-remove" => {
             let record = find(shell, class, kind, args.need("uuid")?)?;
             let (name, key) = (args.need("param-name")?, args.need("param-key")?);
-            let map = xe_pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
+            let map = pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
                 Fault::Internal(format!("Cannot remove parameters from field '{name}'"))
             })?;
             map.remove(key)
@@ -227,7 +202,7 @@ fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
         "param-add" => {
             let record = find(shell, class, kind, args.need("uuid")?)?;
             let name = args.need("param-name")?;
-            let map = xe_pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
+            let map = pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
                 Fault::Internal(format!("Cannot add parameters to field '{name}'"))
             })?;
             for (key, value) in args.pairs.iter().filter(|(k, _)| k != "uuid" && k != "param-name")
@@ -239,28 +214,13 @@ fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
         "param-clear" => {
             let record = find(shell, class, kind, args.need("uuid")?)?;
             let name = args.need("param-name")?;
-            let map = xe_pif::map_of(shell.state, class, &record.key, name)
+            let map = pif::map_of(shell.state, class, &record.key, name)
                 .ok_or_else(|| Fault::Internal(format!("Cannot clear field '{name}'")))?;
             map.clear();
             Ok(Vec::new())
         }
         _ => Err(unknown()),
     }
-}
-
-/// The record of a uuid.
-pub(super) fn find(
-    shell: &Shell<'_>,
-    class: &str,
-    kind: &'static str,
-    uuid: &str,
-) -> Result<Record, Fault> {
-    records(shell.state, class).into_iter().find(|r| r.uuid() == uuid).ok_or_else(|| {
-        Fault::Api(
-            "The uuid you supplied was invalid.",
-            vec![("type", kind.to_string()), ("uuid", uuid.to_string())],
-        )
-    })
 }
 
 fn list(shell: &Shell<'_>, class: &str, shown: &[&str], args: &Args) -> Answer {
@@ -323,7 +283,7 @@ fn set(shell: &mut Shell<'_>, class: &str, kind: &'static str, args: &Args) -> A
     let record = find(shell, class, kind, args.need("uuid")?)?;
     for (name, value) in args.pairs.iter().filter(|(k, _)| k != "uuid") {
         if let Some((base, key)) = name.split_once(':') {
-            let map: &mut Map = xe_pif::map_of(shell.state, class, &record.key, base)
+            let map: &mut Map = pif::map_of(shell.state, class, &record.key, base)
                 .ok_or_else(|| Fault::Internal(format!("Field '{base}' is not a map or a set")))?;
             map.insert(key.to_string(), value.clone());
             continue;
@@ -333,7 +293,7 @@ fn set(shell: &mut Shell<'_>, class: &str, kind: &'static str, args: &Args) -> A
         if !field.writable || !matches!(field.value, Value::Text(_)) {
             return Err(Fault::Internal(format!("Field '{name}' is read-only.")));
         }
-        xe_pif::assign(shell.state, class, &record.key, name, value)?;
+        pif::assign(shell.state, class, &record.key, name, value)?;
     }
     Ok(Vec::new())
 }

@@ -1,12 +1,13 @@
 //! The bonding driver's slaves: joining, leaving, and their link states over time.
 
-use super::bonding::{BUSY, INVALID, NOT_PERMITTED, random_mac};
-use super::state::{Bond, Dom0, Flavour, Slave};
+use super::bonding::random_mac;
+use super::options::{BUSY, INVALID, NOT_PERMITTED};
+use crate::model::state::{Bond, Dom0, Flavour, Slave};
 use crate::net::BondMode;
 
 impl Dom0 {
     /// `echo +NIC > bonding/slaves`.
-    pub(super) fn enslave(&mut self, name: &str, nic: &str) -> Result<(), &'static str> {
+    pub(crate) fn enslave(&mut self, name: &str, nic: &str) -> Result<(), &'static str> {
         let clock = self.clock;
         let (Some(bond), Some(card)) = (self.bonds.get_mut(name), self.nics.get_mut(nic)) else {
             return Err("No such device");
@@ -56,7 +57,7 @@ impl Dom0 {
     }
 
     /// `echo -NIC > bonding/slaves`.
-    pub(super) fn release(&mut self, name: &str, nic: &str) -> Result<(), &'static str> {
+    pub(crate) fn release(&mut self, name: &str, nic: &str) -> Result<(), &'static str> {
         let clock = self.clock;
         let Some(bond) = self.bonds.get_mut(name) else { return Err("No such device") };
         let Some(at) = bond.slaves.iter().position(|s| s.name == nic) else { return Err(INVALID) };
@@ -74,7 +75,7 @@ impl Dom0 {
         Ok(())
     }
 
-    pub(super) fn delete_bond(&mut self, name: &str) {
+    pub(crate) fn delete_bond(&mut self, name: &str) {
         let slaves: Vec<String> = self
             .bonds
             .get(name)
@@ -87,7 +88,7 @@ impl Dom0 {
     }
 
     /// Brings every slave's state to what the links and the clock say.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let now = self.clock;
         for bond in self.bonds.values_mut() {
             let miimon = bond.option("miimon");

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::state::{Backend, Device, Dom0, Route};
+use crate::model::state::{Backend, Device, Dom0, Route};
 use crate::net::Ipv4Net;
 
 impl Dom0 {
@@ -38,7 +38,7 @@ impl Dom0 {
         nic.or(bond).or(self.devices.get(name).map(|d| d.master.as_deref())).flatten()
     }
 
-    pub(super) fn set_master(&mut self, name: &str, master: Option<&str>) {
+    pub(crate) fn set_master(&mut self, name: &str, master: Option<&str>) {
         let master = master.map(str::to_string);
         if let Some(nic) = self.nics.get_mut(name) {
             nic.master = master;
@@ -63,7 +63,7 @@ impl Dom0 {
             || self.devices.get(name).map(|d| d.up).unwrap_or_default()
     }
 
-    pub(super) fn set_up(&mut self, name: &str, up: bool) {
+    pub(crate) fn set_up(&mut self, name: &str, up: bool) {
         if let Some(nic) = self.nics.get_mut(name) {
             nic.up = up;
         } else if let Some(bond) = self.bonds.get_mut(name) {
@@ -101,7 +101,7 @@ impl Dom0 {
         })
     }
 
-    pub(super) fn set_mtu(&mut self, name: &str, mtu: u32) -> bool {
+    pub(crate) fn set_mtu(&mut self, name: &str, mtu: u32) -> bool {
         if let Some(nic) = self.nics.get_mut(name) {
             let fits = mtu <= nic.max_mtu;
             nic.mtu = if fits { mtu } else { nic.mtu };
@@ -127,7 +127,7 @@ impl Dom0 {
         true
     }
 
-    pub(super) fn mtu_of(&self, name: &str) -> u32 {
+    pub(crate) fn mtu_of(&self, name: &str) -> u32 {
         let nic = self.nics.get(name).map(|n| n.mtu);
         let bond = self.bonds.get(name).map(|b| b.mtu);
         nic.or(bond).or(self.devices.get(name).map(|d| d.mtu)).unwrap_or(1500)
@@ -138,7 +138,7 @@ impl Dom0 {
         *self.ifindex.entry(name.to_string()).or_insert(next)
     }
 
-    pub(super) fn add_device(&mut self, name: &str, kind: &str, mac: &str) {
+    pub(crate) fn add_device(&mut self, name: &str, kind: &str, mac: &str) {
         if !self.has_device(name) {
             let device = Device {
                 kind: kind.to_string(),
@@ -153,7 +153,7 @@ impl Dom0 {
     }
 
     /// Takes a device out of the kernel with all that hangs on it.
-    pub(super) fn drop_device(&mut self, name: &str) {
+    pub(crate) fn drop_device(&mut self, name: &str) {
         for port in self.ports_of(name) {
             self.set_master(&port, None);
         }
@@ -165,7 +165,7 @@ impl Dom0 {
         self.ifindex.remove(name);
     }
 
-    pub(super) fn add_address(&mut self, dev: &str, address: &str) -> bool {
+    pub(crate) fn add_address(&mut self, dev: &str, address: &str) -> bool {
         let new = self.addresses.entry(dev.to_string()).or_default().insert(address.to_string());
         if new && self.is_up(dev) {
             self.add_connected(dev, address);
@@ -181,7 +181,7 @@ impl Dom0 {
         }
     }
 
-    pub(super) fn flush(&mut self, dev: &str) {
+    pub(crate) fn flush(&mut self, dev: &str) {
         for address in self.addresses.remove(dev).unwrap_or_default() {
             if let Ok(net) = address.parse::<Ipv4Net>() {
                 self.routes.remove(&route_key(&net.subnet().to_string(), dev));
@@ -210,7 +210,7 @@ impl Dom0 {
     }
 
     /// `ip route replace`: the destination leaves every other device.
-    pub(super) fn replace_route(&mut self, to: &str, dev: &str, via: Option<&str>) {
+    pub(crate) fn replace_route(&mut self, to: &str, dev: &str, via: Option<&str>) {
         self.routes.retain(|_, route| route.to != to);
         self.add_route(to, dev, via, 0);
     }
@@ -256,7 +256,7 @@ impl Dom0 {
     }
 
     /// Whether an address answers a packet from this device, or from whichever leads there.
-    pub(super) fn is_answered(&self, target: &str, device: Option<&str>) -> bool {
+    pub(crate) fn is_answered(&self, target: &str, device: Option<&str>) -> bool {
         let towards = target.parse().ok().and_then(|ip| self.device_towards(ip));
         let device = device.filter(|d| self.has_device(d)).or(towards);
         self.owns(target)
@@ -277,7 +277,7 @@ impl Dom0 {
     }
 
     /// Time passes; what was waiting happens.
-    pub(super) fn advance(&mut self, ms: u64) {
+    pub(crate) fn advance(&mut self, ms: u64) {
         let end = self.clock + ms;
         while self.clock < end {
             let waiting = self.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some());
@@ -290,7 +290,7 @@ impl Dom0 {
             self.send_traffic();
             if self.xapi_up_at.is_some_and(|at| at <= self.clock) {
                 self.xapi_up_at = None;
-                self.xapi = super::state::Xapi::Up;
+                self.xapi = crate::model::state::Xapi::Up;
             }
         }
     }

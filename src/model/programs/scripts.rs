@@ -3,14 +3,14 @@
 use super::ifcfg_shell::FOLDER;
 use super::services::{WANTS, service_links};
 use super::shell::Shell;
-use super::state::{Dom0, Init, Traffic, Xapi};
+use crate::model::state::{Dom0, Init, Traffic, Xapi};
 
 const CONF: &str = "etc/xensource/network.conf";
 const BLACKLIST: &str = "etc/modprobe.d/blacklist-bridge.conf";
 const UNITS: [&str; 2] = ["openvswitch.service", "openvswitch-xapi-sync.service"];
 
 /// `xe-switch-network-backend WORD`, with its faults (facts/xapi.md section D).
-pub(super) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     shell.took += 1000;
     let [word] = args else {
         shell.complain("Need bridge or openvswitch...");
@@ -68,7 +68,7 @@ pub(super) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 }
 
 /// `ip`: only what the program is allowed.
-pub(super) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let name = match words.as_slice() {
         ["link", "delete" | "del", "dev", name] | ["link", "delete" | "del", name] => {
@@ -92,7 +92,7 @@ pub(super) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 }
 
 /// `xapi-wait-init-complete SECONDS`.
-pub(super) fn wait(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn wait(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let limit = args.first().and_then(|a| a.parse::<u64>().ok()).unwrap_or(0) * 1000;
     let left = shell.state.dom0.xapi_up_at.map(|at| at.saturating_sub(shell.state.dom0.clock));
     if shell.state.dom0.xapi != Xapi::Up {
@@ -109,7 +109,7 @@ fn option(args: &[String], name: &str) -> Option<String> {
 }
 
 /// `arping`.
-pub(super) fn arping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn arping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let target = args.last().cloned().unwrap_or_default();
     let device = option(args, "-I").unwrap_or_else(|| "eth0".to_string());
     let probe = args.iter().any(|a| a.starts_with('-') && !a.starts_with("--") && a.contains('D'));
@@ -139,7 +139,7 @@ pub(super) fn arping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 }
 
 /// A `ping` without an end, at its beginning.
-pub(super) fn traffic(dom0: &Dom0, args: &[String]) -> Traffic {
+pub(crate) fn traffic(dom0: &Dom0, args: &[String]) -> Traffic {
     let seconds: f64 = option(args, "-i").and_then(|i| i.parse().ok()).unwrap_or(1.0);
     Traffic {
         target: args.last().cloned().unwrap_or_default(),
@@ -152,7 +152,7 @@ pub(super) fn traffic(dom0: &Dom0, args: &[String]) -> Traffic {
 
 /// What such a `ping` prints in all.
 #[must_use]
-pub(super) fn traffic_text(traffic: &Traffic) -> String {
+pub(crate) fn traffic_text(traffic: &Traffic) -> String {
     let target = &traffic.target;
     let mut text = format!("PING {target} ({target}) 56(84) bytes of data.\n");
     for (at, _) in traffic.answered.iter().enumerate().filter(|(_, answered)| **answered) {
@@ -167,7 +167,7 @@ pub(super) fn traffic_text(traffic: &Traffic) -> String {
 }
 
 /// `ping`.
-pub(super) fn ping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn ping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let target = args.last().cloned().unwrap_or_default();
     let Ok(ip) = target.parse() else {
         shell.complain(format!("ping: unknown host {target}"));

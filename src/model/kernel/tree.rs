@@ -8,26 +8,26 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::bonding::{NUMBERS, WORDS};
+use super::options::{NUMBERS, WORDS};
 use super::proc_bonding::{self, word};
 use super::routes_text;
-use super::state::{Bond, Dom0, Flavour, uuid_of};
+use crate::model::state::{Bond, Dom0, Flavour, Nic, uuid_of};
 
 /// A file's text or a link's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     File(String),
     Link(String),
     Folder,
 }
 
-pub(super) type Tree = BTreeMap<String, Node>;
+pub(crate) type Tree = BTreeMap<String, Node>;
 
 /// The folders whose whole content is the tree's.
 const WHOLE: [&str; 3] = ["proc/net/bonding", "sys/class/net", "sys/devices"];
 
 /// All of it.
-pub(super) fn wanted(dom0: &Dom0) -> Tree {
+pub(crate) fn wanted(dom0: &Dom0) -> Tree {
     let mut tree = Tree::new();
     let mut file = |path: &str, text: String| {
         tree.insert(path.to_string(), Node::File(text));
@@ -102,15 +102,30 @@ fn to_device(dom0: &Dom0, from: &str, name: &str) -> String {
     format!("{}{}", "../".repeat(up), home(dom0, name).trim_start_matches("sys/"))
 }
 
-fn device(tree: &mut Tree, dom0: &Dom0, name: &str) {
-    let home = home(dom0, name);
-    let class = home.trim_start_matches("sys/");
-    tree.insert(format!("sys/class/net/{name}"), Node::Link(format!("../../{class}")));
-    let mut put = |leaf: &str, node: Node| {
-        tree.insert(format!("{home}/{leaf}"), node);
-    };
-    let mut file = |leaf: &str, text: String| put(leaf, Node::File(format!("{text}\n")));
-    if name == "lo" {
+/// The files of one device.
+struct Files<'a> {
+    tree: &'a mut Tree,
+    dom0: &'a Dom0,
+    name: &'a str,
+    home: String,
+}
+
+impl Files<'_> {
+    fn put(&mut self, leaf: &str, node: Node) {
+        self.tree.insert(format!("{}/{leaf}", self.home), node);
+    }
+
+    fn file(&mut self, leaf: &str, text: impl std::fmt::Display) {
+        self.put(leaf, Node::File(format!("{text}\n")));
+    }
+
+    /// A link from inside this device's folder to another's.
+    fn link(&mut self, leaf: &str, before: &str, name: &str, after: &str) {
+        let target = to_device(self.dom0, &self.home, name);
+        self.put(leaf, Node::Link(format!("{before}{target}{after}")));
+    }
+
+    fn loopback(&mut self) {
         for (leaf, text) in [
             ("address", "00:00:00:00:00:00"),
             ("mtu", "65536"),
@@ -120,101 +135,122 @@ fn device(tree: &mut Tree, dom0: &Dom0, name: &str) {
             ("ifindex", "1"),
             ("flags", "0x9"),
         ] {
-            file(leaf, text.to_string());
+            self.file(leaf, text);
         }
-        return;
     }
-    let (up, carrier) = (dom0.is_up(name), dom0.carrier(name));
-    file("address", dom0.mac_of(name).unwrap_or_default());
-    file("mtu", dom0.mtu_of(name).to_string());
-    file("type", "1".to_string());
-    file("addr_len", "6".to_string());
-    file("ifindex", dom0.ifindex.get(name).copied().unwrap_or(99).to_string());
-    let slave = dom0.master_of(name).is_some_and(|m| dom0.bonds.contains_key(m));
-    let master = dom0.bonds.contains_key(name);
-    let flags =
-        0x1002 + u32::from(up) + if slave { 0x800 } else { 0 } + if master { 0x400 } else { 0 };
-    file("flags", format!("0x{flags:x}"));
-    file("operstate", if carrier { "up" } else { "down" }.to_string());
-    // Reading `carrier` and `speed` of a device that is down gives EINVAL: no file is nearest.
-    if up {
-        file("carrier", u8::from(carrier).to_string());
-    }
-    if let Some(nic) = dom0.nics.get(name) {
-        let unknown = if dom0.flavour == Flavour::El5 { "4294967295" } else { "-1" };
+
+    /// What every device has.
+    fn common(&mut self) {
+        let (dom0, name) = (self.dom0, self.name);
+        let (up, carrier) = (dom0.is_up(name), dom0.carrier(name));
+        self.file("address", dom0.mac_of(name).unwrap_or_default());
+        self.file("mtu", dom0.mtu_of(name));
+        self.file("type", "1");
+        self.file("addr_len", "6");
+        self.file("ifindex", dom0.ifindex.get(name).copied().unwrap_or(99));
+        let slave = dom0.master_of(name).is_some_and(|m| dom0.bonds.contains_key(m));
+        let master = dom0.bonds.contains_key(name);
+        let flags =
+            0x1002 + u32::from(up) + if slave { 0x800 } else { 0 } + if master { 0x400 } else { 0 };
+        self.file("flags", format!("0x{flags:x}"));
+        self.file("operstate", if carrier { "up" } else { "down" });
+        // Reading `carrier` and `speed` of a device that is down gives EINVAL: no file is nearest.
         if up {
-            file("speed", if carrier { nic.speed.to_string() } else { unknown.to_string() });
-            file("duplex", if carrier { nic.duplex.clone() } else { "unknown".to_string() });
+            self.file("carrier", u8::from(carrier));
         }
     }
-    if let Some(bond) = dom0.bonds.get(name) {
-        if up && carrier {
+
+    fn nic(&mut self, nic: &Nic) {
+        let (dom0, carrier) = (self.dom0, self.dom0.carrier(self.name));
+        let unknown = if dom0.flavour == Flavour::El5 { "4294967295" } else { "-1" };
+        if dom0.is_up(self.name) {
+            self.file("speed", if carrier { nic.speed.to_string() } else { unknown.to_string() });
+            self.file("duplex", if carrier { nic.duplex.as_str() } else { "unknown" });
+        }
+        self.put("device", Node::Link(format!("../../../{}", nic.pci)));
+        let pci = format!("sys/devices/pci0000:00/{}", nic.pci);
+        let driver = format!("../../../bus/pci/drivers/{}", nic.driver);
+        self.tree.insert(format!("{pci}/driver"), Node::Link(driver));
+        self.tree.insert(format!("{pci}/vendor"), Node::File("0x8086\n".to_string()));
+        self.tree.insert(format!("sys/bus/pci/drivers/{}", nic.driver), Node::Folder);
+    }
+
+    fn bond(&mut self, bond: &Bond) {
+        let dom0 = self.dom0;
+        if dom0.carrier(self.name) {
             let speeds = bond.slaves.iter().filter(|s| dom0.carrier(&s.name));
             let speeds: Vec<u32> =
                 speeds.filter_map(|s| Some(dom0.nics.get(&s.name)?.speed)).collect();
             let one = matches!(bond.option("mode"), 1 | 3);
             let speed =
                 if one { speeds.first().copied().unwrap_or(0) } else { speeds.iter().sum() };
-            file("speed", speed.to_string());
-            file("duplex", "full".to_string());
+            self.file("speed", speed);
+            self.file("duplex", "full");
         }
         for (leaf, text) in attributes(dom0, bond) {
-            file(&format!("bonding/{leaf}"), text);
+            self.file(&format!("bonding/{leaf}"), text);
         }
         for slave in &bond.slaves {
-            put(&format!("slave_{}", slave.name), Node::Link(to_device(dom0, &home, &slave.name)));
+            self.link(&format!("slave_{}", slave.name), "", &slave.name, "");
         }
     }
-    if let Some(nic) = dom0.nics.get(name) {
-        put("device", Node::Link(format!("../../../{}", nic.pci)));
-        let pci = format!("sys/devices/pci0000:00/{}", nic.pci);
-        let driver = format!("../../../bus/pci/drivers/{}", nic.driver);
-        tree.insert(format!("{pci}/driver"), Node::Link(driver));
-        tree.insert(format!("{pci}/vendor"), Node::File("0x8086\n".to_string()));
-        tree.insert(format!("sys/bus/pci/drivers/{}", nic.driver), Node::Folder);
-    }
-    let mut put = |leaf: &str, node: Node| {
-        tree.insert(format!("{home}/{leaf}"), node);
-    };
-    if let Some(master) = dom0.master_of(name) {
-        put("master", Node::Link(to_device(dom0, &home, master)));
+
+    /// As a slave or a port.
+    fn below(&mut self, master: &str) {
+        let (dom0, name) = (self.dom0, self.name);
+        self.link("master", "", master, "");
         if let Some(bond) = dom0.bonds.get(master) {
             let slave = bond.slaves.iter().find(|s| s.name == name);
-            if let Some(slave) = slave.filter(|_| dom0.flavour == Flavour::El7) {
-                let backup = bond.mode().has_active_slave() && bond.active.as_deref() != Some(name);
-                let permanent = dom0.nics.get(name).map(|n| n.permanent_mac.clone());
-                for (leaf, text) in [
-                    ("state", if backup { "backup" } else { "active" }.to_string()),
-                    ("mii_status", slave.status.clone()),
-                    ("link_failure_count", slave.failures.to_string()),
-                    ("perm_hwaddr", permanent.unwrap_or_default()),
-                    ("queue_id", "0".to_string()),
-                ] {
-                    put(&format!("bonding_slave/{leaf}"), Node::File(format!("{text}\n")));
-                }
-            }
+            let Some(slave) = slave.filter(|_| dom0.flavour == Flavour::El7) else { return };
+            let backup = bond.mode().has_active_slave() && bond.active.as_deref() != Some(name);
+            let permanent = dom0.nics.get(name).map(|n| n.permanent_mac.clone());
+            self.file("bonding_slave/state", if backup { "backup" } else { "active" });
+            self.file("bonding_slave/mii_status", &slave.status);
+            self.file("bonding_slave/link_failure_count", slave.failures);
+            self.file("bonding_slave/perm_hwaddr", permanent.unwrap_or_default());
+            self.file("bonding_slave/queue_id", 0);
         } else if dom0.devices.get(master).is_some_and(|d| d.kind == "bridge") {
-            put("brport/state", Node::File("3\n".to_string()));
-            put("brport/bridge", Node::Link(format!("../{}", to_device(dom0, &home, master))));
+            self.file("brport/state", 3);
+            self.link("brport/bridge", "../", master, "");
         }
     }
-    if dom0.devices.get(name).is_some_and(|d| d.kind == "tun") {
-        put("tun_flags", Node::File("0x1002\n".to_string()));
-    }
-    if dom0.devices.get(name).is_some_and(|d| d.kind == "bridge") {
-        put("bridge/stp_state", Node::File("0\n".to_string()));
-        put("brif", Node::Folder);
-        for port in dom0.ports_of(name) {
-            put(
-                &format!("brif/{port}"),
-                Node::Link(format!("../{}/brport", to_device(dom0, &home, &port))),
-            );
+
+    fn bridge(&mut self) {
+        self.file("bridge/stp_state", 0);
+        self.put("brif", Node::Folder);
+        for port in self.dom0.ports_of(self.name) {
+            self.link(&format!("brif/{port}"), "../", &port, "/brport");
         }
     }
 }
 
+fn device(tree: &mut Tree, dom0: &Dom0, name: &str) {
+    let home = home(dom0, name);
+    let class = home.trim_start_matches("sys/");
+    tree.insert(format!("sys/class/net/{name}"), Node::Link(format!("../../{class}")));
+    let mut files = Files { tree, dom0, name, home };
+    if name == "lo" {
+        return files.loopback();
+    }
+    files.common();
+    if let Some(nic) = dom0.nics.get(name) {
+        files.nic(nic);
+    }
+    if let Some(bond) = dom0.bonds.get(name) {
+        files.bond(bond);
+    }
+    if let Some(master) = dom0.master_of(name) {
+        files.below(master);
+    }
+    match dom0.devices.get(name).map(|device| device.kind.as_str()) {
+        Some("tun") => files.file("tun_flags", "0x1002"),
+        Some("bridge") => files.bridge(),
+        _ => {}
+    }
+}
+
 /// `bonding/*` of a bond.
-pub(super) fn attributes(dom0: &Dom0, bond: &Bond) -> Vec<(String, String)> {
+pub(crate) fn attributes(dom0: &Dom0, bond: &Bond) -> Vec<(String, String)> {
     let mut list = Vec::new();
     let mut put = |name: &str, text: String| list.push((name.to_string(), text));
     for (key, _) in WORDS {
@@ -265,7 +301,7 @@ pub(super) fn attributes(dom0: &Dom0, bond: &Bond) -> Vec<(String, String)> {
 }
 
 /// Makes the root's files what `want` says; `have` is what was written last.
-pub(super) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
+pub(crate) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
     for (path, node) in have {
         if !want.contains_key(path) {
             let real = root.join(path);
@@ -314,7 +350,7 @@ fn write(root: &Path, path: &str, node: &Node) -> std::io::Result<()> {
 }
 
 /// What is on the disk now of the tree, for a root that another process wrote.
-pub(super) fn present(root: &Path, want: &Tree) -> Tree {
+pub(crate) fn present(root: &Path, want: &Tree) -> Tree {
     let mut tree = Tree::new();
     for folder in WHOLE {
         collect(root, &root.join(folder), &mut tree);

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::ifcfg_shell::{Vars, need_config, slaves_of, source};
 use super::modprobe;
 use super::shell::Shell;
-use super::state::Flavour;
+use crate::model::state::Flavour;
 use crate::net::Ipv4Net;
 
 const ETH: &str = "/etc/sysconfig/network-scripts/ifup-eth";
@@ -29,7 +29,7 @@ fn log(shell: &mut Shell<'_>, level: &str, script: &str, text: &str) {
 }
 
 /// `ifup NAME [boot]`.
-pub(super) fn up(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn up(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let Some(name) = args.first() else {
         shell.complain("Usage: ifup <device name>");
         return 1;
@@ -371,7 +371,7 @@ fn routes(shell: &mut Shell<'_>, device: &str) {
 }
 
 /// `ifdown NAME`.
-pub(super) fn down(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn down(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let Some(name) = args.first() else {
         shell.complain("Usage: ifdown <device name>");
         return 1;

@@ -5,23 +5,23 @@
 use std::collections::BTreeMap;
 
 use super::shell::Shell;
-use super::state::Flavour;
+use crate::model::state::Flavour;
 
 /// Where the files are.
-pub(super) const FOLDER: &str = "etc/sysconfig/network-scripts";
+pub(crate) const FOLDER: &str = "etc/sysconfig/network-scripts";
 
 /// A sourced file's variables.
-pub(super) type Vars = BTreeMap<String, String>;
+pub(crate) type Vars = BTreeMap<String, String>;
 
 /// Whether a file name is one that `is_ignored_file` skips.
-pub(super) fn ignored(scripts: Flavour, name: &str) -> bool {
+pub(crate) fn ignored(scripts: Flavour, name: &str) -> bool {
     let common = ["~", ".bak", ".orig", ".rpmnew", ".rpmorig", ".rpmsave"];
     common.iter().any(|end| name.ends_with(end))
         || (scripts == Flavour::El7 && name.ends_with(".old"))
 }
 
 /// All `ifcfg-*` files that count.
-pub(super) fn files(shell: &Shell<'_>) -> Vec<String> {
+pub(crate) fn files(shell: &Shell<'_>) -> Vec<String> {
     let names = shell.list(FOLDER).into_iter();
     names.filter(|n| n.starts_with("ifcfg-") && !ignored(shell.scripts(), n)).collect()
 }
@@ -54,7 +54,7 @@ fn has_line(
 }
 
 /// Files whose `MASTER=` names the bond.
-pub(super) fn slaves_of(shell: &Shell<'_>, bond: &str) -> Vec<String> {
+pub(crate) fn slaves_of(shell: &Shell<'_>, bond: &str) -> Vec<String> {
     let quotes = if shell.scripts() == Flavour::El5 { "\"" } else { "\"'" };
     let names = files(shell).into_iter();
     names
@@ -66,7 +66,7 @@ pub(super) fn slaves_of(shell: &Shell<'_>, bond: &str) -> Vec<String> {
 }
 
 /// `need_config`: the name of the file for a name.
-pub(super) fn need_config(shell: &Shell<'_>, name: &str) -> Option<String> {
+pub(crate) fn need_config(shell: &Shell<'_>, name: &str) -> Option<String> {
     let exact = format!("ifcfg-{name}");
     for candidate in [exact.as_str(), name] {
         if !candidate.contains('/') && shell.path(FOLDER).join(candidate).is_file() {
@@ -104,13 +104,13 @@ pub(super) fn need_config(shell: &Shell<'_>, name: &str) -> Option<String> {
 }
 
 /// What el5 takes for the file that this one builds on: the name without its last `-part`.
-pub(super) fn parent(file: &str) -> Option<String> {
+pub(crate) fn parent(file: &str) -> Option<String> {
     let (parent, _) = file.strip_prefix("ifcfg-")?.rsplit_once('-')?;
     Some(format!("ifcfg-{parent}"))
 }
 
 /// Sources a file: its variables, on top of those of `/etc/sysconfig/network`.
-pub(super) fn source(shell: &mut Shell<'_>, file: &str) -> Vars {
+pub(crate) fn source(shell: &mut Shell<'_>, file: &str) -> Vars {
     let mut vars = Vars::new();
     let mut paths = vec!["etc/sysconfig/network".to_string()];
     if shell.scripts() == Flavour::El5 {
@@ -165,7 +165,7 @@ fn word(
 }
 
 /// Runs a file's assignments.
-pub(super) fn evaluate(text: &str, vars: &mut Vars, ran: &mut Vec<String>) {
+pub(crate) fn evaluate(text: &str, vars: &mut Vars, ran: &mut Vec<String>) {
     let mut chars = text.chars().peekable();
     loop {
         while chars.next_if(|c| c.is_whitespace() || *c == ';' || *c == '&' || *c == '|').is_some()

@@ -1,7 +1,7 @@
 //! XAPI's records as `xe` shows them: fields in order, tags, and which are shown by default
 //! (facts/xapi.md section A5).
 
-use super::state::{Flavour, Map, Pif, State, uuid_of};
+use crate::model::state::{Flavour, Map, Pif, Pool, State, uuid_of};
 
 /// What a value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,15 +147,14 @@ fn host_uuid(state: &State, key: &str) -> String {
     state.pool.hosts.get(key).map_or_else(|| NIL.to_string(), |h| h.uuid.clone())
 }
 
-fn pif(state: &State, key: &str, pif: &Pif) -> Record {
-    let (pool, dom0) = (&state.pool, &state.dom0);
-    let (managed, new) = (dom0.features.xe_managed, dom0.flavour == Flavour::El7);
+/// What lies on a PIF and what it lies in: bonds as master and slave, tunnels as end and carrier.
+fn relations(pool: &Pool, key: &str) -> [String; 4] {
     let bonds = || pool.bonds.values();
     let of =
         bonds().filter(|b| b.master == key).map(|b| b.uuid.clone()).collect::<Vec<_>>().join("; ");
     let slave =
         bonds().find(|b| b.slaves.contains(key)).map_or(NIL.to_string(), |b| b.uuid.clone());
-    let tunnels = |fits: &dyn Fn(&super::state::Tunnel) -> bool| {
+    let tunnels = |fits: &dyn Fn(&crate::model::state::Tunnel) -> bool| {
         pool.tunnels
             .values()
             .filter(|t| fits(t))
@@ -165,6 +164,13 @@ fn pif(state: &State, key: &str, pif: &Pif) -> Record {
     };
     let access = tunnels(&|t| t.access == key);
     let transport = tunnels(&|t| t.transport == key);
+    [of, slave, access, transport]
+}
+
+fn pif(state: &State, key: &str, pif: &Pif) -> Record {
+    let (pool, dom0) = (&state.pool, &state.dom0);
+    let (managed, new) = (dom0.features.xe_managed, dom0.flavour == Flavour::El7);
+    let [of, slave, access, transport] = relations(pool, key);
     let net = pool.networks.get(&pif.network);
     let host = pool.hosts.get(&pif.host);
     // What is known of another host's links is what its own XAPI last said: all good.

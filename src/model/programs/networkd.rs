@@ -1,7 +1,7 @@
 //! What XAPI's network daemon does to the kernel when a PIF is plugged, unplugged or forgotten,
 //! on either backend (facts/xapi.md sections B1 and C).
 
-use super::state::{Backend, Map, State};
+use crate::model::state::{Backend, BondRecord, Map, State};
 use crate::net::Ipv4Net;
 
 /// The device that all Open vSwitch ports have as master.
@@ -9,7 +9,7 @@ const OVS: &str = "ovs-system";
 
 /// Plugs a PIF of this host into its bridge. `params` are the bonding driver's, should it have
 /// to be loaded.
-pub(super) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(), String> {
+pub(crate) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(), String> {
     let Some(pif) = state.pool.pifs.get(key).cloned() else { return Ok(()) };
     let strict = state.dom0.features.plug_enslaved_fails;
     let bridge =
@@ -44,35 +44,7 @@ pub(super) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(),
             dom0.set_master(&port, Some(home));
         }
     } else if let Some(bond) = state.pool.bonds.get(key).cloned() {
-        let slaves: Vec<String> = bond
-            .slaves
-            .iter()
-            .filter_map(|s| Some(state.pool.pifs.get(s)?.device.clone()))
-            .collect();
-        let dom0 = &mut state.dom0;
-        if ovs {
-            for nic in &slaves {
-                join(state, nic, OVS, mtu);
-            }
-        } else {
-            if !dom0.modules.contains_key("bonding") {
-                dom0.load_bonding(params).map_err(str::to_string)?;
-                dom0.delete_bond("bond0");
-            }
-            dom0.create_bond(&pif.device);
-            let mode = if bond.mode == "lacp" { "802.3ad" } else { bond.mode.as_str() };
-            let delays =
-                [("mode", mode), ("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
-            for (option, value) in delays {
-                let _ = dom0.set_option(&pif.device, option, value);
-            }
-            for nic in &slaves {
-                dom0.set_up(nic, false);
-                let _ = dom0.enslave(&pif.device, nic);
-            }
-            dom0.set_up(&pif.device, true);
-            dom0.set_master(&pif.device, Some(home));
-        }
+        bond_up(state, &pif.device, &bond, home, mtu, params)?;
     } else if !join(state, &pif.device, home, mtu) {
         let text =
             format!("Script /sbin/brctl failed: can't add {} to bridge {bridge}", pif.device);
@@ -92,6 +64,44 @@ pub(super) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(),
     trouble.map_or(Ok(()), Err)
 }
 
+/// Makes a managed bond and its NICs the port.
+fn bond_up(
+    state: &mut State,
+    device: &str,
+    bond: &BondRecord,
+    home: &str,
+    mtu: u32,
+    params: &Map,
+) -> Result<(), String> {
+    let slaves: Vec<String> =
+        bond.slaves.iter().filter_map(|s| Some(state.pool.pifs.get(s)?.device.clone())).collect();
+    let dom0 = &mut state.dom0;
+    if home == OVS {
+        for nic in &slaves {
+            join(state, nic, OVS, mtu);
+        }
+    } else {
+        if !dom0.modules.contains_key("bonding") {
+            dom0.load_bonding(params).map_err(str::to_string)?;
+            dom0.delete_bond("bond0");
+        }
+        dom0.create_bond(device);
+        let mode = if bond.mode == "lacp" { "802.3ad" } else { bond.mode.as_str() };
+        let delays =
+            [("mode", mode), ("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
+        for (option, value) in delays {
+            let _ = dom0.set_option(device, option, value);
+        }
+        for nic in &slaves {
+            dom0.set_up(nic, false);
+            let _ = dom0.enslave(device, nic);
+        }
+        dom0.set_up(device, true);
+        dom0.set_master(device, Some(home));
+    }
+    Ok(())
+}
+
 /// Makes a NIC a port. A NIC that something else holds stays there.
 fn join(state: &mut State, nic: &str, home: &str, mtu: u32) -> bool {
     match state.dom0.master_of(nic) {
@@ -108,7 +118,7 @@ fn join(state: &mut State, nic: &str, home: &str, mtu: u32) -> bool {
 }
 
 /// Takes a PIF of this host out of its bridge, and the bridge away with every port on it.
-pub(super) fn bring_down(state: &mut State, key: &str) {
+pub(crate) fn bring_down(state: &mut State, key: &str) {
     let Some(pif) = state.pool.pifs.get(key).cloned() else { return };
     let bridge =
         state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()).unwrap_or_default();
@@ -139,7 +149,7 @@ pub(super) fn bring_down(state: &mut State, key: &str) {
 }
 
 /// Makes the ports of the machines that run here.
-pub(super) fn plug_machines(state: &mut State) {
+pub(crate) fn plug_machines(state: &mut State) {
     let me = state.dom0.me.clone();
     let mut number = 0;
     for (name, vm) in state.pool.vms.clone() {
@@ -168,7 +178,7 @@ pub(super) fn plug_machines(state: &mut State) {
 
 /// XAPI's start: plugs all managed physical PIFs of this host, also those that were unplugged,
 /// with bonds and VLANs.
-pub(super) fn start(state: &mut State, params: &Map) {
+pub(crate) fn start(state: &mut State, params: &Map) {
     let me = state.dom0.me.clone();
     let slaves: Vec<String> = state.pool.bonds.values().flat_map(|b| b.slaves.clone()).collect();
     let mut keys: Vec<(bool, bool, String)> = state

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-use super::state::{Dom0, Flavour};
+use crate::model::state::{Dom0, Flavour};
 use crate::net::Ipv4Net;
 
 /// The text of `/proc/net/route`: the main table, every line padded to 127 characters.
-pub(super) fn route(dom0: &Dom0) -> String {
+pub(crate) fn route(dom0: &Dom0) -> String {
     let head =
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
     let mut text = format!("{head:<127}\n");
@@ -38,7 +38,7 @@ type Leaves = BTreeMap<Ipv4Addr, Vec<(u8, &'static str, &'static str)>>;
 
 /// The text of `/proc/net/fib_trie`. Since 4.1 both tables share one trie and both are printed
 /// whole.
-pub(super) fn fib_trie(dom0: &Dom0) -> String {
+pub(crate) fn fib_trie(dom0: &Dom0) -> String {
     let (mut main, mut local) = (Leaves::new(), Leaves::new());
     let mut put = |to_main: bool, ip: Ipv4Addr, entry: (u8, &'static str, &'static str)| {
         let tables = if dom0.flavour == Flavour::El7 {

@@ -1,9 +1,9 @@
 //! `xe host-disable`, `host-enable` and `host-evacuate`: what is done to a host before and after
 //! its reboot. A host that starts is enabled again by itself (docs.xcp-ng.org/guides/host-reboot).
 
-use super::shell::Shell;
-use super::state::{Pool, Vm};
-use super::xe::{Answer, Args, Fault, find};
+use super::answer::{Answer, Args, Fault, find};
+use crate::model::programs::shell::Shell;
+use crate::model::state::{Pool, Vm};
 
 /// Runs a command that works on hosts; none when it is another's.
 pub(super) fn command(shell: &mut Shell<'_>, name: &str, args: &Args) -> Option<Answer> {

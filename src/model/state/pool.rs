@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::Map;
+/// Text by text.
+pub type Map = BTreeMap<String, String>;
 
 /// XAPI's database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

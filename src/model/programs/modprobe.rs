@@ -2,10 +2,10 @@
 //! files count, aliases, options, install lines.
 
 use super::shell::Shell;
-use super::state::{Flavour, Map};
+use crate::model::state::{Flavour, Map};
 
 /// The lines that count, in reading order, each as its words; line ends after `\` are joined.
-pub(super) fn lines(shell: &Shell<'_>) -> Vec<Vec<String>> {
+pub(crate) fn lines(shell: &Shell<'_>) -> Vec<Vec<String>> {
     let old = shell.scripts() == Flavour::El5;
     let mut texts = Vec::new();
     if old {
@@ -27,14 +27,14 @@ pub(super) fn lines(shell: &Shell<'_>) -> Vec<Vec<String>> {
 }
 
 /// The last module that a name is an alias of.
-pub(super) fn alias(lines: &[Vec<String>], name: &str) -> Option<String> {
+pub(crate) fn alias(lines: &[Vec<String>], name: &str) -> Option<String> {
     let same = |a: &str, b: &str| a.replace('-', "_") == b.replace('-', "_");
     let found = lines.iter().rfind(|w| w.len() >= 3 && w[0] == "alias" && same(&w[1], name));
     found.map(|words| words[2].clone())
 }
 
 /// The parameters that the driver would get when loaded by its own name, or through an alias.
-pub(super) fn bonding_params(shell: &Shell<'_>, through: Option<&str>) -> Map {
+pub(crate) fn bonding_params(shell: &Shell<'_>, through: Option<&str>) -> Map {
     let mut params = Map::new();
     for words in lines(shell).iter().filter(|w| w.len() >= 3 && w[0] == "options") {
         if words[1] == "bonding" || Some(words[1].as_str()) == through {
@@ -59,7 +59,7 @@ fn known(name: &str) -> bool {
 }
 
 /// Loads a module by name or alias; the complaint otherwise.
-pub(super) fn load(shell: &mut Shell<'_>, name: &str) -> Result<(), String> {
+pub(crate) fn load(shell: &mut Shell<'_>, name: &str) -> Result<(), String> {
     let lines = lines(shell);
     // An alias counts even for a name that is a module's: that is how a reversed one breaks it.
     let next = alias(&lines, name);
@@ -106,7 +106,7 @@ pub(super) fn load(shell: &mut Shell<'_>, name: &str) -> Result<(), String> {
 }
 
 /// `modprobe`.
-pub(super) fn run(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn run(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let flags: Vec<&str> = args.iter().map(String::as_str).filter(|a| a.starts_with('-')).collect();
     let names: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
     if flags.contains(&"-c") || flags.contains(&"--showconfig") {
@@ -142,7 +142,7 @@ pub(super) fn run(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 }
 
 /// `modinfo`.
-pub(super) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+pub(crate) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     let Some(name) = args.iter().find(|a| !a.starts_with('-')) else {
         shell.complain("Usage: modinfo [-0][-F field][-k kernelversion] module...");
         return 1;
@@ -169,7 +169,7 @@ pub(super) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 }
 
 /// What `modinfo bonding` says; the module file holds the same words.
-pub(super) fn description(shell: &Shell<'_>) -> Vec<String> {
+pub(crate) fn description(shell: &Shell<'_>) -> Vec<String> {
     let dom0 = &shell.state.dom0;
     let slb = if dom0.features.slb { ", 7 for balance-slb" } else { "" };
     let row = |name: &str, text: &str| format!("{:<16}{text}", format!("{name}:"));
