@@ -11,7 +11,7 @@ use similar::TextDiff;
 
 const VARIABLE: &str = "UPDATE_GOLDEN";
 
-const ADVICE: &str = "if this is as it should be: UPDATE_GOLDEN=1 cargo test golden";
+const ADVICE: &str = "if this is as it should be: UPDATE_GOLDEN=1 cargo test --test it golden";
 
 /// Where all cases lie.
 pub fn golden() -> PathBuf {

@@ -1,4 +1,5 @@
-//! What is found on a host, alone: the host, the spec, and every finding as it is shown.
+//! What is found on a host, alone: the host, the spec, and every finding as it is shown. Where one
+//! bars the way an apply is refused, and changes nothing.
 //!
 //! A case is called by the code that it is about, or by that and a word (`nic-no-link-el5`), or
 //! `healthy-...`. It has `case.json` (a [`Found`]), `args`, `spec.ini` and `host/` as those of
@@ -11,18 +12,21 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use similar::TextDiff;
-use xenbond::engine::{self, Situation};
+use xenbond::engine::{self, Engine, Signals, Situation};
 use xenbond::host::{Clock, Host, Kind, Runner};
 use xenbond::inventory::Inventory;
+use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
+use xenbond::outcome::Ending;
 use xenbond::preflight::{self, Code, Finding, barring};
 use xenbond::rehearse::recorded;
+use xenbond::render::Templates;
 use xenbond::report;
 use xenbond::spec::Request;
 
 use super::case::{Case, folders, golden};
 use super::job::{Setup, nothing, request};
-use super::model_host::{Witness, merge};
+use super::model_host::{Scribe, Snapshot, Witness, merge};
 
 /// The host of a case.
 #[derive(Deserialize)]
@@ -63,7 +67,7 @@ pub fn run(case: &Case) -> Result<()> {
     let me = found.me.as_deref().unwrap_or("xen01");
     let witness = Witness::new(folder.path(), &setup, me)?;
     case.lay("host", folder.path())?;
-    let request = request(case)?.0;
+    let (request, accepted) = request(case)?;
     let Situation { spec, inv } = engine::look(&witness.host(), &request)?;
     let mut value = serde_json::to_value(&inv)?;
     merge(&mut value, &found.inventory);
@@ -74,7 +78,7 @@ pub fn run(case: &Case) -> Result<()> {
     let all = preflight::check_request(&request, &spec, &inv);
     ensure!(all.is_sorted_by_key(|f| (f.severity, f.code)), "the worst does not come first");
     ensure!(witness.take_commands().is_empty(), "a command was run that changes the host");
-    let name = case.name.split_once('/').context("a topic")?.1;
+    let name = case.name.rsplit_once('/').context("a topic")?.1;
     if let Some(code) = subject(name) {
         ensure!(all.iter().any(|f| f.code == code), "{code} was not found: {all:#?}");
     } else {
@@ -83,7 +87,32 @@ pub fn run(case: &Case) -> Result<()> {
         ensure!(bars.is_empty(), "a healthy host has {bars:#?}");
     }
     rehearses(&inv, &request, &all, found.inventory == nothing())?;
+    if found.inventory == nothing() && !barring(&all, &accepted).is_empty() {
+        refused(&witness, &request, &accepted)?;
+    }
     case.compare("want.txt", &report::findings(&all))
+}
+
+/// What bars the way bars it: an apply is refused and leaves the host as it was.
+fn refused(witness: &Arc<Witness>, request: &Request, accepted: &[String]) -> Result<()> {
+    let host = witness.host();
+    let own = |host: &Host| host.list("/var/lib/xenbond").unwrap_or_default();
+    let (before, had) = (Snapshot::of(witness.model())?, own(&host));
+    let engine = Engine {
+        host: &host,
+        templates: &Templates::load(None)?,
+        accepted,
+        orders: Orders::default(),
+        signals: &Signals::default(),
+    };
+    let outcome = engine.apply(request, |_| Ok(()), &mut Scribe(witness));
+    let refused = outcome.as_ref().map_or(true, |o| o.ending == Ending::Refused);
+    ensure!(refused, "it is barred, and an apply ended as {outcome:?}");
+    let ran = witness.take_commands();
+    ensure!(ran.is_empty(), "refused, and commands were run: {ran:?}");
+    let has = own(&host);
+    ensure!(has == had, "refused, and /var/lib/xenbond has {has:?} instead of {had:?}");
+    before.ensure_same(&Snapshot::of(witness.model())?).context("refused")
 }
 
 /// What no model shows: who runs it, what is on the wire and in the lock, how full its disks are,
