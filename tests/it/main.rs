@@ -5,6 +5,7 @@ mod by_itself;
 mod captured;
 mod e2e;
 mod faults;
+mod ground;
 mod layers;
 mod mutations;
 mod packaging;
