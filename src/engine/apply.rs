@@ -13,7 +13,7 @@ use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check};
+use crate::verify::{self, Check, Question, Running, Witness};
 use crate::xe::{self, Pif};
 
 /// Everything that is to be said of a request on this host.
@@ -87,7 +87,7 @@ impl Engine<'_> {
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return Ok(nothing_to_do(&plan, &proposal.situation));
+            return nothing_to_do(&plan, &proposal.situation);
         }
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
@@ -211,11 +211,17 @@ fn refused(barring: &[&Finding]) -> Outcome {
 }
 
 /// Nothing is left to do, when the bond is not only configured but works.
-fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
+fn nothing_to_do(plan: &Plan, situation: &Situation) -> Result<Outcome> {
     let Situation { spec, inv } = situation;
-    let mut checks = verify::kernel(spec, &plan.nics, &inv.kernel);
-    checks.extend(verify::xapi(&plan.nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-    let failed = verify::failed(&checks);
+    let pifs = inv.xapi.as_ref().map(|x| x.pifs.as_slice());
+    let verdict = verify::judge(Question {
+        spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Read(&inv.kernel),
+        witnesses: &[Witness::Xapi(pifs)],
+    })?;
+    let failed = verdict.failed();
     let mut outcome = if failed.is_empty() {
         Outcome::new(Ending::NothingToDo, Exit::AsAsked)
     } else {
@@ -231,7 +237,7 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
         )
     };
     outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-    outcome
+    Ok(outcome)
 }
 
 /// What XAPI lists of this host's PIFs, where the plan changes any.
@@ -247,14 +253,17 @@ fn list(host: &Host, plan: &Plan) -> Listed {
 fn verify_now(host: &Host, plan: &Plan, listed: Listed, observer: &mut dyn Observer) -> Result<()> {
     let within = verify::limit(&plan.spec);
     let waits = &mut |what: &str| observer.waits(what, within);
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
-    if verify::failed(&checks).is_empty()
-        && let Some(pifs) = listed
-    {
-        checks.extend(verify::xapi(&plan.nics, Some(&pifs?)));
-    }
-    let failed = verify::failed(&checks);
-    ensure!(failed.is_empty(), "{}", sentence(&failed));
+    let listed = listed.transpose()?;
+    let witnesses: Vec<Witness<'_>> =
+        listed.iter().map(|pifs| Witness::Xapi(Some(pifs.as_slice()))).collect();
+    let verdict = verify::judge(Question {
+        spec: &plan.spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Settling { host, within, waits },
+        witnesses: &witnesses,
+    })?;
+    ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
     for change in plan.steps.iter().filter_map(Step::file) {
         let now = host.original(&change.path)?.was;
         ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
