@@ -15,6 +15,7 @@ use serde_json::Value;
 use xenbond::cli::{Cli, Command};
 use xenbond::engine::{self, Engine};
 use xenbond::host::{Clock, Host};
+use xenbond::inventory::resolve;
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::{Ending, Exit, Outcome};
@@ -342,7 +343,8 @@ impl Job<'_> {
         let nics: Vec<_> = xenbond::inventory::resolve(spec, &inv).into_iter().flatten().collect();
         let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec), &mut |_| {})?;
         checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-        let changes = plan::file_changes(spec, &inv, &self.templates)?;
+        let nics: Vec<_> = resolve(spec, &inv).into_iter().flatten().collect();
+        let changes = plan::file_changes_of(spec, &nics, &inv, &self.templates)?;
         let missing: Vec<String> = changes.into_iter().map(|c| c.path).collect();
         checks.push(verify::next_boot(spec, &inv, &missing));
         self.say(&report::checks(&checks));
