@@ -13,8 +13,7 @@ use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check};
-use crate::xe;
+use crate::verify::{self, Check, Question, Running, Witness};
 
 /// Everything that is to be said of a request on this host.
 pub struct Proposal {
@@ -88,7 +87,7 @@ impl Engine<'_> {
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return Ok(nothing_to_do(&plan, &proposal.situation));
+            return nothing_to_do(&plan, &proposal.situation);
         }
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
@@ -224,11 +223,17 @@ fn refused(barring: &[&Finding]) -> Outcome {
 }
 
 /// Nothing is left to do, when the bond is not only configured but works.
-fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
+fn nothing_to_do(plan: &Plan, situation: &Situation) -> Result<Outcome> {
     let Situation { spec, inv, .. } = situation;
-    let mut checks = verify::kernel(spec, &plan.nics, &inv.kernel);
-    checks.extend(verify::xapi(&plan.nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-    let failed = verify::failed(&checks);
+    let pifs = inv.xapi.as_ref().map(|x| x.pifs.as_slice());
+    let verdict = verify::judge(Question {
+        spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Read(&inv.kernel),
+        witnesses: &[Witness::Xapi(pifs)],
+    })?;
+    let failed = verdict.failed();
     let mut outcome = if failed.is_empty() {
         Outcome::new(Ending::NothingToDo, Exit::AsAsked)
     } else {
@@ -244,7 +249,7 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
         )
     };
     outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-    outcome
+    Ok(outcome)
 }
 
 /// The verdict of an apply: the kernel's word on the bond, what XAPI lists where the plan changes
@@ -252,14 +257,15 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
 fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
     let within = verify::limit(&plan.spec);
     let waits = &mut |what: &str| observer.waits(what, within);
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
-    if let Some(record) = plan.steps.iter().find_map(Step::pif)
-        && verify::failed(&checks).is_empty()
-    {
-        checks.extend(verify::xapi(&plan.nics, Some(&xe::pifs(host, &record.host)?)));
-    }
-    let failed = verify::failed(&checks);
-    ensure!(failed.is_empty(), "{}", sentence(&failed));
+    let pifs = plan.steps.iter().find_map(Step::pif).map(|pif| Witness::Lists(host, &pif.host));
+    let verdict = verify::judge(Question {
+        spec: &plan.spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Settling { host, within, waits },
+        witnesses: pifs.as_slice(),
+    })?;
+    ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
     for change in plan.steps.iter().filter_map(Step::file) {
         let now = host.original(&change.path)?.was;
         ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);

@@ -119,7 +119,7 @@ impl Stage {
     }
 
     /// Prints, unless nobody wants to hear.
-    pub fn tell(&self, text: &str) {
+    pub fn tell(&self, text: impl Into<report::Text>) {
         if !self.quiet {
             report::out(text);
         }

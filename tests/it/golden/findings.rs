@@ -157,14 +157,14 @@ fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool)
     let host = Host::new(model.root(), Arc::clone(&model) as Arc<dyn Runner>, clock);
     let again = engine::look_for(&host, spec)?;
     let (was, is) = (shown(inv)?, shown(&again)?);
-    let diff = TextDiff::from_lines(&was, &is).unified_diff().to_string();
+    let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(was == is || !whole, "the model of the recorded host has another inventory\n{diff}");
     let (was, is) = (
         report::findings(found),
         report::findings(&preflight::check_request(request, spec, &resolve(spec, &again), &again)),
     );
-    let diff = TextDiff::from_lines(&was, &is).unified_diff().to_string();
-    ensure!(was == is, "on the model of the recorded host other things are found\n{diff}");
+    let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
+    ensure!(*was == *is, "on the model of the recorded host other things are found\n{diff}");
     Ok(())
 }
 
