@@ -49,6 +49,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         slb_default: true,
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
+        missing_modules: BTreeSet::new(),
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
     let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());
@@ -128,6 +129,7 @@ fn network(bridge: &str, name: &str) -> Network {
         name_description: String::new(),
         bridge: bridge.to_string(),
         mtu: 1500,
+        managed: true,
         other_config: Map::new(),
     }
 }
@@ -140,6 +142,8 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
         ha_enabled: false,
         redo_log_enabled: false,
         other_config: map([("memory-ratio-hvm", "0.25"), ("memory-ratio-pv", "0.25")]),
+        release: None,
+        notes: BTreeMap::new(),
         counter: 0,
         hosts: BTreeMap::new(),
         networks: BTreeMap::new(),
@@ -218,6 +222,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
             live: true,
             software_version: software_version(flavour, backend),
             other_config: map([("agent_start_time", "1795000000.")]),
+            nics: Map::new(),
         },
     );
     let mut pif = |device: &str, shown: &str, n: u32, vlan: i32, network: &str| {
@@ -268,6 +273,8 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
         master: bond.clone(),
         slaves,
         mode: "balance-slb".into(),
+        properties: Map::new(),
+        primary: None,
     };
     pool.bonds.insert(bond, record);
     if let Some(first) = pool.pifs.get_mut(&eth[0]) {
@@ -295,6 +302,7 @@ fn furniture(pool: &mut Pool, name: String) {
             is_control_domain: true,
             power_state: "running".to_string(),
             resident_on: Some(name.clone()),
+            stays: false,
         },
     );
     let sr = format!("local-{name}");
@@ -345,6 +353,7 @@ fn machine(pool: &mut Pool, name: &str, host: Option<&str>, network: &str) {
         is_control_domain: false,
         power_state: running.to_string(),
         resident_on: host.map(str::to_string),
+        stays: false,
     };
     pool.vms.insert(name.to_string(), vm);
 }

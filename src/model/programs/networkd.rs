@@ -40,6 +40,12 @@ pub(crate) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(),
     if pif.vlan >= 0 {
         if !ovs {
             let port = format!("{}.{}", pif.device, pif.vlan);
+            if dom0.features.missing_modules.contains("8021q") {
+                return Err(format!(
+                    "script error [script = /sbin/ip, args = link add link {} name {port} type vlan id {}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]",
+                    pif.device, pif.vlan
+                ));
+            }
             dom0.add_device(&port, "vlan", &pif.mac);
             dom0.set_master(&port, Some(home));
         }
