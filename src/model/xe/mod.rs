@@ -130,18 +130,44 @@ pub(crate) fn knows(release: Release, argv: &[String]) -> Result<(), String> {
     let line = Line::of(argv);
     let Some(command) = line.command else { return Ok(()) };
     if command == "help" {
-        let known = help::knows(line.bare.first().copied(), |name| taken(release, name));
+        let plain = line.args.pairs.len() == line.bare.len();
+        let known = plain && help::knows(line.bare.first().copied(), |name| taken(release, name));
         return if known { Ok(()) } else { Err("no help text".to_string()) };
     }
     if ["message-list", "template-list"].contains(&command) {
         return Err(format!("`{command}`: no such records in the model"));
     }
     let known = COMMANDS.iter().any(|(name, _)| *name == command);
-    let verb = records::class_of(release, command).map(|(_, verb)| verb);
+    let found = records::class_of(release, command);
+    if let Some((class, verb)) = found
+        && let Some(field) = unmodelled(class, verb, &line.args)
+    {
+        return Err(format!("no {} of {}", field, class.name));
+    }
+    let verb = found.map(|(_, verb)| verb);
     if known || verb.is_some_and(has_verb) || !taken(release, command) {
         return Ok(());
     }
     Err(format!("no `{command}`"))
+}
+
+/// The field of a class that is asked for and that the model has not got.
+fn unmodelled(class: &records::Class, verb: &str, args: &Args) -> Option<String> {
+    let lacks = records::unmodelled(class.name);
+    let whole = !lacks.is_empty();
+    let params = args.get("params").unwrap_or_default();
+    let mut names = params.split(',').chain(args.get("param-name"));
+    let filters = args.pairs.iter().map(|(name, _)| name.as_str());
+    let filters = filters.map(|name| name.split(':').next().unwrap_or_default());
+    let all = verb == "param-list" || params.split(',').any(|name| name == "all");
+    if whole && all && !args.minimal {
+        return Some("whole record".to_string());
+    }
+    if verb == "param-list" || params.split(',').any(|name| records::EXPENSIVE.contains(&name)) {
+        return Some("expensive field".to_string());
+    }
+    let mut asked = names.by_ref().chain(filters);
+    asked.find(|name| lacks.contains(name)).map(|name| format!("field {name}"))
 }
 
 fn has_verb(verb: &str) -> bool {

@@ -8,8 +8,8 @@ use crate::model::state::{Map, Release, State};
 
 /// Reads a field, or a key of it. A key of a field without keys is not looked at.
 pub(super) fn get(shell: &Shell<'_>, class: &Class, args: &Args) -> Answer {
-    let record = find(shell, class.name, class.kind, args.need("uuid")?)?;
-    let name = args.need("param-name")?;
+    let [uuid, name] = args.need_all(["uuid", "param-name"])?;
+    let record = find(shell, class.name, class.kind, uuid)?;
     let Some(field) = record.field(name) else {
         return Err(Fault::Code("Missing parameter", name.to_string()));
     };
@@ -171,8 +171,8 @@ fn named(
     args: &Args,
     refusal: &str,
 ) -> Result<(Record, Field, Map), Fault> {
-    let record = find(shell, class.name, class.kind, args.need("uuid")?)?;
-    let name = args.need("param-name")?;
+    let [uuid, name] = args.need_all(["uuid", "param-name"])?;
+    let record = find(shell, class.name, class.kind, uuid)?;
     let Some(field) = record.field(name).cloned() else {
         return Err(Fault::Plain(format!("Unknown field '{name}'")));
     };
@@ -193,8 +193,8 @@ fn alter(shell: &mut Shell<'_>, class: &Class, record: &Record, field: &Field, m
 /// Removes a key, which must be there.
 pub(super) fn remove(shell: &mut Shell<'_>, class: &Class, args: &Args) -> Answer {
     let refusal = "Cannot remove parameters from read-only map";
+    let [_, _, key] = args.need_all(["uuid", "param-name", "param-key"])?;
     let (record, field, mut map) = named(shell, class, args, refusal)?;
-    let key = args.need("param-key")?;
     if map.remove(key).is_none() {
         let what =
             if shell.state.release() > Release::V6_2 { format!(" {key}") } else { String::new() };

@@ -129,8 +129,8 @@ fn seen_mac(state: &State, host: &str, device: &str) -> Option<String> {
 }
 
 pub(super) fn introduce(shell: &mut Shell<'_>, args: &Args) -> Answer {
-    let host = host_of(shell, args)?;
-    let device = args.need("device")?.to_string();
+    let [_, device] = args.need_all(["host-uuid", "device"])?;
+    let (host, device) = (host_of(shell, args)?, device.to_string());
     let managed = match args.get("managed").filter(|_| shell.features().xe_managed) {
         None => true,
         Some(word) => truth(shell.state, "managed", word)?,
@@ -370,8 +370,9 @@ fn servers(state: &State, asked: &str, before: &str) -> String {
 
 pub(super) fn reconfigure(shell: &mut Shell<'_>, args: &Args) -> Answer {
     shell.took += 800;
+    let [_, word] = args.need_all(["uuid", "mode"])?;
     let (key, pif) = wanted(shell, args)?;
-    let mode = mode(shell.state, args.need("mode")?)?;
+    let mode = mode(shell.state, word)?;
     assert_managed(shell, &pif)?;
     assert_unprotected(shell, &pif)?;
     if pif.management && mode == "None" {

@@ -43,6 +43,8 @@ pub const MAPS: [&str; 6] = [
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     pub facts: Facts,
+    /// Its rows say which records they are.
+    pub certain: bool,
     /// Records of a class that the answer would have to show and does not.
     pub missing: BTreeSet<Id>,
 }
@@ -76,7 +78,7 @@ impl Evidence {
         // Tables with uuids first: they are what other answers are read with.
         for (at, recording) in recordings.iter().enumerate() {
             if let Some(facts) = made(recording).or_else(|| plain(recording)) {
-                all.note(at, facts);
+                all.note(at, facts, true);
             }
         }
         for by_uuid in [true, false] {
@@ -85,7 +87,7 @@ impl Evidence {
                     && by_uuid == rows.iter().all(|row| row.contains_key("uuid"))
                     && let Some(facts) = all.identify(class, recording, rows)
                 {
-                    all.note(at, facts);
+                    all.note(at, facts, by_uuid);
                 }
             }
         }
@@ -98,12 +100,20 @@ impl Evidence {
         all
     }
 
-    fn note(&mut self, at: usize, facts: Facts) {
+    fn note(&mut self, at: usize, facts: Facts, certain: bool) {
         let facts = spread(facts);
-        for (id, fields) in &facts {
+        for (id, fields) in facts.iter().filter(|_| certain) {
             self.seen.entry(id.clone()).or_default().push(fields.clone());
         }
+        self.shown.entry(at).or_default().certain = certain;
         self.shown.entry(at).or_default().facts.extend(facts);
+    }
+
+    /// The host, device and tag of a record, as far as they are known of it.
+    fn place(&self, id: &Id) -> Option<[String; 3]> {
+        let get = |name: &str| self.seen.get(id)?.iter().find_map(|f| f.get(name)).cloned();
+        let tag = get("VLAN").unwrap_or_else(|| "-1".to_string());
+        Some([get("host-uuid")?, get("device")?, tag])
     }
 
     /// The rows of a list that succeeded, with its filters as fields of every row.
@@ -120,8 +130,13 @@ impl Evidence {
             rows(&recording.out)?.into_iter().map(|row| row.into_iter().collect()).collect()
         };
         for row in &mut list {
-            for (name, value) in filters(recording).filter(|(name, _)| !name.contains(':')) {
-                row.entry(name.to_string()).or_insert_with(|| value.to_string());
+            for (name, value) in filters(recording) {
+                let (name, value) = match name.split_once(':') {
+                    None => (name, value.to_string()),
+                    Some((name, "contains")) => (name, value.to_string()),
+                    Some((name, key)) => (name, format!("{key}: {value}")),
+                };
+                row.entry(name.to_string()).or_insert(value);
             }
         }
         Some((class, list))
@@ -146,17 +161,20 @@ impl Evidence {
     /// Gives rows without a uuid one of the records that they may be.
     fn identify(&self, class: &str, recording: &Recording, rows: Vec<Fields>) -> Option<Facts> {
         let mut facts = Facts::new();
+        let mut places = BTreeSet::new();
         for (number, row) in rows.into_iter().enumerate() {
             let lasting = |fields: &Fields| {
                 fields.iter().all(|(name, value)| {
-                    !LASTING.contains(&name.as_str())
+                    !(LASTING.contains(&name.as_str()) || class == "host" && name == "name-label")
                         || row.get(name).is_none_or(|v| v.eq_ignore_ascii_case(value))
                 })
             };
             let known = row.get("uuid").cloned();
             let known = known.or_else(|| {
                 let mut fits = self.seen.iter().filter(|((of, uuid), seen)| {
-                    of == class && !facts.contains_key(&id(class, uuid)) && seen.iter().all(lasting)
+                    let this = id(class, uuid);
+                    let free = self.place(&this).is_none_or(|place| !places.contains(&place));
+                    of == class && free && !facts.contains_key(&this) && seen.iter().all(lasting)
                 });
                 fits.next().map(|((_, uuid), _)| uuid.clone())
             });
@@ -166,6 +184,7 @@ impl Evidence {
                     recording.name.bytes().fold(7u32, |h, b| h.wrapping_mul(31) + u32::from(b));
                 format!("ffffffff-0000-4000-8000-{salt:08x}{number:04x}")
             });
+            places.extend(self.place(&id(class, &uuid)));
             facts.insert(id(class, &uuid), row);
         }
         Some(facts)
@@ -337,6 +356,8 @@ pub fn spread(facts: Facts) -> Facts {
             }
             "vlan" => {
                 put("pif", get("untagged-PIF"), "vlan-master-of", uuid);
+                put("pif", get("untagged-PIF"), "VLAN", get("tag"));
+                put("pif", get("untagged-PIF"), "physical", "false");
                 put("pif", get("tagged-PIF"), "vlan-slave-of", uuid);
             }
             "tunnel" => {

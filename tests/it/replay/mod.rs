@@ -46,6 +46,37 @@ const ISSUED: [&str; 19] = [
     "sr-list",
 ];
 
+/// Refusals, and the field of the PIF that must have been seen with that value.
+const CAUSES: &[(&str, &[&str], &str)] = &[
+    (
+        "The operation you requested cannot be performed because the specified PIF is not managed",
+        &["managed"],
+        "false",
+    ),
+    (
+        "The operation you requested cannot be performed because the specified PIF is the management",
+        &["management"],
+        "true",
+    ),
+    (
+        "The operation you requested cannot be performed because the specified PIF does not allow",
+        &["disallow-unplug"],
+        "true",
+    ),
+    (
+        "This operation cannot be performed because the pif is bonded",
+        &["bond-slave-of", "bond-master-of"],
+        "uuid",
+    ),
+    ("This PIF is a bond", &["bond-slave-of"], "uuid"),
+    ("Operation cannot proceed while a VLAN", &["vlan-slave-of", "vlan-master-of"], "uuid"),
+    (
+        "Operation cannot proceed while a tunnel",
+        &["tunnel-transport-PIF-of", "tunnel-access-PIF-of"],
+        "uuid",
+    ),
+];
+
 /// What came of a recording.
 enum Outcome {
     Agreed,
@@ -95,7 +126,7 @@ impl<'a> Pool<'a> {
     fn of(name: &'a str, release: Release, recordings: Vec<Recording>) -> Self {
         let evidence = Evidence::of(&recordings);
         let mut base = Facts::new();
-        for shown in evidence.shown.values() {
+        for shown in evidence.shown.values().filter(|shown| shown.certain) {
             for (id, fields) in &shown.facts {
                 let known = base.entry(id.clone()).or_default();
                 for (field, value) in fields {
@@ -297,6 +328,9 @@ impl<'a> Pool<'a> {
         {
             return Some("no recording shows that key".into());
         }
+        if let Some(reason) = self.unseen_cause(recording) {
+            return Some(reason);
+        }
         if matches!(class, Some((_, "param-get"))) || recording.err.contains("uuid you supplied") {
             return None;
         }
@@ -305,6 +339,40 @@ impl<'a> Pool<'a> {
         unseen
             .filter(|_| !matches!(class, Some((_, "list"))))
             .map(|uuid| format!("{uuid} is in no list"))
+    }
+
+    /// What a refusal rests on and no recording shows.
+    fn unseen_cause(&self, recording: &Recording) -> Option<String> {
+        let err = &recording.err;
+        let seen = |class: &str, uuid: &str, field: &str, fits: &dyn Fn(&str) -> bool| {
+            let seen = self.evidence.seen.get(&id(class, uuid)).into_iter().flatten();
+            seen.filter_map(|fields| fields.get(field)).any(|value| fits(value))
+        };
+        for (sentence, fields, value) in CAUSES {
+            if !err.starts_with(sentence) {
+                continue;
+            }
+            let fits = |text: &str| if *value == "uuid" { is_uuid(text) } else { text == *value };
+            let of = uuids(err);
+            let shown = of.iter().any(|u| fields.iter().any(|f| seen("pif", u, f, &fits)));
+            return (!shown).then(|| format!("no list shows its {} so", fields.join(" or ")));
+        }
+        if recording.command() == "network-destroy" && err.contains("contains active") {
+            let network = recording.arg("uuid").unwrap_or_default();
+            let class = if err.contains("pifs: ") { "pif" } else { "vif" };
+            let on = |u: &&String| !seen(class, u, "network-uuid", &|text| text == network);
+            return uuids(err).iter().find(on).map(|u| format!("no list shows {u} on the network"));
+        }
+        if err.starts_with("A PIF with this specified device name") {
+            let (host, device) = (recording.arg("host-uuid"), recording.arg("device"));
+            let mut pifs = self.base.iter().filter(|(id, _)| id.0 == "pif");
+            let there = pifs.any(|(_, fields)| {
+                let get = |name: &str| fields.get(name).map(String::as_str);
+                get("host-uuid") == host && get("device") == device
+            });
+            return (!there).then(|| "no list shows that device of that host".to_string());
+        }
+        None
     }
 
     /// Whether a record was seen with a key, or given it.
@@ -362,13 +430,6 @@ impl<'a> Pool<'a> {
         // What the command makes is not there before.
         let new = uuids(&recording.out);
         facts.retain(|id, _| !new.contains(&id.1));
-        if recording.status == Some(0) && recording.command() == "pif-introduce" {
-            let (host, device) = (recording.arg("host-uuid"), recording.arg("device"));
-            facts.retain(|id, fields| {
-                let get = |name: &str| fields.get(name).map(String::as_str);
-                id.0 != "pif" || get("host-uuid") != host || get("device") != device
-            });
-        }
         if let (Some("param-remove"), Some(uuid)) =
             (class_of(recording.command()).map(|(_, verb)| verb), recording.arg("uuid"))
         {
@@ -383,6 +444,15 @@ impl<'a> Pool<'a> {
         }
         consistent(&mut facts, &BTreeSet::new());
         let mut all = vec![facts.clone()];
+        if recording.command() == "pif-introduce" {
+            let (host, device) = (recording.arg("host-uuid"), recording.arg("device"));
+            let mut less = facts.clone();
+            less.retain(|id, fields| {
+                let get = |name: &str| fields.get(name).map(String::as_str);
+                id.0 != "pif" || get("host-uuid") != host || get("device") != device
+            });
+            all.push(less);
+        }
         let parts: [&[&str]; 5] =
             [&["vif"], &["bond"], &["vlan"], &["tunnel"], &["bond", "vlan", "tunnel", "vif"]];
         for classes in parts {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xenbond::model::builtin;
 use xenbond::model::state::{
     Backend, BondRecord, Device, Flavour, HostRecord, Map, Network, Nic, Pbd, Pif, Release, Sr,
-    State, Tunnel, Vif, Vlan, Vm, uuid_of,
+    State, Tunnel, Vif, Vlan, Vm,
 };
 
 use super::evidence::{Facts, Fields, Id, NIL, id};
@@ -53,17 +53,15 @@ pub fn consistent(facts: &mut Facts, wanted: &BTreeSet<Id>) {
         let tag = fields.get("VLAN").map_or("-1", String::as_str);
         Some((host.clone(), fields.get("device")?.clone(), tag.to_string()))
     };
-    let mut taken: BTreeMap<_, Id> = BTreeMap::new();
-    let pifs: Vec<Id> = facts.keys().filter(|id| id.0 == "pif").cloned().collect();
-    let (mut first, mut last): (Vec<Id>, Vec<Id>) = (Vec::new(), Vec::new());
-    pifs.into_iter()
-        .for_each(|id| if wanted.contains(&id) { first.push(id) } else { last.push(id) });
-    for pif in first.into_iter().chain(last) {
-        let Some(place) = place(&facts[&pif]) else { continue };
-        if taken.contains_key(&place) {
+    let of = |id: &Id, facts: &Facts| (id.0 == "pif").then(|| place(&facts[id])).flatten();
+    let kept = wanted.iter().filter(|id| facts.contains_key(*id));
+    let mut taken: BTreeSet<_> = kept.filter_map(|id| of(id, facts)).collect();
+    let others: Vec<Id> = facts.keys().filter(|id| !wanted.contains(*id)).cloned().collect();
+    for pif in others {
+        if let Some(place) = of(&pif, facts)
+            && !taken.insert(place)
+        {
             facts.remove(&pif);
-        } else {
-            taken.insert(place, pif);
         }
     }
     for (name, class) in
@@ -330,5 +328,4 @@ fn kernel(state: &mut State, frame: &Frame<'_>) {
             nic.master = Some(home);
         }
     }
-    let _ = uuid_of;
 }
