@@ -81,6 +81,12 @@ impl Evidence {
                 all.note(at, facts, true);
             }
         }
+        for recording in recordings {
+            for id in named(recording) {
+                let fields = Fields::from([("uuid".to_string(), id.1.clone())]);
+                all.seen.entry(id).or_default().push(fields);
+            }
+        }
         for by_uuid in [true, false] {
             for (at, recording) in recordings.iter().enumerate() {
                 if let Some((class, rows)) = all.listed(recording)
@@ -234,6 +240,27 @@ fn order(recording: &Recording) -> Option<(String, Vec<String>)> {
     let (class, verb) = class_of(recording.command())?;
     let first = rows(&recording.out).filter(|_| verb == "list")?.into_iter().next()?;
     Some((class.to_string(), first.into_iter().map(|(name, _)| name).collect()))
+}
+
+/// The records that a command names and finds: one that is not there is refused by its uuid.
+fn named(recording: &Recording) -> Vec<Id> {
+    if recording.err.contains("uuid you supplied") || recording.status.is_none() {
+        return Vec::new();
+    }
+    let own = class_of(recording.command()).filter(|(_, verb)| *verb != "list");
+    let arguments = [
+        ("uuid", own.map_or("", |(class, _)| class)),
+        ("host-uuid", "host"),
+        ("network-uuid", "network"),
+        ("pif-uuid", "pif"),
+        ("pif-uuids", "pif"),
+        ("vm-uuid", "vm"),
+    ];
+    let of = |(name, class): (&str, &str)| -> Vec<Id> {
+        let text = recording.arg(name).filter(|_| !class.is_empty()).unwrap_or_default();
+        text.split(',').filter(|uuid| is_uuid(uuid)).map(|uuid| id(class, uuid)).collect()
+    };
+    arguments.into_iter().flat_map(of).filter(|_| own.is_some()).collect()
 }
 
 /// A list whose rows say their uuids, or a value that was read.

@@ -139,6 +139,9 @@ impl<'a> Pool<'a> {
                 }
             }
         }
+        for id in evidence.seen.keys() {
+            base.entry(id.clone()).or_default();
+        }
         let mut pool = Self {
             recordings,
             evidence,
@@ -177,14 +180,23 @@ impl<'a> Pool<'a> {
         let number = |label: &str| {
             label.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>().unwrap_or(1)
         };
+        // Who asks asks most of its own host.
+        let mentions = |label: &String, uuid: &str| {
+            let own = self.recordings.iter().filter(|r| r.host == *label);
+            own.flat_map(|r| &r.args).filter(|arg| arg.ends_with(uuid)).count()
+        };
         let labels: BTreeSet<&String> = self.recordings.iter().map(|r| &r.host).collect();
         let of = |label: &String| {
             let named = hosts.iter().find(|(name, _)| name == label);
-            let at = number(label).saturating_sub(1).min(hosts.len().saturating_sub(1));
-            let (_, uuid) = named.or(hosts.get(at))?;
+            let most = hosts.iter().max_by_key(|(_, uuid)| mentions(label, uuid));
+            let most = most.filter(|(_, uuid)| mentions(label, uuid) > 0);
+            let at = number(label).saturating_sub(1);
+            let only = hosts.first().filter(|_| hosts.len() == 1 && labels.len() == 1);
+            let (_, uuid) =
+                named.or(most).or(only).or(hosts.get(at).filter(|_| hosts.len() > 2))?;
             Some((label.clone(), (*uuid).to_string()))
         };
-        labels.into_iter().filter_map(of).collect()
+        labels.iter().copied().filter_map(of).collect()
     }
 
     /// The devices that PIFs were of, and those that one was introduced of.
@@ -208,12 +220,10 @@ impl<'a> Pool<'a> {
         for (_, seen) in self.evidence.seen.iter().filter(|(id, _)| id.0 == "pif") {
             for fields in seen {
                 let get = |name: &str| fields.get(name).map(String::as_str);
-                if let (Some(host), Some(device), Some(mac)) =
-                    (get("host-uuid"), get("device"), get("MAC"))
+                if let (Some(host), Some(device)) = (get("host-uuid"), get("device"))
                     && device.starts_with("eth")
-                    && mac != "fe:ff:ff:ff:ff:ff"
                 {
-                    put(host, device, Some(mac));
+                    put(host, device, get("MAC").filter(|mac| *mac != "fe:ff:ff:ff:ff:ff"));
                 }
             }
         }
@@ -277,7 +287,7 @@ impl<'a> Pool<'a> {
         for facts in self.before(recording, at) {
             for backend in &self.backends {
                 let mut model = state(&self.frame(recording, *backend), &facts);
-                let known = known(&model, &facts);
+                let known = known(&model);
                 let (status, out, err) = ask(&mut model, &recording.args);
                 let real = answer(
                     recording,
@@ -356,6 +366,58 @@ impl<'a> Pool<'a> {
             let of = uuids(err);
             let shown = of.iter().any(|u| fields.iter().any(|f| seen("pif", u, f, &fits)));
             return (!shown).then(|| format!("no list shows its {} so", fields.join(" or ")));
+        }
+        let pif = recording.arg("uuid").or(recording.arg("pif-uuid")).unwrap_or_default();
+        let any = |_: &str| true;
+        if recording.command() == "pif-reconfigure-ip"
+            && (err.starts_with("Lost") || seen("pif", pif, "management", &|text| text == "true"))
+        {
+            let master = self.base.iter().any(|(id, f)| id.0 == "pool" && f.contains_key("master"));
+            let told = master && seen("pif", pif, "management", &|text| text == "true");
+            return (!told).then(|| "no list shows the master and its management interface".into());
+        }
+        if err.starts_with("You tried to create a PIF, but the network") {
+            let network = recording.arg("network-uuid").unwrap_or_default();
+            let on = |u: &String| seen("pif", u, "network-uuid", &|text| text == network);
+            return (!uuids(err).iter().any(on)).then(|| "no list shows who is there".to_string());
+        }
+        if err.starts_with("Only one PIF on a bond") {
+            let of: Vec<String> = recording.args.iter().flat_map(|a| uuids(a)).collect();
+            let has = |u: &&String| seen("pif", u, "IP-configuration-mode", &|text| text != "None");
+            let few = of.iter().filter(has).count() < 2;
+            return few.then(|| "no list shows that two are configured".to_string());
+        }
+        if err.starts_with("Network has active VIFs") {
+            let of = uuids(err);
+            let plugged =
+                of.iter().any(|u| seen("vif", u, "currently-attached", &|text| text == "true"));
+            let runs = self
+                .base
+                .iter()
+                .any(|(id, f)| id.0 == "vm" && f.get("resident-on").is_some_and(|on| is_uuid(on)));
+            return (!(plugged && runs)).then(|| "no list shows a machine there".to_string());
+        }
+        if recording.command().starts_with("host-") {
+            let named = |name: &str| {
+                let mut hosts = self.base.iter().filter(|(id, _)| id.0 == "host");
+                hosts.any(|(id, f)| id.1 == name || f.get("name-label").is_some_and(|n| n == name))
+            };
+            let told =
+                recording.arg("host").is_none_or(|name| recording.status != Some(0) || named(name));
+            let many = self.base.keys().filter(|id| id.0 == "host").count() > 1;
+            let several = err.contains("Multiple matching");
+            return (!told || several && !many).then(|| "no list shows those hosts".to_string());
+        }
+        if err.starts_with("An unknown error occurred while attempting to configure") {
+            let of: Vec<String> = recording.args.iter().flat_map(|a| uuids(a)).collect();
+            let told =
+                |u: &String| seen("pif", u, "host-uuid", &any) && seen("pif", u, "device", &any);
+            let pifs: Vec<&String> =
+                of.iter().filter(|u| self.base.contains_key(&id("pif", u))).collect();
+            let mine = self.askers.contains_key(&recording.host);
+            let told = recording.command() == "pif-reconfigure-ip"
+                || mine && !pifs.is_empty() && pifs.into_iter().all(told);
+            return (!told).then(|| "no list shows whose device it is".to_string());
         }
         if recording.command() == "network-destroy" && err.contains("contains active") {
             let network = recording.arg("uuid").unwrap_or_default();
@@ -443,21 +505,58 @@ impl<'a> Pool<'a> {
             }
         }
         consistent(&mut facts, &BTreeSet::new());
-        let mut all = vec![facts.clone()];
-        if recording.command() == "pif-introduce" {
+        let mut all = vec![facts];
+        let mut also = |alter: &dyn Fn(&mut Facts)| {
+            let mut more = all.clone();
+            more.iter_mut().for_each(alter);
+            all.append(&mut more);
+        };
+        let command = recording.command();
+        if command == "pif-introduce" {
             let (host, device) = (recording.arg("host-uuid"), recording.arg("device"));
-            let mut less = facts.clone();
-            less.retain(|id, fields| {
-                let get = |name: &str| fields.get(name).map(String::as_str);
-                id.0 != "pif" || get("host-uuid") != host || get("device") != device
+            also(&|facts| {
+                facts.retain(|id, fields| {
+                    let get = |name: &str| fields.get(name).map(String::as_str);
+                    id.0 != "pif" || get("host-uuid") != host || get("device") != device
+                });
             });
-            all.push(less);
         }
+        if let (Some(0), Some(network), false) =
+            (recording.status, recording.arg("network-uuid"), new.is_empty())
+        {
+            // What is made on a network finds none of its host there.
+            also(&|facts| {
+                facts.retain(|id, fields| {
+                    id.0 != "pif" || fields.get("network-uuid").is_none_or(|of| of != network)
+                });
+            });
+        }
+        // As every PIF is at first, and plugged as after each start of XAPI.
+        let usual = match command {
+            "pif-unplug" if recording.status == Some(0) => Some("disallow-unplug"),
+            "bond-create" | "vlan-create" | "pif-reconfigure-ip" => Some("currently-attached"),
+            _ => None,
+        };
+        if let Some(field) = usual {
+            also(&|facts| {
+                for (_, fields) in facts.iter_mut().filter(|(id, _)| id.0 == "pif") {
+                    fields.remove(field);
+                }
+            });
+        }
+        let above = |fields: &Fields| {
+            let get = |name: &str| fields.get(name).map_or("", String::as_str);
+            get("physical") == "false" || get("device").starts_with("bond")
+        };
         let parts: [&[&str]; 5] =
             [&["vif"], &["bond"], &["vlan"], &["tunnel"], &["bond", "vlan", "tunnel", "vif"]];
-        for classes in parts {
+        let whole = all.clone();
+        for (facts, classes) in whole.iter().flat_map(|facts| parts.map(|part| (facts, part))) {
             let mut less = facts.clone();
-            less.retain(|id, _| !classes.contains(&id.0.as_str()));
+            less.retain(|id, fields| {
+                let bare = classes.len() > 1 && id.0 == "pif" && above(fields);
+                !classes.contains(&id.0.as_str()) && !bare
+            });
             if less.len() < facts.len() {
                 consistent(&mut less, &BTreeSet::new());
                 all.push(less);
@@ -468,11 +567,17 @@ impl<'a> Pool<'a> {
 }
 
 /// The uuids that are in a state before a command.
-fn known(_: &State, facts: &Facts) -> BTreeSet<String> {
-    facts
-        .iter()
-        .flat_map(|(id, f)| f.values().flat_map(|v| uuids(v)).chain([id.1.clone()]))
-        .collect()
+fn known(state: &State) -> BTreeSet<String> {
+    let pool = &state.pool;
+    let mut all: BTreeSet<String> = pool.pifs.values().map(|pif| pif.uuid.clone()).collect();
+    all.extend(pool.hosts.values().map(|host| host.uuid.clone()));
+    all.extend(pool.networks.values().map(|network| network.uuid.clone()));
+    all.extend(pool.bonds.values().map(|bond| bond.uuid.clone()));
+    all.extend(pool.vlans.values().map(|vlan| vlan.uuid.clone()));
+    all.extend(pool.tunnels.values().map(|tunnel| tunnel.uuid.clone()));
+    all.extend(pool.vms.values().map(|vm| vm.uuid.clone()));
+    all.extend(pool.vifs.values().map(|vif| vif.uuid.clone()));
+    all
 }
 
 /// An answer with new uuids and all order taken out that means nothing.

@@ -179,7 +179,7 @@ fn network(uuid: &str, said: &Said<'_>) -> Network {
 }
 
 fn pif(uuid: &str, said: &Said<'_>) -> Pif {
-    let device = said.text("device", "eth9");
+    let device = said.text("device", &format!("eth{}", &uuid[..4]));
     let vlan = said.number("VLAN", -1);
     let properties = if said.0.contains_key("properties") {
         said.map("properties")
@@ -309,6 +309,15 @@ fn kernel(state: &mut State, frame: &Frame<'_>) {
         dom0.nics.insert(device.clone(), nic);
     }
     let me = dom0.me.clone();
+    for pif in state.pool.pifs.values().filter(|p| p.host == me && p.physical) {
+        let nic = || Nic {
+            mac: pif.mac.clone(),
+            permanent_mac: pif.mac.clone(),
+            master: None,
+            ..spare.clone()
+        };
+        dom0.nics.entry(pif.device.clone()).or_insert_with(nic);
+    }
     for pif in state.pool.pifs.values().filter(|p| p.host == me && p.managed && p.vlan < 0) {
         let Some(net) = state.pool.networks.get(&pif.network) else { continue };
         if !pif.currently_attached || !dom0.nics.contains_key(&pif.device) {
