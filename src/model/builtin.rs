@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::programs::networkd;
 use super::state::{
     Backend, BondRecord, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Nic, Pbd, Pif,
-    Pool, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
+    Pool, Release, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
 };
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
@@ -35,6 +35,32 @@ pub fn seen_from(me: &str, flavour: Flavour, backend: Backend) -> State {
     }
     state.dom0.dmesg.clear();
     state
+}
+
+/// Makes a built-in pool one of this release: how its XAPI answers, what its hosts say that they
+/// run, and how its networks are called.
+pub fn set_release(state: &mut State, release: Release) {
+    state.pool.release = Some(release);
+    // 6.2 as first released has no field `managed` (facts/xapi.md section A5).
+    state.dom0.features.xe_managed = release > Release::V6_2;
+    let (product, xapi) = match release {
+        Release::V6_2 => ("6.2.0", "1.3"),
+        Release::V8_2 => ("8.2.1", "1.20"),
+        Release::V24_39 => ("8.4.0", "24.39"),
+        Release::V26_1 => ("8.4.0", "26.1"),
+    };
+    for host in state.pool.hosts.values_mut() {
+        host.software_version.insert("product_version".to_string(), product.to_string());
+        host.software_version.insert("xapi".to_string(), xapi.to_string());
+    }
+    if release < Release::V26_1 {
+        return;
+    }
+    for network in state.pool.networks.values_mut() {
+        if let Some(n) = network.name_label.strip_prefix("Pool-wide network associated with eth") {
+            network.name_label = format!("Pool-wide network {n}");
+        }
+    }
 }
 
 /// The kernel before XAPI has started.

@@ -24,6 +24,20 @@ pub enum Release {
     V26_1,
 }
 
+impl Release {
+    /// The release of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            ("6.2", Self::V6_2),
+            ("8.2", Self::V8_2),
+            ("24.39", Self::V24_39),
+            ("26.1", Self::V26_1),
+        ];
+        all.into_iter().find(|(known, _)| *known == name).map(|(_, release)| release)
+    }
+}
+
 /// XAPI's database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
