@@ -4,7 +4,7 @@ use super::{Code, Finding, counted, needs_reboot, needs_switch, takes_nics};
 use crate::host::Program;
 use crate::inventory::{BRIDGE, Inventory, Nic, Xapi};
 use crate::paths;
-use crate::spec::{Addresses, BackendChoice, Request, Spec};
+use crate::spec::{BackendChoice, Request, Spec};
 use crate::xe::PoolHost;
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
@@ -185,11 +185,11 @@ pub(super) fn spec_hosts(
     xapi: &Xapi,
     found: &mut Vec<Finding>,
 ) {
-    let Addresses::PerHost(addresses) = &request.addresses else { return };
+    let Some(addresses) = request.addresses() else { return };
     let mine = inv.names();
     let pool: Vec<(&PoolHost, Vec<String>)> =
         xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
-    for (name, address) in addresses {
+    for (name, address) in &addresses {
         let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
         if !known.into_iter().any(|known| known == name.as_str()) {
             let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();
