@@ -6,6 +6,7 @@ mod change;
 #[cfg(debug_assertions)]
 mod death;
 mod drill;
+mod flags;
 mod help;
 mod history;
 mod look;
@@ -19,7 +20,8 @@ mod version;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-pub use args::{Cli, Command, SpecArgs};
+pub use args::{Cli, Command};
+pub use flags::SpecArgs;
 use request::{Usage, after_comma};
 
 use crate::engine::{Engine, Signals};

@@ -8,10 +8,11 @@ use anyhow::Result;
 use super::{Check, drift, failed, kernel, probe, settles};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
+use crate::net::Uuid;
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
-use crate::xe::Pif;
+use crate::xe::{self, Pif};
 
 /// A bond, and whom to ask about it.
 pub struct Question<'a> {
@@ -46,6 +47,8 @@ pub enum Running<'a> {
 pub enum Witness<'a> {
     /// XAPI, by the PIFs that it lists; `None`: it does not answer.
     Xapi(Option<&'a [Pif]>),
+    /// XAPI, asked for the PIFs of this host once the kernel has said its word.
+    Lists(&'a Host, &'a Uuid),
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
     /// The storage servers of the spec, asked through the bond.
@@ -76,7 +79,7 @@ impl Verdict {
 /// Answers a question.
 ///
 /// # Errors
-/// When the kernel cannot be read.
+/// When the kernel cannot be read, or XAPI does not answer where it is asked.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
     let Question { spec, nics, absent, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
@@ -91,6 +94,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     for witness in witnesses {
         checks.extend(match witness {
             Witness::Xapi(pifs) => drift::xapi(nics, *pifs),
+            Witness::Lists(host, uuid) => drift::xapi(nics, Some(&xe::pifs(host, uuid)?)),
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
             Witness::Servers(host) => probe::ask(host, spec, probe::Way::Bond(&spec.bond)),
         });
