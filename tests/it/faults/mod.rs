@@ -18,7 +18,7 @@ use moment::Moment;
 use stage::{Act, Dom0, SCENARIOS, Scenario, Stage};
 use strike::Fault;
 
-/// One in so many faults is in the sample.
+/// One in so many faults is in the sample of `cargo test`.
 const SAMPLE: usize = 400;
 
 /// Where a host ended.
@@ -110,6 +110,32 @@ impl Case<'_> {
         }
     }
 
+    /// Others did something at an effect: it is neither lost nor in the way.
+    fn edited(&mut self, stage: &Stage, at: usize, fault: Fault) -> Vec<Result<End, String>> {
+        self.dom0.load(&stage.start, false);
+        let Some((path, text)) = fault.edit(self.dom0.root()) else { return Vec::new() };
+        let Some(ended) = self.dom0.strike(stage, at, fault) else { return Vec::new() };
+        self.runs += 1;
+        let end = match &ended {
+            Ok(o) if o.ending == Ending::RolledBack => End::Untouched,
+            _ => End::Wanted,
+        };
+        let last = match end {
+            End::Untouched => ended,
+            End::Wanted => self.dom0.run_to_the_end(Act::Rollback),
+        };
+        let harm = self.dom0.harm(&path, text.as_deref());
+        vec![match &last {
+            Ok(o)
+                if matches!(o.ending, Ending::RolledBack | Ending::NothingToDo)
+                    && harm.is_empty() =>
+            {
+                Ok(end)
+            }
+            _ => Err(format!("{}; {harm:#?}", self.say("others' work", &last))),
+        }]
+    }
+
     fn recovered(&mut self, left: &Moment, boots: bool, by: Act) -> Result<End, String> {
         self.dom0.load(left, boots);
         let last = self.dom0.run_to_the_end(by);
@@ -132,8 +158,14 @@ impl Case<'_> {
     ) -> Vec<Result<End, String>> {
         if fault.is_survived() {
             // A fault that the given one forestalls cannot strike.
+            if fault.is_of_others() {
+                return self.edited(stage, at, fault);
+            }
             return match self.dom0.strike(stage, at, fault) {
-                Some(ended) => self.survived(stage, &ended),
+                Some(ended) => {
+                    self.dom0.lets_late_come();
+                    self.survived(stage, &ended)
+                }
                 None => Vec::new(),
             };
         }
@@ -174,8 +206,11 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
                 if fault.is_of_commands() && !seen.is_command {
                     continue;
                 }
+                if kinds().is_some_and(|all| !all.contains(&format!("{fault:?}"))) {
+                    continue;
+                }
                 let turn = at * 7 + kind * 31 + which * 13 + number * 17;
-                if sample() && !turn.is_multiple_of(SAMPLE) {
+                if sample() && !turn.is_multiple_of(one_in()) {
                     continue;
                 }
                 let ends = case.strike(stage, at, fault, &mut known);
@@ -204,6 +239,16 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
         }
     }
     counts.lock().unwrap().recoveries += case.runs;
+}
+
+/// Only these kinds of faults.
+fn kinds() -> Option<String> {
+    std::env::var("XENBOND_FAULT_KINDS").ok()
+}
+
+/// One in so many faults is in the sample.
+fn one_in() -> usize {
+    std::env::var("XENBOND_FAULT_SAMPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLE)
 }
 
 fn sample() -> bool {

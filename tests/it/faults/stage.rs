@@ -1,10 +1,11 @@
 //! A dom0 of the model, the engine on it, and the stories that it is led through.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, Observer, Signals};
+use xenbond::engine::{Engine, FILE_CHANGED, Observer, Signals};
 use xenbond::host::{Clock, Host, Watch};
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
@@ -17,7 +18,7 @@ use xenbond::render::Templates;
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
-use super::strike::{Fault, Liar, Seen, Strike};
+use super::strike::{EDIT, Fault, Liar, Seen, Strike};
 
 /// A host and what is asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -147,8 +148,8 @@ impl Dom0 {
         model.reboot().unwrap();
         model.pause(Duration::from_secs(60));
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
-        let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
-        let host = Host::new(folder.path(), Arc::new(liar), Arc::clone(&model) as Arc<dyn Clock>)
+        let liar = Arc::new(Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) });
+        let host = Host::new(folder.path(), liar.clone(), liar as Arc<dyn Clock>)
             .watched(Arc::clone(&strike) as Arc<dyn Watch>);
         let mut dom0 = Self {
             untouched: Moment::of(&model, None),
@@ -176,7 +177,7 @@ impl Dom0 {
         let engine = Engine {
             host: &self.host,
             templates: &self.templates,
-            accepted: &[],
+            accepted: &[FILE_CHANGED.to_string()],
             orders: Orders::default(),
             signals: &signals,
         };
@@ -185,6 +186,10 @@ impl Dom0 {
             Act::Resume => engine.resume(&mut Silent),
             Act::Rollback => engine.rollback(|_| true, &mut Silent),
         }
+    }
+
+    pub fn root(&self) -> &Path {
+        self.model.root()
     }
 
     pub fn now(&self) -> Moment {
@@ -201,6 +206,41 @@ impl Dom0 {
 
     pub fn is_untouched(&self) -> bool {
         self.now().view() == self.untouched.view()
+    }
+
+    /// Lets all come that XAPI may still do for a client that was killed.
+    pub fn lets_late_come(&self) {
+        self.model.pause(Duration::from_secs(90));
+        self.strike.late();
+    }
+
+    /// What differs from the untouched host but for a file that others changed; and whether what
+    /// they wrote is lost.
+    pub fn harm(&self, path: &Path, text: Option<&str>) -> Vec<String> {
+        let mut now = self.now().view();
+        let mut before = self.untouched.view();
+        let name = path.display().to_string();
+        (now.remove(&name), before.remove(&name));
+        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
+            .into_iter()
+            .map(|d| d.1)
+            .collect();
+        let real = self.model.root().join(path);
+        let saved = || {
+            let history = self.model.root().join("var/lib/xenbond/history");
+            let folders = std::fs::read_dir(history).into_iter().flatten().flatten();
+            let name = name.replace('/', "_");
+            let texts = folders.map(|f| f.path().join("changed-since").join(&name));
+            texts.filter_map(|f| std::fs::read_to_string(f).ok()).any(|t| t.contains(EDIT))
+        };
+        let kept = match text {
+            None => !real.exists(),
+            Some(_) => std::fs::read_to_string(&real).is_ok_and(|t| t.contains(EDIT)) || saved(),
+        };
+        if !kept {
+            wrong.push(format!("{name}: what others did is lost"));
+        }
+        wrong
     }
 
     /// Whether a rollback has found nothing of this job to undo, and undid the job before.
@@ -251,7 +291,7 @@ impl Dom0 {
         self.strike.arm(&faults, false);
         let first = self.run(stage.act);
         let struck = self.strike.struck();
-        self.strike.arm(&[], false);
+        self.strike.disarm();
         (struck == faults.len()).then(|| self.to_the_end(first))
     }
 
