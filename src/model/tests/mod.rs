@@ -3,6 +3,7 @@
 mod boot;
 mod driver;
 mod ifup;
+mod stores;
 mod xe;
 
 use std::time::Duration;

@@ -155,9 +155,6 @@ fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
         return answer;
     }
     let unknown = || Fault::Usage(format!("Unknown command: {command}"));
-    if command == "pool-sync-database" {
-        return Ok(Vec::new());
-    }
     // Clusters came with 7.5.
     let known = |name: &str| name != "cluster-host" || shell.state.dom0.flavour == Flavour::El7;
     let parts = CLASSES.iter().filter(|(name, ..)| known(name)).find_map(|(name, kind, shown)| {
