@@ -31,10 +31,26 @@ pub enum Fault {
     PowerTear,
     /// The power goes after it; names are there, and bytes that were not made durable are not.
     PowerEmpties,
+    /// The power goes before it, and XAPI and networkd had written nothing for a while.
+    PowerCutUnsaved,
+    /// The power goes some time after the verdict, or while it is waited for the two of them.
+    PowerCutLater,
+}
+
+/// What comes between a fault and the run that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// Nothing: the host runs on.
+    None,
+    /// A boot, and XAPI and networkd had just written all that they knew.
+    Saved,
+    /// A boot with what they had written.
+    Unsaved,
 }
 
 impl Fault {
-    pub const ALL: [Self; 10] = [
+    /// Those of an effect.
+    pub const ALL: [Self; 11] = [
         Self::Fails,
         Self::FailsAfter,
         Self::Lies,
@@ -45,6 +61,7 @@ impl Fault {
         Self::PowerCut,
         Self::PowerTear,
         Self::PowerEmpties,
+        Self::PowerCutUnsaved,
     ];
 
     /// Only a command can do it.
@@ -57,8 +74,12 @@ impl Fault {
         self.is_of_commands() || matches!(self, Self::Fails | Self::FailsAfter)
     }
 
-    pub fn is_of_power(self) -> bool {
-        matches!(self, Self::PowerCut | Self::PowerTear | Self::PowerEmpties)
+    pub fn boot(self) -> Boot {
+        match self {
+            Self::PowerCut | Self::PowerTear | Self::PowerEmpties => Boot::Saved,
+            Self::PowerCutUnsaved | Self::PowerCutLater => Boot::Unsaved,
+            _ => Boot::None,
+        }
     }
 }
 
@@ -83,7 +104,9 @@ impl Seen {
         Some(match fault {
             Fault::DiesBefore => before.moment.clone(),
             Fault::DiesAfter => after.moment.clone(),
-            Fault::PowerCut => before.volatile.lost(&before.moment, Loss::All),
+            Fault::PowerCut | Fault::PowerCutUnsaved => {
+                before.volatile.lost(&before.moment, Loss::All)
+            }
             Fault::PowerTear => after.volatile.lost(&after.moment, Loss::Torn),
             Fault::PowerEmpties => after.volatile.lost(&after.moment, Loss::Bytes),
             _ => return None,
