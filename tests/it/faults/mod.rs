@@ -1,7 +1,8 @@
 //! Never half: at every effect of apply, resume and rollback something goes wrong, and whatever it
 //! is, the host ends at one of two ends, wanted or untouched, which is compared whole.
 //!
-//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all.
+//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all, and a
+//! story or a kind of fault (`PowerCutUnsaved`) in its place takes all of that.
 
 mod moment;
 mod stage;
@@ -200,7 +201,8 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
     let dom0 = Dom0::new(scenario);
     let mut case = Case { dom0: &dom0, scenario, runs: 0, wanted: Vec::new() };
     for (which, stage) in dom0.stages().iter().enumerate() {
-        if only.is_some_and(|only| only != stage.story) {
+        let kind = only.filter(|only| Fault::is_named(only));
+        if only.is_some_and(|only| kind.is_none() && only != stage.story) {
             continue;
         }
         let mut known = Known::default();
@@ -210,6 +212,9 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
             let seen = &stage.seen[at - 1];
             counts.lock().unwrap().rows.entry(number).or_default()[0] += 1;
             for (kind, fault) in Fault::ALL.into_iter().enumerate() {
+                if kind.is_some_and(|kind| !fault.is_called(kind)) {
+                    continue;
+                }
                 if fault.is_of_commands() && !seen.is_command {
                     continue;
                 }
@@ -224,6 +229,9 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
             }
         }
         let Some((said, minutes)) = &stage.later else { continue };
+        if kind.is_some_and(|kind| !Fault::PowerCutLater.is_called(kind)) {
+            continue;
+        }
         for (minute, left) in minutes.iter().enumerate() {
             let turn = minute * 7 + which * 13 + number * 17;
             if sample() && !turn.is_multiple_of(SAMPLE / 8) {

@@ -64,6 +64,16 @@ impl Fault {
         Self::PowerCutUnsaved,
     ];
 
+    /// Whether it has this name.
+    pub fn is_called(self, name: &str) -> bool {
+        format!("{self:?}") == name
+    }
+
+    /// Whether there is a fault of this name.
+    pub fn is_named(name: &str) -> bool {
+        Self::ALL.into_iter().chain([Self::PowerCutLater]).any(|fault| fault.is_called(name))
+    }
+
     /// Only a command can do it.
     pub fn is_of_commands(self) -> bool {
         matches!(self, Self::Lies | Self::Hangs | Self::HangsAfter)
