@@ -117,6 +117,11 @@ fn make(dom0: &mut Dom0, bridge: &str, params: &Map) -> Result<(), String> {
         let below = dom0.networkd.bridge_config.get(parent);
         if let Some(device) = below.and_then(|parent| parent.ports.keys().next().cloned()) {
             let port = format!("{device}.{tag}");
+            if dom0.features.missing_modules.contains("8021q") {
+                return Err(format!(
+                    "script error [script = /sbin/ip, args = link add link {device} name {port} type vlan id {tag}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]"
+                ));
+            }
             dom0.add_device(&port, "vlan", &mac);
             dom0.set_master(&port, Some(home));
         }
@@ -335,6 +340,20 @@ pub(crate) fn know(state: &mut State) {
         .collect();
     for (key, pif) in pifs {
         configure(state, &key, &pif);
+    }
+}
+
+/// Plugs what is managed and not plugged.
+pub(crate) fn plug_again(state: &mut State, params: &Map) {
+    let (me, pool) = (&state.dom0.me, &state.pool);
+    let member = |key: &String| pool.bonds.values().any(|b| b.slaves.contains(key));
+    let idle = |(key, pif): &(&String, &Pif)| {
+        pif.host == *me && pif.managed && !pif.currently_attached && !member(key)
+    };
+    let keys: Vec<String> = pool.pifs.iter().filter(idle).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let went = bring_up(state, &key, params).is_ok();
+        state.pool.pifs.entry(key).and_modify(|pif| pif.currently_attached = went);
     }
 }
 

@@ -211,14 +211,14 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
         for at in first..=stage.seen.len() {
             let seen = &stage.seen[at - 1];
             counts.lock().unwrap().rows.entry(number).or_default()[0] += 1;
-            for (kind, fault) in Fault::ALL.into_iter().enumerate() {
+            for (which_kind, fault) in Fault::ALL.into_iter().enumerate() {
                 if kind.is_some_and(|kind| !fault.is_called(kind)) {
                     continue;
                 }
                 if fault.is_of_commands() && !seen.is_command {
                     continue;
                 }
-                let turn = at * 7 + kind * 31 + which * 13 + number * 17;
+                let turn = at * 7 + which_kind * 31 + which * 13 + number * 17;
                 if sample() && !turn.is_multiple_of(SAMPLE) {
                     continue;
                 }
