@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::programs::networkd;
 use super::state::{
-    Backend, BondRecord, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Nic, Pbd, Pif,
-    Pool, Release, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
+    Backend, BondRecord, Disk, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Networkd,
+    Nic, Pbd, Pif, Pool, Release, Saves, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
 };
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
@@ -124,6 +124,9 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         executed: Vec::new(),
         traffic: None,
         dmesg: Vec::new(),
+        networkd: Networkd::default(),
+        saves: Saves::default(),
+        disk: Disk::default(),
     }
 }
 
