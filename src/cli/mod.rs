@@ -2,15 +2,12 @@
 //! it to `report`.
 
 mod args;
-#[cfg(debug_assertions)]
-mod death;
 mod examples;
 mod history;
 mod manual;
 mod rehearse;
 mod render;
 mod show;
-mod version;
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -54,10 +51,6 @@ impl std::fmt::Display for Usage {
 /// Runs the program; its exit code.
 #[must_use]
 pub fn main(args: &[std::ffi::OsString]) -> u8 {
-    if version::alone(args) {
-        report::out_plain(version::TEXT);
-        return Exit::AsAsked.code();
-    }
     let json = args.iter().skip(1).any(|a| a == "--json");
     let usual = examples::help_of(args);
     let cli = match examples::parse(args) {
@@ -170,10 +163,6 @@ impl Run {
         host = host
             .watched(Arc::clone(&progress) as Arc<dyn Watch>)
             .watched(Arc::clone(&log) as Arc<dyn Watch>);
-        #[cfg(debug_assertions)]
-        if let Some(death) = death::asked() {
-            host = host.watched(Arc::new(death));
-        }
         if cli.verbose {
             host = host.watched(Arc::new(report::Loud));
         }

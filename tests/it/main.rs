@@ -10,6 +10,7 @@ mod mutations;
 mod packaging;
 mod readme;
 mod recorded;
+mod sample;
 mod services;
 mod traps;
 

@@ -5,15 +5,18 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::struck;
 
 /// What most tests ask for.
 pub const SPEC: &[&str] =
@@ -63,6 +66,28 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Where roots are made: in memory, where programs may be run from there, files may have
+/// attributes, and there is room. A run of the program makes every file that it writes durable,
+/// and on a disk most of its time goes into that.
+fn place() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let memory = PathBuf::from("/dev/shm");
+        if is_fit(&memory).unwrap_or(false) { memory } else { std::env::temp_dir() }
+    })
+}
+
+fn is_fit(place: &Path) -> std::io::Result<bool> {
+    const ENOUGH: u64 = 2 << 30;
+    let folder = tempfile::Builder::new().prefix("xenbond-").tempdir_in(place)?;
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/bin/sh\n")?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    rustix::fs::lsetxattr(&script, "user.xenbond", b"1", rustix::fs::XattrFlags::empty())?;
+    let room = rustix::fs::statvfs(place)?;
+    Ok(Command::new(&script).status()?.success() && room.f_bavail * room.f_frsize >= ENOUGH)
+}
+
 impl Root {
     /// The built-in pool's master, without machines that a reboot would stop.
     pub fn new(flavour: &str, backend: &str) -> Self {
@@ -71,13 +96,15 @@ impl Root {
 
     /// The same, altered.
     pub fn patched(flavour: &str, backend: &str, patch: &Value) -> Self {
-        let folder = tempfile::Builder::new().prefix("xenbond-").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("xenbond-").tempdir_in(place()).unwrap();
         let root = Self { folder };
         fs::create_dir(root.path()).unwrap();
-        let file = root.patch_file(patch);
+        let mut patch = patch.clone();
+        for vm in ["vm-web", "vm-db"] {
+            patch["pool"]["vms"][vm]["resident_on"] = "xen02".into();
+        }
+        let file = root.patch_file(&patch);
         root.standin(&["create", root.path().to_str().unwrap(), flavour, backend, &file]);
-        let away = json!({"resident_on": "xen02"});
-        root.set(&json!({"pool": {"vms": {"vm-web": away, "vm-db": away}}}));
         root
     }
 
@@ -230,11 +257,11 @@ impl Root {
         document
     }
 
-    /// Runs the program, which kills itself at a line of its journal: `N` before it is written,
-    /// `N+` after. Whether it came there.
+    /// Runs the program and kills it at a line of its journal: `N` before it is written, `N+`
+    /// after. Whether it came there.
     pub fn dies_at(&self, line: &str, args: &[&str]) -> bool {
-        let output = self.command(args).env("XENBOND_DIES_AT", line).output().unwrap();
-        output.status.signal() == Some(Signal::SIGKILL as i32)
+        let number = line.trim_end_matches('+').parse().unwrap();
+        struck::at_journal_line(self.command(args), number, line.ends_with('+'))
     }
 
     /// Starts the program.
