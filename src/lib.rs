@@ -17,12 +17,11 @@ pub mod bonding;
 pub mod cli;
 pub mod drill;
 pub mod engine;
-pub mod facts;
 pub mod host;
 pub mod ifcfg;
 pub mod inventory;
 pub mod journal;
-pub mod log;
+pub mod ledger;
 pub mod model;
 pub mod modprobe;
 pub mod net;
@@ -31,13 +30,19 @@ pub mod outcome;
 pub mod paths;
 pub mod plan;
 pub mod preflight;
-pub mod probe;
+pub mod rehearse;
 pub mod render;
 pub mod report;
 pub mod service;
 pub mod spec;
 pub mod status;
 pub mod step;
-pub mod undo_script;
 pub mod verify;
 pub mod xe;
+
+// The tests beside the code share their dom0 with those of the whole.
+#[cfg(test)]
+extern crate self as xenbond;
+#[cfg(test)]
+#[path = "../tests/dom0.rs"]
+mod dom0;

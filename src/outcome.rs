@@ -135,3 +135,22 @@ impl Outcome {
         Self { error: Some(error.into()), hint, ..Self::new(Ending::Refused, Exit::Refused) }
     }
 }
+
+/// The last line: the state that the host is in now.
+#[must_use]
+pub fn verdict(outcome: &Outcome) -> &'static str {
+    match (outcome.ending, outcome.exit) {
+        (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, _) => "Nothing to do.",
+        (Ending::Refused, _) => "Refused: the host is as it was.",
+        (Ending::RolledBack, Exit::RolledBack) => {
+            "Failed and rolled back: the host was compared and is as it was."
+        }
+        (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
+        (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
+        (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
+        (Ending::WaitingForConfirmation, _) => {
+            "Verified, and waiting for a confirmation: without one it is rolled back."
+        }
+    }
+}

@@ -86,3 +86,15 @@ pub fn proc_bonding(bond: &str) -> String {
 pub fn sys_net(device: &str) -> String {
     format!("{SYS_NET}/{device}")
 }
+
+/// How the file of an original is called in `originals/`.
+#[must_use]
+pub fn original_name(path: &str) -> String {
+    path.trim_start_matches('/').replace('/', "_")
+}
+
+/// Whether the path is one of a file that xenbond shares with others.
+#[must_use]
+pub fn is_shared(path: &str) -> bool {
+    path == MODPROBE_CONF
+}

@@ -4,17 +4,19 @@
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{self, Facts, Scope};
 use crate::host::{Kind, Original, Program};
 use crate::ifcfg;
+use crate::inventory::facts::{self, Facts, Scope};
 use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::{Nic, resolve};
 use crate::net::IfName;
 use crate::paths;
-use crate::preflight::{Nic, needs_reboot, resolve};
+use crate::paths::is_shared;
+use crate::preflight::needs_reboot;
 use crate::render::{self, Slave, Target, Templates, is_ours};
 use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
-use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch, is_shared};
+use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch};
 use crate::verify;
 use crate::xe::Pif;
 

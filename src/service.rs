@@ -8,9 +8,9 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Program, join};
-use crate::inventory::Init;
 use crate::net::IfName;
 use crate::paths;
+use std::collections::BTreeMap;
 
 /// How long `systemctl` or `chkconfig` may take over a few links.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -164,4 +164,29 @@ impl Service {
 
 fn reload() -> Cmd {
     Cmd::change(Program::Systemctl, &["daemon-reload"], LIMIT)
+}
+
+/// What runs the services at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// systemd.
+    Systemd,
+    /// SysV init scripts.
+    Sysv,
+}
+
+/// What runs the services of this host at boot.
+#[must_use]
+pub fn init(host: &Host) -> Init {
+    init_by(host, &host.programs())
+}
+
+/// What runs the services on a host with these programs.
+#[must_use]
+pub fn init_by(host: &Host, programs: &BTreeMap<Program, String>) -> Init {
+    let systemd = host.exists(paths::SYSTEMD_RUNNING)
+        || (programs.contains_key(&Program::Systemctl)
+            && !programs.contains_key(&Program::Chkconfig));
+    if systemd { Init::Systemd } else { Init::Sysv }
 }

@@ -9,12 +9,10 @@
 mod parser;
 #[cfg(test)]
 mod samples;
-mod show;
 #[cfg(test)]
 mod tests;
 
 pub use parser::parse;
-pub use show::{table, to_json};
 
 use serde::Serialize;
 

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::samples::{self, ALL};
 use super::*;
+use crate::report::table;
+use crate::report::to_json;
 
 /// A reading in one line for the bond and one for each slave; what is unknown is left out.
 fn digest(status: &BondStatus) -> String {

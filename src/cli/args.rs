@@ -301,6 +301,15 @@ pub enum Flavour {
     El7,
 }
 
+impl From<Flavour> for crate::model::state::Flavour {
+    fn from(flavour: Flavour) -> Self {
+        match flavour {
+            Flavour::El5 => Self::El5,
+            Flavour::El7 => Self::El7,
+        }
+    }
+}
+
 /// `render`
 #[derive(Args, Debug)]
 pub struct Render {

@@ -4,14 +4,15 @@ use anyhow::{Context, Result};
 
 use super::Run;
 use crate::journal;
-use crate::log;
+use crate::journal::log;
+use crate::ledger;
 use crate::outcome::Exit;
 use crate::report;
 
 impl Run {
     /// What was done in a transaction: the last one, where none is named.
     pub(super) fn log(&self, name: Option<&str>) -> Result<Exit> {
-        let names = journal::names(&self.host)?;
+        let names = ledger::names(&self.host)?;
         let tx = match name {
             Some(name) => {
                 let found = names.iter().find(|known| *known == name).with_context(|| {

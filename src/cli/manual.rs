@@ -5,7 +5,8 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::args;
-use super::{Usage, examples};
+use super::help;
+use super::request::Usage;
 use crate::outcome::Exit;
 use crate::report;
 
@@ -37,12 +38,12 @@ pub(super) fn run(args: &args::Man) -> Result<Exit> {
 
 /// Every page by its name.
 fn pages() -> Vec<(String, String)> {
-    let mut command = examples::command();
+    let mut command = help::command();
     command.build();
-    let mut pages = vec![("xenbond".to_string(), page(&command, "xenbond", &examples::JOB))];
+    let mut pages = vec![("xenbond".to_string(), page(&command, "xenbond", &help::JOB))];
     for sub in command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
         let name = format!("xenbond-{}", sub.get_name());
-        pages.push((name.clone(), page(sub, &name, examples::of(sub.get_name()))));
+        pages.push((name.clone(), page(sub, &name, help::of(sub.get_name()))));
     }
     pages
 }

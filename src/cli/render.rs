@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::{Usage, args, request, templates};
+use super::args;
+use super::request::{Usage, request, templates};
 use crate::host::{Host, Kind};
-use crate::inventory::Init;
 use crate::outcome::Exit;
 use crate::render::{self, Slave, Target};
 use crate::report;
+use crate::service::Init;
 use crate::spec::NicRef;
 
 /// Writes the files of each host of the spec, without any host.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::Usage;
+use super::request::Usage;
 use crate::bonding;
 use crate::host::Host;
 use crate::net::IfName;
@@ -47,13 +47,13 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
         bonds.iter().map(|(name, text)| (name.as_deref(), bonding::parse(text))).collect();
     if as_json {
         let all: Vec<_> =
-            read.iter().map(|(name, status)| bonding::to_json(*name, status)).collect();
+            read.iter().map(|(name, status)| report::bond::to_json(*name, status)).collect();
         report::out_json(&json!({"bonds": all}));
     } else if read.is_empty() {
         report::out("This host has no bonds.\n");
     } else {
         let all: Vec<String> =
-            read.iter().map(|(name, status)| bonding::table(*name, status)).collect();
+            read.iter().map(|(name, status)| report::bond::table(*name, status)).collect();
         report::out(&all.join("\n"));
     }
     Ok(Exit::AsAsked)

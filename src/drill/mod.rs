@@ -18,7 +18,9 @@ use crate::bonding::{self, BondStatus};
 use crate::engine::Signals;
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
-use crate::journal::{self, Lock, Made};
+use crate::journal::Made;
+use crate::ledger;
+use crate::ledger::Lock;
 use crate::net::{BondMode, IfName};
 use crate::paths;
 use crate::verify::{self, Check};
@@ -113,11 +115,11 @@ impl Drill<'_> {
         self.status()?.mode.with_context(|| format!("the mode of {} is not known", self.bond))
     }
 
-    /// Does it. `tell` hears how far it is.
+    /// Does it. `tell` hears of each turn when it is over.
     ///
     /// # Errors
     /// Only where nothing was touched.
-    pub fn run(&self, tell: &dyn Fn(&str)) -> Result<Report> {
+    pub fn run(&self, tell: &dyn Fn(&Turn)) -> Result<Report> {
         let status = self.status()?;
         let names: Vec<String> = status.slaves.iter().map(|s| s.name.clone()).collect();
         ensure!(
@@ -134,7 +136,7 @@ impl Drill<'_> {
                 self.bond
             );
         }
-        if let Some(open) = journal::summary(self.host)?.filter(journal::Summary::is_open) {
+        if let Some(open) = ledger::summary(self.host)?.filter(ledger::Summary::is_open) {
             bail!("transaction {} for {} is {}: end it first", open.id, open.spec.bond, open.phase);
         }
         ensure!(
@@ -157,7 +159,7 @@ impl Drill<'_> {
                 Ok(turn) => turn,
                 Err(failed) => Turn::failed(name, format!("{failed:#}")),
             };
-            tell(&format!("{}\n", line(&turn)));
+            tell(&turn);
             let stop = !turn.ok && turn.gap_ms.is_some();
             slaves.push(turn);
             if self.is_stopped() {
@@ -476,57 +478,4 @@ impl Turn {
             timeline: String::new(),
         }
     }
-}
-
-fn line(turn: &Turn) -> String {
-    match turn.gap_ms {
-        Some(gap) => format!(
-            "{} carried: {} sent, {} lost, longest gap {gap} ms",
-            turn.name, turn.sent, turn.lost
-        ),
-        None => format!("{} did not carry: {}", turn.name, turn.why.as_deref().unwrap_or_default()),
-    }
-}
-
-/// The drill for people.
-#[must_use]
-pub fn text(report: &Report) -> String {
-    let how = if report.cut_links { "all other links cut" } else { "as the active slave" };
-    let mut text = format!(
-        "{} to {}, each slave in turn {how}; a packet every {} ms\n\n",
-        report.bond, report.target, report.interval_ms
-    );
-    let width = report.slaves.iter().map(|t| t.name.len()).max().unwrap_or(0).max(5);
-    text.push_str(&format!(
-        "  {:<width$}  {:>5}  {:>5}  {:>8}  time, . where packets were lost\n",
-        "slave", "sent", "lost", "gap"
-    ));
-    for turn in &report.slaves {
-        let gap = turn.gap_ms.map_or("-".into(), |gap| format!("{gap} ms"));
-        text.push_str(
-            format!(
-                "  {:<width$}  {:>5}  {:>5}  {gap:>8}  {}",
-                turn.name, turn.sent, turn.lost, turn.timeline
-            )
-            .trim_end(),
-        );
-        text.push('\n');
-    }
-    text.push('\n');
-    for turn in report.slaves.iter().filter(|t| !t.ok) {
-        text.push_str(&format!(
-            "{} FAILED: {}\n",
-            turn.name,
-            turn.why.as_deref().unwrap_or_default()
-        ));
-    }
-    if let Some(error) = &report.error {
-        text.push_str(&format!("{error}\n"));
-    }
-    text.push_str(if report.ok {
-        "Every slave carries the traffic; all is as it was.\n"
-    } else {
-        "NOT every slave carries the traffic as it should.\n"
-    });
-    text
 }

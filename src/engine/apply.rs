@@ -4,14 +4,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, outcome, reports};
 use crate::host::Host;
-use crate::journal::{Event, Lock, Phase, Transaction};
+use crate::journal::Transaction;
+use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Finding, Severity, barring};
-use crate::probe::{self, Answers, Way};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
+use crate::verify::probe::{self, Answers, Way};
 use crate::verify::{self, Check};
 use crate::xe::{self, Pif};
 

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Program};
-use crate::journal::{self, Event, Lock, Orders, Phase, Transaction};
+use crate::journal::{self, Transaction};
+use crate::ledger;
+use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Outcome};
 
 /// How long before the end everybody who is logged in is told.
@@ -31,7 +33,7 @@ impl Engine<'_> {
     pub(super) fn await_confirmation(&self, tx: &mut Transaction, seconds: u64) -> Result<Outcome> {
         let event = Event::Awaiting {
             seconds,
-            wall: journal::wall_seconds(self.host),
+            wall: ledger::wall_seconds(self.host),
             boot: self.host.clock().since_boot().as_secs(),
             boot_id: self.boot_id()?,
         };
@@ -205,7 +207,7 @@ impl Engine<'_> {
             }
         }
         let ended = self.roll_back(tx, &why, false, observer);
-        self.tell_all(&format!("xenbond: {}", crate::report::verdict(&ended)), observer);
+        self.tell_all(&format!("xenbond: {}", crate::outcome::verdict(&ended)), observer);
         Ok(ended)
     }
 

@@ -11,7 +11,6 @@ mod rollback;
 
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
-pub use reboot::Management;
 pub use rollback::FILE_CHANGED;
 
 use std::sync::Arc;
@@ -22,7 +21,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::{Ask, Inventory};
-use crate::journal::{self, Event, Lock, Orders, Phase, Transaction};
+use crate::journal::Transaction;
+use crate::ledger;
+use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
@@ -210,7 +211,7 @@ impl Engine<'_> {
 
     /// This boot.
     fn boot_id(&self) -> Result<String> {
-        journal::this_boot(self.host)
+        ledger::this_boot(self.host)
             .with_context(|| format!("{} is missing: a reboot could not be told", paths::BOOT_ID))
     }
 

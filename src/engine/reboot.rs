@@ -5,17 +5,21 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::{Engine, Observer, look_for, waiting};
-use crate::facts;
 use crate::host::{Cmd, Kind, Program, join};
-use crate::inventory::{self, BRIDGE, Inventory};
-use crate::journal::{Event, Orders, Transaction};
+use crate::inventory::Management;
+use crate::inventory::addresses;
+use crate::inventory::facts;
+use crate::inventory::is_leased;
+use crate::inventory::{BRIDGE, Inventory};
+use crate::journal::Transaction;
+use crate::ledger::{Event, Orders};
 use crate::outcome::Outcome;
 use crate::paths;
 use crate::preflight::{self, Severity};
 use crate::render;
+use crate::service;
 use crate::service::Service;
 use crate::step::Step;
 
@@ -25,17 +29,6 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 /// How long the management interface may take after a boot until it is as it was: a switch port
 /// with spanning tree forwards nothing for thirty seconds.
 const MANAGEMENT: Duration = Duration::from_secs(90);
-
-/// How the host is reached for its management: recorded before a reboot, required after it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Management {
-    /// The bridge.
-    pub bridge: String,
-    /// Its addresses.
-    pub addresses: Vec<String>,
-    /// The default gateway, when it answered a ping; what never answered proves nothing.
-    pub gateway: Option<Ipv4Addr>,
-}
 
 /// Where the program keeps itself while a transaction is open.
 pub(super) fn own_copy() -> String {
@@ -87,7 +80,7 @@ impl Engine<'_> {
     }
 
     fn arrange(&self) -> Result<()> {
-        let service = Service::of_resume(inventory::init(self.host));
+        let service = Service::of_resume(service::init(self.host));
         self.host.make_dir(paths::BIN, 0o700)?;
         if !self.host.exists(&own_copy()) {
             self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
@@ -99,7 +92,7 @@ impl Engine<'_> {
 
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
-        let service = Service::of_resume(inventory::init(self.host));
+        let service = Service::of_resume(service::init(self.host));
         if self.host.exists(&service.file()) || service.is_enabled(self.host) {
             service.turn_off(self.host)?;
             self.host.put(&service.file(), &Kind::Absent)?;
@@ -211,15 +204,4 @@ impl Engine<'_> {
             inv = look_for(self.host, spec)?;
         }
     }
-}
-
-fn addresses(inv: &Inventory, bridge: &str) -> Vec<String> {
-    let on_it = inv.kernel.addresses.iter().filter(|a| a.device == bridge);
-    on_it.map(|a| a.net.to_string()).collect()
-}
-
-/// Whether the address of the management interface is from DHCP.
-fn is_leased(inv: &Inventory) -> bool {
-    let pifs = inv.xapi.iter().flat_map(|x| &x.pifs);
-    pifs.into_iter().any(|pif| pif.management && pif.ip_mode() == "dhcp")
 }

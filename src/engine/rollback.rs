@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::{Engine, Observer, look_for, outcome, reports, rolled_back};
-use crate::facts;
 use crate::host::{Host, Kind};
-use crate::journal::{Event, Lock, Orders, Phase, Transaction};
+use crate::inventory::facts;
+use crate::journal::Transaction;
+use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Outcome, StepState};
-use crate::probe::{self, Way};
 use crate::step::{Kept, Step};
+use crate::verify::probe::{self, Way};
 use crate::xe;
 
 /// How long the host may take to be as it was: XAPI plugs in the background.

@@ -15,7 +15,7 @@ use super::{
     StoragePath, Wire, Xapi,
 };
 use crate::host::{Kind, Program};
-use crate::journal::Summary;
+use crate::ledger::Summary;
 use crate::net::{Ipv4Net, MacAddr, Uuid};
 use crate::outcome::Hint;
 use crate::xe::{Bond, ClusterHost, IpSettings, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::host::{Host, join};
 use crate::ifcfg;
-use crate::journal::Lock;
+use crate::ledger::Lock;
 use crate::net::MacAddr;
 use crate::paths;
 

@@ -4,9 +4,13 @@
 //! Features are looked for, never version numbers.
 
 mod document;
+pub mod facts;
 mod ground;
 mod kernel;
 mod link;
+mod management;
+mod nic;
+pub mod storage;
 mod wire;
 mod xapi;
 
@@ -14,33 +18,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use management::{Management, addresses, is_leased};
+pub use nic::{Nic, resolve};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};
 
 use crate::host::{Cmd, Host, Kind, Program, join};
-use crate::journal::{self, Summary};
+use crate::ledger;
+use crate::ledger::Summary;
 use crate::net::Uuid;
 use crate::paths;
+use crate::service::Init;
+use crate::service::init_by;
 use crate::spec::{NicRef, Request};
 
 /// How long a program that only looks at this host may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
-
-/// What runs the services at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// systemd.
-    Systemd,
-    /// SysV init scripts.
-    Sysv,
-}
 
 /// Everything that a plan rests on.
 #[derive(Clone, Debug, Serialize)]
@@ -120,7 +119,7 @@ impl Inventory {
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
             let ground = Ground::read(host)?;
-            let transaction = journal::summary(host)?;
+            let transaction = ledger::summary(host)?;
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
                 Ok(xapi) => (Some(xapi), None),
@@ -226,19 +225,6 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
             (key.trim().to_string(), bare.trim().to_string())
         })
         .collect()
-}
-
-/// What runs the services of this host at boot.
-#[must_use]
-pub fn init(host: &Host) -> Init {
-    init_by(host, &host.programs())
-}
-
-fn init_by(host: &Host, programs: &BTreeMap<Program, String>) -> Init {
-    let systemd = host.exists(paths::SYSTEMD_RUNNING)
-        || (programs.contains_key(&Program::Systemctl)
-            && !programs.contains_key(&Program::Chkconfig));
-    if systemd { Init::Systemd } else { Init::Sysv }
 }
 
 /// Every configuration file that a step may touch or that can contradict one.

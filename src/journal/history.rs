@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Phase, Transaction, names};
+use super::Transaction;
 use crate::host::{Host, Kind};
+use crate::inventory::Nic;
+use crate::ledger::{Phase, names};
 use crate::net::IfName;
-use crate::preflight::Nic;
 use crate::spec::Spec;
 use crate::step::{FileChange, Step};
 

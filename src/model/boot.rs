@@ -2,12 +2,13 @@
 //! XAPI's start, in the order in which real hosts have them (facts/xapi.md section C,
 //! facts/initscripts.md section 5).
 
-use super::ifcfg_shell::{FOLDER, evaluate, files};
-use super::ifup;
-use super::modprobe;
-use super::networkd;
-use super::services::{starts, unit_file, unit_values};
-use super::shell::Shell;
+use super::programs::ifcfg_shell::{FOLDER, evaluate, files};
+use super::programs::ifup;
+use super::programs::modprobe;
+use super::programs::networkd;
+
+use super::programs::shell::Shell;
+use super::programs::units::{exists, run_unit, runs_itself, starts, unit_file, unit_values};
 use super::state::{Backend, Flavour, Init, Map, State, Xapi};
 use crate::paths;
 
@@ -227,23 +228,6 @@ fn run_script(shell: &mut Shell<'_>, text: &str) {
     }
 }
 
-/// Whether a path is there; `/sys` is written when the boot is over.
-fn exists(shell: &Shell<'_>, path: &str) -> bool {
-    match path.strip_prefix("/sys/class/net/") {
-        Some(device) => shell.state.dom0.has_device(device),
-        None => shell.exists(path),
-    }
-}
-
-/// The boot starts the program itself in the background: who runs the model sees to that.
-fn runs_itself(shell: &mut Shell<'_>, program: &str, args: &[String]) -> i32 {
-    if !shell.exists(program) {
-        return 127;
-    }
-    shell.state.dom0.boot_runs.push(args.join(" "));
-    0
-}
-
 fn enabled_units(shell: &Shell<'_>) -> Vec<String> {
     let mut units = Vec::new();
     for folder in shell.list("etc/systemd/system") {
@@ -257,37 +241,4 @@ fn enabled_units(shell: &Shell<'_>) -> Vec<String> {
         }
     }
     units
-}
-
-/// Runs a unit's `ExecStart=` lines, as far as they call the network scripts or `modprobe`.
-pub(super) fn run_unit(shell: &mut Shell<'_>, unit: &str) -> i32 {
-    let text = unit_file(shell, unit).and_then(|f| shell.read(&f)).unwrap_or_default();
-    for path in unit_values(&text, "Unit", "ConditionPathExists") {
-        let (wanted, path) = match path.strip_prefix('!') {
-            Some(path) => (false, path),
-            None => (true, path.as_str()),
-        };
-        if exists(shell, path) != wanted {
-            return 0;
-        }
-    }
-    let commands =
-        ["ExecStartPre", "ExecStart"].iter().flat_map(|key| unit_values(&text, "Service", key));
-    for line in commands.collect::<Vec<_>>() {
-        let forgiven = line.starts_with('-');
-        let line = line.trim_start_matches(['-', '@', '+', '!']);
-        let words: Vec<String> =
-            line.split_whitespace().map(|w| w.trim_matches(['\"', '\'']).to_string()).collect();
-        let Some((program, args)) = words.split_first() else { continue };
-        let status = match program.rsplit('/').next().unwrap_or_default() {
-            "ifup" => ifup::up(shell, args),
-            "modprobe" => modprobe::run(shell, args),
-            "xenbond" => runs_itself(shell, program, args),
-            _ => 0,
-        };
-        if status != 0 && !forgiven {
-            return 1;
-        }
-    }
-    0
 }

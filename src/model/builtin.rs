@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::networkd;
+use super::programs::networkd;
 use super::state::{
     Backend, BondRecord, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Nic, Pbd, Pif,
     Pool, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
@@ -281,6 +281,11 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
     if let Some(third) = pool.pifs.get_mut(&eth[2]) {
         third.other_config = map([("ethtool-gro", "off")]);
     }
+    furniture(pool, name);
+}
+
+/// What a host has besides its network: its own domain and a local disk.
+fn furniture(pool: &mut Pool, name: String) {
     let control = format!("Control domain on host: {name}");
     pool.vms.insert(
         format!("dom0-{name}"),

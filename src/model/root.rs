@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::modprobe;
-use super::shell::Shell;
+use super::programs::modprobe;
+use super::programs::shell::Shell;
 use super::state::{Backend, Flavour, Init, State, uuid_of};
 
 /// Programs, by flavour: their files.
@@ -116,21 +116,19 @@ pub(super) fn write(root: &Path, state: &mut State) -> Result<()> {
     link(root, "../../opt/xensource/bin/xe", "usr/bin/xe")
 }
 
-fn configuration(root: &Path, state: &mut State) -> Result<()> {
-    let el5 = state.dom0.flavour == Flavour::El5;
-    let host = state.host().cloned();
-    let host = host.as_ref();
+/// `/etc/xensource-inventory`.
+fn inventory(state: &State) -> String {
+    let host = state.host();
     let field =
         |name: &str| host.and_then(|h| h.software_version.get(name)).cloned().unwrap_or_default();
     let uuid = host.map(|h| h.uuid.clone()).unwrap_or_default();
-    let address = host.map(|h| h.address.clone()).unwrap_or_default();
     let control = state
         .pool
         .vms
         .values()
         .find(|v| v.is_control_domain && v.resident_on.as_ref() == Some(&state.dom0.me));
     let control = control.map(|v| v.uuid.clone()).unwrap_or_default();
-    let inventory = format!(
+    format!(
         "PRIMARY_DISK='/dev/sda'\nPRODUCT_VERSION='{}'\nDOM0_VCPUS='8'\nCONTROL_DOMAIN_UUID='{control}'\nDOM0_MEM='4096'\nCOMPANY_NAME_SHORT='Open Source'\nMANAGEMENT_ADDRESS_TYPE='IPv4'\nPRODUCT_BRAND='{}'\nINSTALLATION_UUID='{uuid}'\nKERNEL_VERSION='{}'\nXEN_VERSION='{}'\nPLATFORM_VERSION='{}'\nPLATFORM_NAME='XCP'\nBUILD_NUMBER='{}'\nMANAGEMENT_INTERFACE='xenbr0'\nINSTALLATION_DATE='2024-03-05 09:12:44.120391'\n",
         field("product_version"),
         field("product_brand"),
@@ -138,8 +136,13 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         field("xen"),
         field("platform_version"),
         field("build_number"),
-    );
-    file(root, "etc/xensource-inventory", &inventory)?;
+    )
+}
+
+fn configuration(root: &Path, state: &mut State) -> Result<()> {
+    let el5 = state.dom0.flavour == Flavour::El5;
+    let address = state.host().map(|h| h.address.clone()).unwrap_or_default();
+    file(root, "etc/xensource-inventory", &inventory(state))?;
     file(root, "etc/xensource/network.conf", &format!("{}\n", state.dom0.running.word()))?;
     if state.dom0.running == Backend::Openvswitch {
         file(root, "etc/modprobe.d/blacklist-bridge.conf", "install bridge /bin/true\n")?;

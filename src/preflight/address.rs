@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Code, Finding, storage};
+use super::{Code, Finding};
 use crate::inventory::Inventory;
+use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
 use crate::spec::Spec;
 
@@ -96,7 +97,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     }
     // Storage that the host has by another way now is on a subnet that the management interface
     // can be routed to, and the recipe forbids that: its connections move when the bond comes up.
-    for (what, server) in storage::servers(inv) {
+    for (what, server) in servers(inv) {
         if let Some(device) = inv.kernel.device_towards(server).filter(|device| *device != bond)
             && subnet.contains(server)
         {

@@ -4,10 +4,11 @@
 use super::{Code, Finding, resolve};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::{BRIDGE, Init, Inventory};
+use crate::inventory::{BRIDGE, Inventory};
 use crate::modprobe::{self, Directive};
 use crate::paths;
 use crate::render::is_ours;
+use crate::service::Init;
 use crate::spec::Spec;
 
 pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {

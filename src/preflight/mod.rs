@@ -11,16 +11,16 @@ mod pool;
 mod storage;
 
 pub use finding::{Code, Finding, Severity, barring};
-pub use nics::{Nic, resolve};
-
-pub(crate) use storage::servers as storage_servers;
 
 use crate::host::Program;
-use crate::inventory::{BRIDGE, Init, Inventory};
+use crate::inventory::Nic;
+use crate::inventory::resolve;
+use crate::inventory::{BRIDGE, Inventory};
 use crate::net::BondMode;
 use crate::options::{Opt, switch_support};
 use crate::paths;
 use crate::render::is_ours;
+use crate::service::Init;
 use crate::service::Service;
 use crate::spec::{BackendChoice, Request, Spec};
 use crate::xe::Pif;

@@ -1,7 +1,10 @@
 //! What the templates yield, and that a template cannot say anything else than the spec.
 
 use super::*;
+use crate::ifcfg;
+use crate::render::templates::BUILT_IN;
 use crate::spec::tests::usual as spec;
+use std::path::Path;
 
 fn slaves(macs: bool) -> Vec<Slave> {
     [("eth2", "00:1b:21:0a:01:02"), ("eth3", "00:1b:21:0a:01:03")]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::journal::Transaction;
-use crate::log::{Entry, EntryKind};
+use crate::journal::log::{Entry, EntryKind};
 
 /// For people. `all`: the names of all transactions.
 #[must_use]

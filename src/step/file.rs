@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Kept;
 use crate::host::{Host, Kind};
 use crate::modprobe;
-use crate::paths;
-use crate::undo_script::original_name;
+use crate::paths::original_name;
 
 /// A file's change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,10 +79,4 @@ impl FileChange {
         }
         host.put(&self.path, &self.was)
     }
-}
-
-/// Whether the path is one of a file that xenbond shares with others.
-#[must_use]
-pub fn is_shared(path: &str) -> bool {
-    path == paths::MODPROBE_CONF
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use backend::Switch;
 pub use bond::BondDevice;
-pub use file::{FileChange, is_shared};
+pub use file::FileChange;
 pub use pif::PifRecord;
 pub use unit::BootUnit;
 

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use super::Check;
 use crate::host::Kind;
 use crate::ifcfg;
+use crate::inventory::Nic;
 use crate::inventory::{BRIDGE, Inventory};
 use crate::modprobe;
 use crate::net::IfName;
 use crate::paths;
-use crate::preflight::Nic;
+use crate::paths::is_shared;
 use crate::render::is_ours;
 use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
-use crate::step::{FileChange, is_shared};
+use crate::step::FileChange;
 use crate::xe::Pif;
 
 /// What does not change by waiting: XAPI's view, the backend, and the files for the next boot.

@@ -3,11 +3,11 @@
 
 use super::{Check, lacp};
 use crate::bonding::BondStatus;
+use crate::inventory::Nic;
 use crate::inventory::{DeviceKind, Kernel};
 use crate::net::{BondMode, Ipv4Net};
 use crate::options::{Opt, Row, Value};
 use crate::paths;
-use crate::preflight::Nic;
 use crate::spec::Spec;
 
 /// Addresses of hosts without any (RFC 3927).

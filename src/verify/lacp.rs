@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::bonding::{Aggregator, BondStatus, SlaveStatus};
-use crate::preflight::Nic;
+use crate::inventory::Nic;
 
 /// Synchronization, Collecting and Distributing in a port state (IEEE 802.1AX, LACPDU).
 const CARRIES: u32 = 0b0011_1000;

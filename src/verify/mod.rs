@@ -3,89 +3,27 @@
 //!
 //! A value that nothing shows is unknown, and unknown is never good.
 
+mod check;
 mod drift;
 mod kernel;
 mod lacp;
-pub mod nagios;
+pub mod probe;
 
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
+pub use check::{Check, failed};
 pub use drift::{leftovers, next_boot, settled, xapi};
 pub use kernel::kernel;
 
 use crate::host::Host;
+use crate::inventory::Nic;
 use crate::inventory::{Inventory, Kernel};
 use crate::net::BondMode;
 use crate::options::Opt;
-use crate::preflight::Nic;
 use crate::spec::Spec;
 use crate::step::FileChange;
-
-/// One setting: what was asked for and what is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// Which setting.
-    pub name: String,
-    /// What was asked for.
-    pub want: String,
-    /// What is; `None`: nothing tells.
-    pub have: Option<String>,
-    /// Whether they agree.
-    pub ok: bool,
-    /// What may be wrong, and what to look at.
-    pub hint: Option<String>,
-    /// Whether it may still come right by itself, as a link may.
-    #[serde(skip)]
-    settles: bool,
-}
-
-impl Check {
-    fn new(name: impl Into<String>, want: impl Into<String>, have: Option<String>) -> Self {
-        let (name, want) = (name.into(), want.into());
-        let ok = have.as_deref() == Some(want.as_str());
-        Self { name, want, have, ok, hint: None, settles: false }
-    }
-
-    /// A check of something besides the bond's own settings.
-    #[must_use]
-    pub fn of(
-        name: impl Into<String>,
-        want: impl Into<String>,
-        have: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::new(name, want, Some(have.into())).because(hint)
-    }
-
-    fn settling(self) -> Self {
-        Self { settles: true, ..self }
-    }
-
-    fn because(self, hint: impl Into<String>) -> Self {
-        if self.ok { self } else { Self { hint: Some(hint.into()), ..self } }
-    }
-}
-
-impl std::fmt::Display for Check {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}: wanted {}, have {}",
-            self.name,
-            self.want,
-            self.have.as_deref().unwrap_or("unknown")
-        )
-    }
-}
-
-/// The checks that failed.
-#[must_use]
-pub fn failed(checks: &[Check]) -> Vec<&Check> {
-    checks.iter().filter(|c| !c.ok).collect()
-}
 
 /// How long a link may take to be seen after `ifup`, with the switch's own time.
 const BASE: Duration = Duration::from_secs(10);

@@ -3,8 +3,11 @@
 
 mod by_itself;
 mod captured;
+#[path = "../dom0.rs"]
+mod dom0;
 mod e2e;
 mod faults;
+mod ground;
 mod layers;
 mod mutations;
 mod packaging;

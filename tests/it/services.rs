@@ -4,9 +4,9 @@
 use std::process::Command;
 
 use xenbond::host::Kind;
-use xenbond::inventory::Init;
 use xenbond::net::IfName;
 use xenbond::render::{self, Slave, Target, Templates};
+use xenbond::service::Init;
 use xenbond::service::Service;
 use xenbond::spec::Raw;
 

@@ -1,7 +1,7 @@
 //! `xe`.
 
-use super::super::state::{Backend, Flavour, How, Lie, Vm, Xapi};
 use super::{BOTH, Dom0};
+use crate::model::state::{Backend, Flavour, How, Lie, Vm, Xapi};
 
 fn host() -> Dom0 {
     Dom0::new(Flavour::El7, Backend::Bridge)

@@ -1,10 +1,8 @@
 //! A root of the model of a dom0 with its stand-in programs, and the binary that works on it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::struck;
+use crate::dom0::Snapshot;
 
 /// What most tests ask for.
 pub const SPEC: &[&str] =
@@ -40,10 +39,6 @@ pub struct Run {
     pub out: String,
     pub err: String,
 }
-
-/// Everything that a rollback must bring back, from outside the program's own state.
-#[derive(Debug)]
-pub struct Snapshot(BTreeMap<String, String>);
 
 /// `words` and the usual spec.
 pub fn with_spec<'a>(words: &[&'a str]) -> Vec<&'a str> {
@@ -334,38 +329,9 @@ impl Root {
         names
     }
 
-    /// Every file outside the program's own folder: kind, mode, owner, time and content.
-    pub fn tree(&self) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        let but = [".dom0", "proc", "sys", "var/lib/xenbond"].map(|p| self.at(p));
-        walk(&self.path(), &self.path(), &but, &mut all);
-        all
-    }
-
     /// What a rollback must bring back.
     pub fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        let mut all = self.tree();
-        for part in ["nics", "devices", "addresses", "routes", "running"] {
-            flatten(&format!("dom0.{part}"), &state["dom0"][part], &mut all);
-        }
-        for (bond, live) in state["dom0"]["bonds"].as_object().unwrap() {
-            for part in ["mac", "mtu", "up", "master", "options", "arp_targets", "primary"] {
-                flatten(&format!("dom0.bonds.{bond}.{part}"), &live[part], &mut all);
-            }
-            for slave in live["slaves"].as_array().unwrap() {
-                let name = slave["name"].as_str().unwrap();
-                flatten(&format!("dom0.bonds.{bond}.slave.{name}"), &json!("there"), &mut all);
-            }
-        }
-        flatten("pool", &state["pool"], &mut all);
-        // XAPI numbers its objects, and gives a NIC another uuid after a forget; ports of
-        // machines that were moved away go with the next boot.
-        all.retain(|key, _| {
-            let uuid = key.starts_with("pool.pifs.xen01/eth") && key.ends_with(".uuid");
-            !uuid && key != "pool.counter" && !key.starts_with("dom0.devices.vif")
-        });
-        Snapshot(all)
+        Snapshot::of(&self.path(), &serde_json::from_value(self.state()).unwrap())
     }
 
     /// Puts a shell script in a program's place; the program itself is `$real` in it.
@@ -414,67 +380,10 @@ impl Root {
 }
 
 impl Snapshot {
-    /// What is not as it was, one line each.
-    pub fn differences(&self, now: &Self) -> String {
-        let mut text = String::new();
-        for (key, was) in &self.0 {
-            match now.0.get(key) {
-                Some(is) if is == was => {}
-                Some(is) => writeln!(text, "{key}: was {was:?}, is {is:?}").unwrap(),
-                None => writeln!(text, "{key}: was {was:?}, is gone").unwrap(),
-            }
-        }
-        for (key, is) in now.0.iter().filter(|(key, _)| !self.0.contains_key(*key)) {
-            writeln!(text, "{key}: is new: {is:?}").unwrap();
-        }
-        text
-    }
-
     /// The host must be as it was.
     pub fn assert_same(&self, root: &Root, when: &str) {
         let differences = self.differences(&root.snapshot());
         assert!(differences.is_empty(), "{when}:\n{differences}");
-    }
-}
-
-fn flatten(name: &str, value: &Value, all: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                flatten(&format!("{name}.{key}"), value, all);
-            }
-        }
-        other => {
-            all.insert(name.to_string(), other.to_string());
-        }
-    }
-}
-
-/// Every file below `folder`.
-pub fn walk(base: &Path, folder: &Path, but: &[PathBuf], all: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if but.contains(&path) {
-            continue;
-        }
-        let name = path.strip_prefix(base).unwrap().to_str().unwrap().to_string();
-        let meta = path.symlink_metadata().unwrap();
-        let mode = meta.permissions().mode() & 0o7777;
-        let shown = if meta.is_symlink() {
-            format!("link to {}", fs::read_link(&path).unwrap().display())
-        } else if meta.is_dir() {
-            walk(base, &path, but, all);
-            format!("folder, mode {mode:o}")
-        } else {
-            let bytes = fs::read(&path).unwrap();
-            let owner = (meta.uid(), meta.gid());
-            format!(
-                "file, mode {mode:o}, owner {owner:?}, time {}: {}",
-                meta.mtime(),
-                bytes.escape_ascii()
-            )
-        };
-        all.insert(name, shown);
     }
 }
 

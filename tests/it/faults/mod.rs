@@ -17,7 +17,7 @@ use xenbond::outcome::{Ending, Outcome};
 
 use crate::sample::Sample;
 use moment::Moment;
-use stage::{Act, Dom0, SCENARIOS, Scenario, Stage};
+use stage::{Act, SCENARIOS, Scenario, Scene, Stage};
 use strike::Fault;
 
 /// One in so many faults is in the sample.
@@ -53,7 +53,7 @@ impl Known {
 }
 
 struct Case<'a> {
-    dom0: &'a Dom0,
+    scene: &'a Scene,
     scenario: Scenario,
     runs: usize,
     /// Hosts as wanted from which the way back was taken.
@@ -66,24 +66,24 @@ impl Case<'_> {
             Ok(o) => format!("{:?} {:?}", o.ending, o.error),
             Err(e) => format!("{e:#}"),
         };
-        format!("{}: {what}; last: {last}; {:#?}", self.scenario.name(), self.dom0.differences())
+        format!("{}: {what}; last: {last}; {:#?}", self.scenario.name(), self.scene.differences())
     }
 
     /// The host must be at one of its two ends now, and from the wanted one there is a way back.
     fn end(&mut self, last: &Result<Outcome>) -> Result<End, String> {
         self.runs += 1;
-        if self.dom0.is_untouched() {
+        if self.scene.is_untouched() {
             return Ok(End::Untouched);
         }
-        let wanted = self.dom0.now().timeless();
+        let wanted = self.scene.now().timeless();
         if self.wanted.contains(&wanted) {
             return Ok(End::Wanted);
         }
-        if !self.dom0.is_as_wanted() {
+        if !self.scene.is_as_wanted() {
             return Err(self.say("neither wanted nor untouched", last));
         }
-        let back = self.dom0.run_to_the_end(Act::Rollback);
-        if self.dom0.is_untouched() {
+        let back = self.scene.run_to_the_end(Act::Rollback);
+        if self.scene.is_untouched() {
             self.wanted.push(wanted);
             Ok(End::Wanted)
         } else {
@@ -93,9 +93,9 @@ impl Case<'_> {
 
     /// The engine lived on: what it says must be so, and what it leaves open both ways must end.
     fn survived(&mut self, stage: &Stage, ended: &Result<Outcome>) -> Vec<Result<End, String>> {
-        let untouched = self.dom0.is_untouched();
+        let untouched = self.scene.is_untouched();
         let refused = |o: &Outcome| o.ending == Ending::Refused;
-        let moved = || self.dom0.now().view() != stage.start.view();
+        let moved = || self.scene.now().view() != stage.start.view();
         match ended {
             Ok(o) if o.ending == Ending::RolledBack && untouched => vec![Ok(End::Untouched)],
             Ok(o) if o.ending == Ending::RolledBack => {
@@ -106,18 +106,18 @@ impl Case<'_> {
             }
             Ok(o) if o.ending == Ending::Done => vec![self.end(ended)],
             _ => {
-                let left = self.dom0.now();
+                let left = self.scene.now();
                 [Act::Resume, Act::Rollback].map(|by| self.recovered(&left, false, by)).into()
             }
         }
     }
 
     fn recovered(&mut self, left: &Moment, boots: bool, by: Act) -> Result<End, String> {
-        self.dom0.load(left, boots);
-        let last = self.dom0.run_to_the_end(by);
+        self.scene.load(left, boots);
+        let last = self.scene.run_to_the_end(by);
         // Where nothing has begun, or all is undone, the transaction before is the last one.
-        let before = by == Act::Rollback && left.view() == self.dom0.untouched.view();
-        if before && self.dom0.is_earlier() {
+        let before = by == Act::Rollback && left.view() == self.scene.untouched.view();
+        if before && self.scene.is_earlier() {
             self.runs += 1;
             return Ok(End::Untouched);
         }
@@ -134,7 +134,7 @@ impl Case<'_> {
     ) -> Vec<Result<End, String>> {
         if fault.is_survived() {
             // A fault that the given one forestalls cannot strike.
-            return match self.dom0.strike(stage, at, fault) {
+            return match self.scene.strike(stage, at, fault) {
                 Some(ended) => self.survived(stage, &ended),
                 None => Vec::new(),
             };
@@ -160,10 +160,10 @@ impl Case<'_> {
 }
 
 fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<Counts>) {
-    let dom0 = Dom0::new(scenario);
-    let mut case = Case { dom0: &dom0, scenario, runs: 0, wanted: Vec::new() };
+    let scene = Scene::new(scenario);
+    let mut case = Case { scene: &scene, scenario, runs: 0, wanted: Vec::new() };
     let sample = Sample::one_in(SAMPLE);
-    for (which, stage) in dom0.stages().iter().enumerate() {
+    for (which, stage) in scene.stages().iter().enumerate() {
         if only.is_some_and(|only| only != stage.story) {
             continue;
         }

@@ -1,0 +1,197 @@
+//! The commands that change a host, and `plan`, which says what they would do.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::args;
+use super::request::{Usage, check_codes, request, templates};
+use crate::engine::{Engine, Proposal};
+use crate::inventory::facts::{self, Facts};
+use crate::journal;
+use crate::ledger::Orders;
+use crate::outcome::{Exit, Hint, Outcome};
+use crate::plan::Plan;
+use crate::preflight::barring;
+use crate::render::Templates;
+use crate::report::{self, Teller};
+use crate::spec::Request;
+
+use super::Run;
+
+impl Run {
+    pub(super) fn plan(&self, args: &args::Plan) -> Result<Exit> {
+        let request = request(&args.spec)?;
+        check_codes(&args.planning.accept)?;
+        let templates = templates(args.planning.templates.as_deref())?;
+        let proposal = self.engine(&templates, &args.planning.accept).propose(&request)?;
+        let Proposal { situation, findings, plan } = &proposal;
+        if self.json {
+            report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
+        } else {
+            report::out(&report::proposal(&proposal));
+        }
+        if let (Some(file), Some(plan)) = (&args.out, plan) {
+            let facts = plan.facts(&situation.inv);
+            let saved = SavedPlan {
+                xenbond: env!("CARGO_PKG_VERSION").into(),
+                digest: facts::digest_of(&facts),
+                plan: plan.clone(),
+                facts,
+            };
+            std::fs::write(file, serde_json::to_vec_pretty(&saved)?)
+                .with_context(|| format!("writing {}", file.display()))?;
+        }
+        Ok(if !barring(findings, &args.planning.accept).is_empty() {
+            Exit::Refused
+        } else if args.check && plan.as_ref().is_some_and(|p| !p.steps.is_empty()) {
+            Exit::NotAsAsked
+        } else {
+            Exit::AsAsked
+        })
+    }
+
+    pub(super) fn apply(&self, args: &args::Apply) -> Result<Exit> {
+        let saved: Option<SavedPlan> = match &args.plan {
+            None => None,
+            Some(file) => {
+                let read =
+                    || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+                Some(
+                    read()
+                        .with_context(|| format!("reading the plan {}", file.display()))
+                        .context(Usage)?,
+                )
+            }
+        };
+        let request = match &saved {
+            Some(saved) => Request::of(saved.plan.spec.clone()),
+            None => request(&args.spec)?,
+        };
+        check_codes(&args.planning.accept)?;
+        may_ask(args.yes)?;
+        let templates = templates(args.planning.templates.as_deref())?;
+        self.hold_signals()?;
+        let orders = Orders {
+            reboot: args.reboot,
+            confirm_within: args.confirm_within.map(|time| time.as_secs()),
+        };
+        let engine = Engine { orders, ..self.engine(&templates, &args.planning.accept) };
+        let fresh = |now: &Proposal| match &saved {
+            Some(saved) => still_fresh(saved, now),
+            None => Ok(()),
+        };
+        let mut teller = self.teller(args.yes).ordered(orders, over_ssh());
+        self.ended(&engine.apply(&request, fresh, &mut teller)?)
+    }
+
+    pub(super) fn rollback(&self, args: &args::Rollback) -> Result<Exit> {
+        may_ask(args.yes)?;
+        let templates = Templates::load(None)?;
+        self.hold_signals()?;
+        let orders = Orders { reboot: args.reboot, confirm_within: None };
+        let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
+        let agrees = |tx: &journal::Transaction| {
+            let steps = &tx.header.plan.steps;
+            if !self.quiet {
+                let undo: Vec<String> =
+                    steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
+                report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+            }
+            args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
+        };
+        self.ended(&engine.rollback(agrees, &mut self.teller(true))?)
+    }
+
+    /// Takes the engine on with what is under way, as a run that changes the host.
+    pub(super) fn goes_on(
+        &self,
+        act: impl FnOnce(&Engine<'_>, &mut Teller) -> Result<Outcome>,
+    ) -> Result<Exit> {
+        self.hold_signals()?;
+        let templates = Templates::load(None)?;
+        let engine = self.engine(&templates, &[]);
+        self.ended(&act(&engine, &mut self.teller(true))?)
+    }
+
+    /// The guard of a confirmation: in a session of its own, so that it outlives ours.
+    pub(super) fn guard(&self) -> Result<Exit> {
+        // A leader of its group has a session of its own already.
+        let _ = nix::unistd::setsid();
+        outlive_the_terminal().context("setting up signals")?;
+        let templates = Templates::load(None)?;
+        let engine = self.engine(&templates, &[]);
+        self.ended(&engine.guard(&mut Teller::new(false, true).with(&self.progress, &self.log))?)
+    }
+
+    /// From here on a lost terminal does not end the run. INT and TERM end it at once as long as
+    /// nothing was touched, and later after the step under way, with a rollback. Handlers, not a
+    /// blocked mask: that a child would inherit.
+    pub(super) fn hold_signals(&self) -> Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag::{register, register_conditional_shutdown};
+        let register_all = || -> std::io::Result<()> {
+            for signal in [SIGINT, SIGTERM] {
+                let untouched = Arc::clone(&self.signals.untouched);
+                register_conditional_shutdown(signal, Exit::Refused.code().into(), untouched)?;
+                register(signal, Arc::clone(&self.signals.interrupt))?;
+            }
+            outlive_the_terminal()
+        };
+        register_all().context("setting up signals")
+    }
+}
+
+/// A plan on disk.
+#[derive(Serialize, Deserialize)]
+struct SavedPlan {
+    xenbond: String,
+    digest: String,
+    plan: Plan,
+    facts: Facts,
+}
+
+/// A hangup changes nothing. A handler, since a signal that is ignored stays so in a child.
+fn outlive_the_terminal() -> std::io::Result<()> {
+    let hangup = signal_hook::consts::SIGHUP;
+    signal_hook::flag::register(hangup, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// Whether whoever runs this may be cut off by it.
+fn over_ssh() -> bool {
+    std::env::var_os("SSH_CONNECTION").is_some()
+}
+
+/// Without a terminal there is nobody to ask.
+fn may_ask(yes: bool) -> Result<()> {
+    ensure!(
+        yes || std::io::stdin().is_terminal(),
+        anyhow!("there is no terminal to ask on: give --yes")
+            .context(Hint("the same command with --yes, once its plan has been read".into()))
+            .context(Usage)
+    );
+    Ok(())
+}
+
+fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
+    let facts = saved.plan.facts(&now.situation.inv);
+    let moved: Vec<String> =
+        facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let why = if saved.digest != facts::digest_of(&saved.facts) {
+        "its facts were changed since it was written".to_string()
+    } else if !moved.is_empty() {
+        moved.join("; ")
+    } else if now.plan.as_ref() == Some(&saved.plan) {
+        return Ok(());
+    } else if saved.xenbond == version {
+        "made now, the plan would be another one".to_string()
+    } else {
+        format!("xenbond {} made it, and this one, {version}, plans otherwise", saved.xenbond)
+    };
+    Err(anyhow!("the saved plan is stale: {why}"))
+        .context(Hint("xenbond plan --out FILE again, read it, and apply that one".into()))
+}

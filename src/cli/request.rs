@@ -1,0 +1,72 @@
+//! From arguments to what is asked for; what is wrong with them is a fault of usage.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::args::SpecArgs;
+use crate::preflight;
+use crate::render::Templates;
+use crate::spec::{Raw, Request};
+
+/// What was wrong with the command line or the spec, before any host was looked at.
+#[derive(Debug)]
+pub(super) struct Usage;
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("usage")
+    }
+}
+
+/// The spec that flags and file ask for.
+pub(super) fn request(args: &SpecArgs) -> Result<Request> {
+    let read = || -> Result<Request> {
+        let mut raw = Raw::default();
+        if let Some(file) = &args.spec {
+            let (name, bytes) = if file == "-" {
+                let mut bytes = Vec::new();
+                std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
+                ("standard input", bytes)
+            } else {
+                (file.as_str(), std::fs::read(file).with_context(|| format!("reading {file}"))?)
+            };
+            let text = String::from_utf8(bytes).map_err(|_| anyhow!("{name} is not UTF-8 text"))?;
+            raw.file(name, &text)?;
+        }
+        for (flag, key, value) in args.flags() {
+            raw.flag(flag, &key, value);
+        }
+        raw.finish()
+    };
+    read().context(Usage)
+}
+
+pub(super) fn templates(folder: Option<&Path>) -> Result<Templates> {
+    Templates::load(folder).context(Usage)
+}
+
+pub(super) fn check_codes(accept: &[String]) -> Result<()> {
+    for code in accept {
+        ensure!(
+            preflight::Code::ALL.iter().any(|c| c.name() == code),
+            anyhow!(
+                "--accept {}: there is no finding of that code; `xenbond findings` lists them",
+                code.escape_debug()
+            )
+            .context(Usage)
+        );
+    }
+    Ok(())
+}
+
+/// What to type where a list was written with a space after its comma.
+pub(super) fn after_comma(error: &clap::Error, args: &[std::ffi::OsString]) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let ContextValue::String(extra) = error.get(ContextKind::InvalidArg)? else { return None };
+    let before = args.windows(2).find(|pair| pair[1] == **extra)?[0].to_str()?;
+    let list = before.strip_suffix(',').or(extra.strip_prefix(',').map(|_| before))?;
+    let next = extra.trim_start_matches(',');
+    Some(format!("write a list without spaces: {list},{next}"))
+}

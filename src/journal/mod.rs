@@ -1,0 +1,10 @@
+//! The record of a transaction: what was to be done, what was done, the way back without the
+//! program, and the log for people.
+
+mod history;
+pub mod log;
+mod transaction;
+mod undo_script;
+
+pub use history::{Made, latest, made};
+pub use transaction::{Header, Transaction};

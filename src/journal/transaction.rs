@@ -1,0 +1,263 @@
+//! The write-ahead record of a transaction and its folder.
+//!
+//! `var/lib/xenbond/history/ID/` holds a transaction: `plan.json` (what is to be done and all
+//! that its undo needs, durable before anything is touched), `journal` (one line before and one
+//! after each step), `originals/`, the files as they were, and `undo.sh`. `current` is a link to
+//! the one that is open or was done last.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::undo_script;
+use crate::host::{Host, Kind, join};
+use crate::inventory::Management;
+use crate::inventory::facts::Facts;
+use crate::ledger::{
+    self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
+    wall_seconds,
+};
+use crate::paths::{self, original_name};
+use crate::plan::Plan;
+use crate::verify::probe::Answers;
+
+/// What `plan.json` holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    format: u32,
+    /// Its name: when it began, and the bond.
+    pub id: String,
+    /// When it began.
+    pub started: String,
+    /// Which version of the program made it.
+    pub program: String,
+    /// The transaction that this one replaced.
+    pub previous: Option<String>,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The host before anything was touched.
+    pub before: Facts,
+    /// Which storage servers answered then.
+    #[serde(default)]
+    pub answers: Answers,
+    /// How it is managed, where a reboot is among the steps.
+    #[serde(default)]
+    pub management: Option<Management>,
+}
+
+/// An open transaction, or the last one that was done.
+pub struct Transaction {
+    /// What is known of it from the start.
+    pub header: Header,
+    events: Vec<Event>,
+    /// The rest of the log: when each event was.
+    times: Vec<String>,
+}
+
+impl Transaction {
+    /// The current transaction, when there is one.
+    ///
+    /// # Errors
+    /// When its files cannot be read, are broken before their end, or of a newer format.
+    pub fn open(host: &Host) -> Result<Option<Self>> {
+        Self::read(host, &current())
+    }
+
+    /// The transaction of a name, whatever became of it.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn named(host: &Host, id: &str) -> Result<Option<Self>> {
+        Self::read(host, &history(id))
+    }
+
+    fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
+        let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
+        let plan = join(folder, "plan.json");
+        let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
+        let lines = ledger::journal(host, folder)?;
+        let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
+        Ok(Some(Self { header, events, times }))
+    }
+
+    /// Begins one: when this returns, the plan and all originals are durable.
+    ///
+    /// # Errors
+    /// When the state cannot be written; nothing else was touched then.
+    pub fn begin(
+        host: &Host,
+        plan: Plan,
+        before: Facts,
+        answers: Answers,
+        management: Option<Management>,
+    ) -> Result<Self> {
+        let previous = Self::open(host)?;
+        let started = now(host);
+        let stamp: String = started.chars().filter(char::is_ascii_digit).collect();
+        let mut id = format!("{stamp}-{}", plan.spec.bond);
+        while host.exists(&history(&id)) || previous.as_ref().is_some_and(|p| p.header.id == id) {
+            id.push('+');
+        }
+        let header = Header {
+            format: FORMAT,
+            id,
+            started,
+            program: env!("CARGO_PKG_VERSION").into(),
+            previous: previous.as_ref().map(|p| p.header.id.clone()),
+            plan,
+            before,
+            answers,
+            management,
+        };
+        let folder = history(&header.id);
+        for dir in [paths::STATE, &history(""), &folder, &join(&folder, "originals")] {
+            host.make_dir(dir.trim_end_matches('/'), 0o700)?;
+        }
+        for original in header.plan.originals() {
+            if original.was.bytes().is_some() {
+                let name = original_name(&original.path);
+                host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
+            }
+        }
+        let script = undo_script::script(&header.plan);
+        host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
+        let text = serde_json::to_vec_pretty(&header)?;
+        host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
+        point_at(host, Some(&header.id))?;
+        Ok(Self { header, events: Vec::new(), times: Vec::new() })
+    }
+
+    /// Adds a line and makes it durable: before the act for a beginning, after it for an end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
+        let path = join(&current(), "journal");
+        let old = host.read(&path)?.unwrap_or_default();
+        let whole = old.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole < old.len() {
+            host.truncate(&path, whole as u64)?;
+        }
+        let at = now(host);
+        let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
+        line.push(b'\n');
+        host.append(&path, &line)?;
+        self.events.push(event);
+        self.times.push(at);
+        Ok(())
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        Phase::after(&self.events)
+    }
+
+    /// When its last line was written; when it began, as long as it has none.
+    #[must_use]
+    pub fn last_time(&self) -> &str {
+        self.times.last().unwrap_or(&self.header.started)
+    }
+
+    /// What was ordered with it.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        self.events.iter().fold(Orders::default(), |all, event| match event {
+            Event::Ordered(more) => all.and(*more),
+            _ => all,
+        })
+    }
+
+    /// How long a confirmation is still awaited; `None` when none is.
+    ///
+    /// Within one boot the boot's clock counts, which nobody sets. After another boot it is the
+    /// wall clock, and at least as long as the boot's clock says; whichever way the wall clock
+    /// jumped, the time is never longer than it was at first.
+    #[must_use]
+    pub fn time_left(&self, host: &Host) -> Option<Duration> {
+        let event = self.events.iter().rev().find(|e| matches!(e, Event::Awaiting { .. }))?;
+        let Event::Awaiting { seconds, wall, boot, boot_id } = event else { return None };
+        if self.phase() != Phase::WaitingForConfirmation {
+            return None;
+        }
+        let since_boot = host.clock().since_boot().as_secs();
+        let by_boot = if since_boot >= *boot { since_boot - boot } else { since_boot };
+        let passed = if this_boot(host).as_ref() == Some(boot_id) {
+            by_boot
+        } else {
+            by_boot.max(wall_seconds(host).saturating_sub(*wall))
+        };
+        Some(Duration::from_secs(seconds.saturating_sub(passed)))
+    }
+
+    /// The numbers of the steps that were begun, whether or not they were done.
+    #[must_use]
+    pub fn begun(&self) -> Vec<usize> {
+        let begun = |event: &Event| match event {
+            Event::Begin { step } => Some(*step),
+            _ => None,
+        };
+        self.events.iter().filter_map(begun).collect()
+    }
+
+    /// Whether a step is done.
+    #[must_use]
+    pub fn is_done(&self, number: usize) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::Done { step } if *step == number))
+    }
+
+    /// Why it is being rolled back, and whether a person asked for that.
+    #[must_use]
+    pub fn rollback_reason(&self) -> Option<(&str, bool)> {
+        self.events.iter().rev().find_map(|e| match e {
+            Event::RollingBack { why, asked } => Some((why.as_str(), *asked)),
+            _ => None,
+        })
+    }
+
+    /// Files that others changed and that may differ from what was recorded.
+    #[must_use]
+    pub fn kept(&self) -> Vec<&str> {
+        self.events
+            .iter()
+            .filter_map(|e| if let Event::Kept { path } = e { Some(path.as_str()) } else { None })
+            .collect()
+    }
+
+    /// Where the guard of its confirmation says that it is there.
+    #[must_use]
+    pub fn guard_file(&self) -> String {
+        join(&history(&self.header.id), "guard")
+    }
+
+    /// What the guard says, which nobody sees.
+    #[must_use]
+    pub fn guard_output(&self) -> String {
+        join(&history(&self.header.id), "guard.log")
+    }
+
+    /// Where the files lie as they were.
+    #[must_use]
+    pub fn originals_folder(&self) -> String {
+        join(&history(&self.header.id), "originals")
+    }
+
+    /// Where work of others is saved that a rollback replaces.
+    #[must_use]
+    pub fn saved_folder(&self) -> String {
+        join(&history(&self.header.id), "changed-since")
+    }
+
+    /// Ends it: the transaction that it replaced, when there was one, is the current one again,
+    /// for that is what the host is as now.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn close(self, host: &Host) -> Result<()> {
+        point_at(host, self.header.previous.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What the journal of a transaction says, line by line, and where the transaction stands by it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "phase")]
+pub enum Phase {
+    /// Steps are under way, or were when the run was cut off.
+    Applying,
+    /// The reboot has not happened since this boot.
+    WaitingForReboot {
+        /// The boot in which it was asked for.
+        boot_id: String,
+    },
+    /// All is as asked, and it is rolled back unless a person says in time that it may stay.
+    WaitingForConfirmation,
+    /// All is as asked.
+    Done,
+    /// It is being undone, or was when the run was cut off.
+    RollingBack,
+    /// All but the running backend is undone.
+    RollbackWaiting {
+        /// The boot in which the reboot was asked for.
+        boot_id: String,
+    },
+    /// All is undone and compared.
+    RolledBack,
+}
+
+impl Phase {
+    /// Where a transaction stands after these events.
+    #[must_use]
+    pub fn after(events: &[Event]) -> Self {
+        events.iter().fold(Self::Applying, |phase, event| match event {
+            Event::Waiting { boot_id } => Self::WaitingForReboot { boot_id: boot_id.clone() },
+            Event::Verified | Event::Confirmed => Self::Done,
+            Event::Awaiting { .. } => Self::WaitingForConfirmation,
+            Event::RollingBack { .. } => Self::RollingBack,
+            Event::RollbackWaiting { boot_id } => {
+                Self::RollbackWaiting { boot_id: boot_id.clone() }
+            }
+            Event::RolledBack => Self::RolledBack,
+            Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
+            _ => phase,
+        })
+    }
+
+    /// Whether the transaction has not come to its end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Done | Self::RolledBack)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applying => "not finished",
+            Self::WaitingForReboot { .. } => "waiting for a reboot",
+            Self::WaitingForConfirmation => "waiting for a confirmation",
+            Self::Done => "done",
+            Self::RollingBack => "being rolled back",
+            Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
+            Self::RolledBack => "rolled back",
+        })
+    }
+}
+
+/// What was ordered with a change beyond the change itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// The host may be rebooted where that is needed.
+    pub reboot: bool,
+    /// In how many seconds after the verdict a person must say that it may stay.
+    pub confirm_within: Option<u64>,
+}
+
+impl Orders {
+    /// These and what was ordered later.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            reboot: self.reboot || later.reboot,
+            confirm_within: later.confirm_within.or(self.confirm_within),
+        }
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// A step begins.
+    Begin {
+        /// Its number, from 1.
+        step: usize,
+    },
+    /// A step is done and was looked at.
+    Done {
+        /// Its number.
+        step: usize,
+    },
+    /// Nothing goes on before a reboot.
+    Waiting {
+        /// This boot.
+        boot_id: String,
+    },
+    /// More was ordered than the change.
+    Ordered(Orders),
+    /// All is as asked, and a confirmation is awaited.
+    Awaiting {
+        /// Within how many seconds from here.
+        seconds: u64,
+        /// Now, in seconds since 1970.
+        wall: u64,
+        /// Now, in seconds since the boot.
+        boot: u64,
+        /// This boot.
+        boot_id: String,
+    },
+    /// A person said that it may stay.
+    Confirmed,
+    /// All is as asked.
+    Verified,
+    /// The rollback begins.
+    RollingBack {
+        /// Why.
+        why: String,
+        /// Whether a person asked for it.
+        asked: bool,
+    },
+    /// A step is undone.
+    Undone {
+        /// Its number.
+        step: usize,
+    },
+    /// Something that others did is kept and will differ.
+    Kept {
+        /// The file.
+        path: String,
+    },
+    /// The rollback goes on after a reboot.
+    RollbackWaiting {
+        /// This boot.
+        boot_id: String,
+    },
+    /// The host was compared with what was recorded.
+    RolledBack,
+}
+
+/// One line of the journal: an event and its time.
+#[derive(Serialize, Deserialize)]
+pub struct Line {
+    /// When, by RFC 3339.
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

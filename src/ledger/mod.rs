@@ -1,0 +1,160 @@
+//! Our state on disk: which transactions there are, which is the current one, what their journals
+//! say, and who holds the lock. Knows no plan.
+
+mod event;
+mod lock;
+
+use anyhow::{Context, Result, anyhow};
+pub use event::{Event, Line, Orders, Phase};
+pub use lock::Lock;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, Kind, join};
+use crate::outcome::Hint;
+use crate::paths;
+use crate::spec::Spec;
+
+/// The format of `plan.json` and `journal`; another one is not touched.
+pub const FORMAT: u32 = 1;
+
+/// A transaction in short, for findings and `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its name.
+    pub id: String,
+    /// What was asked for.
+    pub spec: Spec,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub phase: Phase,
+}
+
+impl Summary {
+    /// Whether it has not come to its end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase.is_open()
+    }
+}
+
+/// The link to the current transaction.
+#[must_use]
+pub fn current() -> String {
+    join(paths::STATE, "current")
+}
+
+/// The folder of a transaction.
+#[must_use]
+pub fn history(id: &str) -> String {
+    join(&join(paths::STATE, "history"), id)
+}
+
+/// The names of all transactions, oldest first.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn names(host: &Host) -> Result<Vec<String>> {
+    host.list(&history(""))
+}
+
+/// The name of the current transaction, when there is one.
+#[must_use]
+pub fn current_id(host: &Host) -> Option<String> {
+    host.link_name(&current())
+}
+
+/// Where the log of a transaction is kept.
+#[must_use]
+pub fn log_file(id: &str) -> String {
+    join(&history(id), "log")
+}
+
+/// The transaction in short, when there is one.
+///
+/// # Errors
+/// When its files are there and cannot be understood.
+pub fn summary(host: &Host) -> Result<Option<Summary>> {
+    let Some(bytes) = plan_json(host, &current())? else { return Ok(None) };
+    let head: Head = serde_json::from_slice(&bytes)
+        .with_context(|| format!("reading {}", join(&current(), "plan.json")))?;
+    let events: Vec<Event> =
+        journal(host, &current())?.into_iter().map(|line| line.event).collect();
+    let phase = Phase::after(&events);
+    let open = phase != Phase::RolledBack;
+    Ok(open.then_some(Summary { id: head.id, spec: head.plan.spec, phase }))
+}
+
+/// The part of `plan.json` that is understood here.
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+    plan: HeadPlan,
+}
+
+#[derive(Deserialize)]
+struct HeadPlan {
+    spec: Spec,
+}
+
+/// The bytes of the `plan.json` in a transaction's folder, when it is there.
+///
+/// # Errors
+/// When it cannot be read, or has another format than [`FORMAT`].
+pub fn plan_json(host: &Host, folder: &str) -> Result<Option<Vec<u8>>> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: Option<serde_json::Value>,
+    }
+    let plan = join(folder, "plan.json");
+    let Some(bytes) = host.read(&plan)? else { return Ok(None) };
+    let head: Format = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
+    if head.format != Some(FORMAT.into()) {
+        let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
+        return Err(anyhow!(Hint(hint)).context(format!(
+            "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
+            head.format.map_or("unknown".into(), |f| f.to_string())
+        )));
+    }
+    Ok(Some(bytes))
+}
+
+/// The lines of the journal in a transaction's folder.
+///
+/// # Errors
+/// When it cannot be read, or is broken before its end.
+pub fn journal(host: &Host, folder: &str) -> Result<Vec<Line>> {
+    let text = host.read(&join(folder, "journal"))?.unwrap_or_default();
+    // A last line without its end was never durable, so what it announces never began.
+    let whole = text.split_inclusive(|b| *b == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole
+        .map(serde_json::from_slice)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("reading the journal of {folder}"))
+}
+
+/// Makes `current` point at a transaction, or at none, in one rename.
+pub fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
+    let to = match id {
+        Some(id) => Kind::Link { target: format!("history/{id}") },
+        None => Kind::Absent,
+    };
+    host.put(&current(), &to)
+}
+
+/// This boot, when the kernel tells.
+#[must_use]
+pub fn this_boot(host: &Host) -> Option<String> {
+    host.attribute(paths::BOOT_ID)
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn wall_seconds(host: &Host) -> u64 {
+    host.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// The time now, by RFC 3339 and to the second.
+#[must_use]
+pub fn now(host: &Host) -> String {
+    humantime::format_rfc3339_seconds(host.clock().now()).to_string()
+}

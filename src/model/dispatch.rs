@@ -1,0 +1,32 @@
+//! Which program a command is.
+
+use super::programs::shell::Shell;
+use super::programs::{ifup, modprobe, scripts, services};
+use super::xe;
+
+/// Runs a program by its name; its exit status.
+pub(super) fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) -> i32 {
+    match program {
+        "xe" => xe::run(shell, args),
+        "xe-switch-network-backend" => scripts::switch(shell, args),
+        "xapi-wait-init-complete" => scripts::wait(shell, args),
+        "ifup" => ifup::up(shell, args),
+        "ifdown" => ifup::down(shell, args),
+        "ip" => scripts::ip(shell, args),
+        "modprobe" => modprobe::run(shell, args),
+        "modinfo" => modprobe::info(shell, args),
+        "chkconfig" => services::chkconfig(shell, args),
+        "systemctl" => services::systemctl(shell, args),
+        "shutdown" => {
+            shell.state.dom0.reboot_requested |= args.iter().any(|a| a == "-r");
+            0
+        }
+        "logger" | "wall" => 0,
+        "arping" => scripts::arping(shell, args),
+        "ping" => scripts::ping(shell, args),
+        _ => {
+            shell.complain(format!("{program}: command not found"));
+            127
+        }
+    }
+}

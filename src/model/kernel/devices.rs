@@ -1,0 +1,302 @@
+//! The kernel's devices, addresses and routes.
+
+use std::net::Ipv4Addr;
+
+use crate::model::state::{Backend, Device, Dom0, Route};
+use crate::net::Ipv4Net;
+
+impl Dom0 {
+    /// Whether the kernel has a device of this name.
+    #[must_use]
+    pub fn has_device(&self, name: &str) -> bool {
+        name == "lo"
+            || self.nics.contains_key(name)
+            || self.bonds.contains_key(name)
+            || self.devices.contains_key(name)
+    }
+
+    /// Every device but `lo`.
+    #[must_use]
+    pub fn device_names(&self) -> Vec<String> {
+        let keys = self.nics.keys().chain(self.bonds.keys()).chain(self.devices.keys());
+        keys.cloned().collect()
+    }
+
+    /// Its present hardware address.
+    #[must_use]
+    pub fn mac_of(&self, name: &str) -> Option<String> {
+        let nic = self.nics.get(name).map(|n| &n.mac);
+        let bond = self.bonds.get(name).map(|b| &b.mac);
+        nic.or(bond).or(self.devices.get(name).map(|d| &d.mac)).cloned()
+    }
+
+    /// What it is a port or slave of.
+    #[must_use]
+    pub fn master_of(&self, name: &str) -> Option<&str> {
+        let nic = self.nics.get(name).map(|n| n.master.as_deref());
+        let bond = self.bonds.get(name).map(|b| b.master.as_deref());
+        nic.or(bond).or(self.devices.get(name).map(|d| d.master.as_deref())).flatten()
+    }
+
+    pub(crate) fn set_master(&mut self, name: &str, master: Option<&str>) {
+        let master = master.map(str::to_string);
+        if let Some(nic) = self.nics.get_mut(name) {
+            nic.master = master;
+        } else if let Some(bond) = self.bonds.get_mut(name) {
+            bond.master = master;
+        } else if let Some(device) = self.devices.get_mut(name) {
+            device.master = master;
+        }
+    }
+
+    /// Ports or slaves of a device.
+    #[must_use]
+    pub fn ports_of(&self, name: &str) -> Vec<String> {
+        self.device_names().into_iter().filter(|d| self.master_of(d) == Some(name)).collect()
+    }
+
+    /// Administratively up.
+    #[must_use]
+    pub fn is_up(&self, name: &str) -> bool {
+        self.nics.get(name).map(|n| n.up).unwrap_or_default()
+            || self.bonds.get(name).map(|b| b.up).unwrap_or_default()
+            || self.devices.get(name).map(|d| d.up).unwrap_or_default()
+    }
+
+    pub(crate) fn set_up(&mut self, name: &str, up: bool) {
+        if let Some(nic) = self.nics.get_mut(name) {
+            nic.up = up;
+        } else if let Some(bond) = self.bonds.get_mut(name) {
+            bond.up = up;
+            bond.opened |= up;
+            let slaves: Vec<String> = bond.slaves.iter().map(|s| s.name.clone()).collect();
+            for slave in slaves.iter().filter(|_| up) {
+                self.set_up(slave, true);
+            }
+        } else if let Some(device) = self.devices.get_mut(name) {
+            device.up = up;
+        }
+        if up {
+            for address in self.addresses.get(name).cloned().unwrap_or_default() {
+                self.add_connected(name, &address);
+            }
+        } else {
+            self.routes.retain(|_, route| route.dev != name);
+        }
+        self.settle();
+    }
+
+    /// Whether it has a carrier; no device that is down has one.
+    #[must_use]
+    pub fn carrier(&self, name: &str) -> bool {
+        if let Some(nic) = self.nics.get(name) {
+            return nic.up && nic.link;
+        }
+        if let Some(bond) = self.bonds.get(name) {
+            return bond.up && bond.carrier();
+        }
+        self.devices.get(name).is_some_and(|device| {
+            device.up
+                && (device.kind != "bridge" || self.ports_of(name).iter().any(|p| self.carrier(p)))
+        })
+    }
+
+    pub(crate) fn set_mtu(&mut self, name: &str, mtu: u32) -> bool {
+        if let Some(nic) = self.nics.get_mut(name) {
+            let fits = mtu <= nic.max_mtu;
+            nic.mtu = if fits { mtu } else { nic.mtu };
+            return fits;
+        }
+        if let Some(bond) = self.bonds.get(name) {
+            let slaves: Vec<String> = bond.slaves.iter().map(|s| s.name.clone()).collect();
+            let fits = slaves.iter().all(|s| self.nics.get(s).is_none_or(|n| mtu <= n.max_mtu));
+            if fits {
+                for slave in &slaves {
+                    self.set_mtu(slave, mtu);
+                }
+                if let Some(bond) = self.bonds.get_mut(name) {
+                    bond.mtu = mtu;
+                }
+            }
+            return fits;
+        }
+        match self.devices.get_mut(name) {
+            Some(device) => device.mtu = mtu,
+            None => return false,
+        }
+        true
+    }
+
+    pub(crate) fn mtu_of(&self, name: &str) -> u32 {
+        let nic = self.nics.get(name).map(|n| n.mtu);
+        let bond = self.bonds.get(name).map(|b| b.mtu);
+        nic.or(bond).or(self.devices.get(name).map(|d| d.mtu)).unwrap_or(1500)
+    }
+
+    pub(crate) fn number(&mut self, name: &str) -> u32 {
+        let next = self.ifindex.values().max().copied().unwrap_or(1) + 1;
+        *self.ifindex.entry(name.to_string()).or_insert(next)
+    }
+
+    pub(crate) fn add_device(&mut self, name: &str, kind: &str, mac: &str) {
+        if !self.has_device(name) {
+            let device = Device {
+                kind: kind.to_string(),
+                mac: mac.to_string(),
+                mtu: 1500,
+                up: true,
+                master: None,
+            };
+            self.devices.insert(name.to_string(), device);
+            self.number(name);
+        }
+    }
+
+    /// Takes a device out of the kernel with all that hangs on it.
+    pub(crate) fn drop_device(&mut self, name: &str) {
+        for port in self.ports_of(name) {
+            self.set_master(&port, None);
+        }
+        self.flush(name);
+        self.routes.retain(|_, route| route.dev != name);
+        self.devices.remove(name);
+        self.bonds.remove(name);
+        self.nics.remove(name);
+        self.ifindex.remove(name);
+    }
+
+    pub(crate) fn add_address(&mut self, dev: &str, address: &str) -> bool {
+        let new = self.addresses.entry(dev.to_string()).or_default().insert(address.to_string());
+        if new && self.is_up(dev) {
+            self.add_connected(dev, address);
+        }
+        new
+    }
+
+    fn add_connected(&mut self, dev: &str, address: &str) {
+        if let Ok(net) = address.parse::<Ipv4Net>()
+            && net.prefix < 32
+        {
+            self.add_route(&net.subnet().to_string(), dev, None, 0);
+        }
+    }
+
+    pub(crate) fn flush(&mut self, dev: &str) {
+        for address in self.addresses.remove(dev).unwrap_or_default() {
+            if let Ok(net) = address.parse::<Ipv4Net>() {
+                self.routes.remove(&route_key(&net.subnet().to_string(), dev));
+            }
+        }
+        // A gateway that is out of reach takes its routes with it.
+        let dead = |r: &Route| r.dev == dev && r.via.is_some();
+        self.routes.retain(|_, route| !dead(route));
+    }
+
+    /// Adds a route; false when there is the same already.
+    pub(crate) fn add_route(
+        &mut self,
+        to: &str,
+        dev: &str,
+        via: Option<&str>,
+        metric: u32,
+    ) -> bool {
+        let route = Route {
+            to: to.to_string(),
+            dev: dev.to_string(),
+            via: via.map(str::to_string),
+            metric,
+        };
+        self.routes.insert(route_key(to, dev), route).is_none()
+    }
+
+    /// `ip route replace`: the destination leaves every other device.
+    pub(crate) fn replace_route(&mut self, to: &str, dev: &str, via: Option<&str>) {
+        self.routes.retain(|_, route| route.to != to);
+        self.add_route(to, dev, via, 0);
+    }
+
+    /// Whether this address is on a device here.
+    #[must_use]
+    pub fn owns(&self, ip: &str) -> bool {
+        self.addresses.values().flatten().any(|a| a.split('/').next() == Some(ip))
+    }
+
+    /// The device that a packet to this address leaves by, when it is on a subnet of ours.
+    #[must_use]
+    pub fn device_towards(&self, ip: Ipv4Addr) -> Option<&str> {
+        let fits = |net: &Ipv4Net| net.subnet().contains(ip);
+        self.addresses
+            .iter()
+            .flat_map(|(dev, list)| list.iter().map(move |a| (dev.as_str(), a)))
+            .filter_map(|(dev, a)| Some((dev, a.parse::<Ipv4Net>().ok()?)))
+            .filter(|(dev, net)| fits(net) && self.is_up(dev))
+            .max_by_key(|(_, net)| net.prefix)
+            .map(|(dev, _)| dev)
+    }
+
+    /// Whether a frame from this device gets out.
+    #[must_use]
+    pub fn gets_out(&self, dev: &str) -> bool {
+        if let Some(bond) = self.bonds.get(dev) {
+            let passes = |slave: &str| self.carrier(slave) && !self.wire.silent.contains(slave);
+            let mut used = bond.slaves.iter().filter(|s| s.status == "up").peekable();
+            return bond.up
+                && used.peek().is_some()
+                && match &bond.active {
+                    // Without a monitor a dead slave may be the one that is used.
+                    Some(active) => passes(active),
+                    None => used.all(|s| passes(&s.name)),
+                };
+        }
+        self.carrier(dev)
+            && !self.wire.silent.contains(dev)
+            && (self.nics.contains_key(dev)
+                || self.ports_of(dev).iter().any(|p| self.gets_out(p))
+                || self.running == Backend::Openvswitch)
+    }
+
+    /// Whether an address answers a packet from this device, or from whichever leads there.
+    pub(crate) fn is_answered(&self, target: &str, device: Option<&str>) -> bool {
+        let towards = target.parse().ok().and_then(|ip| self.device_towards(ip));
+        let device = device.filter(|d| self.has_device(d)).or(towards);
+        self.owns(target)
+            || device.is_some_and(|d| {
+                towards == Some(d) && self.gets_out(d) && self.wire.reachable.contains(target)
+            })
+    }
+
+    /// The packets that are due.
+    fn send_traffic(&mut self) {
+        while let Some(traffic) = self.traffic.clone().filter(|t| t.next <= self.clock) {
+            let answered = self.is_answered(&traffic.target, traffic.device.as_deref());
+            if let Some(now) = &mut self.traffic {
+                now.answered.push(answered);
+                now.next += now.interval.max(1);
+            }
+        }
+    }
+
+    /// Time passes; what was waiting happens.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        let end = self.clock + ms;
+        while self.clock < end {
+            let waiting = self.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some());
+            let mut step = if waiting { 100 } else { end - self.clock };
+            if let Some(traffic) = &self.traffic {
+                step = step.min(traffic.next.saturating_sub(self.clock).max(1));
+            }
+            self.clock += step.min(end - self.clock);
+            self.settle();
+            self.send_traffic();
+            if self.xapi_up_at.is_some_and(|at| at <= self.clock) {
+                self.xapi_up_at = None;
+                self.xapi = crate::model::state::Xapi::Up;
+            }
+        }
+    }
+}
+
+fn route_key(to: &str, dev: &str) -> String {
+    let to = if to == "0.0.0.0/0" { "default" } else { to };
+    format!("{to} {dev}")
+}

@@ -1,0 +1,245 @@
+//! The model as a host: a root with files, a state, and what the seam asks of both. It knows no
+//! program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+
+use super::boot;
+use super::inner::Inner;
+use super::kernel::tree;
+use super::programs::scripts;
+use super::programs::shell::Shell;
+use super::root;
+use super::state::{Dom0, Pool, Ran, State};
+use crate::host::{Clock, Cmd, Output, Runner, Status};
+
+/// 2026-11-20T13:00:00Z, when every model's clock starts.
+const START: u64 = 1_795_179_600;
+
+/// Where the state is kept, below the root.
+const FOLDER: &str = ".dom0";
+
+/// There while `/proc` and `/sys` show the state that is kept.
+const SHOWN: &str = "shown";
+
+/// A folder for a model, in memory where the machine has such a place: a model writes and syncs
+/// hundreds of small files.
+///
+/// # Errors
+/// When no folder can be made.
+pub fn scratch() -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("xenbond-");
+    builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir())
+}
+
+/// A dom0 that is a folder and a state.
+pub struct Model {
+    root: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+impl Model {
+    /// Makes a host under `root` with all its files. Only [`Self::save`] keeps its state there.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn create(root: &Path, mut state: State) -> Result<Self> {
+        fs::create_dir_all(root.join(FOLDER)).context("making the model's folder")?;
+        root::write(root, &mut state)?;
+        let model = Self {
+            root: root.to_path_buf(),
+            inner: Mutex::new(Inner::new(state, tree::Tree::new())),
+        };
+        model.lock().show(root)?;
+        Ok(model)
+    }
+
+    /// The host that was made under `root` before.
+    ///
+    /// # Errors
+    /// When its state cannot be read.
+    pub fn open(root: &Path) -> Result<Self> {
+        let pool: Pool = load(&root.join(FOLDER).join("pool.json"))?;
+        let dom0: Dom0 = load(&root.join(FOLDER).join("host.json"))?;
+        let state = State { pool, dom0 };
+        let wanted = tree::wanted(&state.dom0);
+        // In the lab the kernel is real and nobody reads these files: reading them back on every
+        // call would be most of the work.
+        let bare = root.join(FOLDER).join("bare").exists();
+        // Nor is there a need where whoever was here last came to an end and left them as they are
+        // to be. What was written into them since is taken by `absorb`.
+        let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
+        let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
+        let mut inner = Inner::new(state, tree);
+        if shown {
+            inner.trust();
+        }
+        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(inner) })
+    }
+
+    /// Keeps the state under the root.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self) -> Result<()> {
+        let inner = self.lock();
+        store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
+        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
+        if inner.shows() {
+            fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The state is plain data: a panic elsewhere leaves nothing half done that matters.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The files of all programs that this host has, below the root.
+    #[must_use]
+    pub fn program_files(&self) -> Vec<&'static str> {
+        root::program_files(&self.lock().state)
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Alters the state; `/proc` and `/sys` follow.
+    pub fn change(&self, alter: impl FnOnce(&mut State)) {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        alter(&mut inner.state);
+        inner.state.dom0.settle();
+        inner.show_or_note(&self.root);
+    }
+
+    /// Kills the guard of a confirmation; tells whether there was one.
+    pub fn kill_guard(&self) -> bool {
+        self.lock().end_guard()
+    }
+
+    /// Restarts the host. What the boot starts of the program itself is in
+    /// [`state::Dom0::boot_runs`] afterwards.
+    ///
+    /// # Errors
+    /// When `/proc` and `/sys` cannot be written.
+    pub fn reboot(&self) -> Result<()> {
+        let mut inner = self.lock();
+        inner.end_guard();
+        let mut shell = Shell::new(&self.root, &mut inner.state);
+        boot::reboot(&mut shell);
+        let (took, said) = (shell.took, shell.out + &shell.err);
+        inner.state.dom0.advance(took);
+        inner.state.dom0.dmesg.extend(said.lines().map(str::to_string));
+        inner.show(&self.root)
+    }
+
+    /// Runs a program of the host.
+    #[must_use]
+    pub fn execute(&self, program: &str, args: &[String]) -> Output {
+        self.lock().execute(&self.root, program, args)
+    }
+}
+
+fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Replaces a file, through a link if it is one: hosts of one pool share theirs.
+fn store<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temp = path.with_extension("new");
+    let text = serde_json::to_vec_pretty(value)?;
+    fs::write(&temp, text)
+        .and_then(|()| fs::rename(&temp, &path))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+impl Runner for Model {
+    fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let output = self.execute(cmd.program.name(), &cmd.args);
+        if output.status == Status::TimedOut {
+            let limit = u64::try_from(cmd.limit.as_millis())?;
+            let mut inner = self.lock();
+            inner.state.dom0.advance(limit);
+            inner.show_or_note(&self.root);
+        }
+        Ok(output)
+    }
+
+    fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
+        ensure!(cmd.program.name() == "ping", "the model runs only `ping` beside something else");
+        {
+            let mut inner = self.lock();
+            inner.absorb(&self.root);
+            let traffic = scripts::traffic(&inner.state.dom0, &cmd.args);
+            inner.state.dom0.traffic = Some(traffic);
+        }
+        act();
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let traffic = inner.state.dom0.traffic.take();
+        let text = traffic.as_ref().map(scripts::traffic_text).unwrap_or_default();
+        let status = i32::from(!text.contains("icmp_seq="));
+        inner.state.dom0.transcript.push(Ran { command: cmd.to_string(), status, changed: false });
+        inner.show_or_note(&self.root);
+        Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
+    }
+
+    fn own_program(&self) -> Result<Vec<u8>> {
+        Ok(b"the program itself".to_vec())
+    }
+
+    /// Nothing runs in the background of a model: its clock stands still meanwhile. What a guard
+    /// shows of itself is there until it is killed or the host reboots.
+    fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
+        let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
+        fs::metadata(inside(path)).with_context(|| format!("starting {path}"))?;
+        ensure!(args == ["guard"], "the model knows no background run of {args:?}");
+        let guard = fs::File::create(inside(log).with_file_name("guard"))?;
+        guard.lock()?;
+        self.lock().guard = Some(guard);
+        Ok(())
+    }
+}
+
+impl Clock for Model {
+    fn now(&self) -> SystemTime {
+        let start = START.saturating_add_signed(self.lock().state.dom0.wall_offset);
+        SystemTime::UNIX_EPOCH + Duration::from_secs(start) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.lock().state.dom0.clock)
+    }
+
+    fn since_boot(&self) -> Duration {
+        let dom0 = &self.lock().state.dom0;
+        Duration::from_millis(dom0.clock - dom0.booted_at)
+    }
+
+    fn pause(&self, time: Duration) {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // A pause of less than the clock's grain is still a pause.
+        inner.state.dom0.advance(ms.max(1));
+        inner.show_or_note(&self.root);
+    }
+}

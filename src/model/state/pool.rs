@@ -1,0 +1,244 @@
+//! XAPI's database as data: part of the state, kept apart since all hosts of a pool share it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Text by text.
+pub type Map = BTreeMap<String, String>;
+
+/// XAPI's database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its name.
+    pub name_label: String,
+    /// The master, a key of `hosts`.
+    pub master: String,
+    /// High availability is on.
+    pub ha_enabled: bool,
+    /// The redo log is on.
+    pub redo_log_enabled: bool,
+    /// The pool's `other-config`.
+    pub other_config: Map,
+    /// Uuids given out since the start.
+    pub counter: u64,
+    /// By name, `xen01`.
+    pub hosts: BTreeMap<String, HostRecord>,
+    /// By bridge, `xenbr2`.
+    pub networks: BTreeMap<String, Network>,
+    /// By host and device, `xen01/eth2`, `xen01/eth1.30`, `xen01/bond0`.
+    pub pifs: BTreeMap<String, Pif>,
+    /// Managed bonds, by their PIF, `xen01/bond0`.
+    pub bonds: BTreeMap<String, BondRecord>,
+    /// By their tagged PIF, `xen01/eth1.30`.
+    pub vlans: BTreeMap<String, Vlan>,
+    /// By any name.
+    pub tunnels: BTreeMap<String, Tunnel>,
+    /// By name, `vm-web`.
+    pub vms: BTreeMap<String, Vm>,
+    /// By machine and device number, `vm-web/0`.
+    pub vifs: BTreeMap<String, Vif>,
+    /// By name.
+    pub srs: BTreeMap<String, Sr>,
+    /// By host and repository.
+    pub pbds: BTreeMap<String, Pbd>,
+    /// Hosts' parts in a cluster, by host.
+    #[serde(default)]
+    pub cluster_hosts: BTreeMap<String, ClusterHost>,
+}
+
+/// A host's part in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterHost {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the host.
+    pub host: String,
+    /// Key of the PIF that the cluster talks through.
+    pub pif: String,
+    /// It takes part now.
+    pub enabled: bool,
+}
+
+/// A host as XAPI knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Its uuid, `INSTALLATION_UUID`.
+    pub uuid: String,
+    /// Its name; not unique, and not the hostname.
+    pub name_label: String,
+    /// The hostname.
+    pub hostname: String,
+    /// The management address.
+    pub address: String,
+    /// Not in maintenance.
+    pub enabled: bool,
+    /// Answers. Another host that does not makes operations on it fail; a master that does not
+    /// makes every call fail.
+    pub live: bool,
+    /// As it was at its last start.
+    pub software_version: Map,
+    /// Its `other-config`.
+    pub other_config: Map,
+}
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its name.
+    pub name_label: String,
+    /// Its description.
+    pub name_description: String,
+    /// The bridge.
+    pub bridge: String,
+    /// MTU of the bridge.
+    pub mtu: u32,
+    /// Its `other-config`.
+    pub other_config: Map,
+}
+
+/// A physical interface, a VLAN or a managed bond of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pif {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the host.
+    pub host: String,
+    /// The device.
+    pub device: String,
+    /// The address that XAPI noted.
+    pub mac: String,
+    /// A NIC.
+    pub physical: bool,
+    /// XAPI configures it.
+    pub managed: bool,
+    /// Plugged.
+    pub currently_attached: bool,
+    /// As last read from the device.
+    pub mtu: u32,
+    /// The tag, -1 for none.
+    pub vlan: i32,
+    /// The management interface.
+    pub management: bool,
+    /// Key of the network.
+    pub network: String,
+    /// `None`, `DHCP` or `Static`.
+    pub ip_configuration_mode: String,
+    /// Address.
+    pub ip: String,
+    /// Netmask.
+    pub netmask: String,
+    /// Gateway.
+    pub gateway: String,
+    /// Name servers, with commas.
+    pub dns: String,
+    /// Not to be unplugged.
+    pub disallow_unplug: bool,
+    /// `gro` and the like.
+    pub properties: Map,
+    /// Its `other-config`.
+    pub other_config: Map,
+    /// The SR-IOV network that lies on it, if any.
+    pub sriov: Option<String>,
+}
+
+/// A managed bond.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BondRecord {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of its PIF.
+    pub master: String,
+    /// Keys of the PIFs in it.
+    pub slaves: BTreeSet<String>,
+    /// `balance-slb`, `active-backup` or `lacp`.
+    pub mode: String,
+}
+
+/// A VLAN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vlan {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the PIF above.
+    pub tagged: String,
+    /// Key of the PIF below.
+    pub untagged: String,
+    /// The tag.
+    pub tag: i32,
+}
+
+/// A tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the PIF above.
+    pub access: String,
+    /// Key of the PIF below.
+    pub transport: String,
+}
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vm {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its name.
+    pub name_label: String,
+    /// A dom0.
+    pub is_control_domain: bool,
+    /// `running`, `halted`, `paused` or `suspended`.
+    pub power_state: String,
+    /// Key of the host, if it runs.
+    pub resident_on: Option<String>,
+}
+
+/// A machine's interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vif {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the machine.
+    pub vm: String,
+    /// Its number.
+    pub device: String,
+    /// Key of the network.
+    pub network: String,
+    /// Its address.
+    pub mac: String,
+    /// Plugged.
+    pub currently_attached: bool,
+}
+
+/// A storage repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sr {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its name.
+    pub name_label: String,
+    /// `lvm`, `nfs`, ...
+    pub kind: String,
+    /// Of the whole pool.
+    pub shared: bool,
+}
+
+/// A host's connection to a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pbd {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the host.
+    pub host: String,
+    /// Key of the repository.
+    pub sr: String,
+    /// Plugged.
+    pub currently_attached: bool,
+    /// `server`, `serverpath`, ...
+    pub device_config: Map,
+}

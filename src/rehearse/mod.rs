@@ -1,0 +1,265 @@
+//! The stage of a rehearsal: the very engine, on the model of a dom0 in a folder of its own.
+
+pub mod recorded;
+mod striker;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use striker::Striker;
+
+use crate::bonding;
+use crate::engine::{self, Engine, Observer, Proposal, Signals, Situation};
+use crate::host::{Clock, Host, Runner, Watch};
+use crate::ledger::Orders;
+use crate::model::Model;
+use crate::model::builtin;
+use crate::model::state::{Backend, Flavour, State};
+use crate::outcome::{Ending, Outcome, verdict};
+use crate::paths;
+use crate::preflight::Finding;
+use crate::render::Templates;
+use crate::report::{self, Teller};
+use crate::spec::Request;
+
+/// The most reboots that a rehearsal may need: forward, back, and one after a power cut.
+const REBOOTS: usize = 4;
+
+/// Which effect goes wrong, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strike {
+    /// The number of the effect, from 1; `None`: none does.
+    pub at: Option<usize>,
+    /// Whether the power is cut there; else the effect fails.
+    pub cuts_power: bool,
+}
+
+/// The host, its model, and how to say what happens.
+pub struct Stage {
+    /// The model.
+    pub model: Arc<Model>,
+    host: Host,
+    /// What strikes, and counts the effects.
+    pub striker: Arc<Striker>,
+    templates: Templates,
+    accepted: Vec<String>,
+    quiet: bool,
+}
+
+/// The refusal where the host is in the middle of this very change: an inventory has no journal.
+pub fn goes_on(proposal: &Proposal) -> Option<Outcome> {
+    let Situation { spec, inv } = &proposal.situation;
+    let open = inv.transaction.as_ref().filter(|t| t.is_open() && t.spec == *spec)?;
+    Some(Outcome::refused(
+        format!("transaction {} of the same spec is {} on that host", open.id, open.phase),
+        Some("on the host: xenbond resume, or xenbond rollback; then record it again".into()),
+    ))
+}
+
+/// What is found on the model and not on the recorded host, or the other way round.
+pub fn unlike(
+    model: &Arc<Model>,
+    wanted: &Request,
+    templates: &Templates,
+    found: &[Finding],
+) -> Result<String> {
+    let shown = Proposal::of(wanted, engine::look(&host_of(model), wanted)?, templates)?.findings;
+    let only = |all: &[Finding], others: &[Finding], where_: &str| -> String {
+        let only = all.iter().filter(|finding| !others.contains(finding));
+        only.map(|finding| format!("note: only {where_}: {}\n", finding.message)).collect()
+    };
+    Ok(only(found, &shown, "on the host, and not on the model")
+        + &only(&shown, found, "on the model, and not on the host"))
+}
+
+/// The seam to a model.
+pub fn host_of(model: &Arc<Model>) -> Host {
+    let clock = Arc::clone(model) as Arc<dyn Clock>;
+    Host::new(model.root(), Arc::clone(model) as Arc<dyn Runner>, clock)
+}
+
+/// The built-in pool. This host is about to reboot, so its VMs run elsewhere.
+pub fn start(flavour: Flavour) -> State {
+    let mut state = builtin::pool(flavour, Backend::Openvswitch);
+    let me = state.dom0.me.clone();
+    let other = state.pool.hosts.keys().find(|name| **name != me).cloned();
+    for vm in state.pool.vms.values_mut().filter(|vm| vm.resident_on.as_ref() == Some(&me)) {
+        vm.resident_on.clone_from(&other);
+    }
+    state
+}
+
+impl Stage {
+    /// Sets the stage; `strike` says what goes wrong.
+    #[must_use]
+    pub fn new(
+        model: Arc<Model>,
+        strike: Strike,
+        accepted: &[String],
+        templates: Templates,
+        quiet: bool,
+    ) -> Self {
+        let striker = Arc::new(Striker {
+            count: AtomicUsize::new(0),
+            at: strike.at,
+            cuts_power: strike.cuts_power,
+            dead: AtomicBool::new(false),
+        });
+        let host = host_of(&model).watched(Arc::clone(&striker) as Arc<dyn Watch>);
+        let accepted = accepted.to_vec();
+        Self { model, host, striker, templates, accepted, quiet }
+    }
+
+    /// Whether the effect that was to go wrong did.
+    pub fn struck(&self) -> bool {
+        self.striker.at.is_some_and(|at| at <= self.striker.count.load(Ordering::SeqCst))
+    }
+
+    /// Prints, unless nobody wants to hear.
+    pub fn tell(&self, text: &str) {
+        if !self.quiet {
+            report::out(text);
+        }
+    }
+
+    /// Has the engine act on the model.
+    pub fn with<T>(
+        &self,
+        act: impl FnOnce(&Engine<'_>, &mut dyn Observer) -> Result<T>,
+    ) -> Result<T> {
+        let signals = Signals::default();
+        let engine = Engine {
+            host: &self.host,
+            templates: &self.templates,
+            accepted: &self.accepted,
+            orders: Orders::default(),
+            signals: &signals,
+        };
+        act(&engine, &mut Teller::new(self.quiet, true).on_stdout())
+    }
+
+    /// Boots the host anew; the power is back.
+    pub fn reboot(&self) -> Result<()> {
+        self.tell("      ... the host reboots ...\n");
+        self.striker.dead.store(false, Ordering::SeqCst);
+        self.model.reboot()
+    }
+
+    /// Applies the request, through all its reboots.
+    ///
+    /// # Errors
+    /// As for [`Engine::apply`].
+    pub fn forward(&self, request: &Request) -> Result<Outcome> {
+        self.tell("\n$ xenbond apply --yes --spec bond.ini\n");
+        let applied =
+            self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)));
+        self.to_the_end(applied)
+    }
+
+    /// Takes the reboots that a transaction waits for, and the one that a power cut is.
+    pub fn to_the_end(&self, mut outcome: Result<Outcome>) -> Result<Outcome> {
+        for _ in 0..REBOOTS {
+            let dead = self.striker.dead.load(Ordering::SeqCst);
+            match &outcome {
+                Ok(o) if o.ending != Ending::WaitingForReboot && !dead => return outcome,
+                Err(_) if !dead => return outcome,
+                _ => {}
+            }
+            self.reboot()?;
+            self.tell("\n$ xenbond resume\n");
+            outcome = self.said(self.with(|engine, observer| engine.resume(observer)));
+        }
+        outcome
+    }
+
+    /// Tells how a command ended.
+    pub fn said(&self, outcome: Result<Outcome>) -> Result<Outcome> {
+        match &outcome {
+            Ok(outcome) => self.tell(&format!("{}\n", verdict(outcome))),
+            Err(error) => self.tell(&report::error(&format!("{error:#}"), None)),
+        }
+        outcome
+    }
+
+    /// Shows the bond, and that the same request once more changes nothing.
+    ///
+    /// # Errors
+    /// When the model cannot be read.
+    pub fn show_result(&self, request: &Request) -> Result<()> {
+        let bond = request.bond();
+        let text = self.host.read_text(&paths::proc_bonding(bond.as_str()))?.unwrap_or_default();
+        let table = report::bond::table(Some(bond.as_str()), &bonding::parse(&text));
+        self.tell(&format!("\n$ xenbond show {bond}\n{table}"));
+        self.tell("\n$ xenbond apply --yes --spec bond.ini        # once more\n");
+        self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)))?;
+        Ok(())
+    }
+
+    /// Rolls back, through all reboots.
+    ///
+    /// # Errors
+    /// As for [`Engine::rollback`].
+    pub fn back(&self) -> Result<Outcome> {
+        self.tell("\n$ xenbond rollback --yes\n");
+        let again = || self.said(self.with(|engine, observer| engine.rollback(|_| true, observer)));
+        let outcome = self.to_the_end(again());
+        if matches!(&outcome, Ok(o) if o.ending == Ending::RolledBack) {
+            return outcome;
+        }
+        // What struck was an effect of the rollback itself: the same command finishes it.
+        self.tell("\n$ xenbond rollback --yes\n");
+        self.to_the_end(again())
+    }
+
+    /// Every file of the host but our own state, and XAPI's records without the PIFs' uuids.
+    pub fn snapshot(&self) -> Result<BTreeMap<String, String>> {
+        let mut all = BTreeMap::new();
+        files(&self.model.root().join("etc"), "/etc", &mut all)?;
+        let state = self.model.state();
+        for (key, pif) in &state.pool.pifs {
+            let mut value = serde_json::to_value(pif)?;
+            if let Some(fields) = value.as_object_mut() {
+                fields.remove("uuid");
+            }
+            all.insert(format!("PIF {key}"), value.to_string());
+        }
+        all.insert("networks".into(), serde_json::to_string(&state.pool.networks)?);
+        all.insert("running backend".into(), state.dom0.running.word().into());
+        all.insert("bonds".into(), state.dom0.bonds.keys().cloned().collect::<Vec<_>>().join(" "));
+        Ok(all)
+    }
+}
+
+fn files(folder: &Path, name: &str, all: &mut BTreeMap<String, String>) -> Result<()> {
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
+    {
+        let entry = entry?;
+        let path = format!("{name}/{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            files(&entry.path(), &path, all)?;
+        } else if kind.is_symlink() {
+            all.insert(path, format!("link to {}", std::fs::read_link(entry.path())?.display()));
+        } else {
+            all.insert(path, String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// What differs between two snapshots, a sentence each.
+#[must_use]
+pub fn differences(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let short = |text: String| text.chars().take(200).collect::<String>().replace('\n', " ");
+    crate::inventory::facts::differences(before, after)
+        .into_iter()
+        .map(|(_, text)| short(text))
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! Templates and a spec make the texts of files. Every rendered text is read back and must
+//! yield the spec, so that a template that was overridden cannot say anything else.
+
+mod read_back;
+mod templates;
+
+use anyhow::{Context as _, Result};
+
+pub use templates::Templates;
+
+use crate::host::Kind;
+use crate::modprobe;
+use crate::net::{IfName, MacAddr};
+use crate::paths;
+use crate::render::read_back::read_back_bond;
+use crate::render::read_back::read_back_modprobe;
+use crate::render::read_back::read_back_nic;
+use crate::render::templates::BOND;
+use crate::render::templates::MODPROBE;
+use crate::render::templates::NIC;
+use crate::render::templates::RESUME_SCRIPT;
+use crate::render::templates::RESUME_UNIT;
+use crate::render::templates::SCRIPT;
+use crate::render::templates::UNIT;
+use crate::service::Init;
+use crate::service::Service;
+use crate::spec::Spec;
+
+/// The first words of every file of ours. None of them is one that the boot scripts grep for
+/// (facts/initscripts.md section 5).
+const MARK: &str = "# xenbond wrote this file";
+
+/// A slave as its file names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slave {
+    /// Its device.
+    pub device: IfName,
+    /// What pins it, where it is known.
+    pub mac: Option<MacAddr>,
+}
+
+/// What kind of host the files are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// `/etc/modprobe.conf` as it is, where the host reads it.
+    pub modprobe_conf: Option<&'a Kind>,
+    /// What must bring the bond up at boot, where the `network` service does not.
+    pub boot: Option<Init>,
+    /// The path of `ifup`, for the service.
+    pub ifup: String,
+    /// The path of `ifdown`.
+    pub ifdown: String,
+    /// The path of `ip`.
+    pub ip: String,
+}
+
+/// Whether the file is one that xenbond wrote.
+#[must_use]
+pub fn is_ours(kind: &Kind) -> bool {
+    kind.bytes().is_some_and(|bytes| bytes.starts_with(MARK.as_bytes()))
+}
+
+/// All files of the bond by path, in the order in which they are written: the slaves' before the
+/// bond's (facts/initscripts.md section 9).
+///
+/// # Errors
+/// When a template does not render, or its text does not say what the spec says.
+pub fn files(
+    spec: &Spec,
+    slaves: &[Slave],
+    target: &Target<'_>,
+    templates: &Templates,
+) -> Result<Vec<(String, Kind)>> {
+    let words = spec.options.words(spec.mode).join(" ");
+    let bond = spec.bond.to_string();
+    let mut all = Vec::new();
+
+    let text = templates.render(MODPROBE, &[("bond", bond.clone()), ("options", words.clone())])?;
+    read_back_modprobe(&text, spec).context(back(MODPROBE))?;
+    all.push(match target.modprobe_conf {
+        Some(Kind::File { bytes, mode, uid, gid, .. }) => {
+            let lines: Vec<String> = text.lines().map(String::from).collect();
+            let merged = modprobe::merge_block(bytes, &bond, &lines)
+                .with_context(|| format!("editing {}", paths::MODPROBE_CONF))?;
+            let (mode, uid, gid, xattrs) = (*mode, *uid, *gid, Default::default());
+            let kind = Kind::File { bytes: merged, mode, uid, gid, mtime: None, xattrs };
+            (paths::MODPROBE_CONF.to_string(), kind)
+        }
+        _ => (paths::modprobe_file(&spec.bond), ours(spec, &text)),
+    });
+
+    for slave in slaves {
+        let values = [
+            ("bond", bond.clone()),
+            ("nic", slave.device.to_string()),
+            ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default()),
+        ];
+        let text = templates.render(NIC, &values)?;
+        read_back_nic(&text, spec, slave).context(back(NIC))?;
+        all.push((paths::ifcfg(&slave.device), ours(spec, &text)));
+    }
+
+    let values = [
+        ("bond", bond.clone()),
+        ("address", spec.address.addr.to_string()),
+        ("netmask", spec.address.netmask().to_string()),
+        ("options", words),
+        ("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default()),
+    ];
+    let text = templates.render(BOND, &values)?;
+    read_back_bond(&text, spec).context(back(BOND))?;
+    all.push((paths::ifcfg(&spec.bond), ours(spec, &text)));
+
+    if let Some(init) = target.boot {
+        let service = Service::of_bond(&spec.bond, init);
+        let start = format!("{} {}", target.ifup, spec.bond);
+        let values = [
+            ("bond", bond),
+            ("ifup", target.ifup.clone()),
+            ("ifdown", target.ifdown.clone()),
+            ("ip", target.ip.clone()),
+        ];
+        let text = templates.service(&service, [UNIT, SCRIPT], &values, &start)?;
+        let header = header(spec);
+        all.push((service.file(), Kind::new_file(under(&header, &text), service.file_mode())));
+    }
+    Ok(all)
+}
+
+/// The unit or script that runs `PROGRAM resume` after a reboot.
+///
+/// # Errors
+/// When the template does not render, or its text does not run that.
+pub fn resume_service(service: &Service, program: &str, templates: &Templates) -> Result<Kind> {
+    let values = [("program", program.to_string())];
+    let start = format!("{program} resume");
+    let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &start)?;
+    let header = format!("{MARK}; it goes when the change under way is over.\n");
+    Ok(Kind::new_file(under(&header, &text), service.file_mode()))
+}
+
+fn back(template: &str) -> String {
+    format!("reading back what template {template} rendered")
+}
+
+fn header(spec: &Spec) -> String {
+    format!("{MARK} for {}; `xenbond rollback` puts back what was here.\n", spec.bond)
+}
+
+fn ours(spec: &Spec, text: &str) -> Kind {
+    Kind::new_file(header(spec) + text, 0o644)
+}
+
+/// The text under a header; a script's first line stays the first.
+fn under(header: &str, text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with("#!") => format!("{first}\n{header}{rest}"),
+        _ => header.to_string() + text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

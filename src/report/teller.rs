@@ -1,0 +1,139 @@
+//! Prints what goes on while it does, and asks the one question.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::plan::{orders, plan};
+use super::{Progress, err, out};
+use crate::engine::Observer;
+use crate::host::{Effect, Watch};
+use crate::inventory::Inventory;
+use crate::journal::log::Log;
+use crate::ledger::Orders;
+use crate::outcome::StepState;
+use crate::plan::Plan;
+use crate::preflight::Finding;
+
+/// Tells a person what goes on.
+pub struct Teller {
+    quiet: bool,
+    yes: bool,
+    orders: Orders,
+    over_ssh: bool,
+    tell: fn(&str),
+    progress: Arc<Progress>,
+    log: Option<Arc<Log>>,
+}
+
+impl Teller {
+    /// On standard error. `yes`: nobody needs to be asked.
+    #[must_use]
+    pub fn new(quiet: bool, yes: bool) -> Self {
+        Self {
+            quiet,
+            yes,
+            orders: Orders::default(),
+            over_ssh: false,
+            tell: err,
+            progress: Progress::new(err, false),
+            log: None,
+        }
+    }
+
+    /// The same, which says with the plan what is ordered besides. `over_ssh`: the one who is
+    /// told may be cut off by it.
+    #[must_use]
+    pub fn ordered(self, orders: Orders, over_ssh: bool) -> Self {
+        Self { orders, over_ssh, ..self }
+    }
+
+    /// The same with waits told of, and everything logged.
+    #[must_use]
+    pub fn with(self, progress: &Arc<Progress>, log: &Arc<Log>) -> Self {
+        Self { progress: Arc::clone(progress), log: Some(Arc::clone(log)), ..self }
+    }
+
+    /// The same on standard output: for a rehearsal, where all this is the result.
+    #[must_use]
+    pub fn on_stdout(self) -> Self {
+        Self { tell: out, progress: Progress::new(out, false), ..self }
+    }
+}
+
+impl Observer for Teller {
+    fn begins(&mut self, number: usize, total: usize, title: &str) {
+        let line = format!("[{number}/{total}] {title}");
+        if let Some(log) = &self.log {
+            log.begins(&line);
+        }
+        if !self.quiet {
+            self.progress.begins(&format!("{line} ... "));
+        }
+    }
+
+    fn ended(&mut self, state: StepState, took: Duration) {
+        let word = match state {
+            StepState::Done => "done",
+            StepState::Undone => "undone",
+            StepState::Failed => "FAILED",
+            StepState::NotUndone => "NOT UNDONE",
+            StepState::Pending => "not begun",
+        };
+        if let Some(log) = &self.log {
+            log.ended(word, took);
+        }
+        if !self.quiet {
+            self.progress.ended(&format!("{word} ({:.1} s)", took.as_secs_f64()));
+        }
+    }
+
+    fn waits(&mut self, what: &str, limit: Duration) {
+        if !self.quiet {
+            self.progress.waits(what, limit);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if let Some(log) = &self.log {
+            log.note(text);
+        }
+        self.progress.closes();
+        (self.tell)(&format!("note: {text}\n"));
+    }
+
+    fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
+        if !self.quiet {
+            (self.tell)(&plan(the_plan, found, inv));
+            (self.tell)(&orders(self.orders, the_plan, self.over_ssh));
+        }
+        let steps = the_plan.steps.len();
+        self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))
+    }
+}
+
+/// Shows every command that changes the host before it runs.
+pub struct Loud;
+
+impl Watch for Loud {
+    fn before(&self, effect: &Effect<'_>) -> Result<()> {
+        if let Effect::Run(cmd) = effect {
+            err(&format!("\n    $ {cmd}\n"));
+        }
+        Ok(())
+    }
+
+    fn after(&self, _: &Effect<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks a person.
+#[must_use]
+pub fn ask(question: &str) -> bool {
+    err(question);
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
