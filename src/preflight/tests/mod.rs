@@ -3,17 +3,18 @@
 mod situations;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::*;
-use crate::host::{Host, Kind, Program};
+use crate::dom0::{Dom0, evacuate};
+use crate::host::{Kind, Program};
 use crate::inventory::resolve;
 use crate::inventory::{
     Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
 };
 use crate::ledger::{Phase, Summary};
+use crate::model::builtin;
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
-use crate::model::{Model, builtin};
 use crate::options::Opt;
 use crate::spec::tests::usual as spec;
 use crate::spec::{NicRef, PifChoice};
@@ -23,21 +24,16 @@ use Code::*;
 /// The built-in pool with the machines of this host moved to another.
 fn evacuated(flavour: Flavour, backend: Backend) -> State {
     let mut state = builtin::pool(flavour, backend);
-    for vm in state.pool.vms.values_mut().filter(|vm| !vm.is_control_domain) {
-        if vm.resident_on.as_deref() == Some("xen01") {
-            vm.resident_on = Some("xen02".into());
-        }
-    }
+    evacuate(&mut state);
     state
 }
 
 /// What is read of a host with this state, whose files `alter` has been at.
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
-    let root = crate::model::scratch().unwrap();
-    let model = Arc::new(Model::create(root.path(), state).unwrap());
-    alter(root.path());
-    let host = Host::new(root.path(), model.clone(), model);
-    Inventory::read(&host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() }).unwrap()
+    let dom0 = Dom0::of(state);
+    alter(dom0.root());
+    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() })
+        .unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.
