@@ -155,8 +155,10 @@ pub struct Snapshot {
     facts: BTreeMap<String, String>,
 }
 
-/// Not the host's own files.
-const NOT_FILES: [&str; 4] = [".dom0", "proc", "sys", "var/lib/xenbond"];
+/// Not files of the host that a rollback must bring back: the model's own, what shows the kernel,
+/// the program's own state, and the stores of XAPI and networkd, which count what was written to
+/// them. What they hold is compared as the pool's records.
+const NOT_FILES: [&str; 5] = [".dom0", "proc", "sys", "var/lib/xenbond", "var/lib/xcp"];
 
 impl Snapshot {
     /// The host in this root, with this state.

@@ -18,6 +18,8 @@ use crate::host::{Output, Status};
 /// The state, and what is known of the root.
 pub(super) struct Inner {
     pub(super) state: State,
+    /// XAPI's records as they are kept on the disk, where they were read from there.
+    pub(super) kept: Option<Pool>,
     /// What was last written under `/proc` and `/sys`.
     tree: tree::Tree,
     /// What the guard of a confirmation holds while it lives.
@@ -115,7 +117,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
 impl Inner {
     pub(super) fn new(state: State, tree: tree::Tree) -> Self {
         let answers = (state.pool.clone(), BTreeMap::new());
-        Self { state, tree, guard: None, shown: None, answers }
+        Self { state, kept: None, tree, guard: None, shown: None, answers }
     }
 
     /// What it held is free at once: a process that another thread is just starting has the file

@@ -81,6 +81,7 @@ impl Model {
         let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
         let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
         let mut inner = Inner::new(state, tree);
+        inner.kept = Some(inner.state.pool.clone());
         if shown {
             inner.trust();
         }
@@ -92,8 +93,11 @@ impl Model {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self) -> Result<()> {
-        let inner = self.lock();
-        store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
+        let mut inner = self.lock();
+        if inner.kept.as_ref() != Some(&inner.state.pool) {
+            store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
+            inner.kept = Some(inner.state.pool.clone());
+        }
         store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
         if inner.shows() {
             fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
@@ -190,7 +194,7 @@ fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 fn store<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let temp = path.with_extension("new");
-    let text = serde_json::to_vec_pretty(value)?;
+    let text = serde_json::to_vec(value)?;
     fs::write(&temp, text)
         .and_then(|()| fs::rename(&temp, &path))
         .with_context(|| format!("writing {}", path.display()))

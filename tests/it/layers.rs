@@ -88,7 +88,7 @@ fn expanded(text: &str, before: &[String], all: &mut Vec<Vec<String>>) {
             }
         }
     }
-    let path = [before, &[word.clone()]].concat();
+    let path = [before, std::slice::from_ref(&word)].concat();
     match text[word.len()..].strip_prefix("::") {
         Some(rest) if !word.is_empty() => expanded(rest, &path, all),
         _ => all.push(path),

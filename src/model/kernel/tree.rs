@@ -1,7 +1,7 @@
 //! The kernel's view of the state, as files: everything under `/proc` and `/sys` that a program
 //! on dom0 reads. Written anew after each change, each file at once and only when it differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -321,9 +321,22 @@ pub(crate) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
             }
         }
     }
+    let mut folders = BTreeSet::new();
     for (path, node) in want {
         if have.get(path) != Some(node) {
-            write(root, path, node).with_context(|| format!("writing {path} of the model"))?;
+            let real = root.join(path);
+            let folder = real.parent().unwrap_or(root);
+            let made = if folders.insert(folder.to_path_buf()) {
+                fs::create_dir_all(folder)
+            } else {
+                Ok(())
+            };
+            let written = made.and_then(|()| match node {
+                // Nobody reads a host that is just being made.
+                Node::File(text) if have.is_empty() => fs::write(&real, text),
+                _ => write(root, path, node),
+            });
+            written.with_context(|| format!("writing {path} of the model"))?;
         }
     }
     Ok(())
@@ -331,9 +344,6 @@ pub(crate) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
 
 fn write(root: &Path, path: &str, node: &Node) -> std::io::Result<()> {
     let real = root.join(path);
-    if let Some(folder) = real.parent() {
-        fs::create_dir_all(folder)?;
-    }
     let temp = root.join(".dom0").join("new");
     match node {
         Node::Folder => fs::create_dir_all(&real),

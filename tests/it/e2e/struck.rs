@@ -28,6 +28,7 @@ fn writes_journal(pid: Pid) -> bool {
 
 /// Runs a command and kills it before the journal's line of a number is written, or after. Whether
 /// it came there.
+#[allow(clippy::zombie_processes, reason = "it is waited for by its number")]
 pub fn at_journal_line(command: Command, number: usize, after: bool) -> bool {
     let mut child = Command::new("sh")
         .args(["-c", WAITS, "sh"])
