@@ -321,7 +321,7 @@ fn nic(inv: &Inventory, labels: &Names, name: &str) -> NicView {
     let bridge = pif.and_then(|p| xapi?.bridge_of(p));
     NicView {
         device: name.to_string(),
-        mac: kernel.permanent_mac(name).map(|m| m.to_string()).or(pif.map(|p| p.mac.clone())),
+        mac: kernel.permanent_mac(name).map(|m| m.to_string()).or(pif.map(|p| p.mac.to_string())),
         link: device.and_then(|d| d.carrier).map(|up| if up { "up" } else { "down" }),
         speed_mbps: device.and_then(|d| d.speed),
         duplex: device.and_then(|d| d.duplex.clone()),
@@ -360,7 +360,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     }
     let Some(xapi) = &inv.xapi else { return uses };
     if let Some(of) = pif.and_then(|p| p.bond_slave_of.as_ref()) {
-        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(&of.to_string()));
+        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(of));
         let bond = bond.map_or("a bond of XAPI", |b| b.device.as_str());
         if master != Some(bond) {
             uses.push(format!("slave of {bond} in XAPI"));
@@ -388,9 +388,9 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
         .map(|vm| vm.name_label.as_str())
         .collect();
     uses.extend(vms.iter().map(|vm| format!("VM {vm}")));
-    uses.extend(storage::servers(inv).into_iter().filter_map(|(what, server)| {
-        let by = inv.kernel.device_towards(server)?;
-        (by == name || Some(by) == bridge || Some(by) == master).then_some(what)
+    uses.extend(storage::servers(inv).into_iter().filter_map(|path| {
+        let by = inv.kernel.device_towards(path.server)?;
+        (by == name || Some(by) == bridge || Some(by) == master).then(|| path.used.to_string())
     }));
     uses
 }
@@ -415,9 +415,8 @@ fn bonds(inv: &Inventory, judged: &BTreeMap<String, bool>) -> Vec<BondView> {
 
 fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
-    let of = |pif: &&Pif| {
-        pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(&b.to_string()))
-    };
+    let of =
+        |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(b));
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
     let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();

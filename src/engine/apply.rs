@@ -239,7 +239,11 @@ type Listed = Option<Result<Vec<Pif>>>;
 
 fn list(host: &Host, plan: &Plan) -> Listed {
     let record = plan.steps.iter().find_map(Step::pif)?;
-    Some(xe::pifs(host, &record.host))
+    let listed = xe::pifs(host, &record.host).and_then(|listed| {
+        plan.nics.iter().try_for_each(|nic| listed.nic(nic.device.as_str()).map(drop))?;
+        Ok(listed.all)
+    });
+    Some(listed)
 }
 
 /// The verdict of an apply: the kernel's word on the bond, what XAPI has listed since its last

@@ -4,25 +4,17 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::storage::{StoragePath, StorageUse};
 use crate::host::{Host, join};
 use crate::ifcfg;
 use crate::ledger::Lock;
 use crate::net::MacAddr;
 use crate::paths;
 
-/// A server that this host has storage from now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StoragePath {
-    /// What it is, in a sentence.
-    pub what: String,
-    /// The server.
-    pub server: Ipv4Addr,
-}
-
 /// A name that interface-rename gives a NIC at boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenameRule {
     /// The file that says so.
     pub file: String,
@@ -35,7 +27,7 @@ pub struct RenameRule {
 }
 
 /// A place that a change writes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The folder.
     pub folder: String,
@@ -46,7 +38,7 @@ pub struct Place {
 }
 
 /// One reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
     /// The pool's master, where this host is a member.
     pub pool_master: Option<String>,
@@ -163,7 +155,8 @@ fn mounted(mounts: &str) -> Vec<StoragePath> {
                 .split(',')
                 .find_map(|option| option.strip_prefix("addr=")?.parse::<Ipv4Addr>().ok())
         {
-            found.push(StoragePath { what: format!("the {kind} mount of {source}"), server });
+            let used = StorageUse::Mount { source: source.into(), filesystem: kind.into() };
+            found.push(StoragePath { used, server });
         }
     }
     found
@@ -180,7 +173,7 @@ fn iscsi(host: &Host) -> Result<Vec<StoragePath>> {
             .iter()
             .find_map(|file| host.attribute(&join(&folder, file))?.parse::<Ipv4Addr>().ok());
         if let Some(server) = server {
-            found.push(StoragePath { what: format!("iSCSI {name}"), server });
+            found.push(StoragePath { used: StorageUse::Iscsi { connection: name }, server });
         }
     }
     Ok(found)
@@ -336,7 +329,7 @@ host:/v6 /v6 nfs4 rw,addr=fd00::2 0 0
 tmpfs /run tmpfs rw 0 0
 ";
         let found: Vec<String> =
-            mounted(text).iter().map(|s| format!("{} {}", s.what, s.server)).collect();
+            mounted(text).iter().map(|s| format!("{} {}", s.used, s.server)).collect();
         assert_eq!(
             found,
             [

@@ -15,10 +15,10 @@ use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
 
 /// A network device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// Its MAC address now: a slave carries its bond's.
-    pub address: Option<String>,
+    /// Its MAC address now: a slave carries its bond's. None where it is no address of a NIC.
+    pub address: Option<MacAddr>,
     /// MTU in bytes.
     pub mtu: Option<u32>,
     /// The largest MTU that its driver takes; `None`: not to be told.
@@ -75,7 +75,7 @@ impl DeviceKind {
 }
 
 /// A route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The device it goes out by.
     pub device: String,
@@ -86,7 +86,7 @@ pub struct Route {
 }
 
 /// An address of this host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
     /// The device that has it.
     pub device: String,
@@ -95,7 +95,7 @@ pub struct Address {
 }
 
 /// One reading of the kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// Devices by name.
     pub devices: BTreeMap<String, Device>,
@@ -205,7 +205,7 @@ impl Kernel {
                 return slave.perm_hwaddr?.parse().ok();
             }
         }
-        self.devices.get(name)?.address.as_ref()?.parse().ok()
+        self.devices.get(name)?.address
     }
 
     /// The device that traffic to an address leaves by, the default route's at the worst.
@@ -238,7 +238,7 @@ fn device(host: &Host, name: &str) -> Device {
         DeviceKind::Plain
     };
     Device {
-        address: attribute("address").map(|a| a.to_ascii_lowercase()),
+        address: attribute("address").and_then(|a| a.parse().ok()),
         mtu: attribute("mtu").and_then(|v| v.parse().ok()),
         max_mtu: None,
         operstate: attribute("operstate"),

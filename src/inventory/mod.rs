@@ -18,13 +18,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use ground::other_run;
-pub use ground::{Ground, Place, RenameRule, StoragePath};
+pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
+pub use storage::{StoragePath, StorageUse};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};
@@ -42,7 +43,7 @@ use crate::spec::{NicRef, Request};
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
 /// Everything that a plan rests on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inventory {
     /// Whether the program may change this host.
     pub may_change: bool,
@@ -63,6 +64,7 @@ pub struct Inventory {
     /// What else of the host bears on a change.
     pub ground: Ground,
     /// What is on the wire, where it was asked.
+    #[serde(skip_deserializing)]
     pub wire: Wire,
     /// XAPI's view, when it gave one.
     pub xapi: Option<Xapi>,
@@ -110,11 +112,6 @@ impl Inventory {
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            // The wire takes longest. Whatever XAPI says may change what it is to be asked.
-            let names = xapi::with_short(kernel.hostname.iter().cloned().collect());
-            let guess = ask.request.and_then(|request| request.for_host(&names).ok());
-            let guess = guess.map(|spec| Questions::of(&kernel, None, &spec));
-            let wire = guess.map(|questions| scope.spawn(|| (questions.ask(host), questions)));
             let files = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
@@ -143,13 +140,11 @@ impl Inventory {
                 driver_has_slb: slb.join().expect(done),
                 transaction,
             };
-            let spec = ask.request.and_then(|request| request.for_host(&inv.names()).ok());
-            let questions = spec.map(|spec| Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec));
-            let asked = wire.map(|wire| wire.join().expect(done));
-            inv.wire = match (questions, asked) {
-                (Some(right), Some((wire, guess))) if right == guess => wire,
-                (right, _) => right.map(|questions| questions.ask(host)).unwrap_or_default(),
-            };
+            // XAPI says which bridge hears which NIC.
+            if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
+            {
+                inv.wire = Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec).ask(host);
+            }
             Ok(inv)
         })
     }

@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use super::*;
 use crate::host::{Host, Kind, Program};
 use crate::inventory::{
-    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
+    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath, StorageUse,
 };
 use crate::ledger::{Phase, Summary};
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::options::Opt;
+use crate::service::Init;
 use crate::spec::tests::usual as spec;
 use crate::spec::{NicRef, PifChoice};
 
@@ -324,7 +325,7 @@ const CASES: &[Case] = &[
         let to = "192.168.9.0/24".parse().unwrap();
         i.kernel.routes.push(Route { device: "xenbr3".into(), to, gateway: None });
         let server = "192.168.9.9".parse().unwrap();
-        i.ground.storage.push(StoragePath { what: "iSCSI connection1:0".into(), server });
+        i.ground.storage.push(StoragePath { used: StorageUse::Iscsi { connection: "connection1:0".into() }, server });
     }), &[], "iSCSI connection1:0 is reached at 192.168.9.9 through eth3"),
     (NicCarriesStorage, &[], Bend::State(|s| {
         let route = crate::model::state::Route { to: "192.168.9.0/24".into(), dev: "xenbr3".into(), via: None, metric: 0 };

@@ -45,7 +45,7 @@ pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
         };
         let device = Device {
             kind: kind.into(),
-            mac: recorded.address.clone().unwrap_or_default(),
+            mac: recorded.address.map(|mac| mac.to_string()).unwrap_or_default(),
             mtu: recorded.mtu.unwrap_or(1500),
             up: recorded.carrier.is_some(),
             master: recorded.master.clone(),
@@ -67,7 +67,7 @@ pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
 
 fn nic(inv: &Inventory, name: &str, number: usize) -> Nic {
     let device = &inv.kernel.devices[name];
-    let mac = device.address.clone().unwrap_or_default();
+    let mac = device.address.map(|mac| mac.to_string()).unwrap_or_default();
     let permanent = inv.kernel.permanent_mac(name).map(|mac| mac.to_string());
     Nic {
         permanent_mac: permanent.unwrap_or_else(|| mac.clone()),
@@ -108,7 +108,7 @@ fn bond(dom0: &mut Dom0, inv: &Inventory, name: &str) {
         let _ = dom0.set_option(name, "arp_ip_target", &format!("+{target}"));
     }
     let Some(bond) = dom0.bonds.get_mut(name) else { return };
-    bond.mac = device.address.clone().unwrap_or_default();
+    bond.mac = device.address.map(|mac| mac.to_string()).unwrap_or_default();
     bond.mtu = device.mtu.unwrap_or(1500);
     bond.up = device.carrier.is_some();
     bond.opened = bond.up;

@@ -112,7 +112,7 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());
     dom0.mounts = files::mounts(inv);
     kernel::fill(dom0, inv, xapi);
-    let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
+    let storage = crate::inventory::storage::servers(inv).into_iter().map(|path| path.server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);
     let probes = spec.probes.iter().map(|probe| probe.addr);
     let targets = spec.options.targets().iter().copied();
