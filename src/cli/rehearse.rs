@@ -107,11 +107,11 @@ fn model_of(
     quiet: bool,
 ) -> Result<Made> {
     let spec = wanted.for_host(&inv.names())?;
-    let proposal = Proposal::of(wanted, Situation { spec, inv }, templates)?;
+    let proposal = Proposal::of(wanted, Situation::of(spec, inv), templates)?;
     if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
         return Ok(Made::Refused(Box::new(proposal), refused));
     }
-    let Situation { spec, inv } = &proposal.situation;
+    let Situation { spec, inv, .. } = &proposal.situation;
     let model = recorded::create(folder, inv, spec)
         .with_context(|| format!("making a model of {about}"))
         .context(Usage)?;

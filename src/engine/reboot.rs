@@ -11,8 +11,8 @@ use crate::host::{Cmd, Kind, Program, join};
 use crate::inventory::Management;
 use crate::inventory::addresses;
 use crate::inventory::facts;
-use crate::inventory::is_leased;
 use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
 use crate::outcome::Outcome;
@@ -156,7 +156,7 @@ impl Engine<'_> {
             Some(was) => self.await_management(was, inv, &plan.spec)?,
             None => inv,
         };
-        let findings = preflight::check(&plan.spec, &inv);
+        let findings = preflight::check(&plan.spec, &resolve(&plan.spec, &inv), &inv);
         for finding in &findings {
             match finding.severity {
                 Severity::Error => {

@@ -9,6 +9,7 @@ pub(super) fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) ->
     match program {
         "xe" => xe::run(shell, args),
         "xe-switch-network-backend" => scripts::switch(shell, args),
+        "xe-toolstack-restart" => scripts::restart_toolstack(shell),
         "xapi-wait-init-complete" => scripts::wait(shell, args),
         "ifup" => ifup::up(shell, args),
         "ifdown" => ifup::down(shell, args),

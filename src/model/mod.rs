@@ -23,3 +23,21 @@ mod xe;
 pub use kernel::options::{NUMBERS, WORDS};
 pub use machine::{Model, scratch};
 pub use state::State;
+
+/// Whether the model's `xe` of a release has what these arguments ask for, or why not.
+///
+/// # Errors
+/// What of it the model lacks.
+pub fn knows(release: state::Release, args: &[String]) -> Result<(), String> {
+    xe::knows(release, args)
+}
+
+/// Runs `xe` on a state alone, with no root: its exit status, stdout and stderr. A command that
+/// looks at files of the host finds none.
+#[must_use]
+pub fn ask(state: &mut State, args: &[String]) -> (i32, String, String) {
+    let nowhere = std::path::Path::new("/proc/self/nowhere");
+    let mut shell = programs::shell::Shell::new(nowhere, state);
+    let status = xe::run(&mut shell, args);
+    (status, shell.out, shell.err)
+}

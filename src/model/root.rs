@@ -15,6 +15,7 @@ fn programs(state: &State) -> Vec<&'static str> {
     let mut list = vec![
         "opt/xensource/bin/xe",
         "opt/xensource/bin/xe-switch-network-backend",
+        "opt/xensource/bin/xe-toolstack-restart",
         "opt/xensource/bin/xapi-wait-init-complete",
         "usr/bin/logger",
         "usr/bin/wall",

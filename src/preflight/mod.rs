@@ -16,7 +16,7 @@ mod storage;
 
 pub use finding::{Code, Finding, Severity, barring};
 
-use crate::inventory::{BRIDGE, Inventory, Nic, Xapi, resolve};
+use crate::inventory::{BRIDGE, Inventory, Nic, Xapi};
 use crate::net::IfName;
 use crate::paths;
 use crate::render::is_ours;
@@ -37,15 +37,10 @@ type Rule = fn(&Case<'_>, &mut Vec<Finding>);
 /// What looks for one finding and needs XAPI's view.
 type XapiRule = fn(&Case<'_>, &Xapi, &mut Vec<Finding>);
 
-/// Everything that is to be said about this spec on this host, worst first.
+/// Everything that is to be said about this spec, and the NICs that it means, on this host, worst
+/// first.
 #[must_use]
-pub fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
-    check_nics(spec, inv, &resolve(spec, inv))
-}
-
-/// Everything that is to be said where it is known which NICs the spec means.
-#[must_use]
-pub fn check_nics(spec: &Spec, inv: &Inventory, nics: &[Option<Nic>]) -> Vec<Finding> {
+pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
     let case = Case { spec, inv, nics };
     let mut found = Vec::new();
     for rule in
@@ -63,10 +58,15 @@ pub fn check_nics(spec: &Spec, inv: &Inventory, nics: &[Option<Nic>]) -> Vec<Fin
     sorted(found)
 }
 
-/// The same, and what the spec says of the pool's other hosts.
+/// Everything that [`check`] says, and what the spec says of the pool's other hosts.
 #[must_use]
-pub fn check_request(request: &Request, spec: &Spec, inv: &Inventory) -> Vec<Finding> {
-    let mut found = check(spec, inv);
+pub fn check_request(
+    request: &Request,
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+) -> Vec<Finding> {
+    let mut found = check(spec, nics, inv);
     if let Some(xapi) = &inv.xapi {
         pool::spec_hosts(request, inv, xapi, &mut found);
     }

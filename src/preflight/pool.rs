@@ -4,7 +4,7 @@ use super::{Case, Code, Finding, Rule, XapiRule, counted, needs_reboot};
 use crate::host::Program;
 use crate::inventory::{BRIDGE, Inventory, Xapi};
 use crate::paths;
-use crate::spec::{Addresses, BackendChoice, Request};
+use crate::spec::{BackendChoice, Request};
 use crate::xe::PoolHost;
 
 /// Of the host's own files.
@@ -231,11 +231,11 @@ pub(super) fn spec_hosts(
     xapi: &Xapi,
     found: &mut Vec<Finding>,
 ) {
-    let Addresses::PerHost(addresses) = &request.addresses else { return };
+    let Some(addresses) = request.addresses() else { return };
     let mine = inv.names();
     let pool: Vec<(&PoolHost, Vec<String>)> =
         xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
-    for (name, address) in addresses {
+    for (name, address) in &addresses {
         let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
         if !known.into_iter().any(|known| known == name.as_str()) {
             let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();

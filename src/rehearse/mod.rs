@@ -51,7 +51,7 @@ pub struct Stage {
 
 /// The refusal where the host is in the middle of this very change: an inventory has no journal.
 pub fn goes_on(proposal: &Proposal) -> Option<Outcome> {
-    let Situation { spec, inv } = &proposal.situation;
+    let Situation { spec, inv, .. } = &proposal.situation;
     let open = inv.transaction.as_ref().filter(|t| t.is_open() && t.spec == *spec)?;
     Some(Outcome::refused(
         format!("transaction {} of the same spec is {} on that host", open.id, open.phase),
@@ -119,7 +119,7 @@ impl Stage {
     }
 
     /// Prints, unless nobody wants to hear.
-    pub fn tell(&self, text: &str) {
+    pub fn tell(&self, text: impl Into<report::Text>) {
         if !self.quiet {
             report::out(text);
         }

@@ -15,7 +15,7 @@ use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
 use crate::net::IfName;
 use crate::spec::{Probe, Spec};
-use crate::verify::Check;
+use crate::verify::{Check, Setting};
 
 /// How long an answer may take. A server on the same subnet needs milliseconds; the first packet
 /// waits for ARP.
@@ -47,14 +47,14 @@ pub type Answers = BTreeMap<String, bool>;
 #[must_use]
 pub fn answers(checks: &[Check]) -> Answers {
     let mut answers = Answers::new();
-    answers.extend(checks.iter().map(|c| (c.name.clone(), c.ok)));
+    answers.extend(checks.iter().map(|c| (c.name.to_string(), c.ok)));
     answers
 }
 
 /// Those that were answered `before` and are no longer.
 #[must_use]
 pub fn lost<'a>(checks: &'a [Check], before: &Answers) -> Vec<&'a Check> {
-    checks.iter().filter(|c| !c.ok && before.get(&c.name) == Some(&true)).collect()
+    checks.iter().filter(|c| !c.ok && before.get(&c.name.to_string()) == Some(&true)).collect()
 }
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.
@@ -90,7 +90,7 @@ pub fn wait(host: &Host, spec: &Spec, before: &Answers) -> Vec<Check> {
 }
 
 fn row(name: String, answered: bool, have: &str, hint: &str) -> Check {
-    Check::of(name, ANSWERS, if answered { ANSWERS } else { have }, hint)
+    Check::of(Setting::Probe(name), ANSWERS, if answered { ANSWERS } else { have }, hint)
 }
 
 fn answered(host: &Host, program: Program, args: &[String]) -> bool {
@@ -232,7 +232,7 @@ mod tests {
         let host = Host::new(root.path(), model.clone(), model);
         let mut spec = usual(&[]);
         (spec.mtu, spec.probes) = (mtu, vec!["172.16.51.2:2049".parse().unwrap()]);
-        ask(&host, &spec, way).into_iter().map(|c| (c.name, c.ok)).collect()
+        ask(&host, &spec, way).into_iter().map(|c| (c.name.to_string(), c.ok)).collect()
     }
 
     fn all(names: &[(&str, bool)]) -> Vec<(String, bool)> {
@@ -269,7 +269,7 @@ mod tests {
         let check = |name: &str, ok: bool| row(name.into(), ok, "no answer", "");
         let before = Answers::from([("a".into(), true), ("b".into(), false)]);
         let now = [check("a", false), check("b", false), check("c", false)];
-        let names: Vec<&str> = lost(&now, &before).iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<String> = lost(&now, &before).iter().map(|c| c.name.to_string()).collect();
         assert_eq!(names, ["a"]);
         assert!(lost(&[check("a", true)], &before).is_empty());
     }

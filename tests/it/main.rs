@@ -11,6 +11,7 @@ mod mutations;
 mod packaging;
 mod readme;
 mod recorded;
+mod replay;
 mod services;
 mod traps;
 

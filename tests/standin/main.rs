@@ -18,10 +18,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use xenbond::host::{Clock, Status};
-use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::state::{Backend, Flavour, Release, State};
 use xenbond::model::{Model, builtin};
 
-const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [PATCH_JSON_FILE] | reboot ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
+const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [6.2|8.2|24.39|26.1] [PATCH_JSON_FILE] | reboot ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -43,8 +43,8 @@ fn run(args: &[OsString]) -> Result<u8> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["create", root, flavour, backend, patch @ ..] => {
-            create(Path::new(root), flavour, backend, patch.first().copied())?;
+        ["create", root, flavour, backend, patch @ ..] if patch.len() < 3 => {
+            create(Path::new(root), flavour, backend, patch)?;
         }
         ["reboot", root] => reboot(Path::new(root))?,
         ["state", root] => {
@@ -235,7 +235,9 @@ fn tick(root: &Path) {
     }
 }
 
-fn create(root: &Path, flavour: &str, backend: &str, patch: Option<&str>) -> Result<()> {
+fn create(root: &Path, flavour: &str, backend: &str, rest: &[&str]) -> Result<()> {
+    let release = rest.first().and_then(|word| Release::named(word));
+    let patch = rest.get(usize::from(release.is_some())).copied();
     let flavour: Flavour = serde_json::from_value(Value::from(flavour)).context(USAGE)?;
     let backend: Backend = serde_json::from_value(Value::from(backend)).context(USAGE)?;
     let patch = patch.map(read_patch).transpose()?;
@@ -244,6 +246,9 @@ fn create(root: &Path, flavour: &str, backend: &str, patch: Option<&str>) -> Res
         Some(me) => builtin::seen_from(me, flavour, backend),
         None => builtin::pool(flavour, backend),
     };
+    if let Some(release) = release {
+        builtin::set_release(&mut state, release);
+    }
     if let Some(patch) = &patch {
         state = patched(state, patch)?;
     }

@@ -1,7 +1,7 @@
 //! What XAPI's network daemon does to the kernel when a PIF is plugged, unplugged or forgotten,
 //! on either backend (facts/xapi.md sections B1 and C).
 
-use crate::model::state::{Backend, BondRecord, Map, State};
+use crate::model::state::{Backend, BondRecord, Map, Pif, State};
 use crate::net::Ipv4Net;
 
 /// The device that all Open vSwitch ports have as master.
@@ -40,6 +40,12 @@ pub(crate) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(),
     if pif.vlan >= 0 {
         if !ovs {
             let port = format!("{}.{}", pif.device, pif.vlan);
+            if dom0.features.missing_modules.contains("8021q") {
+                return Err(format!(
+                    "script error [script = /sbin/ip, args = link add link {} name {port} type vlan id {}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]",
+                    pif.device, pif.vlan
+                ));
+            }
             dom0.add_device(&port, "vlan", &pif.mac);
             dom0.set_master(&port, Some(home));
         }
@@ -173,6 +179,20 @@ pub(crate) fn plug_machines(state: &mut State) {
             );
             state.dom0.set_master(&port, Some(&home));
         }
+    }
+}
+
+/// Plugs what is managed and not plugged.
+pub(crate) fn plug_again(state: &mut State, params: &Map) {
+    let (me, pool) = (&state.dom0.me, &state.pool);
+    let member = |key: &String| pool.bonds.values().any(|b| b.slaves.contains(key));
+    let idle = |(key, pif): &(&String, &Pif)| {
+        pif.host == *me && pif.managed && !pif.currently_attached && !member(key)
+    };
+    let keys: Vec<String> = pool.pifs.iter().filter(idle).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let went = bring_up(state, &key, params).is_ok();
+        state.pool.pifs.entry(key).and_modify(|pif| pif.currently_attached = went);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::ifcfg_shell::FOLDER;
 use super::services::{WANTS, service_links};
 use super::shell::Shell;
+use super::{modprobe, networkd};
 use crate::model::state::{Dom0, Init, Traffic, Xapi};
 
 const CONF: &str = "etc/xensource/network.conf";
@@ -64,6 +65,18 @@ pub(crate) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     }
     shell.write(CONF, &format!("{new}\n"));
     shell.complain("You *MUST* now reboot your system");
+    0
+}
+
+/// `xe-toolstack-restart`: a XAPI that starts plugs every managed PIF of its host that is not
+/// plugged, and leaves forgotten and unmanaged NICs alone.
+pub(crate) fn restart_toolstack(shell: &mut Shell<'_>) -> i32 {
+    let params = modprobe::bonding_params(shell, None);
+    networkd::plug_again(shell.state, &params);
+    let dom0 = &mut shell.state.dom0;
+    dom0.xapi = if dom0.xapi_start == 0 { Xapi::Up } else { Xapi::Starting };
+    dom0.xapi_up_at = (dom0.xapi_start > 0).then_some(dom0.clock + dom0.xapi_start);
+    shell.say("Executing xe-toolstack-restart\ndone.");
     0
 }
 

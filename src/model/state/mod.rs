@@ -98,6 +98,9 @@ pub struct Features {
     pub introduce_permanent_mac: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
+    /// Modules that this kernel has not got.
+    #[serde(default)]
+    pub missing_modules: BTreeSet<String>,
 }
 
 /// A NIC.
@@ -342,6 +345,15 @@ impl State {
     #[must_use]
     pub fn host(&self) -> Option<&HostRecord> {
         self.pool.hosts.get(&self.dom0.me)
+    }
+
+    /// How XAPI answers.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.pool.release.unwrap_or(match self.dom0.flavour {
+            Flavour::El5 => Release::V6_2,
+            Flavour::El7 => Release::V8_2,
+        })
     }
 
     /// A new uuid, the same in every run.

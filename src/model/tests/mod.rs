@@ -3,6 +3,7 @@
 mod boot;
 mod driver;
 mod ifup;
+mod releases;
 mod xe;
 
 use std::time::Duration;
