@@ -133,6 +133,13 @@ impl Xapi {
         self.networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str())
     }
 
+    /// The record that was not understood and may be a NIC's: that of its device, or of one whose
+    /// device was not understood either.
+    #[must_use]
+    pub fn odd_of(&self, device: &str) -> Option<&OddRecord> {
+        self.odd.iter().find(|odd| odd.may_be_of(device))
+    }
+
     /// The record of a NIC on this host.
     #[must_use]
     pub fn nic(&self, device: &str) -> Option<&Pif> {

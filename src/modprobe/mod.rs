@@ -6,12 +6,14 @@
 //! done on bytes, since every byte outside the block is the operator's and stays.
 
 mod block;
+mod loading;
 #[cfg(test)]
 mod tests;
 
 use std::ops::RangeInclusive;
 
 pub use block::{block, merge_block, remove_block};
+pub use loading::{FOLDERS, Files, KeptOut};
 
 /// One command with the lines it stands on, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,8 +173,9 @@ pub fn options_for<'a>(commands: &'a [Command], module: &str) -> Vec<&'a str> {
 
 /// `-` and `_` are the same in the names of modules and aliases.
 fn same_name(a: &str, b: &str) -> bool {
-    a.len() == b.len()
-        && a.bytes()
-            .zip(b.bytes())
-            .all(|(a, b)| a == b || (b"-_".contains(&a) && b"-_".contains(&b)))
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| same_byte(a, b))
+}
+
+fn same_byte(a: u8, b: u8) -> bool {
+    a == b || (b"-_".contains(&a) && b"-_".contains(&b))
 }

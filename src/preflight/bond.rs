@@ -14,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     switch_setup,
     arp_not_validated,
     alerts_lost,
+    carries_more,
 ];
 
 fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
@@ -116,6 +117,19 @@ fn arp_not_validated(case: &Case<'_>, found: &mut Vec<Finding>) {
             Code::ArpNotValidated,
             "arp_interval without arp_validate: other hosts' broadcasts keep a dead link looking alive",
         ));
+    }
+}
+
+/// What lies on the bond of this name that stands, and was not asked for: it goes with the bond when
+/// that is made anew.
+fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    if !bond_is_ours(case.spec, case.inv) {
+        return;
+    }
+    for what in case.inv.kernel.beside(bond, case.spec.address) {
+        let said = format!("{what} lies on {bond}, and goes when {bond} is taken down");
+        found.push(Finding::new(Code::BondCarriesMore, said));
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Case, Code, Finding, Rule};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::Inventory;
+use crate::net::MacAddr;
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
@@ -13,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     bond_file_exists,
     nic_file_exists,
     file_not_plain,
+    name_not_text,
     named_elsewhere,
     master_name_begins,
     route_file_exists,
@@ -78,6 +80,15 @@ fn named_elsewhere(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Files that could not be recorded, and that the switch script or a person may touch.
+fn name_not_text(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for path in &case.inv.unnamed {
+        let said = format!("the name of {} is no UTF-8 text", path.escape_debug());
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        found.push(Finding::new(Code::NameNotText, said).hint(format!("ls -b {folder}")));
+    }
+}
+
 /// What a file of another name does to them.
 fn named_in(case: &Case<'_>, path: &str, text: &str) -> Option<Finding> {
     let bond = &case.spec.bond;
@@ -87,12 +98,35 @@ fn named_in(case: &Case<'_>, path: &str, text: &str) -> Option<Finding> {
             format!("{path} makes its device a slave of {bond}, and ifup {bond} would run it");
         return Some(Finding::new(Code::MasterNamedElsewhere, said).hint(away));
     }
-    let device = ifcfg::parse(text).get("DEVICE").map(String::from).unwrap_or_default();
-    // `bond51:0` is an alias of it and `bond51.30` a VLAN on it: ifup brings them up with it.
-    let on_bond = device.strip_prefix(bond.as_str()).is_some_and(|r| r.starts_with([':', '.']));
-    let named = on_bond || case.names().any(|name| *name.as_str() == device);
-    let said = format!("{path} configures {device} as well, and the boot scripts would run it");
-    named.then(|| Finding::new(Code::DeviceNamedElsewhere, said).hint(away))
+    let said = configures(case, path, text)?;
+    let said = format!("{path} configures {said} as well, and the boot scripts would run it");
+    Some(Finding::new(Code::DeviceNamedElsewhere, said).hint(away))
+}
+
+/// Which of the bond, its NICs and what lies on them a file configures.
+fn configures(case: &Case<'_>, path: &str, text: &str) -> Option<String> {
+    let file = ifcfg::parse(text);
+    let device = file.get("DEVICE").unwrap_or_default();
+    let is_named = |name: &str| case.names().any(|own| own.as_str() == name);
+    // `bond51:0` is an alias and `eth2.30` a VLAN: ifup brings them up with what is below.
+    let below = device.split([':', '.']).next().unwrap_or_default();
+    if !device.is_empty() && is_named(below) {
+        return Some(device.to_string());
+    }
+    let vlan = file.get("VLAN").is_some_and(|yes| ["yes", "true"].contains(&yes));
+    if let Some(below) = file.get("PHYSDEV").filter(|below| vlan && is_named(below)) {
+        let name = if device.is_empty() { "a VLAN" } else { device };
+        return Some(format!("{name} on {below}"));
+    }
+    // A range of addresses for the bond (network-scripts/ifup-aliases).
+    let range = format!("{}/ifcfg-{}-range", paths::NETWORK_SCRIPTS, case.spec.bond);
+    if path.starts_with(&range) {
+        return Some(format!("addresses of {}", case.spec.bond));
+    }
+    // Without a name the scripts look for the device by its address.
+    let mac: MacAddr = file.get("HWADDR").filter(|_| device.is_empty())?.parse().ok()?;
+    let nic = case.found().find(|nic| nic.mac == mac)?;
+    Some(format!("{} ({mac})", nic.device))
 }
 
 /// Bonds of which one's name begins with the other's: the scripts of SysV releases match the

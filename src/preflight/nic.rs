@@ -30,8 +30,18 @@ pub(super) type NicRule = fn(&One<'_>, &mut Vec<Finding>);
 /// What looks for one finding of a NIC that XAPI has a record of.
 type PifRule = fn(&One<'_>, &Pif, &mut Vec<Finding>);
 
-const RULES: &[NicRule] =
-    &[in_other_bond, has_vlans, has_functions, mtu_too_large, will_be_renamed, no_pif, no_link];
+const RULES: &[NicRule] = &[
+    in_other_bond,
+    port_of_another,
+    carries_another,
+    has_vlans,
+    has_functions,
+    mtu_too_large,
+    will_be_renamed,
+    no_pif,
+    no_link,
+    speed_unknown,
+];
 
 const PIF_RULES: &[PifRule] = &[
     mac_mismatch,
@@ -43,6 +53,8 @@ const PIF_RULES: &[PifRule] = &[
     vms_lose_network,
     network_not_restorable,
     has_ip,
+    has_ipv6,
+    mtu_pending,
     pif_unreadable,
 ];
 
@@ -80,6 +92,14 @@ impl One<'_> {
     fn carries_management(&self, pif: &Pif) -> bool {
         pif.management || (self.bridge.is_some() && self.bridge == self.inv.management_bridge())
     }
+
+    /// Whether what is on this device, or leaves by it, is the NIC's: it is the NIC, its bridge, or
+    /// something else that lies on it.
+    pub(super) fn carries(&self, device: &str) -> bool {
+        device == self.name
+            || Some(device) == self.bridge
+            || self.inv.kernel.above(self.name).contains(&device)
+    }
 }
 
 fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
@@ -90,14 +110,40 @@ fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// A port of a bridge that no network of XAPI has: nothing lets it go. Open vSwitch, one master for
+/// all, lets go of what XAPI has it hold.
+fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
+    let Some(master) = &one.device.master else { return };
+    let managed = one.nic.pif.as_ref().is_some_and(Pif::is_managed);
+    let xapis = one.xapi.networks.iter().any(|network| network.bridge == *master)
+        || (master == "ovs-system" && managed);
+    if !xapis && !one.inv.kernel.bonds.contains_key(master) {
+        let said = format!("{} is a port of {master}, which is no bridge of XAPI's", one.name);
+        let hint = format!("take {} out of {master} first", one.name);
+        found.push(Finding::new(Code::NicInUse, said).hint(hint));
+    }
+}
+
+/// A macvlan, a team or the like on the NIC; VLANs have a finding of their own.
+fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
+    for upper in &one.device.uppers {
+        let kind = one.inv.kernel.devices.get(upper).map(|d| d.kind);
+        let known = [Some(DeviceKind::Vlan), Some(DeviceKind::Bond)].contains(&kind)
+            || one.inv.kernel.bonds.contains_key(upper)
+            || one.device.master.as_ref() == Some(upper);
+        if !known {
+            let said = format!("{upper} lies on {}", one.name);
+            let hint = format!("remove {upper} first");
+            found.push(Finding::new(Code::NicInUse, said).hint(hint));
+        }
+    }
+}
+
 /// Tags of XAPI's VLANs and of the kernel's on a NIC.
 fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     let own = one.xapi.pifs.iter().filter(|p| p.device == one.name && p.vlan >= 0);
     let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
-    let above = one.inv.kernel.devices.iter().filter(|(_, d)| d.kind == DeviceKind::Vlan);
-    tags.extend(above.filter_map(|(name, _)| {
-        crate::net::decimal(name.strip_prefix(one.name)?.strip_prefix('.')?)
-    }));
+    tags.extend(one.inv.kernel.vlans_on(one.name).into_iter().map(|(_, tag)| tag));
     tags.sort_unstable();
     tags.dedup();
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
@@ -177,7 +223,7 @@ fn renamed_by_hwaddr(one: &One<'_>) -> Option<(String, String)> {
 }
 
 fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
-    if one.nic.pif.is_some() || one.in_our_bond {
+    if one.nic.pif.is_some() || one.in_our_bond || one.xapi.odd_of(one.name).is_some() {
         return;
     }
     let device = one.name;
@@ -190,6 +236,16 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
 fn no_link(one: &One<'_>, found: &mut Vec<Finding>) {
     if one.device.carrier == Some(false) && !one.in_our_bond && one.nic.pif.is_some() {
         found.push(Finding::new(Code::NicNoLink, format!("{} has no link", one.name)));
+    }
+}
+
+/// Links that are up and do not say how fast: their equality, which is asked for, cannot be told.
+fn speed_unknown(one: &One<'_>, found: &mut Vec<Finding>) {
+    let unknown = one.device.speed.is_none() || one.device.duplex.is_none();
+    if one.device.carrier == Some(true) && unknown && !one.in_our_bond {
+        let said = format!("{} has a link, and its driver tells no speed or duplex", one.name);
+        let hint = format!("ethtool {}", one.name);
+        found.push(Finding::new(Code::SpeedUnknown, said).hint(hint));
     }
 }
 
@@ -303,8 +359,7 @@ fn has_ip(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
         return;
     }
     let device = one.name;
-    let mut addresses = one.inv.kernel.addresses.iter();
-    let on = addresses.find(|a| a.device == device || Some(a.device.as_str()) == one.bridge);
+    let on = one.inv.kernel.addresses.iter().find(|a| one.carries(&a.device));
     let said = if let Some(address) = on {
         format!("{device} carries {} on {}", address.net, address.device)
     } else if pif.ip_mode() != "none" {
@@ -315,6 +370,45 @@ fn has_ip(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     };
     let hint = format!("xe pif-reconfigure-ip uuid={} mode=none", pif.uuid);
     found.push(Finding::new(Code::NicHasIp, said).hint(hint));
+}
+
+/// IPv6 settings, which a rollback does not bring back.
+fn has_ipv6(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+    if one.carries_management(pif) {
+        return;
+    }
+    let device = one.name;
+    let mode = pif.ip.get("IPv6-configuration-mode").unwrap_or("none").to_ascii_lowercase();
+    let on = one.inv.kernel.addresses6.iter().find(|(on, _)| one.carries(on));
+    let said = match on {
+        _ if mode != "none" => {
+            let ip = pif.ip.get("IPv6").unwrap_or("no address yet");
+            format!("the PIF of {device} has IPv6 configuration mode {mode} ({ip})")
+        }
+        Some((on, addr)) => format!("{device} carries {addr} on {on}"),
+        None => return,
+    };
+    let hint = format!("xe pif-reconfigure-ipv6 uuid={} mode=none", pif.uuid);
+    found.push(Finding::new(Code::NicHasIp, said).hint(hint));
+}
+
+/// An MTU that XAPI gives the NIC only when it plugs it the next time, as a rollback would: by the
+/// PIF's other-config, else by its network (ocaml/xapi/nm.ml, `determine_mtu`).
+fn mtu_pending(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+    let network = one.xapi.networks.iter().find(|n| n.uuid == pif.network);
+    let own = pif.other_config.get("mtu").and_then(|mtu| mtu.parse().ok());
+    let (Some(next), Some(now)) = (own.or(network.and_then(|n| n.mtu)), one.device.mtu) else {
+        return;
+    };
+    if next != now && pif.is_managed() && pif.attached {
+        let device = one.name;
+        let said = format!(
+            "{device} has an MTU of {now}, and XAPI gives it {next} when it is next plugged: a rollback could not bring {now} back"
+        );
+        let uuid = &pif.uuid;
+        let hint = format!("xe pif-unplug uuid={uuid}; xe pif-plug uuid={uuid}");
+        found.push(Finding::new(Code::NicMtuPending, said).hint(hint));
+    }
 }
 
 fn pif_unreadable(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {

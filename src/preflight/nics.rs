@@ -2,10 +2,14 @@
 
 use super::{Case, Code, Finding, XapiRule, nic};
 use crate::inventory::{Device, DeviceKind, Nic, Xapi};
-use crate::spec::PifChoice;
+use crate::spec::{NicRef, PifChoice};
+use crate::xe::OddRecord;
 
 pub(super) const XAPI_RULES: &[XapiRule] = &[
     missing,
+    infiniband,
+    record_unreadable,
+    record_not_understood,
     named_twice,
     nic::each,
     speeds_differ,
@@ -19,12 +23,50 @@ fn missing(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let nics = devices.filter(|(name, d)| d.kind == DeviceKind::Plain && xapi.nic(name).is_some());
     let has: Vec<&str> = nics.map(|(name, _)| name.as_str()).collect();
     for (name, nic) in case.spec.nics.iter().zip(case.nics) {
-        if nic.is_none() {
+        if nic.is_none() && infiniband_of(case, name).is_none() {
             found.push(Finding::new(
                 Code::NicMissing,
                 format!("NIC {name} is not on this host, which has {}", has.join(", ")),
             ));
         }
+    }
+}
+
+/// The device of that name, where it is InfiniBand: it has no MAC address by which it could be
+/// meant or held.
+fn infiniband_of<'a>(case: &'a Case<'_>, name: &NicRef) -> Option<&'a str> {
+    let devices = &case.inv.kernel.devices;
+    let (device, known) = match name {
+        NicRef::Device(name) => devices.get_key_value(name.as_str())?,
+        NicRef::Mac(_) => return None,
+    };
+    known.infiniband.then_some(device.as_str())
+}
+
+fn infiniband(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    for device in case.spec.nics.iter().filter_map(|name| infiniband_of(case, name)) {
+        let said = format!("{device} is InfiniBand, which is not supported");
+        found.push(Finding::new(Code::NicInfiniband, said));
+    }
+}
+
+/// Records of the NICs themselves: without them nothing could be brought back.
+fn record_unreadable(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    for nic in distinct(case) {
+        if let Some(odd) = xapi.odd_of(nic.device.as_str()) {
+            let said = format!("the PIF of {} cannot be restored: {odd}", nic.device);
+            found.push(Finding::new(Code::PifUnreadable, said));
+        }
+    }
+}
+
+/// Records of others, which bar nothing.
+fn record_not_understood(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let ours = |odd: &&OddRecord| case.found().any(|nic| odd.may_be_of(nic.device.as_str()));
+    for odd in xapi.odd.iter().filter(|odd| !ours(odd)) {
+        let uuid = odd.uuid.as_ref().map_or("...".into(), ToString::to_string);
+        let hint = format!("xe {}-param-list uuid={uuid}", odd.class);
+        found.push(Finding::new(Code::RecordNotUnderstood, odd.to_string()).hint(hint));
     }
 }
 

@@ -74,13 +74,16 @@ fn forget_does_not_last(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) 
 
 fn backend_differs(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     let running = case.inv.running_backend();
-    let next = case.inv.network_conf.as_deref().filter(|next| *next != "vswitch");
-    if let (Some(running), Some(next)) = (&running, next)
-        && running != next
-    {
+    let said = case.inv.network_conf.as_deref().filter(|next| *next != "vswitch");
+    let (Some(running), Some(said), Some(next)) = (running, said, case.inv.next_backend()) else {
+        return;
+    };
+    if running != next || said != next {
+        let taken = if said == next { "" } else { ", which is taken for openvswitch" };
+        let (file, said) = (paths::NETWORK_CONF, said.escape_debug());
         found.push(Finding::new(
             Code::BackendDiffers,
-            format!("the running backend is {running}, and {} says {next}", paths::NETWORK_CONF),
+            format!("the running backend is {running}, and {file} says {said}{taken}"),
         ));
     }
 }

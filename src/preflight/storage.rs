@@ -10,7 +10,7 @@ pub(super) const RULES: &[NicRule] = &[carries_storage, has_fcoe, boots_host, is
 fn carries_storage(one: &One<'_>, found: &mut Vec<Finding>) {
     for path in servers(one.inv) {
         let by = one.inv.kernel.device_towards(path.server);
-        if by.is_some_and(|by| by == one.name || Some(by) == one.bridge) {
+        if by.is_some_and(|by| one.carries(by)) {
             let (used, server, device) = (path.used, path.server, one.name);
             let said = format!("{used} is reached at {server} through {device}");
             found.push(Finding::new(Code::NicCarriesStorage, said));

@@ -248,6 +248,23 @@ fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMa
     Ok(exact)
 }
 
+/// Why `xe` cannot set a key to a value.
+fn not_settable(key: &str, value: &str) -> Option<&'static str> {
+    // Arguments of `xe` are joined with line ends on the wire (facts/xapi.md section A4), and other
+    // control characters are refused or cut, by release (facts/xapi-measured.md 14).
+    if key.contains('\n') || value.contains('\n') {
+        Some("holds a line end")
+    } else if key.contains(char::is_control) || value.contains(char::is_control) {
+        Some("holds a control character")
+    } else if key.is_empty() {
+        Some("is empty")
+    } else if key.contains('=') {
+        Some("has a `=` in its name")
+    } else {
+        None
+    }
+}
+
 /// The record with its maps, read exactly.
 ///
 /// # Errors
@@ -267,17 +284,26 @@ pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts) -> Result<Pif> {
     let exact = |field: &str, text: &str| {
         let map =
             exact_map(host, &pif.uuid, field, text).with_context(|| format!("reading {field}"))?;
-        // Arguments of `xe` are joined with line ends on the wire (facts/xapi.md section A4).
-        match map.iter().find(|(key, value)| key.contains('\n') || value.contains('\n')) {
-            Some((key, _)) => {
-                bail!("{field} key `{key}` holds a line end, which `xe` cannot set again")
+        for (key, value) in &map {
+            if let Some(why) = not_settable(key, value) {
+                let key = key.escape_debug();
+                bail!("{field} key `{key}` {why}, which `xe` cannot set again");
             }
-            None => Ok(map),
         }
+        Ok(map)
     };
     let (properties, other_config) =
         (exact("properties", properties)?, exact("other-config", other_config)?);
     Ok(Pif { properties, other_config, ..pif })
+}
+
+impl OddRecord {
+    /// Whether it may be the record of a NIC's PIF.
+    #[must_use]
+    pub fn may_be_of(&self, device: &str) -> bool {
+        let named = self.device.as_ref().filter(|name| name.parse::<IfName>().is_ok());
+        self.class == "pif" && named.is_none_or(|name| name == device)
+    }
 }
 
 impl Listed<Pif> {
@@ -286,11 +312,7 @@ impl Listed<Pif> {
     /// # Errors
     /// When a record that may be the NIC's was not understood: nothing is known of it then.
     pub fn nic(&self, device: &str) -> Result<Option<&Pif>> {
-        let may_be = |odd: &&OddRecord| {
-            let named = odd.device.as_ref().filter(|name| name.parse::<IfName>().is_ok());
-            named.is_none_or(|name| name == device)
-        };
-        if let Some(odd) = self.odd.iter().find(may_be) {
+        if let Some(odd) = self.odd.iter().find(|odd| odd.may_be_of(device)) {
             bail!("{odd}");
         }
         Ok(self.all.iter().find(|pif| pif.is_nic() && pif.device == device))

@@ -32,6 +32,9 @@ pub struct Network {
     pub uuid: Uuid,
     /// Its bridge.
     pub bridge: String,
+    /// The MTU that its NICs are to have when they are next plugged.
+    #[serde(default)]
+    pub mtu: Option<u32>,
 }
 
 /// A virtual interface of a VM.
@@ -84,8 +87,14 @@ pub fn hosts(host: &Host) -> Result<Listed<PoolHost>> {
 /// # Errors
 /// As of [`hosts`].
 pub fn networks(host: &Host) -> Result<Listed<Network>> {
-    List::of("network", &["uuid", "bridge"])
-        .read(host, |record| Ok(Network { uuid: record.uuid()?, bridge: record.text("bridge") }))
+    let params = ["uuid", "bridge", "MTU"];
+    List::of("network", &params).maybe(&["MTU"]).read(host, |record| {
+        Ok(Network {
+            uuid: record.uuid()?,
+            bridge: record.text("bridge"),
+            mtu: record.get("MTU").and_then(|mtu| mtu.parse().ok()),
+        })
+    })
 }
 
 /// What people call the pool's networks. Asked for apart from the rest: a name is a person's text.

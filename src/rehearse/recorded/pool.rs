@@ -173,7 +173,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
         name_label: format!("the network of {}", network.bridge),
         name_description: String::new(),
         bridge: network.bridge.clone(),
-        mtu: bridge.and_then(|device| device.mtu).unwrap_or(1500),
+        mtu: network.mtu.or(bridge.and_then(|device| device.mtu)).unwrap_or(1500),
         managed: true,
         other_config: Map::new(),
     }
