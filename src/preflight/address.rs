@@ -1,15 +1,10 @@
 //! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
 
-use std::collections::BTreeSet;
-
 use super::{Code, Finding};
 use crate::inventory::Inventory;
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
 use crate::spec::Spec;
-
-/// How many leading bits two addresses share that a wrong netmask may have parted.
-const NEAR: u32 = 16;
 
 pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let bond = spec.bond.as_str();
@@ -39,24 +34,6 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             Code::SubnetRoutable,
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
         ));
-    }
-    let mut far = BTreeSet::new();
-    far.extend(spec.probes.iter().map(|p| p.addr).filter(|addr| !subnet.contains(*addr)));
-    for server in far {
-        // The longest usual prefix that holds both may be what was meant.
-        let same = (u32::from(spec.address.addr) ^ u32::from(server)).leading_zeros();
-        let mut finding = Finding::new(
-            Code::ProbeOutsideSubnet,
-            format!(
-                "the storage server {server} is not in {subnet}, the subnet of {bond}, and is not reached through it"
-            ),
-        );
-        if same >= NEAR {
-            let address = spec.address.addr;
-            let prefix = same.min(24);
-            finding = finding.hint(format!("is the netmask right? {address}/{prefix} holds both"));
-        }
-        found.push(finding);
     }
     let mut said = Vec::new();
     let management = inv.management_bridge();

@@ -124,7 +124,6 @@ findings! {
     NetworkNotRestorable "network-not-restorable" Warning "XAPI would put a NIC that comes back by a rollback on another network than it is on now" "xe network-list params=uuid,bridge; a rollback may then end with exit code 4";
     StorageMoves "storage-moves" Warning "storage that is in use is on the bond's subnet and is reached by another way now" "detach it first: xe pbd-unplug uuid=...";
     SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
-    ProbeOutsideSubnet "probe-outside-subnet" Warning "a storage server of the spec is not in the bond's subnet, so no connected route leads to it through the bond" "compare the address's prefix with that of the server";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";
