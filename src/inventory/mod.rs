@@ -11,6 +11,7 @@ mod link;
 mod management;
 mod nic;
 pub mod storage;
+mod stores;
 mod wire;
 mod xapi;
 
@@ -25,6 +26,7 @@ pub use ground::{Ground, Place, RenameRule, StoragePath};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
+pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};

@@ -121,7 +121,9 @@ fn host(inv: &Inventory, found: &mut Vec<Finding>) {
 }
 
 fn transaction(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    if let Some(open) = inv.transaction.as_ref().filter(|t| t.is_open() && t.spec != *spec) {
+    if let Some(open) =
+        inv.transaction.as_ref().filter(|t| t.is_open() && !t.phase.is_saving() && t.spec != *spec)
+    {
         found.push(Finding::new(
             Code::TransactionOpen,
             format!("transaction {} for {} is {}", open.id, open.spec.bond, open.phase),
