@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::inventory::{Ask, DeviceKind, Inventory, other_run, storage};
 use crate::journal::{self, Made, Transaction};
 use crate::ledger::Phase;
-use crate::net::{BondMode, IfName, Uuid};
+use crate::net::{self, BondMode, IfName, Uuid};
 use crate::plan;
 use crate::render::Templates;
 use crate::verify::{self, Check};
@@ -48,9 +48,9 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize)]
 pub struct Backend {
     /// What runs.
-    pub running: Option<String>,
+    pub running: Option<net::Backend>,
     /// What runs after a reboot.
-    pub next_boot: Option<String>,
+    pub next_boot: Option<net::Backend>,
 }
 
 /// A NIC.

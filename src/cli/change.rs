@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::args;
 use super::request::{Usage, check_codes, request, templates};
 use crate::engine::{Engine, Proposal};
+use crate::host::own_session;
 use crate::inventory::facts::{self, Facts};
 use crate::journal;
 use crate::ledger::Orders;
@@ -119,8 +120,7 @@ impl Run {
 
     /// The guard of a confirmation: in a session of its own, so that it outlives ours.
     pub(super) fn guard(&self) -> Result<Exit> {
-        // A leader of its group has a session of its own already.
-        let _ = nix::unistd::setsid();
+        own_session();
         outlive_the_terminal().context("setting up signals")?;
         let templates = Templates::load(None)?;
         let engine = self.engine(&templates, &[]);
@@ -179,7 +179,7 @@ fn may_ask(yes: bool) -> Result<()> {
 fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
     let facts = saved.plan.facts(&now.situation.inv);
     let moved: Vec<String> =
-        facts::differences(&saved.facts, &facts).into_iter().map(|(_, text)| text).collect();
+        facts::differences(&saved.facts, &facts).iter().map(ToString::to_string).collect();
     let version = env!("CARGO_PKG_VERSION");
     let why = if saved.digest != facts::digest_of(&saved.facts) {
         "its facts were changed since it was written".to_string()

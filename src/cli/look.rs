@@ -90,7 +90,8 @@ impl Run {
         let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
         let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
         checks.extend(verify::settled(&spec, &nics, &inv, &changed));
-        checks.extend(probe::ask(&self.host, &spec, probe::Way::Bond(&spec.bond)));
+        let replies = probe::ask(&self.host, &spec, probe::Way::Bond(&spec.bond));
+        checks.extend(replies.into_iter().map(|reply| reply.check));
         Ok((spec, checks))
     }
 

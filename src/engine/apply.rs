@@ -264,15 +264,15 @@ fn verify_now(host: &Host, plan: &Plan, listed: Listed, observer: &mut dyn Obser
 
 /// The storage servers through the bond: each that answered before must answer again.
 fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
-    let checks = probe::wait(host, &plan.spec, before);
-    let lost = probe::lost(&checks, before);
+    let replies = probe::wait(host, &plan.spec, before);
+    let lost = probe::lost(&replies, before);
     ensure!(
         lost.is_empty(),
         "answered before the change and no longer does, through {}: {}",
         plan.spec.bond,
-        sentence(&lost)
+        sentence(&lost.iter().map(|reply| &reply.check).collect::<Vec<_>>())
     );
-    Ok(checks)
+    Ok(replies.into_iter().map(|reply| reply.check).collect())
 }
 
 fn sentence(failed: &[&Check]) -> String {

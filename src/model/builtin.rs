@@ -80,6 +80,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
                 .collect(),
             reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
             routed: BTreeSet::new(),
+            closed: BTreeSet::new(),
             silent: BTreeSet::new(),
             mtu: 9216,
             lacp: nics.keys().cloned().collect(),

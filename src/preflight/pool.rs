@@ -2,7 +2,8 @@
 
 use super::{Code, Finding, counted, needs_reboot, needs_switch, resolve, takes_nics};
 use crate::host::Program;
-use crate::inventory::{BRIDGE, Inventory, Xapi};
+use crate::inventory::{Inventory, Xapi};
+use crate::net::Backend;
 use crate::paths;
 use crate::spec::{Addresses, BackendChoice, Request, Spec};
 use crate::xe::PoolHost;
@@ -10,6 +11,10 @@ use crate::xe::PoolHost;
 /// Release 9 of either product has no bridge backend, whatever else it still carries
 /// (facts/xapi.md section D).
 const FIRST_WITHOUT_BRIDGE: u32 = 9;
+
+/// The word that makes the switch script do the opposite of what is asked (facts/xapi.md
+/// section D).
+const VSWITCH: &str = "vswitch";
 
 pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
     backend(spec, inv, found);
@@ -47,10 +52,10 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<F
 
 fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let running = inv.running_backend();
-    let next = inv.network_conf.as_deref();
+    let next = inv.network_conf.as_ref();
     if let (Some(running), Some(next)) = (&running, next)
         && running != next
-        && next != "vswitch"
+        && next.word() != VSWITCH
     {
         found.push(Finding::new(
             Code::BackendDiffers,
@@ -58,7 +63,7 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         ));
     }
     if spec.backend == BackendChoice::Keep {
-        if let Some(running) = running.filter(|b| b != BRIDGE) {
+        if let Some(running) = running.filter(|b| *b != Backend::Bridge) {
             found.push(Finding::new(
                 Code::BackendKept,
                 format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
@@ -71,7 +76,7 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             Code::NetworkConfMissing,
             format!("{} is missing", paths::NETWORK_CONF),
         )),
-        Some("vswitch") => found.push(Finding::new(
+        Some(next) if next.word() == VSWITCH => found.push(Finding::new(
             Code::NetworkConfVswitch,
             format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
         )),
@@ -144,7 +149,7 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
         let mut names: Vec<&str> = xapi
             .hosts
             .iter()
-            .filter(|h| (h.backend == BRIDGE) == bridge)
+            .filter(|h| (h.backend == Backend::Bridge) == bridge)
             .map(|h| h.name_label.as_str())
             .collect();
         names.sort_unstable();
@@ -152,7 +157,7 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
     };
     let (there, left) = (on(true), on(false));
     let me = inv.host_uuid();
-    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == BRIDGE) {
+    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == Backend::Bridge) {
         return;
     }
     let list = |names: &[&str]| match names {

@@ -1,6 +1,7 @@
 //! `status` for people: at most 100 columns.
 
 use crate::ledger::Phase;
+use crate::net::Backend;
 use crate::status::{BondView, KernelSlave, NicView, Status, TransactionView};
 
 /// The widest line.
@@ -16,7 +17,8 @@ const DEFAULT_NAME: &str = "Pool-wide network associated with ";
 #[must_use]
 pub fn text(status: &Status) -> String {
     let mut lines = vec![title(status)];
-    let known = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".into());
+    let known =
+        |word: &Option<Backend>| word.as_ref().map_or("unknown".into(), ToString::to_string);
     let (running, next) = (known(&status.backend.running), known(&status.backend.next_boot));
     lines.push(if running == next {
         format!("backend: {running}, now and at the next boot")

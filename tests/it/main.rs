@@ -1,5 +1,6 @@
 //! Tests of the whole program.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
 
 mod by_itself;
 mod captured;
@@ -12,6 +13,7 @@ mod packaging;
 mod readme;
 mod recorded;
 mod services;
+mod state;
 mod traps;
 
 mod golden;

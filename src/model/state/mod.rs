@@ -209,6 +209,9 @@ pub struct Wire {
     /// Addresses beyond the gateway that answer a ping.
     #[serde(default)]
     pub routed: BTreeSet<String>,
+    /// Ports that nobody listens on, as `IP:PORT`, of addresses that answer.
+    #[serde(default)]
+    pub closed: BTreeSet<String>,
     /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
     #[serde(default)]
     pub silent: BTreeSet<String>,

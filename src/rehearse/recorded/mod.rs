@@ -12,10 +12,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::host::Kind;
-use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::Inventory;
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
-use crate::net::BondMode;
+use crate::net::{self, BondMode};
 use crate::service::Init;
 use crate::spec::Spec;
 
@@ -90,9 +90,9 @@ fn stays(depth: usize, target: &str) -> bool {
 fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     let xapi = inv.xapi.as_ref().context("`xapi` is null: XAPI did not answer")?;
     let me = inv.kernel.hostname.clone().context("`kernel.hostname` is null")?;
-    let running = match inv.running_backend().as_deref() {
-        Some(BRIDGE) => Backend::Bridge,
-        Some("openvswitch") => Backend::Openvswitch,
+    let running = match inv.running_backend() {
+        Some(net::Backend::Bridge) => Backend::Bridge,
+        Some(net::Backend::Openvswitch) => Backend::Openvswitch,
         _ => Backend::None,
     };
     let old = inv.init == Init::Sysv;

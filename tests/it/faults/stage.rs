@@ -210,10 +210,7 @@ impl Dom0 {
 
     /// What differs from the untouched host.
     pub fn differences(&self) -> Vec<String> {
-        xenbond::inventory::facts::differences(&self.untouched.view(), &self.now().view())
-            .into_iter()
-            .map(|(_, text)| text.chars().take(300).collect())
-            .collect()
+        xenbond::rehearse::differences(&self.untouched.view(), &self.now().view())
     }
 
     pub fn is_as_wanted(&self) -> bool {
