@@ -49,6 +49,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         slb_default: true,
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
+        max_mtu: !old,
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
     let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());

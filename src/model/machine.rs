@@ -192,7 +192,8 @@ impl Runner for Model {
 
     fn max_mtus(&self) -> BTreeMap<String, u32> {
         let inner = self.lock();
-        inner.state.dom0.nics.iter().map(|(name, nic)| (name.clone(), nic.max_mtu)).collect()
+        let told = inner.state.dom0.nics.iter().filter(|_| inner.state.dom0.features.max_mtu);
+        told.map(|(name, nic)| (name.clone(), nic.max_mtu)).collect()
     }
 
     fn connect(

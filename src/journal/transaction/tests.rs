@@ -274,7 +274,7 @@ fn a_plan_of_a_newer_format_is_not_touched() {
             text.replace("\"format\": 2", "\"format\": 3"),
             "has the format 3, and this xenbond knows 2",
         ),
-        (text.replace("\"format\": 2", "\"format\": \"2\""), "has the format unknown"),
+        (text.replace("\"format\": 2", "\"format\": \"2\""), "has the format \"2\""),
         (text.replace("\"format\": 2,", ""), "has the format unknown"),
         (text[..text.len() / 2].to_string(), "reading /var/lib/xenbond/current/plan.json"),
         (String::new(), "reading /var/lib/xenbond/current/plan.json"),

@@ -96,6 +96,9 @@ pub struct Features {
     /// `pif-introduce` and `pif-scan` see the permanent MAC of a NIC that is in a bond; older
     /// releases see its present one.
     pub introduce_permanent_mac: bool,
+    /// The kernel tells the most that a driver takes (`IFLA_MAX_MTU`, Linux 4.19).
+    #[serde(default)]
+    pub max_mtu: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
 }
