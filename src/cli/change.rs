@@ -1,21 +1,20 @@
 //! The commands that change a host, and `plan`, which says what they would do.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::args;
 use super::request::{Usage, check_codes, request, templates};
 use crate::engine::{Engine, Proposal};
 use crate::host::own_session;
-use crate::inventory::facts::{self, Facts};
 use crate::journal;
 use crate::ledger::Orders;
 use crate::outcome::{Exit, Hint, Outcome};
-use crate::plan::Plan;
+use crate::plan::SavedPlan;
 use crate::preflight::barring;
 use crate::render::Templates;
 use crate::report::{self, Teller};
@@ -36,15 +35,8 @@ impl Run {
             report::out(&report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
-            let facts = plan.facts(&situation.inv);
-            let saved = SavedPlan {
-                xenbond: env!("CARGO_PKG_VERSION").into(),
-                digest: facts::digest_of(&facts),
-                plan: plan.clone(),
-                facts,
-            };
-            std::fs::write(file, serde_json::to_vec_pretty(&saved)?)
-                .with_context(|| format!("writing {}", file.display()))?;
+            let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
+            std::fs::write(file, saved).with_context(|| format!("writing {}", file.display()))?;
         }
         Ok(if !barring(findings, &args.planning.accept).is_empty() {
             Exit::Refused
@@ -56,18 +48,7 @@ impl Run {
     }
 
     pub(super) fn apply(&self, args: &args::Apply) -> Result<Exit> {
-        let saved: Option<SavedPlan> = match &args.plan {
-            None => None,
-            Some(file) => {
-                let read =
-                    || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
-                Some(
-                    read()
-                        .with_context(|| format!("reading the plan {}", file.display()))
-                        .context(Usage)?,
-                )
-            }
-        };
+        let saved = args.plan.as_deref().map(saved_plan).transpose()?;
         let request = match &saved {
             Some(saved) => Request::of(saved.plan.spec.clone()),
             None => request(&args.spec)?,
@@ -82,7 +63,7 @@ impl Run {
         };
         let engine = Engine { orders, ..self.engine(&templates, &args.planning.accept) };
         let fresh = |now: &Proposal| match &saved {
-            Some(saved) => still_fresh(saved, now),
+            Some(saved) => saved.still_fresh(now.plan.as_ref(), &now.situation.inv),
             None => Ok(()),
         };
         let mut teller = self.teller(args.yes).ordered(orders, over_ssh());
@@ -145,13 +126,10 @@ impl Run {
     }
 }
 
-/// A plan on disk.
-#[derive(Serialize, Deserialize)]
-struct SavedPlan {
-    xenbond: String,
-    digest: String,
-    plan: Plan,
-    facts: Facts,
+/// The plan that a file holds.
+fn saved_plan(file: &Path) -> Result<SavedPlan> {
+    let read = || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+    read().with_context(|| format!("reading the plan {}", file.display())).context(Usage)
 }
 
 /// A hangup changes nothing. A handler, since a signal that is ignored stays so in a child.
@@ -174,24 +152,4 @@ fn may_ask(yes: bool) -> Result<()> {
             .context(Usage)
     );
     Ok(())
-}
-
-fn still_fresh(saved: &SavedPlan, now: &Proposal) -> Result<()> {
-    let facts = saved.plan.facts(&now.situation.inv);
-    let moved: Vec<String> =
-        facts::differences(&saved.facts, &facts).iter().map(ToString::to_string).collect();
-    let version = env!("CARGO_PKG_VERSION");
-    let why = if saved.digest != facts::digest_of(&saved.facts) {
-        "its facts were changed since it was written".to_string()
-    } else if !moved.is_empty() {
-        moved.join("; ")
-    } else if now.plan.as_ref() == Some(&saved.plan) {
-        return Ok(());
-    } else if saved.xenbond == version {
-        "made now, the plan would be another one".to_string()
-    } else {
-        format!("xenbond {} made it, and this one, {version}, plans otherwise", saved.xenbond)
-    };
-    Err(anyhow!("the saved plan is stale: {why}"))
-        .context(Hint("xenbond plan --out FILE again, read it, and apply that one".into()))
 }

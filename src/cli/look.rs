@@ -15,32 +15,33 @@ use crate::outcome::{Exit, Hint};
 use crate::plan;
 use crate::render::Templates;
 use crate::report;
-use crate::spec::Spec;
+use crate::spec::{NicRef, Spec};
 use crate::status;
-use crate::verify::{self, Check, probe};
+use crate::verify::{self, Question, Running, Verdict, Witness};
 
 use super::Run;
 use crate::report::nagios;
 
 impl Run {
     pub(super) fn verify(&self, args: &args::Verify) -> Result<Exit> {
-        let (spec, checks) = self.checks(args, None)?;
-        let ok = verify::failed(&checks).is_empty();
+        let (spec, verdict) = self.verdict(args, None)?;
+        let ok = verdict.is_good();
         if self.json {
-            report::out_json(&report::checks_json(&checks));
+            report::out_json(&report::checks_json(&verdict));
         } else {
-            let verdict = if ok { "is as asked" } else { "is NOT as asked" };
-            report::out(&format!("{}{} {verdict}.\n", report::checks(&checks), spec.bond));
+            let words = if ok { "is as asked" } else { "is NOT as asked" };
+            report::out(report::checks(&verdict));
+            report::out(format!("{} {words}.\n", spec.bond));
         }
         Ok(if ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
 
     /// Everything that `verify` looks at; `within` is how long it may take to be good.
-    pub(super) fn checks(
+    pub(super) fn verdict(
         &self,
         args: &args::Verify,
         within: Option<Duration>,
-    ) -> Result<(Spec, Vec<Check>)> {
+    ) -> Result<(Spec, Verdict)> {
         let templates = templates(args.templates.as_deref())?;
         let made = journal::made(&self.host)?;
         let (spec, inv) = if args.spec.is_empty() {
@@ -69,30 +70,32 @@ impl Run {
         };
         // With a record of the same NICs their MAC addresses of then are what is asked for.
         let made = made.iter().find(|m| m.spec.bond == spec.bond && m.spec.nics == spec.nics);
-        let nics: Vec<inventory::Nic> = match made {
-            Some(made) => made.nics.clone(),
-            None => inventory::resolve(&spec, &inv).into_iter().flatten().collect(),
-        };
         let found = inventory::resolve(&spec, &inv);
-        let absent =
-            spec.nics.iter().zip(&found).filter(|(_, nic)| made.is_none() && nic.is_none());
-        let absent: Vec<Check> = absent
-            .map(|(name, _)| {
-                let hint = "xenbond status shows the NICs of this host";
-                Check::of(format!("NIC {name}"), "on this host", "not there", hint)
-            })
+        let absent: Vec<NicRef> = spec
+            .nics
+            .iter()
+            .zip(&found)
+            .filter(|(_, nic)| made.is_none() && nic.is_none())
+            .map(|(name, _)| name.clone())
             .collect();
-        let within = within.unwrap_or_else(|| verify::limit(&spec));
-        let mut checks = absent;
-        let waits = &mut |what: &str| self.progress.waits(what, within);
-        checks.extend(verify::wait(&self.host, &spec, &nics, within, waits)?);
-        self.progress.closes();
+        let nics: Vec<inventory::Nic> =
+            made.map_or_else(|| found.into_iter().flatten().collect(), |made| made.nics.clone());
         let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
         let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
-        checks.extend(verify::settled(&spec, &nics, &inv, &changed));
-        let replies = probe::ask(&self.host, &spec, probe::Way::Bond(&spec.bond));
-        checks.extend(replies.into_iter().map(|reply| reply.check));
-        Ok((spec, checks))
+        let within = within.unwrap_or_else(|| verify::limit(&spec));
+        let verdict = verify::judge(Question {
+            spec: &spec,
+            nics: &nics,
+            absent: &absent,
+            kernel: Running::Settling {
+                host: &self.host,
+                within,
+                waits: &mut |what: &str| self.progress.waits(what, within),
+            },
+            witnesses: &[Witness::Host(&inv, &changed), Witness::Servers(&self.host)],
+        })?;
+        self.progress.closes();
+        Ok((spec, verdict))
     }
 
     pub(super) fn status(&self) -> Result<Exit> {
@@ -100,14 +103,14 @@ impl Run {
         // The one thing that it may do: a guard that was killed holds nobody to the time.
         match self.engine(&templates, &[]).watch_guard() {
             Ok(false) => {}
-            Ok(true) => report::err(&format!("note: {}\n", engine::GUARD_WAS_GONE)),
-            Err(error) => report::err(&format!("note: {error:#}\n")),
+            Ok(true) => report::err(report::note(engine::GUARD_WAS_GONE)),
+            Err(error) => report::err(report::note(&format!("{error:#}"))),
         }
         let status = status::read(&self.host, &templates)?;
         if self.json {
             report::out_json(&serde_json::to_value(&status)?);
         } else {
-            report::out(&report::status(&status));
+            report::out(report::status(&status));
         }
         Ok(if status.ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
@@ -116,16 +119,16 @@ impl Run {
 /// `verify --format nagios`: whatever happens, one line and one of their codes.
 pub(super) fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
     let found = Run::new(cli).and_then(|run| {
-        let (spec, checks) = run.checks(args, Some(Duration::ZERO))?;
+        let (spec, verdict) = run.verdict(args, Some(Duration::ZERO))?;
         let status = Kernel::read(&run.host)?.bond(spec.bond.as_str());
-        Ok(nagios::verdict(spec.bond.as_str(), &checks, status.as_ref()))
+        Ok(nagios::verdict(spec.bond.as_str(), &verdict, status.as_ref()))
     });
     let (code, line) = found.unwrap_or_else(|error| {
         let chain: Vec<String> =
             error.chain().map(ToString::to_string).filter(|t| *t != Usage.to_string()).collect();
         (nagios::UNKNOWN, nagios::unknown(&chain.join(": ")))
     });
-    report::out(&line);
+    report::out(line);
     code
 }
 

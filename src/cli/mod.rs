@@ -8,6 +8,7 @@ mod change;
 #[cfg(debug_assertions)]
 mod death;
 mod drill;
+mod flags;
 mod help;
 mod history;
 mod look;
@@ -21,7 +22,8 @@ mod version;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-pub use args::{Cli, Command, SpecArgs};
+pub use args::{Cli, Command};
+pub use flags::SpecArgs;
 use request::{Usage, after_comma};
 
 use crate::engine::{Engine, Signals};
@@ -56,8 +58,10 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
                 let hint = hint.as_deref().unwrap_or(&usual);
                 report::out_json(&report::failure_json(first, Some(hint), Exit::Usage));
             } else {
-                report::err(&text);
-                report::err(&hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default());
+                report::err(report::usage(&text));
+                if let Some(hint) = &hint {
+                    report::err(report::hint(hint));
+                }
             }
             return Exit::Usage.code();
         }
@@ -93,9 +97,9 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
             if json {
                 report::out_json(&report::failure_json(&text, hint, exit));
             } else {
-                report::err(&report::error(&text, hint));
+                report::err(report::error(&text, hint));
                 if exit == Exit::Refused && !quiet {
-                    report::err("state: nothing was changed by this run\n");
+                    report::err(report::state("nothing was changed by this run"));
                 }
             }
             exit.code()

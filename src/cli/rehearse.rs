@@ -52,11 +52,11 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
             let inv = recorded(file)?;
             let spec = wanted.for_host(&inv.names())?;
             let about = format!("the host that {file} records");
-            let proposal = Proposal::of(&wanted, Situation { spec, inv }, &templates)?;
+            let proposal = Proposal::of(&wanted, Situation::of(spec, inv), &templates)?;
             if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
                 return Ok(refuse(&proposal, &refused, json));
             }
-            let Situation { spec, inv } = &proposal.situation;
+            let Situation { spec, inv, .. } = &proposal.situation;
             let model = recorded::create(folder.path(), inv, spec)
                 .with_context(|| format!("making a model of {about}"))
                 .context(Usage)?;

@@ -52,8 +52,10 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
     } else if read.is_empty() {
         report::out("This host has no bonds.\n");
     } else {
-        let all: Vec<String> =
-            read.iter().map(|(name, status)| report::bond::table(*name, status)).collect();
+        let all: Vec<String> = read
+            .iter()
+            .map(|(name, status)| report::bond::table(*name, status).to_string())
+            .collect();
         report::out(&all.join("\n"));
     }
     Ok(Exit::AsAsked)

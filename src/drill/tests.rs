@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::host::{Output, Runner};
-use crate::journal;
+use crate::engine::Signals;
+use crate::host::{Cmd, Host, Output, Runner};
+use crate::journal::{self, Made};
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
 use crate::report::drill::text;

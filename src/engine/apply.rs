@@ -6,15 +6,14 @@ use super::{Engine, Observer, Situation, look, outcome, reports};
 use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check};
-use crate::xe::{self, Pif};
+use crate::verify::{self, Check, Question, Running, Witness};
 
 /// Everything that is to be said of a request on this host.
 pub struct Proposal {
@@ -32,9 +31,10 @@ impl Proposal {
     /// # Errors
     /// When nothing can be planned and no finding says why.
     pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
-        let findings = preflight::check_request(request, &situation.spec, &situation.inv);
+        let Situation { spec, nics, inv } = &situation;
+        let findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
-        let plan = match plan::build(&situation.spec, &situation.inv, templates) {
+        let plan = match plan::build(spec, nics, inv, templates) {
             Ok(plan) => Some(plan),
             // With an error found there may be nothing to plan with; without one there must be.
             Err(_) if errors => None,
@@ -87,7 +87,7 @@ impl Engine<'_> {
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return Ok(nothing_to_do(&plan, &proposal.situation));
+            return nothing_to_do(&plan, &proposal.situation);
         }
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
@@ -122,54 +122,59 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
-        let mut reports = reports(&tx);
-        let mut probed: Vec<Check> = Vec::new();
-        let mut listed: Listed = None;
-        for (at, step) in steps.iter().enumerate() {
-            let number = at + 1;
+        let mut run = Run { reports: reports(&tx), probed: Vec::new() };
+        for (step, number) in steps.iter().zip(1..) {
             let reboot = matches!(step, Step::Reboot { .. });
             if tx.is_done(number) && (reboot || !cut_off) {
                 continue;
             }
             if reboot {
-                let recorded = self.boot_id().and_then(|boot_id| {
-                    self.record(&mut tx, Event::Begin { step: number })?;
-                    self.record(&mut tx, Event::Waiting { boot_id })
-                });
-                return match recorded {
-                    Ok(()) => Outcome { steps: reports, ..self.reboot(&tx) },
+                return match self.wait_for_switch(&mut tx, number) {
+                    Ok(()) => Outcome { steps: run.reports, ..self.reboot(&tx) },
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
-            let act = |observer: &mut dyn Observer| {
-                self.check_interrupt()?;
-                self.record(&mut tx, Event::Begin { step: number })?;
-                let plan = &tx.header.plan;
-                match step {
-                    // It waits for seconds for another owner of the address, and XAPI has nothing
-                    // to do with it: time to ask XAPI for the verdict.
-                    Step::BringUp(_) => {
-                        let look = || list(self.host, plan);
-                        let (said, done) = self.host.beside(look, || step.perform(self.host));
-                        listed = said;
-                        done?;
-                    }
-                    Step::Verify { .. } => {
-                        let listed = listed.take().or_else(|| list(self.host, plan));
-                        verify_now(self.host, plan, listed, observer)?;
-                        probed = probe_now(self.host, plan, &tx.header.answers)?;
-                    }
-                    _ => step.perform(self.host)?,
-                }
-                self.record(&mut tx, Event::Done { step: number })
-            };
-            let ends = (StepState::Done, StepState::Failed);
-            if let Err(error) = self.timed(&mut reports, number, &step.title(), ends, observer, act)
-            {
+            if let Err(error) = self.take(&mut tx, number, step, &mut run, observer) {
                 let why = format!("step {number}/{} ({}): {error:#}", steps.len(), step.title());
                 return self.roll_back(tx, &why, false, observer);
             }
         }
+        self.keep(tx, run, observer)
+    }
+
+    /// Notes that nothing goes on before a reboot.
+    fn wait_for_switch(&self, tx: &mut Transaction, number: usize) -> Result<()> {
+        let boot_id = self.boot_id()?;
+        self.record(tx, Event::Begin { step: number })?;
+        self.record(tx, Event::Waiting { boot_id })
+    }
+
+    /// Takes one step.
+    fn take(
+        &self,
+        tx: &mut Transaction,
+        number: usize,
+        step: &Step,
+        run: &mut Run,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let Run { reports, probed } = run;
+        let ends = (StepState::Done, StepState::Failed);
+        self.timed(reports, number, &step.title(), ends, observer, |observer| {
+            self.check_interrupt()?;
+            self.record(tx, Event::Begin { step: number })?;
+            if matches!(step, Step::Verify { .. }) {
+                verify_now(self.host, &tx.header.plan, observer)?;
+                *probed = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
+            } else {
+                step.perform(self.host)?;
+            }
+            self.record(tx, Event::Done { step: number })
+        })
+    }
+
+    /// The verdict was good: it stays, or waits for a person to say so.
+    fn keep(&self, mut tx: Transaction, run: Run, observer: &mut dyn Observer) -> Outcome {
         let ended = match tx.orders().confirm_within {
             Some(seconds) => self.await_confirmation(&mut tx, seconds),
             None => self
@@ -184,15 +189,22 @@ impl Engine<'_> {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
         // A server that did not answer before is told, and no reason to take a sound bond back.
-        for check in probed {
+        for check in run.probed {
             let rest = match &check.hint {
                 Some(hint) if !check.ok => format!(", as before the change: {hint}"),
                 _ => String::new(),
             };
             observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
-        Outcome { steps: reports, ..ended }
+        Outcome { steps: run.reports, ..ended }
     }
+}
+
+/// The way forward as far as this run has come on it.
+struct Run {
+    reports: Vec<StepReport>,
+    /// What the storage servers answered.
+    probed: Vec<Check>,
 }
 
 fn refused(barring: &[&Finding]) -> Outcome {
@@ -211,11 +223,17 @@ fn refused(barring: &[&Finding]) -> Outcome {
 }
 
 /// Nothing is left to do, when the bond is not only configured but works.
-fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
-    let Situation { spec, inv } = situation;
-    let mut checks = verify::kernel(spec, &plan.nics, &inv.kernel);
-    checks.extend(verify::xapi(&plan.nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-    let failed = verify::failed(&checks);
+fn nothing_to_do(plan: &Plan, situation: &Situation) -> Result<Outcome> {
+    let Situation { spec, inv, .. } = situation;
+    let pifs = inv.xapi.as_ref().map(|x| x.pifs.as_slice());
+    let verdict = verify::judge(Question {
+        spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Read(&inv.kernel),
+        witnesses: &[Witness::Xapi(pifs)],
+    })?;
+    let failed = verdict.failed();
     let mut outcome = if failed.is_empty() {
         Outcome::new(Ending::NothingToDo, Exit::AsAsked)
     } else {
@@ -231,30 +249,23 @@ fn nothing_to_do(plan: &Plan, situation: &Situation) -> Outcome {
         )
     };
     outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-    outcome
+    Ok(outcome)
 }
 
-/// What XAPI lists of this host's PIFs, where the plan changes any.
-type Listed = Option<Result<Vec<Pif>>>;
-
-fn list(host: &Host, plan: &Plan) -> Listed {
-    let record = plan.steps.iter().find_map(Step::pif)?;
-    Some(xe::pifs(host, &record.host))
-}
-
-/// The verdict of an apply: the kernel's word on the bond, what XAPI has listed since its last
-/// change, and the files for the next boot.
-fn verify_now(host: &Host, plan: &Plan, listed: Listed, observer: &mut dyn Observer) -> Result<()> {
+/// The verdict of an apply: the kernel's word on the bond, what XAPI lists where the plan changes
+/// any of it, and the files for the next boot.
+fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
     let within = verify::limit(&plan.spec);
     let waits = &mut |what: &str| observer.waits(what, within);
-    let mut checks = verify::wait(host, &plan.spec, &plan.nics, within, waits)?;
-    if verify::failed(&checks).is_empty()
-        && let Some(pifs) = listed
-    {
-        checks.extend(verify::xapi(&plan.nics, Some(&pifs?)));
-    }
-    let failed = verify::failed(&checks);
-    ensure!(failed.is_empty(), "{}", sentence(&failed));
+    let pifs = plan.steps.iter().find_map(Step::pif).map(|pif| Witness::Lists(host, &pif.host));
+    let verdict = verify::judge(Question {
+        spec: &plan.spec,
+        nics: &plan.nics,
+        absent: &[],
+        kernel: Running::Settling { host, within, waits },
+        witnesses: pifs.as_slice(),
+    })?;
+    ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
     for change in plan.steps.iter().filter_map(Step::file) {
         let now = host.original(&change.path)?.was;
         ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
@@ -264,15 +275,15 @@ fn verify_now(host: &Host, plan: &Plan, listed: Listed, observer: &mut dyn Obser
 
 /// The storage servers through the bond: each that answered before must answer again.
 fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
-    let replies = probe::wait(host, &plan.spec, before);
-    let lost = probe::lost(&replies, before);
+    let checks = probe::wait(host, &plan.spec, before);
+    let lost = probe::lost(&checks, before);
     ensure!(
         lost.is_empty(),
         "answered before the change and no longer does, through {}: {}",
         plan.spec.bond,
-        sentence(&lost.iter().map(|reply| &reply.check).collect::<Vec<_>>())
+        sentence(&lost)
     );
-    Ok(replies.into_iter().map(|reply| reply.check).collect())
+    Ok(checks)
 }
 
 fn sentence(failed: &[&Check]) -> String {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::{Ask, Inventory};
+use crate::inventory::{Ask, Inventory, Nic, resolve};
 use crate::journal::Transaction;
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
@@ -85,8 +85,19 @@ impl Default for Signals {
 pub struct Situation {
     /// What is asked for.
     pub spec: Spec,
+    /// Which NIC each name of the spec means; `None` where there is none.
+    pub nics: Vec<Option<Nic>>,
     /// The host.
     pub inv: Inventory,
+}
+
+impl Situation {
+    /// A spec on the host as it was read.
+    #[must_use]
+    pub fn of(spec: Spec, inv: Inventory) -> Self {
+        let nics = resolve(&spec, &inv);
+        Self { spec, nics, inv }
+    }
 }
 
 /// Reads the host for a request.
@@ -96,7 +107,7 @@ pub struct Situation {
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
     let inv = read(host, &request.nics(), request.mode(), Some(request))?;
     let spec = request.for_host(&inv.names())?;
-    Ok(Situation { spec, inv })
+    Ok(Situation::of(spec, inv))
 }
 
 /// Reads the host for a spec.

@@ -12,7 +12,7 @@ use crate::inventory::Inventory;
 use crate::inventory::Management;
 use crate::inventory::addresses;
 use crate::inventory::facts::{self, Fact};
-use crate::inventory::is_leased;
+use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
 use crate::net::Backend;
@@ -161,7 +161,7 @@ impl Engine<'_> {
             Some(was) => self.await_management(was, inv, &plan.spec)?,
             None => inv,
         };
-        let findings = preflight::check(&plan.spec, &inv);
+        let findings = preflight::check(&plan.spec, &resolve(&plan.spec, &inv), &inv);
         for finding in &findings {
             match finding.severity {
                 Severity::Error => {

@@ -11,7 +11,7 @@ use crate::host::{Host, Kind};
 use crate::inventory::facts::{self, Fact, Value};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepState};
+use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::step::{Kept, Step};
 use crate::verify::probe::{self, Way};
 use crate::xe;
@@ -99,132 +99,147 @@ impl Engine<'_> {
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        // The signal that may have led here is answered.
-        if !asked {
-            self.signals.interrupt.store(false, Ordering::Relaxed);
+        let mut back = Back::of(&tx, why, asked);
+        if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
+            return refused;
         }
-        let mut errors: Vec<String> = Vec::new();
-        let mut reports = reports(&tx);
-        // After the reboot only XAPI can differ, which plugs at boot what was not plugged before.
-        let only_pifs = matches!(tx.phase(), Phase::RollbackWaiting { .. });
-        if !asked && !only_pifs {
-            observer.note(&format!("rolling back: {why}"));
-        }
-        let line = Event::RollingBack { why: why.to_string(), asked };
-        let stood = asked && tx.phase() == Phase::Done;
-        if let Err(error) = self.record(&mut tx, line) {
-            // What is done stays done: half undone under a journal that calls it done, no run would
-            // ever go on with it.
-            if stood {
-                let hint = "make room for the journal, and run again: xenbond rollback";
-                return Outcome::refused(format!("{error:#}"), Some(hint.into()));
+        self.undo_steps(&mut tx, &mut back, observer);
+        self.note_kept(&mut tx, &mut back);
+        match self.judge(&tx, &mut back, observer) {
+            Compared::Same => {
+                if let Err(error) = self.record(&mut tx, Event::RolledBack) {
+                    back.failed(&error);
+                }
             }
-            // Else a journal that cannot be written is no reason to leave the host half-changed:
-            // without the line, what is undone here is undone again by the next run.
-            errors.push(format!("{error:#}"));
+            Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
+                Ok(()) => return back.waits(self.reboot(&tx)),
+                Err(error) => back.failed(&error),
+            },
+            Compared::Different(differences) => back.errors.extend(differences),
         }
-        let mut kept = Kept { folder: tx.saved_folder(), ..Kept::default() };
-        // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
-        let mut pif_errors: Vec<String> = Vec::new();
+        if back.errors.is_empty()
+            && let Err(error) = self.disarm()
+        {
+            back.failed(&error);
+        }
+        if back.errors.is_empty() { self.as_it_was(tx, back) } else { back.incomplete(&tx) }
+    }
+
+    /// Writes down that the way back begins. The outcome, where it must not begin.
+    fn announce(
+        &self,
+        tx: &mut Transaction,
+        back: &mut Back<'_>,
+        observer: &mut dyn Observer,
+    ) -> Option<Outcome> {
+        if !back.asked {
+            // The signal that may have led here is answered.
+            self.signals.interrupt.store(false, Ordering::Relaxed);
+            if !back.only_pifs {
+                observer.note(&format!("rolling back: {}", back.why));
+            }
+        }
+        let stood = back.asked && tx.phase() == Phase::Done;
+        let line = Event::RollingBack { why: back.why.to_string(), asked: back.asked };
+        let error = self.record(tx, line).err()?;
+        // What is done stays done: half undone under a journal that calls it done, no run would
+        // ever go on with it.
+        if stood {
+            let hint = "make room for the journal, and run again: xenbond rollback";
+            return Some(Outcome::refused(format!("{error:#}"), Some(hint.into())));
+        }
+        // Else a journal that cannot be written is no reason to leave the host half-changed:
+        // without the line, what is undone here is undone again by the next run.
+        back.failed(&error);
+        None
+    }
+
+    /// Undoes what was begun, the last step first.
+    fn undo_steps(&self, tx: &mut Transaction, back: &mut Back<'_>, observer: &mut dyn Observer) {
         let steps = tx.header.plan.steps.clone();
-        let begun = begun(self.host, &tx);
-        let mut awaited = false;
+        let begun = begun(self.host, tx);
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
             let is_pif = step.pif().is_some();
-            let undone = only_pifs && !is_pif;
-            if !begun.contains(&number) || nothing || undone {
+            if !begun.contains(&number) || nothing || (back.only_pifs && !is_pif) {
                 continue;
             }
             // After a power cut XAPI may still be starting; what needs it not is undone before.
-            if is_pif && !awaited {
-                awaited = true;
-                if let Err(error) = self.await_xapi(observer) {
-                    observer.note(&format!("{error:#}"));
-                }
+            if is_pif {
+                self.await_xapi_once(back, observer);
             }
             self.tell_of_interrupt(observer);
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
-            let act = |_: &mut dyn Observer| step.undo(self.host, &mut kept);
-            match self.timed(&mut reports, number, &title, ends, observer, act) {
-                Ok(()) => errors.extend(
-                    self.record(&mut tx, Event::Undone { step: number })
-                        .err()
-                        .map(|e| format!("{e:#}")),
-                ),
-                Err(error) if is_pif => pif_errors.push(format!("{title}: {error:#}")),
-                Err(error) => errors.push(format!("{title}: {error:#}")),
+            let act = |_: &mut dyn Observer| step.undo(self.host, &mut back.kept);
+            match self.timed(&mut back.reports, number, &title, ends, observer, act) {
+                Ok(()) => {
+                    if let Err(error) = self.record(tx, Event::Undone { step: number }) {
+                        back.failed(&error);
+                    }
+                }
+                Err(error) if is_pif => back.pif_errors.push(format!("{title}: {error:#}")),
+                Err(error) => back.errors.push(format!("{title}: {error:#}")),
             }
         }
         self.tell_of_interrupt(observer);
-        for path in std::mem::take(&mut kept.paths) {
-            errors
-                .extend(self.record(&mut tx, Event::Kept { path }).err().map(|e| format!("{e:#}")));
+    }
+
+    fn await_xapi_once(&self, back: &mut Back<'_>, observer: &mut dyn Observer) {
+        if std::mem::replace(&mut back.awaited, true) {
+            return;
         }
-        if !awaited && let Err(error) = self.await_xapi(observer) {
+        if let Err(error) = self.await_xapi(observer) {
             observer.note(&format!("{error:#}"));
         }
-        let mut compared =
-            if errors.is_empty() { self.compare(&tx) } else { Compared::Different(Vec::new()) };
-        if let Compared::NeedsReboot = compared {
-            kept.notes.append(&mut pif_errors);
-        } else if !pif_errors.is_empty() {
-            errors.append(&mut pif_errors);
-            compared = Compared::Different(Vec::new());
-        }
-        let done = match compared {
-            Compared::Same => self.record(&mut tx, Event::RolledBack).err(),
-            Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
-                Ok(()) => {
-                    return Outcome {
-                        error: (!asked).then(|| why.to_string()),
-                        notes: kept.notes,
-                        steps: reports,
-                        ..self.reboot(&tx)
-                    };
-                }
-                Err(error) => Some(error),
-            },
-            Compared::Different(differences) => {
-                errors.extend(differences);
-                None
+    }
+
+    /// Writes down what of others' was kept.
+    fn note_kept(&self, tx: &mut Transaction, back: &mut Back<'_>) {
+        for path in std::mem::take(&mut back.kept.paths) {
+            if let Err(error) = self.record(tx, Event::Kept { path }) {
+                back.failed(&error);
             }
-        };
-        errors.extend(done.map(|e| format!("{e:#}")));
-        if errors.is_empty() {
-            errors.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
-        let ended = if errors.is_empty() {
-            rolled_back(&tx, why, asked)
-        } else {
-            outcome(&tx, Ending::RollbackIncomplete, Exit::Incomplete)
-        };
-        let mut ended = Outcome { steps: reports, notes: kept.notes, ..ended };
-        if errors.is_empty() {
-            // The host is as it was; a server that is silent now has its own reasons.
-            let before = &tx.header.answers;
-            let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
-            for reply in probe::lost(&now, before) {
-                ended.notes.push(format!(
-                    "{}: answered before the change, and does not after the rollback: look at the server",
-                    reply.check.name
-                ));
+    }
+
+    /// The comparison, with what the steps said of themselves.
+    fn judge(
+        &self,
+        tx: &Transaction,
+        back: &mut Back<'_>,
+        observer: &mut dyn Observer,
+    ) -> Compared {
+        self.await_xapi_once(back, observer);
+        let compared =
+            if back.errors.is_empty() { self.compare(tx) } else { Compared::Different(Vec::new()) };
+        match compared {
+            // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
+            Compared::NeedsReboot => back.kept.notes.append(&mut back.pif_errors),
+            _ if !back.pif_errors.is_empty() => {
+                back.errors.append(&mut back.pif_errors);
+                return Compared::Different(Vec::new());
             }
-            if let Err(error) = tx.close(self.host) {
-                ended.notes.push(format!("{error:#}"));
-            }
-            return ended;
+            _ => {}
         }
-        let mut all = if asked { Vec::new() } else { vec![why.to_string()] };
-        all.push("the rollback is incomplete:".into());
-        all.extend(errors);
-        ended.error = Some(all.join("\n"));
-        ended.hint = Some(format!(
-            "mend what is named and run again: xenbond rollback; the files as they were lie in {}",
-            tx.originals_folder()
-        ));
+        compared
+    }
+
+    /// The end of a rollback after which the host was compared and is as it was.
+    fn as_it_was(&self, tx: Transaction, back: Back<'_>) -> Outcome {
+        let ended = rolled_back(&tx, back.why, back.asked);
+        let mut ended = Outcome { steps: back.reports, notes: back.kept.notes, ..ended };
+        let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
+        for check in probe::lost(&now, &tx.header.answers) {
+            ended.notes.push(format!(
+                "{}: answered before the change, and does not after the rollback: look at the server",
+                check.name
+            ));
+        }
+        if let Err(error) = tx.close(self.host) {
+            ended.notes.push(format!("{error:#}"));
+        }
         ended
     }
 
@@ -288,4 +303,64 @@ enum Compared {
     Same,
     NeedsReboot,
     Different(Vec<String>),
+}
+
+/// A rollback under way.
+struct Back<'a> {
+    why: &'a str,
+    /// Whether a person asked for it, and not a failure.
+    asked: bool,
+    /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
+    only_pifs: bool,
+    /// Whether XAPI was waited for.
+    awaited: bool,
+    kept: Kept,
+    reports: Vec<StepReport>,
+    errors: Vec<String>,
+    /// What XAPI did not do, which a reboot may mend.
+    pif_errors: Vec<String>,
+}
+
+impl<'a> Back<'a> {
+    fn of(tx: &Transaction, why: &'a str, asked: bool) -> Self {
+        Self {
+            why,
+            asked,
+            only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
+            awaited: false,
+            kept: Kept { folder: tx.saved_folder(), ..Kept::default() },
+            reports: reports(tx),
+            errors: Vec::new(),
+            pif_errors: Vec::new(),
+        }
+    }
+
+    fn failed(&mut self, error: &anyhow::Error) {
+        self.errors.push(format!("{error:#}"));
+    }
+
+    fn waits(self, ended: Outcome) -> Outcome {
+        Outcome {
+            error: (!self.asked).then(|| self.why.to_string()),
+            notes: self.kept.notes,
+            steps: self.reports,
+            ..ended
+        }
+    }
+
+    fn incomplete(self, tx: &Transaction) -> Outcome {
+        let mut all = if self.asked { Vec::new() } else { vec![self.why.to_string()] };
+        all.push("the rollback is incomplete:".into());
+        all.extend(self.errors);
+        Outcome {
+            error: Some(all.join("\n")),
+            hint: Some(format!(
+                "mend what is named and run again: xenbond rollback; the files as they were lie in {}",
+                tx.originals_folder()
+            )),
+            steps: self.reports,
+            notes: self.kept.notes,
+            ..outcome(tx, Ending::RollbackIncomplete, Exit::Incomplete)
+        }
+    }
 }

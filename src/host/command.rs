@@ -235,12 +235,6 @@ pub trait Runner: Send + Sync {
         bail!("running `{cmd}` beside something else: this runner cannot")
     }
 
-    /// Whether commands run at once take their time together; those of a model run one by one, in
-    /// an order that must not be left to chance.
-    fn at_once(&self) -> bool {
-        false
-    }
-
     /// See [`super::Host::may_change`].
     fn may_change(&self) -> bool {
         true

@@ -207,23 +207,6 @@ impl Host {
         self.runner.run_reading(cmd, read)
     }
 
-    /// What comes of `look`, which changes nothing, and of `act`: at the same time where that takes
-    /// less, else one after the other.
-    pub fn beside<A: Send, B>(
-        &self,
-        look: impl FnOnce() -> A + Send,
-        act: impl FnOnce() -> B,
-    ) -> (A, B) {
-        if !self.runner.at_once() {
-            return (look(), act());
-        }
-        std::thread::scope(|scope| {
-            let look = scope.spawn(look);
-            let done = act();
-            (look.join().expect("a look does not panic"), done)
-        })
-    }
-
     /// Runs a command that only looks, as long as `act` lasts: then it is interrupted.
     ///
     /// # Errors

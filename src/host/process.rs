@@ -231,10 +231,6 @@ fn keep_end(text: &mut Vec<u8>, piece: &[u8], limit: usize) {
 }
 
 impl Runner for OsRunner {
-    fn at_once(&self) -> bool {
-        true
-    }
-
     fn run(&self, cmd: &Cmd) -> Result<Output> {
         let mut running = self.start(cmd)?;
         let mut stdout = Vec::new();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::programs::networkd;
 use super::state::{
-    Backend, BondRecord, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Nic, Pbd, Pif,
-    Pool, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
+    Backend, BondRecord, Disk, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Networkd,
+    Nic, Pbd, Pif, Pool, Release, Saves, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
 };
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
@@ -37,6 +37,32 @@ pub fn seen_from(me: &str, flavour: Flavour, backend: Backend) -> State {
     state
 }
 
+/// Makes a built-in pool one of this release: how its XAPI answers, what its hosts say that they
+/// run, and how its networks are called.
+pub fn set_release(state: &mut State, release: Release) {
+    state.pool.release = Some(release);
+    // 6.2 as first released has no field `managed` (facts/xapi.md section A5).
+    state.dom0.features.xe_managed = release > Release::V6_2;
+    let (product, xapi) = match release {
+        Release::V6_2 => ("6.2.0", "1.3"),
+        Release::V8_2 => ("8.2.1", "1.20"),
+        Release::V24_39 => ("8.4.0", "24.39"),
+        Release::V26_1 => ("8.4.0", "26.1"),
+    };
+    for host in state.pool.hosts.values_mut() {
+        host.software_version.insert("product_version".to_string(), product.to_string());
+        host.software_version.insert("xapi".to_string(), xapi.to_string());
+    }
+    if release < Release::V26_1 {
+        return;
+    }
+    for network in state.pool.networks.values_mut() {
+        if let Some(n) = network.name_label.strip_prefix("Pool-wide network associated with eth") {
+            network.name_label = format!("Pool-wide network {n}");
+        }
+    }
+}
+
 /// The kernel before XAPI has started.
 fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
     let old = flavour == Flavour::El5;
@@ -50,6 +76,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
         max_mtu: !old,
+        missing_modules: BTreeSet::new(),
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
     let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());
@@ -99,6 +126,9 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         executed: Vec::new(),
         traffic: None,
         dmesg: Vec::new(),
+        networkd: Networkd::default(),
+        saves: Saves::default(),
+        disk: Disk::default(),
     }
 }
 
@@ -130,6 +160,7 @@ fn network(bridge: &str, name: &str) -> Network {
         name_description: String::new(),
         bridge: bridge.to_string(),
         mtu: 1500,
+        managed: true,
         other_config: Map::new(),
     }
 }
@@ -142,6 +173,8 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
         ha_enabled: false,
         redo_log_enabled: false,
         other_config: map([("memory-ratio-hvm", "0.25"), ("memory-ratio-pv", "0.25")]),
+        release: None,
+        notes: BTreeMap::new(),
         counter: 0,
         hosts: BTreeMap::new(),
         networks: BTreeMap::new(),
@@ -220,6 +253,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
             live: true,
             software_version: software_version(flavour, backend),
             other_config: map([("agent_start_time", "1795000000.")]),
+            nics: Map::new(),
         },
     );
     let mut pif = |device: &str, shown: &str, n: u32, vlan: i32, network: &str| {
@@ -264,14 +298,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
         };
         pool.vlans.insert(key, vlan);
     }
-    let slaves = BTreeSet::from([eth[4].clone(), eth[5].clone()]);
-    let record = BondRecord {
-        uuid: uuid_of(&format!("bond {bond}")),
-        master: bond.clone(),
-        slaves,
-        mode: "balance-slb".into(),
-    };
-    pool.bonds.insert(bond, record);
+    managed_bond(pool, bond, [&eth[4], &eth[5]]);
     if let Some(first) = pool.pifs.get_mut(&eth[0]) {
         first.management = true;
         first.ip_configuration_mode = "Static".to_string();
@@ -286,6 +313,20 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
     furniture(pool, name);
 }
 
+/// The bond that XAPI manages on each host.
+fn managed_bond(pool: &mut Pool, bond: String, members: [&String; 2]) {
+    let slaves = BTreeSet::from(members.map(Clone::clone));
+    let record = BondRecord {
+        uuid: uuid_of(&format!("bond {bond}")),
+        master: bond.clone(),
+        slaves,
+        mode: "balance-slb".into(),
+        properties: Map::new(),
+        primary: None,
+    };
+    pool.bonds.insert(bond, record);
+}
+
 /// What a host has besides its network: its own domain and a local disk.
 fn furniture(pool: &mut Pool, name: String) {
     let control = format!("Control domain on host: {name}");
@@ -297,6 +338,7 @@ fn furniture(pool: &mut Pool, name: String) {
             is_control_domain: true,
             power_state: "running".to_string(),
             resident_on: Some(name.clone()),
+            stays: false,
         },
     );
     let sr = format!("local-{name}");
@@ -347,6 +389,7 @@ fn machine(pool: &mut Pool, name: &str, host: Option<&str>, network: &str) {
         is_control_domain: false,
         power_state: running.to_string(),
         resident_on: host.map(str::to_string),
+        stays: false,
     };
     pool.vms.insert(name.to_string(), vm);
 }

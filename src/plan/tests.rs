@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::host::Host;
-use crate::inventory::Ask;
+use crate::inventory::{Ask, resolve};
 use crate::model::state::{Backend, Flavour, State};
 use crate::model::{Model, builtin};
 use crate::service::Init;
@@ -46,7 +46,8 @@ impl Dom0 {
     }
 
     fn plan(&self, spec: &Spec) -> Plan {
-        build(spec, &self.read(spec), &templates()).unwrap()
+        let inv = self.read(spec);
+        build(spec, &resolve(spec, &inv), &inv, &templates()).unwrap()
     }
 
     /// Takes all steps of the plan for the spec.
@@ -373,7 +374,8 @@ fn a_plan_reads_back_from_json() {
 fn a_nic_that_is_not_there_makes_no_plan() {
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     let spec = spec(&[("nics", "eth2,eth9")]);
-    let error = build(&spec, &dom0.read(&spec), &templates()).unwrap_err().to_string();
+    let inv = dom0.read(&spec);
+    let error = build(&spec, &resolve(&spec, &inv), &inv, &templates()).unwrap_err().to_string();
     assert_eq!(error, "not every NIC of the spec is on this host");
 }
 

@@ -1,10 +1,10 @@
 //! Files on the host: those that would be replaced, those that would get in the way, and whether
 //! there is room for ours.
 
-use super::{Code, Finding, resolve};
+use super::{Code, Finding};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Nic};
 use crate::modprobe::{self, Directive};
 use crate::net::Backend;
 use crate::paths;
@@ -12,7 +12,7 @@ use crate::render::is_ours;
 use crate::service::Init;
 use crate::spec::Spec;
 
-pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+pub(super) fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Finding>) {
     let bond_file = paths::ifcfg(&spec.bond);
     if !matches!(inv.file(&bond_file), Kind::Absent) && !is_ours(inv.file(&bond_file)) {
         found.push(Finding::new(
@@ -20,8 +20,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             format!("{bond_file} exists, and xenbond did not write it"),
         ));
     }
-    let devices: Vec<String> =
-        resolve(spec, inv).into_iter().flatten().map(|nic| paths::ifcfg(&nic.device)).collect();
+    let devices: Vec<String> = nics.iter().flatten().map(|nic| paths::ifcfg(&nic.device)).collect();
     for path in &devices {
         if !matches!(inv.file(path), Kind::Absent) && !is_ours(inv.file(path)) {
             found.push(Finding::new(
@@ -44,7 +43,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         if devices.contains(&path) || path == bond_file {
             continue;
         }
-        named_elsewhere(spec, inv, &path, &text, found);
+        named_elsewhere(spec, nics, &path, &text, found);
     }
     longer_names(spec, inv, found);
     routes(spec, inv, found);
@@ -64,7 +63,13 @@ pub(super) fn foreign_ifcfg(inv: &Inventory) -> Vec<(String, String)> {
 }
 
 /// What a file of another name does to the bond or its slaves.
-fn named_elsewhere(spec: &Spec, inv: &Inventory, path: &str, text: &str, found: &mut Vec<Finding>) {
+fn named_elsewhere(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    path: &str,
+    text: &str,
+    found: &mut Vec<Finding>,
+) {
     let bond = &spec.bond;
     if ifcfg::names_master(text, bond.as_str()) {
         found.push(
@@ -77,7 +82,6 @@ fn named_elsewhere(spec: &Spec, inv: &Inventory, path: &str, text: &str, found: 
         return;
     }
     let device = ifcfg::parse(text).get("DEVICE").map(String::from).unwrap_or_default();
-    let nics = resolve(spec, inv);
     let named = nics.iter().flatten().map(|nic| &nic.device).chain([bond]);
     // `bond51:0` is an alias of it and `bond51.30` a VLAN on it: ifup brings them up with it.
     let on_bond = device.strip_prefix(bond.as_str()).is_some_and(|r| r.starts_with([':', '.']));

@@ -15,7 +15,6 @@ pub use finding::{Code, Finding, Severity, barring};
 use crate::host::Program;
 use crate::inventory::Inventory;
 use crate::inventory::Nic;
-use crate::inventory::resolve;
 use crate::net::{Backend, BondMode};
 use crate::options::{Opt, switch_support};
 use crate::paths;
@@ -27,25 +26,25 @@ use crate::xe::Pif;
 
 /// Everything that is to be said about this spec on this host, worst first.
 #[must_use]
-pub fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
     host(inv, &mut found);
     transaction(spec, inv, &mut found);
     // Without XAPI's view there is nothing to judge the rest by.
     if let Some(xapi) = &inv.xapi {
-        pool::check(spec, inv, xapi, &mut found);
-        nics::check(spec, inv, &mut found);
+        pool::check(spec, nics, inv, xapi, &mut found);
+        nics::check(spec, nics, inv, &mut found);
         found.push(Finding::new(
             Code::AlertsLost,
             format!("XAPI will send no alert when a slave of {} fails", spec.bond),
         ));
     }
-    pool::adoption(spec, inv, &mut found);
+    pool::adoption(nics, inv, &mut found);
     bond_name(spec, inv, &mut found);
     if spec.backend == BackendChoice::Bridge {
         files::blacklist(inv, &mut found);
     }
-    files::check(spec, inv, &mut found);
+    files::check(spec, nics, inv, &mut found);
     address::check(spec, inv, &mut found);
     mode(spec, inv, &mut found);
     sorted(found)
@@ -53,8 +52,13 @@ pub fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
 
 /// The same, and what the spec says of the pool's other hosts.
 #[must_use]
-pub fn check_request(request: &Request, spec: &Spec, inv: &Inventory) -> Vec<Finding> {
-    let mut found = check(spec, inv);
+pub fn check_request(
+    request: &Request,
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+) -> Vec<Finding> {
+    let mut found = check(spec, nics, inv);
     if let Some(xapi) = &inv.xapi {
         pool::spec_hosts(request, inv, xapi, &mut found);
     }
@@ -146,9 +150,9 @@ fn needs_switch(spec: &Spec, inv: &Inventory) -> bool {
 }
 
 /// Whether XAPI manages one of the NICs now, and is to let go of it.
-fn takes_nics(spec: &Spec, inv: &Inventory) -> bool {
+fn takes_nics(nics: &[Option<Nic>]) -> bool {
     let managed = |nic: &Nic| nic.pif.as_ref().is_some_and(Pif::is_managed);
-    resolve(spec, inv).iter().flatten().any(managed)
+    nics.iter().flatten().any(managed)
 }
 
 fn counted(n: usize, what: &str) -> String {

@@ -3,22 +3,21 @@
 use super::{Code, Finding, bond_is_ours, counted, files, storage};
 use crate::ifcfg;
 use crate::inventory::Nic;
-use crate::inventory::resolve;
 use crate::inventory::{DeviceKind, Inventory, Xapi, usual_bridge};
 use crate::spec::{NicRef, PifChoice, Spec};
 use crate::xe::Pif;
 
-pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+pub(super) fn check(spec: &Spec, named: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Finding>) {
     let Some(xapi) = &inv.xapi else { return };
     let mut nics: Vec<Nic> = Vec::new();
-    for (name, nic) in spec.nics.iter().zip(resolve(spec, inv)) {
+    for (name, nic) in spec.nics.iter().zip(named) {
         match nic {
             None => found.push(missing(name, inv)),
             Some(nic) if nics.iter().any(|n| n.device == nic.device) => found.push(Finding::new(
                 Code::NicNamedTwice,
                 format!("{name} is {}, which the spec names already", nic.device),
             )),
-            Some(nic) => nics.push(nic),
+            Some(nic) => nics.push(nic.clone()),
         }
     }
     for nic in &nics {

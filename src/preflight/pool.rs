@@ -1,11 +1,11 @@
 //! The pool and the backend: what a switch, a reboot or a forget would run into.
 
-use super::{Code, Finding, counted, needs_reboot, needs_switch, resolve, takes_nics};
+use super::{Code, Finding, counted, needs_reboot, needs_switch, takes_nics};
 use crate::host::Program;
-use crate::inventory::{Inventory, Xapi};
+use crate::inventory::{Inventory, Nic, Xapi};
 use crate::net::Backend;
 use crate::paths;
-use crate::spec::{Addresses, BackendChoice, Request, Spec};
+use crate::spec::{BackendChoice, Request, Spec};
 use crate::xe::PoolHost;
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
@@ -16,7 +16,13 @@ const FIRST_WITHOUT_BRIDGE: u32 = 9;
 /// section D).
 const VSWITCH: &str = "vswitch";
 
-pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
+pub(super) fn check(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    xapi: &Xapi,
+    found: &mut Vec<Finding>,
+) {
     backend(spec, inv, found);
     if needs_switch(spec, inv) {
         needs_openvswitch(xapi, found);
@@ -39,7 +45,7 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, xapi: &Xapi, found: &mut Vec<F
     }
     // What protects the pool bars unplug and forget (facts/xapi.md section B1), and nothing where
     // XAPI has let go of the NICs already.
-    if takes_nics(spec, inv) {
+    if takes_nics(nics) {
         protection(inv, xapi, found);
         if !xapi.keeps(spec.pif) {
             found.push(Finding::new(
@@ -184,11 +190,11 @@ pub(super) fn spec_hosts(
     xapi: &Xapi,
     found: &mut Vec<Finding>,
 ) {
-    let Addresses::PerHost(addresses) = &request.addresses else { return };
+    let Some(addresses) = request.addresses() else { return };
     let mine = inv.names();
     let pool: Vec<(&PoolHost, Vec<String>)> =
         xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
-    for (name, address) in addresses {
+    for (name, address) in &addresses {
         let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
         if !known.into_iter().any(|known| known == name.as_str()) {
             let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();
@@ -243,7 +249,7 @@ pub(super) fn silence(inv: &Inventory, error: &str, found: &mut Vec<Finding>) {
 }
 
 /// What a rescan or XAPI's next start would do to the NICs.
-pub(super) fn adoption(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
+pub(super) fn adoption(nics: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Finding>) {
     if inv.ground.network_reset {
         found.push(
             Finding::new(
@@ -254,8 +260,7 @@ pub(super) fn adoption(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         );
     }
     if let Some(program) = &inv.ground.rescan_rules {
-        let nics: Vec<String> =
-            resolve(spec, inv).into_iter().flatten().map(|nic| nic.device.to_string()).collect();
+        let nics: Vec<String> = nics.iter().flatten().map(|nic| nic.device.to_string()).collect();
         found.push(
             Finding::new(
                 Code::RescanRulesChanged,

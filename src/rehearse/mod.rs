@@ -16,7 +16,7 @@ use crate::host::{Clock, Host, Kind, Runner, Watch, join};
 use crate::ledger::Orders;
 use crate::model::Model;
 use crate::model::builtin;
-use crate::model::state::{Backend, Flavour, State};
+use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::outcome::{Ending, Outcome, verdict};
 use crate::paths;
 use crate::preflight::Finding;
@@ -50,7 +50,7 @@ pub struct Stage {
 
 /// The refusal where the host is in the middle of this very change: an inventory has no journal.
 pub fn goes_on(proposal: &Proposal) -> Option<Outcome> {
-    let Situation { spec, inv } = &proposal.situation;
+    let Situation { spec, inv, .. } = &proposal.situation;
     let open = inv.transaction.as_ref().filter(|t| t.is_open() && t.spec == *spec)?;
     Some(Outcome::refused(
         format!("transaction {} of the same spec is {} on that host", open.id, open.phase),
@@ -83,6 +83,7 @@ pub fn host_of(model: &Arc<Model>) -> Host {
 /// The built-in pool. This host is about to reboot, so its VMs run elsewhere.
 pub fn start(flavour: Flavour) -> State {
     let mut state = builtin::pool(flavour, Backend::Openvswitch);
+    state.dom0.saves = Saves::REAL;
     let me = state.dom0.me.clone();
     let other = state.pool.hosts.keys().find(|name| **name != me).cloned();
     for vm in state.pool.vms.values_mut().filter(|vm| vm.resident_on.as_ref() == Some(&me)) {
@@ -118,7 +119,7 @@ impl Stage {
     }
 
     /// Prints, unless nobody wants to hear.
-    pub fn tell(&self, text: &str) {
+    pub fn tell(&self, text: impl Into<report::Text>) {
         if !self.quiet {
             report::out(text);
         }
@@ -143,7 +144,9 @@ impl Stage {
     /// Boots the host anew; the power is back.
     pub fn reboot(&self) -> Result<()> {
         self.tell("      ... the host reboots ...\n");
-        self.striker.dead.store(false, Ordering::SeqCst);
+        if self.striker.dead.swap(false, Ordering::SeqCst) {
+            return self.model.cut();
+        }
         self.model.reboot()
     }
 

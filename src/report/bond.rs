@@ -5,6 +5,9 @@
 
 use serde_json::{Value, json};
 
+use super::table::{Cell, Column, Table, joined};
+use super::text::Text;
+
 use crate::bonding::{BondStatus, Lacp, SlaveStatus};
 use crate::net::BondMode;
 
@@ -61,16 +64,22 @@ pub fn to_json(name: Option<&str>, status: &BondStatus) -> Value {
 /// The bond as a person likes to read it: at most 80 columns of plain ASCII. `?` stands for
 /// what the driver did not say; lines that the mode does not have are left out.
 #[must_use]
-pub fn table(name: Option<&str>, status: &BondStatus) -> String {
-    let mut lines = vec![name.unwrap_or("?").to_string()];
-    lines.extend(head(status).into_iter().map(|(label, value)| format!("  {label:<15} {value}")));
-    lines.push(String::new());
-    if status.slaves.is_empty() {
-        lines.push("  no slave is listed".to_string());
-    } else {
-        lines.extend(aligned(&slave_rows(status)));
+pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
+    let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
+    for (label, value) in head(status) {
+        top.row([label.to_string(), value].map(Cell::from));
     }
-    lines.iter().map(|line| clipped(line) + "\n").collect()
+    let rows = slave_rows(status);
+    let columns = vec![Column::PLAIN; rows[0].len()];
+    let mut slaves = Table::new(&columns).indent(2);
+    if status.slaves.is_empty() {
+        slaves.line("  no slave is listed");
+    } else {
+        rows.iter().for_each(|row| slaves.row(row.iter().map(|cell| ascii(cell).into())));
+    }
+    let first = [name.unwrap_or("?").into()];
+    let lines = first.into_iter().chain(top.lines()).chain([Text::default()]).chain(slaves.lines());
+    joined(lines.map(|line| clipped(&line).into()))
 }
 
 fn head(status: &BondStatus) -> Vec<(&'static str, String)> {
@@ -160,21 +169,6 @@ fn slave_rows(status: &BondStatus) -> Vec<Vec<String>> {
     std::iter::once(titles.into_iter().map(str::to_string).collect())
         .chain(status.slaves.iter().map(row))
         .collect()
-}
-
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
-    let mut widths: Vec<usize> = Vec::new();
-    for row in rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(ascii(cell).len());
-        }
-    }
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        cells.fold(String::new(), |line, (cell, width)| format!("{line}  {:<width$}", ascii(cell)))
-    };
-    rows.iter().map(line).collect()
 }
 
 fn known<T: ToString>(value: Option<T>) -> String {

@@ -2,50 +2,50 @@
 
 use serde_json::{Value, json};
 
+use super::table::{Cell, Column, Table, joined};
+use super::text::{Mark, Text};
 use crate::preflight::Code;
-use crate::verify::{self, Check};
+use crate::verify::Verdict;
 
-/// The checks as a table.
+/// The widest that a wanted value makes its column.
+const WANT: usize = 32;
+
+/// The rows as a table.
 #[must_use]
-pub fn checks(all: &[Check]) -> String {
-    let name = all.iter().map(|c| c.name.len()).max().unwrap_or(0);
-    let want = all.iter().map(|c| c.want.len()).max().unwrap_or(0).min(32);
-    let mut text = String::new();
-    for check in all {
+pub fn checks(verdict: &Verdict) -> Text {
+    let columns = [Column::PLAIN.least(3), Column::PLAIN, Column::PLAIN.most(WANT), Column::PLAIN];
+    let mut table = Table::new(&columns).indent(2);
+    for check in &verdict.checks {
         let have = check.have.as_deref().unwrap_or("unknown");
-        let mark = if check.ok { "ok " } else { "BAD" };
-        let seen = if check.ok { String::new() } else { format!("  is {have}") };
-        text.push_str(
-            format!("  {mark}  {:<name$}  {:<want$}{seen}", check.name, check.want).trim_end(),
-        );
-        text.push('\n');
+        let (mark, seen) = if check.ok {
+            (Cell::marked(Mark::Good, "ok"), Cell::default())
+        } else {
+            (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into())
+        };
+        table.row([mark, check.name.to_string().into(), check.want.clone().into(), seen]);
         if let Some(hint) = &check.hint {
-            text.push_str(&format!("       {hint}\n"));
+            table.line(format!("       {hint}"));
         }
     }
-    text
+    joined(table.lines())
 }
 
 /// `verify --json`
 #[must_use]
-pub fn checks_json(all: &[Check]) -> Value {
-    json!({"ok": verify::failed(all).is_empty(), "checks": all})
+pub fn checks_json(verdict: &Verdict) -> Value {
+    json!({"ok": verdict.is_good(), "checks": verdict.checks})
 }
 
 /// `findings`
 #[must_use]
-pub fn codes() -> String {
-    let one = |code: &Code| {
-        format!(
-            "{:<26} {:<8} {}\n{:>36}{}\n",
-            code.name(),
-            code.severity(),
-            code.meaning(),
-            "",
-            code.remedy()
-        )
-    };
-    Code::ALL.iter().map(one).collect()
+pub fn codes() -> Text {
+    let exactly = |width| Column::PLAIN.least(width).most(width);
+    let mut table = Table::new(&[exactly(26), exactly(8), Column::PLAIN]).gap(1);
+    for code in Code::ALL {
+        table.row([code.name().into(), code.severity().to_string().into(), code.meaning().into()]);
+        table.line(format!("{:>36}{}", "", code.remedy()));
+    }
+    joined(table.lines())
 }
 
 /// `findings --json`

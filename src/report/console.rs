@@ -4,17 +4,17 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use clap::ValueEnum;
+use super::text::{Mark, Text};
 
 /// When text is coloured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Everywhere
+    /// Everywhere.
     Always,
-    /// Nowhere
+    /// Nowhere.
     Never,
 }
 
@@ -48,23 +48,32 @@ impl Setting {
         }
     }
 
-    fn shown(self, text: &str, terminal: bool) -> String {
-        let text = if terminal && !self.utf8 { ascii(text) } else { text.to_string() };
-        if self.colors(terminal) { painted(&text) } else { text }
+    fn shown(self, text: &Text, terminal: bool) -> String {
+        let colors = self.colors(terminal);
+        let piece = |(mark, piece): (Option<Mark>, &str)| {
+            let piece = if terminal && !self.utf8 { ascii(piece) } else { piece.to_string() };
+            match mark {
+                Some(mark) if colors => format!("\u{1b}[{}m{piece}\u{1b}[0m", color(mark)),
+                _ => piece,
+            }
+        };
+        text.pieces().map(piece).collect()
     }
 }
 
 /// Writes text for people to standard output. A reader that went away is no error.
-pub fn out(text: &str) {
+pub fn out(text: impl Into<Text>) {
     let to = io::stdout();
-    let text = SETTING.get().copied().unwrap_or_default().shown(text, to.is_terminal());
+    let setting = SETTING.get().copied().unwrap_or_default();
+    let text = setting.shown(&text.into(), to.is_terminal());
     write_all(&mut to.lock(), &text);
 }
 
 /// Writes text for people to standard error.
-pub fn err(text: &str) {
+pub fn err(text: impl Into<Text>) {
     let to = io::stderr();
-    let text = SETTING.get().copied().unwrap_or_default().shown(text, to.is_terminal());
+    let setting = SETTING.get().copied().unwrap_or_default();
+    let text = setting.shown(&text.into(), to.is_terminal());
     write_all(&mut to.lock(), &text);
 }
 
@@ -82,55 +91,15 @@ fn ascii(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
 }
 
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const CYAN: &str = "36";
-const BOLD: &str = "1";
-
-/// Words at the start of a line, and their colour (ECMA-48 SGR).
-const WORDS: [(&str, &str); 14] = [
-    ("error", RED),
-    ("warning", YELLOW),
-    ("note", CYAN),
-    ("hint:", BOLD),
-    ("state:", BOLD),
-    ("Findings:", BOLD),
-    ("Steps:", BOLD),
-    ("Files:", BOLD),
-    ("ok ", GREEN),
-    ("BAD ", RED),
-    ("done (", GREEN),
-    ("undone (", GREEN),
-    ("FAILED", RED),
-    ("NOT UNDONE", RED),
-];
-
-/// The text with its telling words, and the lines of its diffs, in colour.
-fn painted(text: &str) -> String {
-    let paint = |color: &str, text: &str| format!("\u{1b}[{color}m{text}\u{1b}[0m");
-    let line = |line: &str| {
-        let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
-        let diff = match body.as_bytes() {
-            [b'+', ..] => Some(GREEN),
-            [b'-', ..] => Some(RED),
-            [b'@', b'@', ..] => Some(CYAN),
-            _ => None,
-        };
-        if let Some(color) = diff {
-            return paint(color, body) + end;
-        }
-        let rest = body.trim_start();
-        let (indent, word) = (&body[..body.len() - rest.len()], |w: &str| rest.starts_with(w));
-        match WORDS.iter().find(|(w, _)| word(w)) {
-            Some((found, color)) => {
-                let found = found.trim_end_matches([' ', '(']);
-                format!("{indent}{}{}{end}", paint(color, found), &rest[found.len()..])
-            }
-            None => line.to_string(),
-        }
-    };
-    text.split_inclusive('\n').map(line).collect()
+/// The colour of a mark (ECMA-48, SGR).
+fn color(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Bad => "31",
+        Mark::Good => "32",
+        Mark::Warning => "33",
+        Mark::Note => "36",
+        Mark::Strong => "1",
+    }
 }
 
 #[cfg(test)]
@@ -153,22 +122,19 @@ mod tests {
 
     #[test]
     fn without_colour_the_same_words_are_left() {
-        let text = "error: no\nhint: do\n+new\n-old\n@@ -1 +1 @@\n  BAD  mode\n  - a\ndone (1 s)\n";
-        let mut plain = painted(text);
-        assert!(plain.contains("\u{1b}[31merror\u{1b}[0m: no\n"), "{plain:?}");
-        assert!(plain.contains("  \u{1b}[31mBAD\u{1b}[0m  mode\n"), "{plain:?}");
-        assert!(plain.contains("\u{1b}[32m+new\u{1b}[0m\n"), "{plain:?}");
-        assert!(plain.contains("\n  - a\n"), "{plain:?}");
-        for code in [RED, GREEN, YELLOW, CYAN, BOLD, "0"] {
-            plain = plain.replace(&format!("\u{1b}[{code}m"), "");
-        }
-        assert_eq!(plain, text);
+        let text = Text::from("  ").and(Text::marked(Mark::Bad, "BAD")).and("  mode\n");
+        let text = text.and(Text::line(Mark::Strong, "hint:", " error"));
+        let shown = |color| Setting { color, no_color: false, utf8: true }.shown(&text, true);
+        let painted = "  \u{1b}[31mBAD\u{1b}[0m  mode\n\u{1b}[1mhint:\u{1b}[0m error\n";
+        assert_eq!(shown(Color::Always), painted);
+        assert_eq!(shown(Color::Never), "  BAD  mode\nhint: error\n");
     }
 
     #[test]
     fn a_terminal_that_is_not_known_to_show_more_gets_ascii() {
         let shown = |utf8, terminal| {
-            Setting { color: Color::Never, no_color: false, utf8 }.shown("VM h\u{f6}st", terminal)
+            Setting { color: Color::Never, no_color: false, utf8 }
+                .shown(&"VM h\u{f6}st".into(), terminal)
         };
         assert_eq!(shown(false, true), "VM h?st");
         assert_eq!(shown(false, false), "VM h\u{f6}st");

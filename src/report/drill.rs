@@ -1,5 +1,6 @@
 //! The result of a drill for people.
 
+use super::table::{Cell, Column, Table, joined};
 use crate::drill::{Report, Turn};
 
 /// A turn that is over, as a line.
@@ -23,22 +24,17 @@ pub fn text(report: &Report) -> String {
         "{} to {}, each slave in turn {how}; a packet every {} ms\n\n",
         report.bond, report.target, report.interval_ms
     );
-    let width = report.slaves.iter().map(|t| t.name.len()).max().unwrap_or(0).max(5);
-    text.push_str(&format!(
-        "  {:<width$}  {:>5}  {:>5}  {:>8}  time, . where packets were lost\n",
-        "slave", "sent", "lost", "gap"
-    ));
+    let number = |width| Column::PLAIN.least(width).right();
+    let columns = [Column::PLAIN.least(5), number(5), number(5), number(8), Column::PLAIN];
+    let mut table = Table::new(&columns).indent(2);
+    let titles = ["slave", "sent", "lost", "gap", "time, . where packets were lost"];
+    table.row(titles.map(Cell::from));
     for turn in &report.slaves {
         let gap = turn.gap_ms.map_or("-".into(), |gap| format!("{gap} ms"));
-        text.push_str(
-            format!(
-                "  {:<width$}  {:>5}  {:>5}  {gap:>8}  {}",
-                turn.name, turn.sent, turn.lost, turn.timeline
-            )
-            .trim_end(),
-        );
-        text.push('\n');
+        let (sent, lost) = (turn.sent.to_string(), turn.lost.to_string());
+        table.row([turn.name.clone(), sent, lost, gap, turn.timeline.clone()].map(Cell::from));
     }
+    text.push_str(&joined(table.lines()));
     text.push('\n');
     for turn in report.slaves.iter().filter(|t| !t.ok) {
         text.push_str(&format!(

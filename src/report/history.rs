@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::table::{Column, Table, joined};
+
 use crate::journal::Transaction;
 use crate::journal::log::{Entry, EntryKind};
 
@@ -19,10 +21,11 @@ pub fn history(tx: &Transaction, entries: &[Entry], all: &[String]) -> String {
         tx.phase()
     );
     let mut who = "";
+    let mut table = Table::new(&[Column::PLAIN, Column::PLAIN]);
     for entry in entries {
         if entry.who != who {
             who = &entry.who;
-            text.push_str(&format!("by {who}\n"));
+            table.line(format!("by {who}"));
         }
         let what = match entry.kind {
             EntryKind::Begins => entry.what.clone(),
@@ -39,8 +42,9 @@ pub fn history(tx: &Transaction, entries: &[Entry], all: &[String]) -> String {
             (false, true) => String::new(),
             (false, false) => format!(": {status}{took}"),
         };
-        text.push_str(&format!("{}  {what}{end}\n", entry.at));
+        table.row([entry.at.clone().into(), format!("{what}{end}").into()]);
     }
+    text.push_str(&joined(table.lines()));
     if entries.is_empty() {
         text.push_str("Nothing was done yet.\n");
     }

@@ -11,7 +11,9 @@ mod outcome;
 mod plan;
 mod progress;
 mod status;
+mod table;
 mod teller;
+mod text;
 
 use serde_json::Value;
 
@@ -19,11 +21,12 @@ pub use bond::{table, to_json};
 pub use checks::{checks, checks_json, codes, codes_json};
 pub use console::{Color, err, out, out_plain, set as set_console};
 pub use history::{history, history_json};
-pub use outcome::{error, failure_json, outcome, outcome_json};
+pub use outcome::{error, failure_json, hint, note, outcome, outcome_json, state, usage};
 pub use plan::{findings, plan, plan_json, proposal};
 pub use progress::Progress;
 pub use status::text as status;
 pub use teller::{Loud, Teller, ask};
+pub use text::{Mark, Text};
 
 /// Prints a JSON document.
 pub fn out_json(value: &Value) {

@@ -2,7 +2,7 @@
 //! (nagios-plugins.org, development guidelines). Pure.
 
 use crate::bonding::BondStatus;
-use crate::verify::{Check, failed};
+use crate::verify::{Check, Verdict};
 
 /// Unknown: the check itself did not work.
 pub const UNKNOWN: u8 = 3;
@@ -10,13 +10,9 @@ pub const UNKNOWN: u8 = 3;
 /// The exit code and the line. Critical is what takes storage away; everything else that is not as
 /// asked is a warning.
 #[must_use]
-pub fn verdict(bond: &str, checks: &[Check], status: Option<&BondStatus>) -> (u8, String) {
-    let bad = failed(checks);
-    let link = format!("{bond} link");
-    let cuts = |check: &&&Check| {
-        [bond, &link, "address"].contains(&check.name.as_str())
-            || ["ARP ", "ping ", "connect "].iter().any(|probe| check.name.starts_with(probe))
-    };
+pub fn verdict(bond: &str, verdict: &Verdict, status: Option<&BondStatus>) -> (u8, String) {
+    let bad = verdict.failed();
+    let cuts = |check: &&&Check| check.name.cuts_storage();
     let critical = bad.iter().filter(cuts).count();
     let (code, word) = match (critical, bad.len()) {
         (0, 0) => (0, "OK"),
@@ -70,6 +66,7 @@ fn line(word: &str, said: &str, data: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Setting;
 
     const TEXT: &str = "\
 Bonding Mode: fault-tolerance (active-backup)
@@ -86,7 +83,7 @@ MII Status: down
 Link Failure Count: 1
 ";
 
-    fn check(name: &str, ok: bool) -> Check {
+    fn check(name: Setting, ok: bool) -> Check {
         Check::of(name, "good", if ok { "good" } else { "bad" }, "a hint")
     }
 
@@ -96,49 +93,46 @@ Link Failure Count: 1
         let data = |bad: usize| {
             format!(" | slaves_up=1;2:;1:;0;2 bad_checks={bad};0;;0 link_failures=4c\n")
         };
-        for (name, ok, code, text) in [
-            ("eth3 link", true, 0, "OK - bond51 is as asked, eth2 is active"),
+        let name = |name: &str| name.parse().unwrap();
+        for (setting, ok, code, text) in [
+            (Setting::Link(name("eth3")), true, 0, "OK - bond51 is as asked, eth2 is active"),
             (
-                "eth3 link",
+                Setting::Link(name("eth3")),
                 false,
                 1,
                 "WARNING - bond51: eth3 link: wanted good, have bad, eth2 is active",
             ),
             (
-                "bond51 link",
+                Setting::BondLink(name("bond51")),
                 false,
                 2,
                 "CRITICAL - bond51: bond51 link: wanted good, have bad, eth2 is active",
             ),
             (
-                "bond51 MTU",
+                Setting::Mtu(name("bond51")),
                 false,
                 1,
                 "WARNING - bond51: bond51 MTU: wanted good, have bad, eth2 is active",
             ),
             (
-                "address",
+                Setting::Address,
                 false,
                 2,
                 "CRITICAL - bond51: address: wanted good, have bad, eth2 is active",
             ),
             (
-                "ping 172.16.51.2",
+                Setting::Probe("ping 172.16.51.2".parse().unwrap()),
                 false,
                 2,
                 "CRITICAL - bond51: ping 172.16.51.2: wanted good, have bad, eth2 is active",
             ),
         ] {
-            let (have, line) =
-                verdict("bond51", &[check("mode", true), check(name, ok)], Some(&status));
-            assert_eq!(
-                (have, line),
-                (code, format!("XENBOND {text}{}", data(usize::from(!ok)))),
-                "{name}"
-            );
+            let checks = vec![check(Setting::Mode, true), check(setting, ok)];
+            let (have, line) = verdict("bond51", &Verdict { checks }, Some(&status));
+            assert_eq!((have, line), (code, format!("XENBOND {text}{}", data(usize::from(!ok)))));
         }
-        let checks = [check("mode", false), check("bond51", false)];
-        let (code, line) = verdict("bond51", &checks, None);
+        let checks = vec![check(Setting::Mode, false), check(Setting::Bond(name("bond51")), false)];
+        let (code, line) = verdict("bond51", &Verdict { checks }, None);
         assert_eq!(code, 2);
         assert!(
             line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"),

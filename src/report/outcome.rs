@@ -2,30 +2,58 @@
 
 use serde_json::{Value, json};
 
+use super::text::{Mark, Text};
 use super::{err, out};
 use crate::outcome::{Exit, Outcome, verdict};
 
 /// An error for people: what went wrong, then what to type.
 #[must_use]
-pub fn error(text: &str, hint: Option<&str>) -> String {
-    let mut lines = format!("error: {text}\n");
-    if let Some(hint) = hint {
-        lines.push_str(&format!("hint: {hint}\n"));
+pub fn error(text: &str, hint: Option<&str>) -> Text {
+    let error = Text::line(Mark::Bad, "error", &format!(": {text}"));
+    match hint {
+        Some(text) => error.and(self::hint(text)),
+        None => error,
     }
-    lines
+}
+
+/// The words of the reader of arguments, which begin with `error`.
+#[must_use]
+pub fn usage(text: &str) -> Text {
+    match text.strip_prefix("error") {
+        Some(rest) => Text::marked(Mark::Bad, "error").and(rest),
+        None => text.into(),
+    }
+}
+
+/// What to type.
+#[must_use]
+pub fn hint(text: &str) -> Text {
+    Text::line(Mark::Strong, "hint:", &format!(" {text}"))
+}
+
+/// Something to know.
+#[must_use]
+pub fn note(text: &str) -> Text {
+    Text::line(Mark::Note, "note", &format!(": {text}"))
+}
+
+/// The state that the host is in.
+#[must_use]
+pub fn state(text: &str) -> Text {
+    Text::line(Mark::Strong, "state:", &format!(" {text}"))
 }
 
 /// How a run ended, for people: the error goes to standard error, the verdict to standard output.
 pub fn outcome(outcome: &Outcome) {
-    for note in &outcome.notes {
-        err(&format!("note: {note}\n"));
+    for text in &outcome.notes {
+        err(note(text));
     }
     if let Some(text) = &outcome.error {
-        err(&error(text, outcome.hint.as_deref()));
-    } else if let Some(hint) = &outcome.hint {
-        err(&format!("hint: {hint}\n"));
+        err(error(text, outcome.hint.as_deref()));
+    } else if let Some(text) = &outcome.hint {
+        err(hint(text));
     }
-    out(&format!("{}\n", verdict(outcome)));
+    out(format!("{}\n", verdict(outcome)));
 }
 
 /// `apply --json` and its like.

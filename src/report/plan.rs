@@ -6,37 +6,60 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::diff;
+use super::text::{Mark, Text};
 use crate::engine::Proposal;
 use crate::host::{Cmd, Kind, Program, quoted};
 use crate::inventory::{Inventory, facts};
 use crate::ledger::Orders;
 use crate::plan::Plan;
-use crate::preflight::Finding;
+use crate::preflight::{Finding, Severity};
 use crate::step::{FileChange, Step};
 
 /// The findings, one paragraph each.
 #[must_use]
-pub fn findings(all: &[Finding]) -> String {
-    all.iter().map(|f| format!("{f}\n")).collect()
+pub fn findings(all: &[Finding]) -> Text {
+    let paragraph = |finding: &Finding| {
+        let mark = match finding.severity {
+            Severity::Error => Mark::Bad,
+            Severity::Warning => Mark::Warning,
+            Severity::Note => Mark::Note,
+        };
+        let word = finding.severity.to_string();
+        let rest = format!(
+            "{:blanks$} {}: {}",
+            "",
+            finding.code,
+            finding.message,
+            blanks = 7 - word.len()
+        );
+        Text::from("  ")
+            .and(Text::line(mark, &word, &rest))
+            .and(format!("          {}\n", finding.hint))
+    };
+    all.iter().map(paragraph).collect()
 }
 
 /// What `plan` says, for people.
 #[must_use]
-pub fn proposal(proposal: &Proposal) -> String {
+pub fn proposal(proposal: &Proposal) -> Text {
     match &proposal.plan {
         Some(the_plan) => plan(the_plan, &proposal.findings, &proposal.situation.inv),
-        None => format!("Findings:\n{}", findings(&proposal.findings)),
+        None => heading("Findings:").and(findings(&proposal.findings)),
     }
+}
+
+fn heading(words: &str) -> Text {
+    Text::line(Mark::Strong, words, "")
 }
 
 /// The plan for people.
 #[must_use]
-pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
-    let mut text = String::new();
+pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
+    let mut text = Text::default();
     let spec = &plan.spec;
     let nics: Vec<String> = plan.nics.iter().map(|n| format!("{} ({})", n.device, n.mac)).collect();
     let host = inv.kernel.hostname.as_deref().unwrap_or("this host");
-    text.push_str(&format!(
+    text.push(format!(
         "{} on {host}: {} over {}, {}",
         spec.bond,
         spec.mode,
@@ -44,36 +67,36 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> String {
         spec.address
     ));
     if let Some(mtu) = spec.mtu {
-        text.push_str(&format!(", MTU {mtu}"));
+        text.push(format!(", MTU {mtu}"));
     }
-    text.push_str("\n\n");
+    text.push("\n\n");
     if !found.is_empty() {
-        text.push_str(&format!("Findings:\n{}\n", findings(found)));
+        text = text.and(heading("Findings:")).and(findings(found)).and("\n");
     }
     if !plan.steps.is_empty() {
-        text.push_str(&format!("{}\n", effect(plan, inv)));
+        text.push(format!("{}\n", effect(plan, inv)));
     }
     if plan.steps.is_empty() {
-        text.push_str("Nothing to do: the host is configured as asked.\n");
+        text.push("Nothing to do: the host is configured as asked.\n");
         return text;
     }
-    text.push_str("Steps:\n");
+    text.push(heading("Steps:"));
     for (at, step) in plan.steps.iter().enumerate() {
-        text.push_str(&format!("  {}. {}\n", at + 1, step.title()));
+        text.push(format!("  {}. {}\n", at + 1, step.title()));
         for cmd in step.commands() {
-            text.push_str(&format!("       $ {}\n", pasteable(&cmd, &inv.programs)));
+            text.push(format!("       $ {}\n", pasteable(&cmd, &inv.programs)));
         }
-        text.push_str(&format!("     undo: {}\n", step.undo_title()));
+        text.push(format!("     undo: {}\n", step.undo_title()));
     }
-    let diffs: String = plan.steps.iter().filter_map(Step::file).map(diff).collect();
+    let diffs: Text = plan.steps.iter().filter_map(Step::file).map(diff).collect();
     if !diffs.is_empty() {
-        text.push_str(&format!("\nFiles:\n{diffs}"));
+        text = text.and("\n").and(heading("Files:")).and(diffs);
     }
     let lost = plan.cannot_be_undone();
     if !lost.is_empty() {
-        text.push_str("\nA rollback cannot bring back:\n");
+        text.push("\nA rollback cannot bring back:\n");
         for line in lost {
-            text.push_str(&format!("  - {line}\n"));
+            text.push(format!("  - {line}\n"));
         }
     }
     text
@@ -134,7 +157,7 @@ fn pasteable(cmd: &Cmd, programs: &BTreeMap<Program, String>) -> String {
 
 /// A unified diff of a file.
 #[must_use]
-pub fn diff(change: &FileChange) -> String {
+pub fn diff(change: &FileChange) -> Text {
     let text = |kind: &Kind| String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
     let name = |kind: &Kind| {
         if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() }
@@ -155,7 +178,7 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
                 step.commands().iter().map(|c| argv(c, &inv.programs)).collect();
             let files: Vec<Value> = step
                 .file()
-                .map(|f| json!({"path": f.path, "change": change_word(f), "diff": diff(f)}))
+                .map(|f| json!({"path": f.path, "change": change_word(f), "diff": &*diff(f)}))
                 .into_iter()
                 .collect();
             json!({

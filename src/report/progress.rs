@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::text::{Mark, Text};
 use crate::host::{Clock, Cmd, Effect, OsClock, Output, Watch};
 
 /// How often a line is renewed in place.
@@ -39,7 +40,7 @@ struct Now {
 /// Tells of steps and waits by `tell`.
 pub struct Progress {
     now: Mutex<Now>,
-    tell: fn(&str),
+    tell: fn(Text),
     terminal: bool,
     watched: Once,
     me: Weak<Self>,
@@ -50,7 +51,7 @@ pub struct Progress {
 impl Progress {
     /// On standard error; `waits`: a thread tells of what takes long.
     #[must_use]
-    pub fn new(tell: fn(&str), waits: bool) -> Arc<Self> {
+    pub fn new(tell: fn(Text), waits: bool) -> Arc<Self> {
         let terminal = waits && std::io::stderr().is_terminal();
         Arc::new_cyclic(|me| {
             let me = if waits { Weak::clone(me) } else { Weak::new() };
@@ -58,7 +59,7 @@ impl Progress {
         })
     }
 
-    fn unwatched(tell: fn(&str), terminal: bool) -> Self {
+    fn unwatched(tell: fn(Text), terminal: bool) -> Self {
         Self {
             now: Mutex::default(),
             tell,
@@ -86,7 +87,7 @@ impl Progress {
         let Ok(mut now) = self.now.lock() else { return };
         let start = Some(self.clock.elapsed());
         *now = Now { line: Some(line.to_string()), since: start, told: start, ..Now::default() };
-        (self.tell)(line);
+        (self.tell)(line.into());
     }
 
     /// Says what the open line waits for. Where none is open the wait gets one, once it has lasted.
@@ -101,8 +102,8 @@ impl Progress {
         now.wait = Some((what.to_string(), limit));
     }
 
-    /// Ends the open line with `word`.
-    pub fn ended(&self, word: &str) {
+    /// Ends the open line with a marked `word`, and what is to be said of it.
+    pub fn ended(&self, mark: Mark, word: &str, rest: &str) {
         let Ok(mut now) = self.now.lock() else { return };
         let Now { line, broken, told, since, hidden, .. } = std::mem::take(&mut *now);
         let again = match line {
@@ -110,9 +111,9 @@ impl Progress {
             Some(line) if self.terminal && told != since => format!("\r{line}"),
             _ => String::new(),
         };
-        let text = format!("{again}{word}");
-        let rest = if again.starts_with('\r') { WIDTH.saturating_sub(text.len() - 1) } else { 0 };
-        (self.tell)(&format!("{text}{:rest$}\n", ""));
+        let text = Text::from(&again).and(Text::marked(mark, word)).and(rest);
+        let blanks = if again.starts_with('\r') { WIDTH.saturating_sub(text.len() - 1) } else { 0 };
+        (self.tell)(text.and(" ".repeat(blanks)).and("\n"));
     }
 
     /// Ends the open line, when there is one, before something else is said.
@@ -120,7 +121,7 @@ impl Progress {
         let Ok(mut now) = self.now.lock() else { return };
         let Now { line, broken, hidden, .. } = std::mem::take(&mut *now);
         if line.is_some() && !broken && !hidden {
-            (self.tell)("\n");
+            (self.tell)("\n".into());
         }
     }
 
@@ -140,14 +141,14 @@ impl Progress {
         }
         if self.terminal {
             let whole: String = format!("{line}{text}").chars().take(WIDTH).collect();
-            (self.tell)(&format!("\r{whole:WIDTH$}"));
+            (self.tell)(format!("\r{whole:WIDTH$}").into());
         } else {
             let first = match (now.hidden, now.broken) {
                 (true, _) => format!("{line}\n"),
                 (false, false) => "\n".into(),
                 (false, true) => String::new(),
             };
-            (self.tell)(&format!("{first}      {text}\n"));
+            (self.tell)(format!("{first}      {text}\n").into());
             now.broken = true;
         }
         now.hidden = false;
@@ -194,8 +195,8 @@ mod tests {
         static SAID: RefCell<String> = const { RefCell::new(String::new()) };
     }
 
-    fn say(text: &str) {
-        SAID.with_borrow_mut(|said| said.push_str(text));
+    fn say(text: Text) {
+        SAID.with_borrow_mut(|said| said.push_str(&text));
     }
 
     /// What is said when a step lasts `seconds`, looked at every second.
@@ -208,7 +209,7 @@ mod tests {
         for second in 1..=seconds {
             progress.tick(start + Duration::from_secs(second) + Duration::from_millis(500));
         }
-        progress.ended("done (3.0 s)");
+        progress.ended(Mark::Good, "done", " (3.0 s)");
         SAID.take()
     }
 
@@ -238,7 +239,7 @@ mod tests {
             progress.waits(what, limit);
             progress.tick(start + Duration::from_secs(second) + Duration::from_millis(500));
         }
-        progress.ended("FAILED (20.5 s)");
+        progress.ended(Mark::Bad, "FAILED", " (20.5 s)");
         let want = "[13/13] verify bond51, within 36 s ... 
       10 s (at most 36 s: eth3 link, updelay 5000 ms)
       20 s (at most 36 s: bond51 link)

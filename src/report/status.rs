@@ -1,8 +1,12 @@
 //! `status` for people: at most 100 columns.
 
+use super::table::{Cell, Column, Table, joined};
+use super::text::Text;
 use crate::ledger::Phase;
 use crate::net::Backend;
-use crate::status::{BondView, KernelSlave, NicView, Status, TransactionView};
+use crate::status::{
+    BondView, KernelBond, KernelSlave, NicView, Status, TransactionView, XapiBond,
+};
 
 /// The widest line.
 const WIDTH: usize = 100;
@@ -15,27 +19,32 @@ const DEFAULT_NAME: &str = "Pool-wide network associated with ";
 
 /// The whole text.
 #[must_use]
-pub fn text(status: &Status) -> String {
-    let mut lines = vec![title(status)];
+pub fn text(status: &Status) -> Text {
+    let mut lines: Vec<Text> = vec![title(status).into()];
     let known =
         |word: &Option<Backend>| word.as_ref().map_or("unknown".into(), ToString::to_string);
     let (running, next) = (known(&status.backend.running), known(&status.backend.next_boot));
-    lines.push(if running == next {
+    let backend = if running == next {
         format!("backend: {running}, now and at the next boot")
     } else {
         format!("backend: {running} now, {next} at the next boot")
-    });
+    };
+    lines.push(backend.into());
     if let Some(error) = &status.xapi_error {
-        lines.extend(wrapped("XAPI could not be asked: ", error));
+        lines.extend(plain(wrapped("XAPI could not be asked: ", error)));
     }
-    lines.push(String::new());
+    lines.push(Text::default());
     lines.extend(nics(&status.nics));
-    lines.push(String::new());
+    lines.push(Text::default());
     lines.extend(bonds(&status.bonds));
-    lines.push(String::new());
-    lines.extend(transaction(status.transaction.as_ref()));
-    lines.extend(drift(status));
-    lines.iter().map(|line| clipped(line.trim_end()) + "\n").collect()
+    lines.push(Text::default());
+    lines.extend(plain(transaction(status.transaction.as_ref())));
+    lines.extend(plain(drift(status)));
+    joined(lines.into_iter().map(|line| cut(line.trim_end(), WIDTH).into()))
+}
+
+fn plain(lines: Vec<String>) -> impl Iterator<Item = Text> {
+    lines.into_iter().map(Text::from)
 }
 
 fn title(status: &Status) -> String {
@@ -46,126 +55,96 @@ fn title(status: &Status) -> String {
     if parts.is_empty() { name } else { format!("{name}: {}", clean(&parts.join(", "))) }
 }
 
-fn nics(nics: &[NicView]) -> Vec<String> {
+fn nics(nics: &[NicView]) -> Vec<Text> {
     let titles = ["NIC", "MAC", "link", "Mb/s", "driver", "PIF", "managed", "network", "used by"];
-    let dash = |word: Option<String>| word.unwrap_or_else(|| "-".into());
-    let mut rows: Vec<Vec<String>> = vec![titles.map(String::from).to_vec()];
-    let mut uses: Vec<Vec<String>> = vec![Vec::new()];
+    let dash = |word: Option<String>| Cell::from(word.unwrap_or_else(|| "-".into()));
+    let mut table = Table::new(&[Column::PLAIN; 9]).width(WIDTH);
+    table.row(titles.map(Cell::from));
     for nic in nics {
         let named = |n: &&String| !n.is_empty() && !n.starts_with(DEFAULT_NAME);
         let network = nic.network.as_ref().filter(named).or(nic.bridge.as_ref());
         let managed = nic.managed.map(|m| if m { "yes" } else { "no" }.to_string());
-        rows.push(vec![
-            nic.device.clone(),
+        let speed = nic.speed_mbps.filter(|_| nic.link == Some("up"));
+        let uses: Vec<String> = nic.used_by.iter().map(|u| clean(u)).collect();
+        table.row([
+            nic.device.clone().into(),
             dash(nic.mac.clone()),
-            nic.link.unwrap_or("-").to_string(),
-            nic.speed_mbps.filter(|_| nic.link == Some("up")).map_or("-".into(), |s| s.to_string()),
+            nic.link.unwrap_or("-").into(),
+            dash(speed.map(|mbps| mbps.to_string())),
             dash(nic.driver.clone()),
             // Enough to tell one from another; the whole uuid is in the JSON.
             dash(nic.pif.as_ref().map(|p| p.chars().take(8).collect())),
             dash(managed),
-            cut(&dash(network.map(|n| clean(n))), NETWORK),
-            if nic.used_by.is_empty() { "-".into() } else { String::new() },
+            dash(network.map(|name| cut(&clean(name), NETWORK))),
+            if uses.is_empty() { "-".into() } else { Cell::list(uses) },
         ]);
-        uses.push(nic.used_by.iter().map(|u| clean(u)).collect());
     }
-    let last = titles.len() - 1;
-    let width = |at: usize| rows.iter().map(|r| r[at].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..last).map(width).collect();
-    let indent = widths.iter().sum::<usize>() + 2 * last;
-    let mut lines = Vec::new();
-    for (row, uses) in rows.iter().zip(&uses) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  "));
-        let mut line = cells.collect::<String>() + &row[last];
-        for (at, one) in uses.iter().enumerate() {
-            let comma = if at + 1 < uses.len() { "," } else { "" };
-            let fits = line.chars().count() + one.chars().count() + comma.len() < WIDTH;
-            if !fits && line.trim_end().chars().count() > indent {
-                lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
-            }
-            let blank = if line.ends_with(' ') { "" } else { " " };
-            line.push_str(&format!("{blank}{one}{comma}"));
-        }
-        lines.push(line);
-    }
-    lines
+    table.lines()
 }
 
-fn bonds(bonds: &[BondView]) -> Vec<String> {
+fn bonds(bonds: &[BondView]) -> Vec<Text> {
     if bonds.is_empty() {
         return vec!["no bonds".into()];
     }
-    let mut rows = vec![["bond".into(), String::new(), "XAPI".to_string(), "kernel".to_string()]];
+    let columns = [Column::PLAIN, Column::PLAIN.least(12), Column::PLAIN.least(12), Column::PLAIN];
+    let mut table = Table::new(&columns);
+    table.row(["bond", "", "XAPI", "kernel"].map(Cell::from));
     for bond in bonds {
-        let (xapi, kernel) = (bond.xapi.as_ref(), bond.kernel.as_ref());
-        let unknown = || "unknown".to_string();
-        let mut row = |label: &str, of_xapi: Option<String>, of_kernel: Option<String>| {
-            let name = if label == "mode" { bond.name.clone() } else { String::new() };
-            let x = if xapi.is_some() { of_xapi.unwrap_or_default() } else { String::new() };
-            let k = if kernel.is_some() { of_kernel.unwrap_or_default() } else { String::new() };
-            rows.push([name, label.to_string(), x, k]);
-        };
-        let said = |word: Option<String>| Some(word.unwrap_or_else(unknown));
-        row(
-            "mode",
-            said(xapi.and_then(|x| x.mode.clone())),
-            said(kernel.and_then(|k| k.mode.map(String::from))),
-        );
-        row(
-            "slaves",
-            xapi.map(|x| x.slaves.join(", ")),
-            kernel.map(|k| {
-                let link = |s: &KernelSlave| {
-                    format!("{} {}", s.name, s.link.as_deref().unwrap_or("unknown"))
-                };
-                let all: Vec<String> = k.slaves.iter().map(link).collect();
-                if all.is_empty() { "none".into() } else { all.join(", ") }
-            }),
-        );
-        if let Some(active) = kernel.and_then(|k| k.active_slave.clone()) {
-            row("active slave", None, Some(active));
+        let mut name = bond.name.as_str();
+        for (label, xapi, kernel) in rows(bond) {
+            let dash = |word: Option<String>| word.filter(|w| !w.is_empty()).unwrap_or("-".into());
+            table.row([name.into(), label.into(), dash(xapi).into(), dash(kernel).into()]);
+            name = "";
         }
-        row(
-            "state",
-            xapi.map(|x| if x.plugged { "plugged" } else { "not plugged" }.to_string()),
-            kernel.map(|k| {
-                let monitor = match k.miimon {
-                    Some(0) => ", no link polling".into(),
-                    Some(ms) => format!(", polled every {ms} ms"),
-                    None => String::new(),
-                };
-                format!("{}{monitor}", k.link.clone().unwrap_or_else(unknown))
-            }),
-        );
-        let on = kernel.map(|k| {
-            let mut on = k.addresses.clone();
-            on.extend(k.mtu.map(|mtu| format!("MTU {mtu}")));
-            on.extend(k.bridge.clone());
-            on.join(", ")
-        });
-        row("carries", xapi.and_then(|x| x.bridge.clone()), on);
         let made = match (bond.ours, bond.as_asked) {
             (true, Some(true)) => "made by xenbond, as asked",
             (true, _) => "made by xenbond, NOT as asked",
             (false, _) => continue,
         };
-        rows.push([String::new(), made.into(), String::new(), String::new()]);
+        table.row(["".into(), Cell::loose(made)]);
     }
-    // A bond that one of the two does not know: a whole column says nothing else.
-    let width = |at: usize| {
-        let all = rows.iter().filter(|r| at == 0 || !(r[2].is_empty() && r[3].is_empty()));
-        all.map(|r| r[at].chars().count()).max().unwrap_or(0)
+    table.lines()
+}
+
+/// What XAPI and the kernel say of a bond, line by line.
+fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> {
+    let (xapi, kernel) = (bond.xapi.as_ref(), bond.kernel.as_ref());
+    let said = |word: Option<String>| word.unwrap_or_else(|| "unknown".into());
+    let slaves = |k: &KernelBond| {
+        let link =
+            |s: &KernelSlave| format!("{} {}", s.name, s.link.as_deref().unwrap_or("unknown"));
+        let all: Vec<String> = k.slaves.iter().map(link).collect();
+        if all.is_empty() { "none".into() } else { all.join(", ") }
     };
-    let (a, b, c) = (width(0), width(1).max(12), width(2).max(12));
-    let line = |r: &[String; 4]| {
-        let dash = |word: &str| {
-            if word.is_empty() && !r[1].starts_with("made") { "-" } else { word }.to_string()
+    let link = |k: &KernelBond| {
+        let monitor = match k.miimon {
+            Some(0) => ", no link polling".into(),
+            Some(ms) => format!(", polled every {ms} ms"),
+            None => String::new(),
         };
-        let (x, k) =
-            if r[0] == "bond" { (r[2].clone(), r[3].clone()) } else { (dash(&r[2]), dash(&r[3])) };
-        format!("{:<a$}  {:<b$}  {x:<c$}  {k}", r[0], r[1])
+        format!("{}{monitor}", said(k.link.clone()))
     };
-    rows.iter().map(line).collect()
+    let carries = |k: &KernelBond| {
+        let mut on = k.addresses.clone();
+        on.extend(k.mtu.map(|mtu| format!("MTU {mtu}")));
+        on.extend(k.bridge.clone());
+        on.join(", ")
+    };
+    let plugged = |x: &XapiBond| if x.plugged { "plugged" } else { "not plugged" }.to_string();
+    let mut rows = vec![
+        (
+            "mode",
+            xapi.map(|x| said(x.mode.clone())),
+            kernel.map(|k| said(k.mode.map(String::from))),
+        ),
+        ("slaves", xapi.map(|x| x.slaves.join(", ")), kernel.map(slaves)),
+    ];
+    if let Some(active) = kernel.and_then(|k| k.active_slave.clone()) {
+        rows.push(("active slave", None, Some(active)));
+    }
+    rows.push(("state", xapi.map(plugged), kernel.map(link)));
+    rows.push(("carries", xapi.and_then(|x| x.bridge.clone()), kernel.map(carries)));
+    rows
 }
 
 fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
@@ -241,8 +220,4 @@ fn cut(text: &str, width: usize) -> String {
     } else {
         text.chars().take(width - 3).collect::<String>() + "..."
     }
-}
-
-fn clipped(line: &str) -> String {
-    cut(line, WIDTH)
 }

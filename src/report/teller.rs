@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::outcome::note;
 use super::plan::{orders, plan};
+use super::text::{Mark, Text};
 use super::{Progress, err, out};
 use crate::engine::Observer;
 use crate::host::{Effect, Watch};
@@ -23,7 +25,7 @@ pub struct Teller {
     yes: bool,
     orders: Orders,
     over_ssh: bool,
-    tell: fn(&str),
+    tell: fn(Text),
     progress: Arc<Progress>,
     log: Option<Arc<Log>>,
 }
@@ -75,18 +77,18 @@ impl Observer for Teller {
     }
 
     fn ended(&mut self, state: StepState, took: Duration) {
-        let word = match state {
-            StepState::Done => "done",
-            StepState::Undone => "undone",
-            StepState::Failed => "FAILED",
-            StepState::NotUndone => "NOT UNDONE",
-            StepState::Pending => "not begun",
+        let (mark, word) = match state {
+            StepState::Done => (Mark::Good, "done"),
+            StepState::Undone => (Mark::Good, "undone"),
+            StepState::Failed => (Mark::Bad, "FAILED"),
+            StepState::NotUndone => (Mark::Bad, "NOT UNDONE"),
+            StepState::Pending => (Mark::Note, "not begun"),
         };
         if let Some(log) = &self.log {
             log.ended(word, took);
         }
         if !self.quiet {
-            self.progress.ended(&format!("{word} ({:.1} s)", took.as_secs_f64()));
+            self.progress.ended(mark, word, &format!(" ({:.1} s)", took.as_secs_f64()));
         }
     }
 
@@ -101,13 +103,13 @@ impl Observer for Teller {
             log.note(text);
         }
         self.progress.closes();
-        (self.tell)(&format!("note: {text}\n"));
+        (self.tell)(note(text));
     }
 
     fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
         if !self.quiet {
-            (self.tell)(&plan(the_plan, found, inv));
-            (self.tell)(&orders(self.orders, the_plan, self.over_ssh));
+            (self.tell)(plan(the_plan, found, inv));
+            (self.tell)(orders(self.orders, the_plan, self.over_ssh).into());
         }
         let steps = the_plan.steps.len();
         self.yes || ask(&format!("Apply these {steps} steps? [y/N] "))
@@ -120,7 +122,7 @@ pub struct Loud;
 impl Watch for Loud {
     fn before(&self, effect: &Effect<'_>) -> Result<()> {
         if let Effect::Run(cmd) = effect {
-            err(&format!("\n    $ {cmd}\n"));
+            err(format!("\n    $ {cmd}\n"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::engine::{Engine, Signals};
 use crate::host::{Cmd, Output, Runner};
-use crate::ledger::{Lock, Orders};
+use crate::ledger::{Lock, Orders, Phase};
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
 use crate::model::{Model, builtin};
 use crate::outcome::Ending;

@@ -1,12 +1,14 @@
 //! One setting, as it was asked for and as it is.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::Setting;
 
 /// One setting: what was asked for and what is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Which setting.
-    pub name: String,
+    pub name: Setting,
     /// What was asked for.
     pub want: String,
     /// What is; `None`: nothing tells.
@@ -21,12 +23,8 @@ pub struct Check {
 }
 
 impl Check {
-    pub(super) fn new(
-        name: impl Into<String>,
-        want: impl Into<String>,
-        have: Option<String>,
-    ) -> Self {
-        let (name, want) = (name.into(), want.into());
+    pub(super) fn new(name: Setting, want: impl Into<String>, have: Option<String>) -> Self {
+        let want = want.into();
         let ok = have.as_deref() == Some(want.as_str());
         Self { name, want, have, ok, hint: None, settles: false }
     }
@@ -34,7 +32,7 @@ impl Check {
     /// A check of something besides the bond's own settings.
     #[must_use]
     pub fn of(
-        name: impl Into<String>,
+        name: Setting,
         want: impl Into<String>,
         have: impl Into<String>,
         hint: impl Into<String>,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Check;
+use super::{Check, Setting};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::Inventory;
@@ -19,8 +19,12 @@ use crate::step::FileChange;
 use crate::xe::Pif;
 
 /// What does not change by waiting: XAPI's view, the backend, and the files for the next boot.
-#[must_use]
-pub fn settled(spec: &Spec, nics: &[Nic], inv: &Inventory, changed: &[FileChange]) -> Vec<Check> {
+pub(super) fn settled(
+    spec: &Spec,
+    nics: &[Nic],
+    inv: &Inventory,
+    changed: &[FileChange],
+) -> Vec<Check> {
     let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()));
     checks.extend(unmanaged(spec, nics, inv));
     checks.extend(backend(spec, inv));
@@ -31,15 +35,14 @@ pub fn settled(spec: &Spec, nics: &[Nic], inv: &Inventory, changed: &[FileChange
 }
 
 /// What XAPI tells: it must leave the NICs alone.
-#[must_use]
-pub fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
+pub(super) fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
     nics.iter()
         .map(|nic| {
             let managed = |pif: &Pif| {
                 pif.is_nic() && pif.device == nic.device.as_str() && pif.is_managed()
             };
             let have = pifs.map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
-            Check::new(format!("{} in XAPI", nic.device), "left alone", have)
+            Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
                 .because(match pifs {
                     None => "XAPI does not answer: xe host-list",
                     Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
@@ -49,8 +52,7 @@ pub fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
 }
 
 /// What the next boot will do: `missing` are the files that are not as rendered.
-#[must_use]
-pub fn next_boot(spec: &Spec, inv: &Inventory, missing: &[String]) -> Check {
+fn next_boot(spec: &Spec, inv: &Inventory, missing: &[String]) -> Check {
     let how = if inv.network_service { "the network service" } else { "a unit of its own" };
     let want = format!("{} comes up by {how}", spec.bond);
     let have = if missing.is_empty() {
@@ -58,7 +60,7 @@ pub fn next_boot(spec: &Spec, inv: &Inventory, missing: &[String]) -> Check {
     } else {
         format!("not as rendered: {}", missing.join(", "))
     };
-    Check::new("next boot", want, Some(have)).because("xenbond apply writes the files again")
+    Check::new(Setting::NextBoot, want, Some(have)).because("xenbond apply writes the files again")
 }
 
 /// Where the NIC was to be introduced as unmanaged, a rescan adopts it when that record is gone.
@@ -72,7 +74,7 @@ fn unmanaged(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Check> {
             Some(_) => "a managed PIF",
             None => "no PIF",
         };
-        Check::new(format!("{} record in XAPI", nic.device), "an unmanaged PIF", Some(have.into()))
+        Check::new(Setting::RecordInXapi(nic.device.clone()), "an unmanaged PIF", Some(have.into()))
             .because("a rescan adopts a NIC that has no record: xenbond apply again")
     };
     nics.iter().map(one).collect()
@@ -85,10 +87,10 @@ fn backend(spec: &Spec, inv: &Inventory) -> Vec<Check> {
     let word = |backend: Option<Backend>| backend.map(|backend| backend.to_string());
     let want = Backend::Bridge.to_string();
     vec![
-        Check::new("running backend", want.clone(), word(inv.running_backend())).because(
+        Check::new(Setting::RunningBackend, want.clone(), word(inv.running_backend())).because(
             "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
         ),
-        Check::new("backend at the next boot", want, word(inv.network_conf.clone()))
+        Check::new(Setting::NextBackend, want, word(inv.network_conf.clone()))
             .because("someone has switched it since: xe-switch-network-backend bridge"),
     ]
 }
@@ -103,7 +105,7 @@ fn file(change: &FileChange) -> Check {
         Kind::File { .. } if is_shared(&change.path) => "without our block, or with another",
         Kind::File { .. } => "changed",
     };
-    Check::new(format!("file {}", change.path), want, Some(have.into())).because(
+    Check::new(Setting::File(change.path.clone()), want, Some(have.into())).because(
         match &change.was {
             Kind::Absent => {
                 "an upgrade, or the switch script of releases up to 8.0, has deleted it: xenbond apply writes it again"
@@ -152,17 +154,14 @@ pub fn leftovers(inv: &Inventory, known: &[&IfName]) -> BTreeMap<IfName, Vec<Che
 }
 
 fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
-    let part = |path: String, there: bool| {
-        Check::new(
-            format!("file {path}"),
-            "there",
-            Some(if there { "there" } else { "missing" }.into()),
+    let part = |what: Setting, there: bool| {
+        Check::new(what, "there", Some(if there { "there" } else { "missing" }.into())).because(
+            format!("{bond} has lost this part: xenbond apply with its spec writes it again"),
         )
-        .because(format!("{bond} has lost this part: xenbond apply with its spec writes it again"))
     };
     let ours = |path: String| {
         let there = is_ours(inv.file(&path));
-        part(path, there)
+        part(Setting::File(path), there)
     };
     let mut checks = vec![ours(paths::ifcfg(bond))];
     checks.extend(slaves.iter().map(|slave| ours(paths::ifcfg(slave))));
@@ -175,14 +174,14 @@ fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
     if slaves.len() < 2 && now.is_empty() {
         let have = format!("{} of them", slaves.len());
         checks.push(
-            Check::new(format!("files of the slaves of {bond}"), "two or more", Some(have))
+            Check::new(Setting::SlaveFiles(bond.clone()), "two or more", Some(have))
                 .because("xenbond apply with its spec writes them again"),
         );
     }
     if inv.reads_modprobe_conf() {
         let conf = inv.file(paths::MODPROBE_CONF).bytes().unwrap_or_default();
         let block = modprobe::block(conf, bond.as_str()).ok().flatten().is_some();
-        checks.push(part(format!("{} (our block)", paths::MODPROBE_CONF), block));
+        checks.push(part(Setting::Block(paths::MODPROBE_CONF.into()), block));
     } else {
         checks.push(ours(paths::modprobe_file(bond)));
     }
@@ -191,7 +190,7 @@ fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
         checks.push(ours(service.file()));
         let link = service.link();
         let there = *inv.file(&link) != Kind::Absent;
-        checks.push(part(link, there));
+        checks.push(part(Setting::File(link), there));
     }
     checks
 }

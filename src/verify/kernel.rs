@@ -1,11 +1,11 @@
 //! The rows that the running kernel tells: what was asked for, against `/proc` and `/sys`, and these
 //! against each other. Pure.
 
-use super::{Check, lacp};
+use super::{Check, Setting, lacp};
 use crate::bonding::BondStatus;
 use crate::inventory::Nic;
 use crate::inventory::{DeviceKind, Kernel};
-use crate::net::{BondMode, Ipv4Net};
+use crate::net::{BondMode, IfName, Ipv4Net};
 use crate::options::{Opt, Row, Value};
 use crate::paths;
 use crate::spec::Spec;
@@ -14,12 +14,11 @@ use crate::spec::Spec;
 const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
 
 /// What the kernel tells.
-#[must_use]
-pub fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
+pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     let bond = spec.bond.as_str();
     let Some(status) = kernel.bond(bond) else {
         return vec![
-            Check::new(bond, "there", Some("not there".into()))
+            Check::new(Setting::Bond(spec.bond.clone()), "there", Some("not there".into()))
                 .because(format!("{} is missing: ifup {bond}", paths::proc_bonding(bond))),
         ];
     };
@@ -32,16 +31,17 @@ pub fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
         checks.extend(slave(spec, nic, &status, kernel));
     }
     checks.extend(equal_links(nics, &status, kernel));
-    checks.push(bond_link(bond, &status, kernel));
+    checks.push(bond_link(&spec.bond, &status, kernel));
     checks.extend(active_slave(spec, &status, kernel));
     if spec.mode == BondMode::Ieee8023ad {
         checks.extend(lacp::rows(nics, &status));
     }
     checks.push(address(spec, kernel));
     if let Some(mtu) = spec.mtu {
-        for device in std::iter::once(bond).chain(nics.iter().map(|n| n.device.as_str())) {
-            let have = kernel.devices.get(device).and_then(|d| d.mtu).map(|m| m.to_string());
-            checks.push(Check::new(format!("{device} MTU"), mtu.to_string(), have));
+        for device in std::iter::once(&spec.bond).chain(nics.iter().map(|n| &n.device)) {
+            let have = kernel.devices.get(device.as_str()).and_then(|d| d.mtu);
+            let have = have.map(|mtu| mtu.to_string());
+            checks.push(Check::new(Setting::Mtu(device.clone()), mtu.to_string(), have));
         }
     }
     checks.push(default_route(bond, kernel));
@@ -56,7 +56,7 @@ fn driver(status: &BondStatus) -> Check {
         Some(false) => status.driver_version.clone(),
         None => None,
     };
-    Check::new("driver", "the kernel's", have)
+    Check::new(Setting::Driver, "the kernel's", have)
         .because("another program imitates the bonding driver: is the running backend bridge?")
 }
 
@@ -76,7 +76,7 @@ fn mode(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Check {
     let sys = kernel.bond_option(spec.bond.as_str(), "mode");
     let sys = sys.and_then(|text| text.split_whitespace().next().map(String::from));
     let (have, contradiction) = witnesses(proc, sys);
-    Check::new("mode", spec.mode.name(), have)
+    Check::new(Setting::Mode, spec.mode.name(), have)
         .because(contradiction.unwrap_or_else(|| "a mode can be set only while the bond has no slaves; the boot scripts report success all the same".into()))
 }
 
@@ -94,7 +94,7 @@ fn option(spec: &Spec, row: &Row, value: &Value, status: &BondStatus, kernel: &K
         }
         _ => "the driver did not take the option; `dmesg | grep bond` tells why",
     };
-    Check::new(row.name, row.normal(&value.to_string()), have)
+    Check::new(Setting::Option(row.opt), row.normal(&value.to_string()), have)
         .because(contradiction.unwrap_or_else(|| hint.into()))
 }
 
@@ -110,16 +110,18 @@ fn slaves(spec: &Spec, nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Ch
     let sys = sys.map(|text| joined(text.split_whitespace().collect()));
     let (have, contradiction) = witnesses(Some(proc), sys);
     let settles = contradiction.is_some();
-    let check = Check::new("slaves", want, have).because(contradiction.unwrap_or_else(|| {
-        "a NIC that a bridge or another bond holds is not enslaved, and ifup says nothing".into()
-    }));
+    let check =
+        Check::new(Setting::Slaves, want, have).because(contradiction.unwrap_or_else(|| {
+            "a NIC that a bridge or another bond holds is not enslaved, and ifup says nothing"
+                .into()
+        }));
     // Read one after the other, the two may be of different moments.
     if settles { check.settling() } else { check }
 }
 
 fn slave(spec: &Spec, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
     let device = nic.device.as_str();
-    let mac = format!("{device} permanent MAC");
+    let mac = Setting::PermanentMac(nic.device.clone());
     let Some(slave) = status.slave(device) else {
         return vec![
             Check::new(mac, nic.mac.to_string(), Some(without_bond(nic, kernel)))
@@ -147,7 +149,7 @@ fn slave(spec: &Spec, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Ch
     vec![
         Check::new(mac, nic.mac.to_string(), slave.perm_hwaddr.clone())
             .because("another NIC has taken this name"),
-        Check::new(format!("{device} link"), "up", have).settling().because(hint),
+        Check::new(Setting::Link(nic.device.clone()), "up", have).settling().because(hint),
     ]
 }
 
@@ -187,7 +189,7 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
         let proc = status.slave(nic.device.as_str()).and_then(|s| s.duplex.clone());
         proc.or_else(|| device(nic)?.duplex.clone()).map(|d| d.to_ascii_lowercase())
     });
-    [("speed", speeds), ("duplex", duplexes)]
+    [(Setting::Speed, speeds), (Setting::Duplex, duplexes)]
         .into_iter()
         .map(|(name, values)| {
             let equal = values.iter().all(|value| value.is_some() && *value == values[0]);
@@ -206,8 +208,8 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
         .collect()
 }
 
-fn bond_link(bond: &str, status: &BondStatus, kernel: &Kernel) -> Check {
-    let carrier = kernel.devices.get(bond).and_then(|d| d.carrier);
+fn bond_link(bond: &IfName, status: &BondStatus, kernel: &Kernel) -> Check {
+    let carrier = kernel.devices.get(bond.as_str()).and_then(|d| d.carrier);
     let have = match (status.mii_status.clone(), carrier) {
         (Some(mii), Some(false)) if mii == "up" => {
             Some("up in /proc, no carrier in /sys".to_string())
@@ -217,7 +219,9 @@ fn bond_link(bond: &str, status: &BondStatus, kernel: &Kernel) -> Check {
         }
         (mii, _) => mii,
     };
-    Check::new(format!("{bond} link"), "up", have).settling().because("no slave carries traffic")
+    Check::new(Setting::BondLink(bond.clone()), "up", have)
+        .settling()
+        .because("no slave carries traffic")
 }
 
 fn active_slave(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Option<Check> {
@@ -227,17 +231,17 @@ fn active_slave(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Option<Che
     let sys = kernel.bond_option(spec.bond.as_str(), "active_slave").cloned();
     let (active, contradiction) = witnesses(status.active_slave.clone(), sys);
     if let Some(contradiction) = contradiction {
-        let check = Check::new("active slave", "one of the slaves", active);
+        let check = Check::new(Setting::ActiveSlave, "one of the slaves", active);
         return Some(check.settling().because(contradiction));
     }
     let check = match spec.options.primary() {
         // With any other choice than `always` a primary that was down stays aside.
         Some(primary) if spec.options.word(Opt::PrimaryReselect).is_none_or(|w| w == "always") => {
-            Check::new("active slave", primary.as_str(), active)
+            Check::new(Setting::ActiveSlave, primary.as_str(), active)
         }
         _ => {
             let want = active.clone().unwrap_or_else(|| "one of the slaves".into());
-            Check::new("active slave", want, active)
+            Check::new(Setting::ActiveSlave, want, active)
         }
     };
     Some(check.settling().because("no slave, or not the primary, carries the traffic"))
@@ -260,7 +264,7 @@ fn address(spec: &Spec, kernel: &Kernel) -> Check {
     } else {
         Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") })
     };
-    Check::new("address", want, have)
+    Check::new(Setting::Address, want, have)
         .because("ifup leaves the bond without address when another host answers for it")
 }
 
@@ -268,7 +272,7 @@ fn default_route(bond: &str, kernel: &Kernel) -> Check {
     let default = Ipv4Net { addr: [0, 0, 0, 0].into(), prefix: 0 };
     let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == default);
     let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
-    Check::new("default route", "not through the bond", Some(have))
+    Check::new(Setting::DefaultRoute, "not through the bond", Some(have))
         .because("remove GATEWAY from its ifcfg file: it takes the default route from the management interface")
 }
 
@@ -276,6 +280,6 @@ fn default_route(bond: &str, kernel: &Kernel) -> Check {
 fn link_local_route(bond: &str, kernel: &Kernel) -> Check {
     let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == LINK_LOCAL);
     let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
-    Check::new("link-local route", "not through the bond", Some(have))
+    Check::new(Setting::LinkLocalRoute, "not through the bond", Some(have))
         .because("NOZEROCONF=yes is missing in its ifcfg file")
 }

@@ -1,6 +1,6 @@
 //! The rows of an 802.3ad bond: a partner, one aggregator, ports in use, no churn. Pure.
 
-use super::Check;
+use super::{Check, Setting};
 use crate::bonding::{Aggregator, BondStatus, SlaveStatus};
 use crate::inventory::Nic;
 
@@ -30,7 +30,7 @@ fn partner(status: &BondStatus) -> Check {
             "the switch sends no LACPDU: make its ports an LACP group (active or passive), not a static one",
         ),
     };
-    Check::new("LACP partner", want, have).because(hint)
+    Check::new(Setting::LacpPartner, want, have).because(hint)
 }
 
 fn aggregator(nics: &[Nic], status: &BondStatus) -> Check {
@@ -41,7 +41,7 @@ fn aggregator(nics: &[Nic], status: &BondStatus) -> Check {
     let want = format!("{} ports in one aggregator, the active one", nics.len());
     let shown = |id: &Option<u32>| id.map_or("?".into(), |id| id.to_string());
     let Some(active) = active(status) else {
-        return Check::new("LACP aggregator", want, None)
+        return Check::new(Setting::LacpAggregator, want, None)
             .because("the driver shows no active aggregator");
     };
     let together = ids.iter().all(|id| id.is_some() && *id == active.id);
@@ -55,7 +55,7 @@ fn aggregator(nics: &[Nic], status: &BondStatus) -> Check {
         let count = active.ports.map(|p| format!(" with {p} ports")).unwrap_or_default();
         format!("{}, active is {}{count}", each.join(", "), shown(&active.id))
     };
-    Check::new("LACP aggregator", want, Some(have)).because(
+    Check::new(Setting::LacpAggregator, want, Some(have)).because(
         "the switch has the ports in different groups, or with different keys or speeds, or does not speak LACP on all",
     )
 }
@@ -76,7 +76,7 @@ fn ports(nics: &[Nic], status: &BondStatus) -> Check {
         .collect();
     let want = "all collecting and distributing";
     let have = if idle.is_empty() { want.into() } else { format!("not {}", idle.join(", ")) };
-    Check::new("LACP ports", want, Some(have))
+    Check::new(Setting::LacpPorts, want, Some(have))
         .because("the partner has not agreed on the port: is its LACP group complete?")
 }
 
@@ -97,7 +97,7 @@ fn churn(nics: &[Nic], status: &BondStatus) -> Option<Check> {
     }
     let have = if churned.is_empty() { "none".into() } else { churned.join(", ") };
     known.then(|| {
-        Check::new("LACP churn", "none", Some(have)).because(
+        Check::new(Setting::LacpChurn, "none", Some(have)).because(
             "that end of the port does not come to agree: compare keys and speeds of the group",
         )
     })

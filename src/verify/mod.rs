@@ -1,5 +1,5 @@
-//! Is the host as asked? Setting by setting, from the running kernel and XAPI. Pure, but for
-//! [`wait`], which reads again until all holds or the time is up.
+//! Is the host as asked? Setting by setting, from the running kernel, XAPI, the files and the
+//! storage servers, and by one way to ask: [`judge`]. Must not know who asks.
 //!
 //! A value that nothing shows is unknown, and unknown is never good.
 
@@ -8,22 +8,24 @@ mod drift;
 mod kernel;
 mod lacp;
 pub mod probe;
+mod question;
+mod setting;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 pub use check::{Check, failed};
-pub use drift::{leftovers, next_boot, settled, xapi};
-pub use kernel::kernel;
+pub use drift::leftovers;
+use kernel::kernel;
+pub use question::{Question, Running, Verdict, Witness, judge};
+pub use setting::Setting;
 
 use crate::host::Host;
-use crate::inventory::Nic;
-use crate::inventory::{Inventory, Kernel};
+use crate::inventory::{Inventory, Kernel, Nic};
 use crate::net::BondMode;
 use crate::options::Opt;
 use crate::spec::Spec;
-use crate::step::FileChange;
 
 /// How long a link may take to be seen after `ifup`, with the switch's own time.
 const BASE: Duration = Duration::from_secs(10);
@@ -51,16 +53,12 @@ fn awaited(spec: &Spec, checks: &[Check]) -> String {
     if let (Some(check), Some(ms)) = (delayed, spec.options.number(Opt::Updelay)) {
         return format!("{}, updelay {ms} ms", check.name);
     }
-    let lacp = failed.iter().find(|check| check.name.starts_with("LACP"));
-    lacp.or(failed.first()).map(|check| check.name.clone()).unwrap_or_default()
+    let lacp = failed.iter().find(|check| check.name.is_lacp());
+    lacp.or(failed.first()).map(|check| check.name.to_string()).unwrap_or_default()
 }
 
-/// Reads the kernel until all that can settle has, or `within` has passed. `waits` is told what for,
-/// whenever that becomes another thing.
-///
-/// # Errors
-/// When the kernel cannot be read.
-pub fn wait(
+/// Reads the kernel until all that can settle has, or `within` has passed.
+fn settles(
     host: &Host,
     spec: &Spec,
     nics: &[Nic],
@@ -91,14 +89,6 @@ pub fn wait(
 #[must_use]
 pub fn is_configured(spec: &Spec, nics: &[Nic], inv: &Inventory) -> bool {
     kernel(spec, nics, &inv.kernel).iter().all(|c| c.ok || c.settles)
-}
-
-/// Everything that one reading of the host tells: `changed` are the files that are not as written.
-#[must_use]
-pub fn all(spec: &Spec, nics: &[Nic], inv: &Inventory, changed: &[FileChange]) -> Vec<Check> {
-    let mut checks = kernel(spec, nics, &inv.kernel);
-    checks.extend(settled(spec, nics, inv, changed));
-    checks
 }
 
 #[cfg(test)]

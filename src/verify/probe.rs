@@ -15,7 +15,7 @@ use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
 use crate::net::{IfName, shown, text_form};
 use crate::spec::{Probe, Spec};
-use crate::verify::Check;
+use crate::verify::{Check, Setting};
 
 /// How long an answer may take. A server on the same subnet needs milliseconds; the first packet
 /// waits for ARP.
@@ -43,7 +43,7 @@ pub enum Way<'a> {
 /// How a server is asked. Its text form is the key in plan.json and does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Question {
+pub enum Probing {
     /// By ARP.
     Arp(Ipv4Addr),
     /// By a small ICMP echo.
@@ -54,7 +54,7 @@ pub enum Question {
     Connect(SocketAddrV4),
 }
 
-impl fmt::Display for Question {
+impl fmt::Display for Probing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arp(server) => write!(f, "arp {server}"),
@@ -65,7 +65,7 @@ impl fmt::Display for Question {
     }
 }
 
-impl FromStr for Question {
+impl FromStr for Probing {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -77,16 +77,16 @@ impl FromStr for Question {
                 Self::FullSize(server.parse()?, mtu.parse()?)
             }
             "connect" => Self::Connect(rest.parse()?),
-            _ => bail!("`{}` is no question that this xenbond asks", shown(text)),
+            _ => bail!("`{}` is no way to ask a server", shown(text)),
         })
     }
 }
 
-text_form!(Question);
+text_form!(Probing);
 
-impl Question {
+impl Probing {
     /// What the row of its check is called.
-    fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         match self {
             Self::Arp(server) => format!("ARP {server}"),
             Self::Ping(server) => format!("ping {server}"),
@@ -96,38 +96,37 @@ impl Question {
     }
 }
 
-/// A question and what came of it.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// How the server was asked.
-    pub question: Question,
-    /// Whether it answered.
-    pub check: Check,
-}
-
-/// Which questions were answered.
-pub type Answers = BTreeMap<Question, bool>;
+/// Which were answered.
+pub type Answers = BTreeMap<Probing, bool>;
 
 /// Which of these were answered.
 #[must_use]
-pub fn answers(replies: &[Reply]) -> Answers {
-    replies.iter().map(|reply| (reply.question, reply.check.ok)).collect()
+pub fn answers(checks: &[Check]) -> Answers {
+    let asked = |check: &Check| match check.name {
+        Setting::Probe(probing) => Some((probing, check.ok)),
+        _ => None,
+    };
+    checks.iter().filter_map(asked).collect()
 }
 
 /// Those that were answered `before` and are no longer.
 #[must_use]
-pub fn lost<'a>(replies: &'a [Reply], before: &Answers) -> Vec<&'a Reply> {
-    replies.iter().filter(|r| !r.check.ok && before.get(&r.question) == Some(&true)).collect()
+pub fn lost<'a>(checks: &'a [Check], before: &Answers) -> Vec<&'a Check> {
+    let answered = |check: &Check| match check.name {
+        Setting::Probe(probing) => before.get(&probing) == Some(&true),
+        _ => false,
+    };
+    checks.iter().filter(|check| !check.ok && answered(check)).collect()
 }
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.
 #[must_use]
-pub fn ask(host: &Host, spec: &Spec, way: Way<'_>) -> Vec<Reply> {
+pub fn ask(host: &Host, spec: &Spec, way: Way<'_>) -> Vec<Check> {
     let mut all = Vec::new();
     for probe in &spec.probes {
         let arp = arp(host, spec, probe.addr, way);
         // Nothing that speaks IP can answer on a subnet where it does not answer ARP.
-        let silent = arp.as_ref().is_some_and(|reply| !reply.check.ok);
+        let silent = arp.as_ref().is_some_and(|check| !check.ok);
         all.extend(arp);
         all.extend(ping(host, probe.addr, None, way, silent));
         if let Some(mtu) = spec.mtu {
@@ -140,21 +139,20 @@ pub fn ask(host: &Host, spec: &Spec, way: Way<'_>) -> Vec<Reply> {
 
 /// Asks through the bond until every server answers that did `before`, or the time is up.
 #[must_use]
-pub fn wait(host: &Host, spec: &Spec, before: &Answers) -> Vec<Reply> {
+pub fn wait(host: &Host, spec: &Spec, before: &Answers) -> Vec<Check> {
     let start = host.clock().elapsed();
     loop {
-        let replies = ask(host, spec, Way::Bond(&spec.bond));
+        let checks = ask(host, spec, Way::Bond(&spec.bond));
         let over = host.clock().elapsed().saturating_sub(start) >= PATIENCE;
-        if lost(&replies, before).is_empty() || over {
-            return replies;
+        if lost(&checks, before).is_empty() || over {
+            return checks;
         }
         host.clock().pause(Duration::from_millis(500));
     }
 }
 
-fn row(question: Question, answered: bool, have: &str, hint: &str) -> Reply {
-    let have = if answered { ANSWERS } else { have };
-    Reply { question, check: Check::of(question.words(), ANSWERS, have, hint) }
+fn row(probing: Probing, answered: bool, have: &str, hint: &str) -> Check {
+    Check::of(Setting::Probe(probing), ANSWERS, if answered { ANSWERS } else { have }, hint)
 }
 
 fn answered(host: &Host, program: Program, args: &[String]) -> bool {
@@ -166,7 +164,7 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(String::from).collect()
 }
 
-fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Reply> {
+fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Check> {
     if !host.programs().contains_key(&Program::Arping) {
         return None;
     }
@@ -183,7 +181,7 @@ fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Reply> 
     let wait = LIMIT.as_secs();
     let args = words(&format!("-f -c {wait} -w {wait} -I {device} {addr}"));
     Some(row(
-        Question::Arp(addr),
+        Probing::Arp(addr),
         answered(host, Program::Arping, &args),
         "no answer",
         "is the server up, and in the same VLAN as the switch ports?",
@@ -197,7 +195,7 @@ fn ping(
     mtu: Option<u32>,
     way: Way<'_>,
     silent: bool,
-) -> Option<Reply> {
+) -> Option<Check> {
     if !host.programs().contains_key(&Program::Ping) {
         return None;
     }
@@ -205,16 +203,16 @@ fn ping(
     if let Way::Bond(bond) = way {
         line.push_str(&format!(" -I {bond}"));
     }
-    let (question, hint) = match mtu {
+    let (probing, hint) = match mtu {
         None => (
-            Question::Ping(addr),
+            Probing::Ping(addr),
             "is the server up, in the same VLAN as the switch ports, and does it answer ping?"
                 .to_string(),
         ),
         Some(mtu) => {
             line.push_str(&format!(" -M do -s {}", mtu.saturating_sub(HEADERS)));
             (
-                Question::FullSize(addr, mtu),
+                Probing::FullSize(addr, mtu),
                 format!(
                     "something on the way carries less than an MTU of {mtu}: switch ports, or the server"
                 ),
@@ -223,10 +221,10 @@ fn ping(
     };
     let args = words(&format!("{line} {addr}"));
     let ok = !silent && answered(host, Program::Ping, &args);
-    Some(row(question, ok, "no answer", &hint))
+    Some(row(probing, ok, "no answer", &hint))
 }
 
-fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Reply> {
+fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Check> {
     let to = SocketAddrV4::new(probe.addr, probe.port?);
     let device = match way {
         Way::Routes => None,
@@ -240,7 +238,7 @@ fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Reply> 
         Err(why) => Some(why),
     };
     Some(row(
-        Question::Connect(to),
+        Probing::Connect(to),
         refused.is_none(),
         refused.as_deref().unwrap_or_default(),
         "does the server listen on that port?",
@@ -287,7 +285,7 @@ mod tests {
         let host = Host::new(root.path(), model.clone(), model);
         let mut spec = usual(&[]);
         (spec.mtu, spec.probes) = (mtu, vec!["172.16.51.2:2049".parse().unwrap()]);
-        ask(&host, &spec, way).into_iter().map(|r| (r.check.name, r.check.ok)).collect()
+        ask(&host, &spec, way).into_iter().map(|c| (c.name.to_string(), c.ok)).collect()
     }
 
     fn all(names: &[(&str, bool)]) -> Vec<(String, bool)> {
@@ -330,31 +328,30 @@ mod tests {
 
     #[test]
     fn only_what_was_answered_before_can_be_lost() {
-        let question = |text: &str| text.parse::<Question>().unwrap();
-        let reply = |text: &str, ok: bool| row(question(text), ok, "no answer", "");
+        let probing = |text: &str| text.parse::<Probing>().unwrap();
+        let check = |text: &str, ok: bool| row(probing(text), ok, "no answer", "");
         let [arp, ping, size] = ["arp 10.0.0.2", "ping 10.0.0.2", "full-size 10.0.0.2 9000"];
-        let before = Answers::from([(question(arp), true), (question(ping), false)]);
-        let now = [reply(arp, false), reply(ping, false), reply(size, false)];
-        let lost_now: Vec<String> =
-            lost(&now, &before).iter().map(|r| r.question.to_string()).collect();
-        assert_eq!(lost_now, [arp]);
-        assert!(lost(&[reply(arp, true)], &before).is_empty());
+        let before = Answers::from([(probing(arp), true), (probing(ping), false)]);
+        let now = [check(arp, false), check(ping, false), check(size, false)];
+        let lost_now: Vec<&Setting> = lost(&now, &before).iter().map(|c| &c.name).collect();
+        assert_eq!(lost_now, [&Setting::Probe(probing(arp))]);
+        assert!(lost(&[check(arp, true)], &before).is_empty());
     }
 
     #[test]
-    fn a_question_is_recorded_in_words_that_do_not_change() {
+    fn a_probing_is_recorded_in_words_that_do_not_change() {
         for text in
             ["arp 10.0.0.2", "ping 10.0.0.2", "full-size 10.0.0.2 9000", "connect 10.0.0.2:2049"]
         {
-            let question: Question = text.parse().unwrap();
-            let json = serde_json::to_string(&Answers::from([(question, true)])).unwrap();
+            let probing: Probing = text.parse().unwrap();
+            let json = serde_json::to_string(&Answers::from([(probing, true)])).unwrap();
             assert_eq!(json, format!("{{\"{text}\":true}}"));
             let read: Answers = serde_json::from_str(&json).unwrap();
-            assert_eq!(read, Answers::from([(question, true)]));
+            assert_eq!(read, Answers::from([(probing, true)]));
         }
         for text in ["", "arp", "arp x", "full-size 10.0.0.2", "connect 10.0.0.2", "asks 10.0.0.2"]
         {
-            assert!(text.parse::<Question>().is_err(), "{text}");
+            assert!(text.parse::<Probing>().is_err(), "{text}");
         }
     }
 }

@@ -503,7 +503,9 @@ pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
         for (key, value) in had.iter().filter(|(key, value)| has.get(*key) != Some(*value)) {
             cmds.push(set(format!("{field}:{key}={value}")));
         }
-        for key in has.keys().filter(|key| !had.contains_key(*key)) {
+        // XAPI sets properties and removes none.
+        let removable = field != "properties";
+        for key in has.keys().filter(|key| removable && !had.contains_key(*key)) {
             let (field, key) = (format!("param-name={field}"), format!("param-key={key}"));
             cmds.push(change(&["pif-param-remove".into(), uuid.clone(), field, key]));
         }

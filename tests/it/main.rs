@@ -12,6 +12,7 @@ mod mutations;
 mod packaging;
 mod readme;
 mod recorded;
+mod replay;
 mod services;
 mod state;
 mod traps;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xenbond::engine;
 use xenbond::host::{Clock, Host, Runner};
-use xenbond::inventory::{Ask, Inventory};
+use xenbond::inventory::{Ask, Inventory, resolve};
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::model::{Model, builtin, scratch};
 use xenbond::preflight;
@@ -57,7 +57,7 @@ fn places(value: &Value, at: &str, kind: &str, seen: &mut BTreeSet<String>, all:
 fn take(text: &str, outside: &Path) -> bool {
     let Ok(inv) = Inventory::of_document(text.as_bytes()) else { return false };
     let Ok(spec) = request().for_host(&inv.names()) else { return false };
-    let _ = preflight::check(&spec, &inv);
+    let _ = preflight::check(&spec, &resolve(&spec, &inv), &inv);
     let folder = tempfile::tempdir_in(outside).unwrap();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();

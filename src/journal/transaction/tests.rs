@@ -50,7 +50,8 @@ impl Dom0 {
             Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() },
         )
         .unwrap();
-        let plan = plan::build(&spec, &inv, &Templates::load(None).unwrap()).unwrap();
+        let nics = crate::inventory::resolve(&spec, &inv);
+        let plan = plan::build(&spec, &nics, &inv, &Templates::load(None).unwrap()).unwrap();
         let facts = plan.facts(&inv);
         (plan, facts)
     }

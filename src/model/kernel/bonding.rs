@@ -48,6 +48,9 @@ impl Dom0 {
         if self.modules.contains_key("bonding") {
             return Ok(());
         }
+        if self.features.missing_modules.contains("bonding") {
+            return Err("");
+        }
         if self.modules.contains_key("openvswitch") && !self.modules.contains_key("bridge") {
             self.dmesg
                 .push("bonding: Unknown symbol br_send_gratuitous_switch_learning_packet".into());

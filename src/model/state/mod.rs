@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 mod pool;
+mod stores;
 
 pub use pool::*;
+pub use stores::*;
 
 /// The whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +103,9 @@ pub struct Features {
     pub max_mtu: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
+    /// Modules that this kernel has not got.
+    #[serde(default)]
+    pub missing_modules: BTreeSet<String>,
 }
 
 /// A NIC.
@@ -341,6 +346,15 @@ pub struct Dom0 {
     pub traffic: Option<Traffic>,
     /// The kernel's complaints, and what the last boot printed.
     pub dmesg: Vec<String>,
+    /// What networkd knows.
+    #[serde(default)]
+    pub networkd: Networkd,
+    /// How often the two stores are written.
+    #[serde(default)]
+    pub saves: Saves,
+    /// What is on disk of them.
+    #[serde(default)]
+    pub disk: Disk,
 }
 
 impl State {
@@ -348,6 +362,15 @@ impl State {
     #[must_use]
     pub fn host(&self) -> Option<&HostRecord> {
         self.pool.hosts.get(&self.dom0.me)
+    }
+
+    /// How XAPI answers.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.pool.release.unwrap_or(match self.dom0.flavour {
+            Flavour::El5 => Release::V6_2,
+            Flavour::El7 => Release::V8_2,
+        })
     }
 
     /// A new uuid, the same in every run.

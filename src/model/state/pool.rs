@@ -7,6 +7,37 @@ use serde::{Deserialize, Serialize};
 /// Text by text.
 pub type Map = BTreeMap<String, String>;
 
+/// A release of the product, as far as its XAPI answers differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Release {
+    /// XenServer 6.2 to 6.5.
+    #[serde(rename = "6.2")]
+    V6_2,
+    /// XCP-ng and Citrix Hypervisor 8.2.
+    #[serde(rename = "8.2")]
+    V8_2,
+    /// XenServer 8: xapi 24.39.
+    #[serde(rename = "24.39")]
+    V24_39,
+    /// xapi 26.1.
+    #[serde(rename = "26.1")]
+    V26_1,
+}
+
+impl Release {
+    /// The release of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            ("6.2", Self::V6_2),
+            ("8.2", Self::V8_2),
+            ("24.39", Self::V24_39),
+            ("26.1", Self::V26_1),
+        ];
+        all.into_iter().find(|(known, _)| *known == name).map(|(_, release)| release)
+    }
+}
+
 /// XAPI's database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
@@ -22,6 +53,12 @@ pub struct Pool {
     pub redo_log_enabled: bool,
     /// The pool's `other-config`.
     pub other_config: Map,
+    /// How its XAPI answers; without one, as the built-in pool of the host's flavour.
+    #[serde(default)]
+    pub release: Option<Release>,
+    /// Values that no rule of the model makes, by a record's uuid and the field: dates, vendors.
+    #[serde(default)]
+    pub notes: BTreeMap<String, Map>,
     /// Uuids given out since the start.
     pub counter: u64,
     /// By name, `xen01`.
@@ -82,6 +119,14 @@ pub struct HostRecord {
     pub software_version: Map,
     /// Its `other-config`.
     pub other_config: Map,
+    /// Its NICs with their addresses. Of another host that says none they follow a pattern.
+    #[serde(default)]
+    pub nics: Map,
+}
+
+/// What `managed` was before a state said it.
+fn yes() -> bool {
+    true
 }
 
 /// A network.
@@ -97,6 +142,9 @@ pub struct Network {
     pub bridge: String,
     /// MTU of the bridge.
     pub mtu: u32,
+    /// XAPI makes its bridge.
+    #[serde(default = "yes")]
+    pub managed: bool,
     /// Its `other-config`.
     pub other_config: Map,
 }
@@ -157,6 +205,12 @@ pub struct BondRecord {
     pub slaves: BTreeSet<String>,
     /// `balance-slb`, `active-backup` or `lacp`.
     pub mode: String,
+    /// `hashing_algorithm` and the like.
+    #[serde(default)]
+    pub properties: Map,
+    /// Key of the PIF that gave it address and configuration; else the first.
+    #[serde(default)]
+    pub primary: Option<String>,
 }
 
 /// A VLAN.
@@ -196,6 +250,9 @@ pub struct Vm {
     pub power_state: String,
     /// Key of the host, if it runs.
     pub resident_on: Option<String>,
+    /// It cannot move to another host: it has no drivers for that.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 /// A machine's interface.

@@ -3,6 +3,8 @@
 mod boot;
 mod driver;
 mod ifup;
+mod releases;
+mod stores;
 mod xe;
 
 use std::time::Duration;

@@ -1,15 +1,21 @@
-//! The emulated `xe`: its argument rules, its printer, its lists and its errors
-//! (facts/xapi.md sections A and B0). The commands that work on PIFs are in `xe_pif.rs`.
+//! The emulated `xe`: its argument rules, its commands, and how it prints and fails, as the real
+//! one of four releases does (facts/xapi.md sections A and B, and what recordings of the real ones
+//! say). The records are in `records`, the commands that change something in files of their own.
 
-use crate::model::programs::shell::Shell;
-use crate::model::state::{Flavour, Map, Xapi};
 mod answer;
+mod bond;
+mod help;
 mod host;
+mod lists;
+mod network;
+mod params;
 mod pif;
 mod records;
 
-use answer::{Answer, Args, Fault, find};
-use records::{CLASSES, Field, Record, Value, records};
+use answer::{Answer, Args, Fault, Printed};
+
+use crate::model::programs::shell::Shell;
+use crate::model::state::{Flavour, Release, Xapi};
 
 /// Words that the client keeps to itself.
 const CLIENT: [&str; 9] = [
@@ -24,81 +30,214 @@ const CLIENT: [&str; 9] = [
     "traceparent",
 ];
 
+/// A command with a function of its own.
+type Run = fn(&mut Shell<'_>, &Args) -> Answer;
+
+const COMMANDS: [(&str, Run); 21] = [
+    ("pif-forget", pif::forget),
+    ("pif-introduce", pif::introduce),
+    ("pif-plug", pif::plug),
+    ("pif-unplug", pif::unplug),
+    ("pif-scan", pif::scan),
+    ("pif-reconfigure-ip", pif::reconfigure),
+    ("network-create", network::create),
+    ("network-destroy", network::destroy),
+    ("vlan-create", network::create_vlan),
+    ("vlan-destroy", network::destroy_vlan),
+    ("bond-create", bond::create),
+    ("bond-destroy", bond::destroy),
+    ("bond-set-mode", bond::set_mode),
+    ("host-disable", host::disable),
+    ("host-enable", host::enable),
+    ("host-evacuate", host::evacuate),
+    ("host-is-in-emergency-mode", |_, _| Ok(Printed::line("false"))),
+    ("pool-sync-database", |shell, _| host::sync_database(shell)),
+    ("network-sriov-list", |_, _| Ok(Printed::Table(Vec::new()))),
+    ("message-list", |_, _| Ok(Printed::Table(Vec::new()))),
+    ("template-list", |_, _| Ok(Printed::Table(Vec::new()))),
+];
+
+/// A command of a class.
+type Verb = fn(&mut Shell<'_>, &records::Class, &Args) -> Answer;
+
+const VERBS: [(&str, Verb); 7] = [
+    ("list", |shell, class, args| lists::list(shell, class, args)),
+    ("param-list", |shell, class, args| lists::one(shell, class, args)),
+    ("param-get", |shell, class, args| params::get(shell, class, args)),
+    ("param-set", params::set),
+    ("param-add", params::add),
+    ("param-remove", params::remove),
+    ("param-clear", params::clear),
+];
+
+/// A command line, taken apart as the client does.
+struct Line<'a> {
+    command: Option<&'a str>,
+    args: Args,
+    /// Bare words after the command.
+    bare: Vec<&'a str>,
+    asks_usage: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(argv: &'a [String]) -> Self {
+        let mut line = Self {
+            command: None,
+            args: Args { pairs: Vec::new(), minimal: false },
+            bare: Vec::new(),
+            asks_usage: false,
+        };
+        let mut skip = false;
+        // The arguments go over the wire joined by line ends, so one with a line end is several.
+        for word in argv.iter().flat_map(|a| a.split('\n')) {
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            match word {
+                "--minimal" => line.args.minimal = true,
+                "--help" | "-help" | "/?" if line.command.is_none() => line.asks_usage = true,
+                "-s" | "-h" | "-p" | "-u" | "-pw" | "-pwf" => skip = true,
+                _ => line.take(word),
+            }
+        }
+        line
+    }
+
+    fn take(&mut self, word: &'a str) {
+        let mut pair = |key: &str, value: &str| {
+            self.args.pairs.push((key.to_string(), value.to_string()));
+        };
+        if let Some(switch) = word.strip_prefix("--") {
+            return pair(switch, "true");
+        }
+        match word.split_once('=') {
+            Some((key, _)) if CLIENT.contains(&key) => {}
+            _ if self.command.is_none() => self.command = Some(word),
+            Some((key, value)) => pair(key, value),
+            None => {
+                pair(word, "");
+                self.bare.push(word);
+            }
+        }
+    }
+}
+
+/// Whether the model has this command, or why not.
+///
+/// # Errors
+/// What of it the model lacks.
+pub(crate) fn knows(release: Release, argv: &[String]) -> Result<(), String> {
+    let line = Line::of(argv);
+    let Some(command) = line.command else { return Ok(()) };
+    if command == "help" {
+        let plain = line.args.pairs.len() == line.bare.len();
+        let known = plain && help::knows(line.bare.first().copied(), |name| taken(release, name));
+        return if known { Ok(()) } else { Err("no help text".to_string()) };
+    }
+    if ["message-list", "template-list"].contains(&command) {
+        return Err(format!("`{command}`: no such records in the model"));
+    }
+    let known = COMMANDS.iter().any(|(name, _)| *name == command);
+    let found = records::class_of(release, command);
+    if let Some((class, verb)) = found
+        && let Some(field) = unmodelled(class, verb, &line.args)
+    {
+        return Err(format!("no {} of {}", field, class.name));
+    }
+    let verb = found.map(|(_, verb)| verb);
+    if known || verb.is_some_and(has_verb) || !taken(release, command) {
+        return Ok(());
+    }
+    Err(format!("no `{command}`"))
+}
+
+/// The field of a class that is asked for and that the model has not got.
+fn unmodelled(class: &records::Class, verb: &str, args: &Args) -> Option<String> {
+    let lacks = records::unmodelled(class.name);
+    let whole = !lacks.is_empty();
+    let params = args.get("params").unwrap_or_default();
+    let mut names = params.split(',').chain(args.get("param-name"));
+    let filters = args.pairs.iter().map(|(name, _)| name.as_str());
+    let filters = filters.map(|name| name.split(':').next().unwrap_or_default());
+    let all = verb == "param-list" || params.split(',').any(|name| name == "all");
+    if whole && all && !args.minimal {
+        return Some("whole record".to_string());
+    }
+    if verb == "param-list" || params.split(',').any(|name| records::EXPENSIVE.contains(&name)) {
+        return Some("expensive field".to_string());
+    }
+    let mut asked = names.by_ref().chain(filters);
+    asked.find(|name| lacks.contains(name)).map(|name| format!("field {name}"))
+}
+
+fn has_verb(verb: &str) -> bool {
+    VERBS.iter().any(|(name, _)| *name == verb)
+}
+
+/// Whether the real `xe` may have a command of this name: what no list here says, the first word
+/// of its name does, and a verb that some class has.
+fn taken(release: Release, command: &str) -> bool {
+    let verbs = [
+        "create",
+        "destroy",
+        "start",
+        "shutdown",
+        "install",
+        "reconfigure",
+        "migrate",
+        "copy",
+        "clone",
+        "import",
+        "export",
+        "add",
+        "remove",
+        "reboot",
+        "suspend",
+        "resume",
+        "set-mode",
+        "set-property",
+        "list",
+        "eject",
+        "insert",
+        "join",
+        "management-reconfigure",
+        "plug",
+        "unplug",
+        "scan",
+        "forget",
+        "introduce",
+        "disable",
+        "enable",
+        "evacuate",
+        "uninstall",
+    ];
+    let of_class = records::class_of(release, command).map(|(_, verb)| verb);
+    let verb = of_class.or_else(|| command.split_once('-').map(|(_, verb)| verb));
+    COMMANDS.iter().any(|(name, _)| *name == command)
+        || verb.is_some_and(|verb| verbs.contains(&verb) || verb.starts_with("param-"))
+}
+
 /// Runs `xe`; its exit status.
 pub(crate) fn run(shell: &mut Shell<'_>, argv: &[String]) -> i32 {
     shell.took += 200;
-    // The arguments go over the wire joined by line ends, so one with a line end is several.
-    let words: Vec<&str> = argv.iter().flat_map(|a| a.split('\n')).collect();
-    let mut args = Args { pairs: Vec::new(), minimal: false };
-    let mut bare = Vec::new();
-    let mut command = None;
-    let mut skip = false;
-    for word in words {
-        if std::mem::take(&mut skip) {
-            continue;
-        }
-        match word {
-            "--minimal" => args.minimal = true,
-            "--help" | "-help" | "/?" if command.is_none() => {
-                return usage(shell);
-            }
-            "-s" | "-h" | "-p" | "-u" | "-pw" | "-pwf" => skip = true,
-            _ if word.starts_with("--") => {
-                args.pairs.push((word[2..].to_string(), "true".to_string()))
-            }
-            _ => match word.split_once('=') {
-                Some((key, _)) if CLIENT.contains(&key) => {}
-                _ if command.is_none() => command = Some(word),
-                Some((key, value)) => args.pairs.push((key.to_string(), value.to_string())),
-                None => bare.push(word),
-            },
-        }
-    }
-    let Some(command) = command else { return usage(shell) };
+    let line = Line::of(argv);
+    let Some(command) = line.command.filter(|_| !line.asks_usage) else {
+        return help::usage(shell);
+    };
     if let Some(fault) = refused(shell) {
         return fail(shell, fault);
     }
     if command == "help" {
-        return help(shell, bare.first().copied());
+        help::help(shell, line.bare.first().copied());
+        return 0;
     }
-    if let Some(word) = bare.first() {
-        let text = format!("Syntax error: {word}");
-        return fail(shell, Fault::Usage(text));
-    }
-    match command_of(shell, command, &args) {
-        Ok(lines) => {
-            for line in lines {
-                shell.say(line);
-            }
+    match command_of(shell, command, &line.args) {
+        Ok(printed) => {
+            lists::print(shell, printed, line.args.minimal);
             0
         }
         Err(fault) => fail(shell, fault),
     }
-}
-
-fn usage(shell: &mut Shell<'_>) -> i32 {
-    shell.say("Usage: xe <cmd> [-s server] [-p port] ([-u username] [-pw password] or [-pwf <password file>]) <other arguments>");
-    shell.say(
-        "\nA full list of commands can be obtained by running \n\txe help -s <server> -p <port>",
-    );
-    0
-}
-
-fn help(shell: &mut Shell<'_>, command: Option<&str>) -> i32 {
-    match command {
-        Some("pif-introduce") => {
-            let managed = if shell.features().xe_managed { ", managed" } else { "" };
-            shell.say("command name            : pif-introduce");
-            shell.say("        reqd params     : host-uuid, device");
-            shell.say(format!("        optional params : mac{managed}"));
-            shell.say("        description     : Create a new PIF object representing a physical interface on this host.\n");
-        }
-        Some(other) => {
-            shell.complain(format!("Responding with Unknown command {other}"));
-        }
-        None => shell.say("Usage: xe <command> [-s server] ..."),
-    }
-    0
 }
 
 /// Why nothing at all can be asked now.
@@ -118,7 +257,7 @@ fn refused(shell: &Shell<'_>) -> Option<Fault> {
     }
     let master = state.pool.hosts.get(&state.pool.master);
     let lost = state.pool.master != state.dom0.me && master.is_some_and(|m| !m.live);
-    lost.then(|| Fault::Usage("Lost connection to the server.".to_string()))
+    lost.then_some(Fault::Lost)
 }
 
 fn fail(shell: &mut Shell<'_>, fault: Fault) -> i32 {
@@ -129,171 +268,33 @@ fn fail(shell: &mut Shell<'_>, fault: Fault) -> i32 {
                 shell.complain(format!("{label}: {value}"));
             }
         }
-        Fault::Internal(text) => {
+        Fault::Server(text) => {
             let gap = if shell.state.dom0.flavour == Flavour::El5 { "  " } else { " " };
             shell.complain(format!(
                 "The server failed to handle your request, due to an internal error.{gap}The given message may give details useful for debugging the problem."
             ));
-            shell.complain(format!("message: Failure: {text}"));
+            shell.complain(format!("message: {text}"));
         }
         Fault::Plain(text) => shell.complain(format!("Error: {text}")),
-        Fault::Usage(text) => {
-            let hint = !text.starts_with("Lost");
-            shell.complain(text);
-            if hint {
-                shell.complain("For usage run: 'xe help'");
-            }
+        Fault::Code(code, params) => {
+            shell.complain(format!("Error code: {code}\nError parameters: {params}"));
         }
+        Fault::Usage(text) => shell.complain(format!("{text}\nFor usage run: 'xe help'")),
+        Fault::Lost => shell.complain("Lost connection to the server."),
     }
     1
 }
 
 fn command_of(shell: &mut Shell<'_>, command: &str, args: &Args) -> Answer {
-    let special =
-        pif::command(shell, command, args).or_else(|| host::command(shell, command, args));
-    if let Some(answer) = special {
-        return answer;
+    if let Some((_, run)) = COMMANDS.iter().find(|(name, _)| *name == command) {
+        return run(shell, args);
     }
-    let unknown = || Fault::Usage(format!("Unknown command: {command}"));
-    if command == "pool-sync-database" {
-        return Ok(Vec::new());
-    }
-    // Clusters came with 7.5.
-    let known = |name: &str| name != "cluster-host" || shell.state.dom0.flavour == Flavour::El7;
-    let parts = CLASSES.iter().filter(|(name, ..)| known(name)).find_map(|(name, kind, shown)| {
-        Some((*name, *kind, *shown, command.strip_prefix(name)?.strip_prefix('-')?))
-    });
-    let Some((class, kind, shown, verb)) = parts else {
-        let empty = ["network-sriov-list", "message-list"];
-        return if empty.contains(&command) { Ok(Vec::new()) } else { Err(unknown()) };
+    let found = records::class_of(shell.state.release(), command);
+    let Some((class, verb)) = found else {
+        return Err(Fault::Usage(format!("Unknown command: {command}")));
     };
-    match verb {
-        "list" => list(shell, class, shown, args),
-        "param-list" => {
-            let record = find(shell, class, kind, args.need("uuid")?)?;
-            Ok(vec![format!("{}\n", print(&record.fields.iter().collect::<Vec<_>>()))])
-        }
-        "param-get" => {
-            let record = find(shell, class, kind, args.need("uuid")?)?;
-            let name = args.need("param-name")?;
-            let field = record
-                .field(name)
-                .ok_or_else(|| Fault::Internal(format!("Unknown field '{name}'")))?;
-            match (args.get("param-key"), &field.value) {
-                (None, _) => Ok(vec![field.text()]),
-                (Some(key), Value::Map(map)) => map
-                    .get(key)
-                    .map(|v| vec![v.clone()])
-                    .ok_or_else(|| Fault::Internal(format!("Key {key} not found in map"))),
-                (Some(_), _) => Err(Fault::Internal(format!("Field '{name}' is not a map"))),
-            }
-        }
-        "param-set" => set(shell, class, kind, args),
-        "param-remove" => {
-            let record = find(shell, class, kind, args.need("uuid")?)?;
-            let (name, key) = (args.need("param-name")?, args.need("param-key")?);
-            let map = pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
-                Fault::Internal(format!("Cannot remove parameters from field '{name}'"))
-            })?;
-            map.remove(key)
-                .map(|_| Vec::new())
-                .ok_or_else(|| Fault::Plain(format!("Key {key} not found in map")))
-        }
-        "param-add" => {
-            let record = find(shell, class, kind, args.need("uuid")?)?;
-            let name = args.need("param-name")?;
-            let map = pif::map_of(shell.state, class, &record.key, name).ok_or_else(|| {
-                Fault::Internal(format!("Cannot add parameters to field '{name}'"))
-            })?;
-            for (key, value) in args.pairs.iter().filter(|(k, _)| k != "uuid" && k != "param-name")
-            {
-                map.insert(key.clone(), value.clone());
-            }
-            Ok(Vec::new())
-        }
-        "param-clear" => {
-            let record = find(shell, class, kind, args.need("uuid")?)?;
-            let name = args.need("param-name")?;
-            let map = pif::map_of(shell.state, class, &record.key, name)
-                .ok_or_else(|| Fault::Internal(format!("Cannot clear field '{name}'")))?;
-            map.clear();
-            Ok(Vec::new())
-        }
-        _ => Err(unknown()),
+    match VERBS.iter().find(|(name, _)| *name == verb) {
+        Some((_, run)) => run(shell, class, args),
+        None => Err(Fault::Usage(format!("Unknown command: {command}"))),
     }
-}
-
-fn list(shell: &Shell<'_>, class: &str, shown: &[&str], args: &Args) -> Answer {
-    let mut found = records(shell.state, class);
-    if class == "vm" {
-        found.retain(|r| r.field("is-a-template").is_some_and(|f| f.text() == "false"));
-    }
-    let mut seen: Vec<&str> = vec!["params", "database", "minimal"];
-    for (name, want) in &args.pairs {
-        if seen.contains(&name.as_str()) {
-            continue;
-        }
-        seen.push(name);
-        let (base, key) = name.split_once(':').map_or((name.as_str(), None), |(b, k)| (b, Some(k)));
-        let Some(first) = found.first() else { break };
-        if first.field(base).is_none() {
-            return Err(Fault::Internal(format!("Unknown field '{base}'")));
-        }
-        found.retain(|record| match (record.field(base).map(|f| &f.value), key) {
-            (Some(Value::Map(map)), Some(key)) => map.get(key) == Some(want),
-            (Some(Value::Set(list)), Some("contains")) => list.contains(want),
-            (Some(Value::Text(have)), None) if base == "MAC" => have.eq_ignore_ascii_case(want),
-            (Some(_), None) => record.field(base).is_some_and(|f| f.text() == *want),
-            _ => false,
-        });
-    }
-    let wanted: Option<Vec<&str>> = args.get("params").map(|p| p.split(',').collect());
-    let pick = |record: &Record| -> Vec<Field> {
-        let takes = |name: &str| match &wanted {
-            Some(list) => list.contains(&"all") || list.contains(&name),
-            None => shown.contains(&name),
-        };
-        record.fields.iter().filter(|f| takes(f.name)).cloned().collect()
-    };
-    let rows: Vec<Vec<Field>> = found.iter().map(pick).collect();
-    if args.minimal {
-        let escape = |text: String| text.replace('\\', "\\\\").replace(',', "\\,");
-        let firsts: Vec<String> =
-            rows.iter().filter_map(|r| r.first()).map(|f| escape(f.text())).collect();
-        return Ok(vec![firsts.join(",")]);
-    }
-    Ok(rows.iter().map(|row| format!("{}\n", print(&row.iter().collect::<Vec<_>>()))).collect())
-}
-
-/// `multi_line_record`: the first name padded on its right, the others on their left.
-fn print(fields: &[&Field]) -> String {
-    let width = 4 + fields.iter().map(|f| f.label().len()).max().unwrap_or(0);
-    let lines: Vec<String> = fields
-        .iter()
-        .enumerate()
-        .map(|(at, field)| match at {
-            0 => format!("{:<width$}: {}", field.label(), field.text()),
-            _ => format!("{:>width$}: {}", field.label(), field.text()),
-        })
-        .collect();
-    format!("{}\n", lines.join("\n"))
-}
-
-fn set(shell: &mut Shell<'_>, class: &str, kind: &'static str, args: &Args) -> Answer {
-    let record = find(shell, class, kind, args.need("uuid")?)?;
-    for (name, value) in args.pairs.iter().filter(|(k, _)| k != "uuid") {
-        if let Some((base, key)) = name.split_once(':') {
-            let map: &mut Map = pif::map_of(shell.state, class, &record.key, base)
-                .ok_or_else(|| Fault::Internal(format!("Field '{base}' is not a map or a set")))?;
-            map.insert(key.to_string(), value.clone());
-            continue;
-        }
-        let field =
-            record.field(name).ok_or_else(|| Fault::Internal(format!("Unknown field '{name}'")))?;
-        if !field.writable || !matches!(field.value, Value::Text(_)) {
-            return Err(Fault::Internal(format!("Field '{name}' is read-only.")));
-        }
-        pif::assign(shell.state, class, &record.key, name, value)?;
-    }
-    Ok(Vec::new())
 }

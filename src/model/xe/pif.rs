@@ -1,112 +1,23 @@
 //! `xe pif-*`: forget, introduce, plug, unplug, scan, reconfigure-ip, with every check and the
-//! words of its refusal (facts/xapi.md sections B1 to B8), and the writable fields.
+//! words of its refusal (facts/xapi.md sections B1 to B8).
 
-use super::answer::{Answer, Args, Fault, find};
-use crate::model::programs::modprobe;
-use crate::model::programs::networkd;
+use super::answer::{Answer, Args, Fault, Printed, find, misconfigured, recent, refuse};
+use super::host::reach;
 use crate::model::programs::shell::Shell;
-use crate::model::state::{Map, Network, Pif, State};
+use crate::model::programs::{modprobe, networkd};
+use crate::model::state::{Flavour, Map, Network, Pif, Release, State};
 use crate::net::{Ipv4Net, MacAddr};
-
-/// Runs a command that works on PIFs; none when it is another's.
-pub(super) fn command(shell: &mut Shell<'_>, name: &str, args: &Args) -> Option<Answer> {
-    Some(match name {
-        "pif-forget" => forget(shell, args),
-        "pif-introduce" => introduce(shell, args),
-        "pif-plug" => plug(shell, args),
-        "pif-unplug" => unplug(shell, args),
-        "pif-scan" => scan(shell, args),
-        "pif-reconfigure-ip" => reconfigure(shell, args),
-        "network-destroy" => destroy_network(shell, args),
-        _ => return None,
-    })
-}
-
-/// The map that `param-set`, `-add` and `-remove` work on.
-pub(super) fn map_of<'a>(
-    state: &'a mut State,
-    class: &str,
-    key: &str,
-    field: &str,
-) -> Option<&'a mut Map> {
-    let pool = &mut state.pool;
-    match (class, field) {
-        ("pif", "other-config") => pool.pifs.get_mut(key).map(|p| &mut p.other_config),
-        ("pif", "properties") if state.dom0.features.xe_managed => {
-            pool.pifs.get_mut(key).map(|p| &mut p.properties)
-        }
-        ("network", "other-config") => pool.networks.get_mut(key).map(|n| &mut n.other_config),
-        ("host", "other-config") => pool.hosts.get_mut(key).map(|h| &mut h.other_config),
-        ("pool", "other-config") => Some(&mut pool.other_config),
-        _ => None,
-    }
-}
-
-/// `param-set FIELD=VALUE`.
-pub(super) fn assign(
-    state: &mut State,
-    class: &str,
-    key: &str,
-    name: &str,
-    value: &str,
-) -> Result<(), Fault> {
-    let pool = &mut state.pool;
-    match (class, name) {
-        ("pif", "disallow-unplug") => {
-            let wrong = || {
-                Fault::Plain(format!(
-                    "Failed to parse parameter '{name}': expecting a boolean (true or false)"
-                ))
-            };
-            let yes = value.parse::<bool>().map_err(|_| wrong())?;
-            if let Some(pif) = pool.pifs.get_mut(key) {
-                pif.disallow_unplug = yes;
-            }
-        }
-        ("network", "MTU") => {
-            let mtu = value
-                .parse()
-                .map_err(|_| Fault::Plain("Failed to parse parameter 'MTU'".to_string()))?;
-            if let Some(network) = pool.networks.get_mut(key) {
-                network.mtu = mtu;
-            }
-        }
-        ("network", "name-label") => {
-            if let Some(network) = pool.networks.get_mut(key) {
-                network.name_label = value.to_string();
-            }
-        }
-        ("network", "name-description") => {
-            if let Some(network) = pool.networks.get_mut(key) {
-                network.name_description = value.to_string();
-            }
-        }
-        _ => return Err(Fault::Internal(format!("the model does not write {class} {name}"))),
-    }
-    Ok(())
-}
 
 /// The PIF of an argument `uuid`.
 fn wanted(shell: &Shell<'_>, args: &Args) -> Result<(String, Pif), Fault> {
     let uuid = args.need("uuid")?;
     let record = find(shell, "pif", "PIF", uuid)?;
     let pif = shell.state.pool.pifs[&record.key].clone();
-    let host = &shell.state.pool.hosts[&pif.host];
-    if !host.live {
-        let who = format!("{} ({})", host.uuid, host.name_label);
-        return Err(Fault::Api(
-            "You attempted an operation which involves a host which could not be contacted.",
-            vec![("host", who)],
-        ));
-    }
+    reach(shell, &pif.host)?;
     Ok((record.key, pif))
 }
 
-fn refuse(sentence: &'static str, pif: &Pif) -> Fault {
-    Fault::Api(sentence, vec![("PIF", pif.uuid.clone())])
-}
-
-const MANAGEMENT: &str = "The operation you requested cannot be performed because the specified PIF is the management interface.";
+pub(super) const MANAGEMENT: &str = "The operation you requested cannot be performed because the specified PIF is the management interface.";
 const UNMANAGED: &str = "The operation you requested cannot be performed because the specified PIF is not managed by xapi.";
 
 fn assert_unprotected(shell: &Shell<'_>, pif: &Pif) -> Result<(), Fault> {
@@ -126,35 +37,42 @@ fn assert_unprotected(shell: &Shell<'_>, pif: &Pif) -> Result<(), Fault> {
     Ok(())
 }
 
-fn assert_managed(shell: &Shell<'_>, pif: &Pif) -> Result<(), Fault> {
-    if shell.features().xe_managed && !pif.managed { Err(refuse(UNMANAGED, pif)) } else { Ok(()) }
+pub(super) fn assert_managed(shell: &Shell<'_>, pif: &Pif) -> Result<(), Fault> {
+    if shell.features().xe_managed && !pif.managed {
+        Err(refuse(UNMANAGED, &pif.uuid))
+    } else {
+        Ok(())
+    }
 }
 
-fn forget(shell: &mut Shell<'_>, args: &Args) -> Answer {
+pub(super) fn forget(shell: &mut Shell<'_>, args: &Args) -> Answer {
     let (key, pif) = wanted(shell, args)?;
     let pool = &shell.state.pool;
     let slave_here = pool.master != pif.host && pif.currently_attached;
     if pif.management && (shell.features().xe_managed || slave_here) {
-        return Err(refuse(MANAGEMENT, &pif));
+        return Err(refuse(MANAGEMENT, &pif.uuid));
     }
     if pool.bonds.values().any(|b| b.master == key || b.slaves.contains(&key)) {
-        return Err(refuse("This operation cannot be performed because the pif is bonded.", &pif));
+        return Err(refuse(
+            "This operation cannot be performed because the pif is bonded.",
+            &pif.uuid,
+        ));
     }
     if pif.vlan >= 0 || pool.vlans.values().any(|v| v.untagged == key) {
         return Err(refuse(
             "Operation cannot proceed while a VLAN exists on this interface.",
-            &pif,
+            &pif.uuid,
         ));
     }
     if pool.tunnels.values().any(|t| t.access == key || t.transport == key) {
         return Err(refuse(
             "Operation cannot proceed while a tunnel exists on this interface.",
-            &pif,
+            &pif.uuid,
         ));
     }
     assert_unprotected(shell, &pif)?;
     if pif.sriov.is_some() {
-        return Err(refuse("The PIF is still related with a network SR-IOV", &pif));
+        return Err(refuse("The PIF is still related with a network SR-IOV", &pif.uuid));
     }
     let mut cluster = shell.state.pool.cluster_hosts.values();
     if let Some(host) = cluster.find(|c| c.pif == key && c.enabled) {
@@ -167,7 +85,7 @@ fn forget(shell: &mut Shell<'_>, args: &Args) -> Answer {
         networkd::bring_down(shell.state, &key);
     }
     shell.state.pool.pifs.remove(&key);
-    Ok(Vec::new())
+    Ok(Printed::Nothing)
 }
 
 /// A key of the host that an argument names.
@@ -175,8 +93,31 @@ fn host_of(shell: &Shell<'_>, args: &Args) -> Result<String, Fault> {
     Ok(find(shell, "host", "host", args.need("host-uuid")?)?.key)
 }
 
+/// A boolean of the command line; the later releases take more words, in any case.
+fn truth(state: &State, name: &str, word: &str) -> Result<bool, Fault> {
+    let lower = word.to_lowercase();
+    let (given, yes, no): (&str, &[&str], &[&str]) = if recent(state) {
+        (&lower, &["true", "t", "yes", "y", "1"], &["false", "f", "no", "n", "0"])
+    } else {
+        (word, &["true", "yes"], &["false", "no"])
+    };
+    if yes.contains(&given) || no.contains(&given) {
+        return Ok(yes.contains(&given));
+    }
+    Err(Fault::Plain(if recent(state) {
+        let words: Vec<String> = yes.iter().chain(no).map(|w| format!("'{w}'")).collect();
+        format!("Failed to parse parameter '{name}': Expected {} got {word}", words.join(","))
+    } else {
+        format!("Expected 'true','yes','false','no', got {word}")
+    }))
+}
+
 /// The MAC that this release's networkd sees on a NIC.
 fn seen_mac(state: &State, host: &str, device: &str) -> Option<String> {
+    let known = state.pool.hosts.get(host).map(|h| &h.nics).filter(|nics| !nics.is_empty());
+    if host != state.dom0.me && known.is_some() {
+        return known?.get(device).cloned();
+    }
     if host != state.dom0.me {
         let number: u32 = device.strip_prefix("eth")?.parse().ok().filter(|n| *n < 6)?;
         let last = host.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -187,15 +128,12 @@ fn seen_mac(state: &State, host: &str, device: &str) -> Option<String> {
     Some(if permanent { nic.permanent_mac.clone() } else { nic.mac.clone() })
 }
 
-fn introduce(shell: &mut Shell<'_>, args: &Args) -> Answer {
-    let host = host_of(shell, args)?;
-    let device = args.need("device")?.to_string();
+pub(super) fn introduce(shell: &mut Shell<'_>, args: &Args) -> Answer {
+    let [_, device] = args.need_all(["host-uuid", "device"])?;
+    let (host, device) = (host_of(shell, args)?, device.to_string());
     let managed = match args.get("managed").filter(|_| shell.features().xe_managed) {
-        None | Some("true" | "yes") => true,
-        Some("false" | "no") => false,
-        Some(other) => {
-            return Err(Fault::Plain(format!("Expected 'true','yes','false','no', got {other}")));
-        }
+        None => true,
+        Some(word) => truth(shell.state, "managed", word)?,
     };
     let state = &mut *shell.state;
     let seen = seen_mac(state, &host, &device);
@@ -216,40 +154,48 @@ fn introduce(shell: &mut Shell<'_>, args: &Args) -> Answer {
             vec![("device", device), ("mac", mac)],
         ));
     }
-    Ok(vec![add_pif(state, &host, &device, &mac, managed)])
+    Ok(Printed::line(add_pif(state, &host, &device, &mac, managed)))
+}
+
+/// The bridge that XAPI makes for a NIC.
+fn bridge_of(device: &str) -> String {
+    device.strip_prefix("eth").map_or_else(|| format!("br{device}"), |n| format!("xenbr{n}"))
+}
+
+/// The network of a new PIF: the one that has its bridge, or a new one. From 24.29 all NICs that
+/// XAPI does not manage share one without a bridge, whichever host they are of.
+fn network_of(state: &mut State, device: &str, managed: bool) -> String {
+    let apart = !managed && recent(state);
+    let bridge = if apart { String::new() } else { bridge_of(device) };
+    let mut fits = state.pool.networks.iter().filter(|(_, n)| n.bridge == bridge);
+    if let (Some((key, _)), None) = (fits.next(), fits.next()) {
+        return key.clone();
+    }
+    let number = device.strip_prefix("eth").filter(|_| state.release() >= Release::V26_1);
+    let name_label = match number {
+        Some(number) => format!("Pool-wide network {number}"),
+        None => format!("Pool-wide network associated with {device}"),
+    };
+    let stem = if apart { "unmanaged".to_string() } else { bridge.clone() };
+    let new = Network {
+        uuid: state.new_uuid(),
+        name_label,
+        name_description: String::new(),
+        bridge,
+        mtu: 1500,
+        managed: !apart,
+        other_config: Map::new(),
+    };
+    let names = (1..).map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") });
+    let key = names.into_iter().find(|k| !state.pool.networks.contains_key(k)).unwrap_or_default();
+    state.pool.networks.insert(key.clone(), new);
+    key
 }
 
 /// A new PIF; its uuid.
 fn add_pif(state: &mut State, host: &str, device: &str, mac: &str, managed: bool) -> String {
     let uuid = state.new_uuid();
-    let bridge =
-        device.strip_prefix("eth").map_or_else(|| format!("br{device}"), |n| format!("xenbr{n}"));
-    let fits: Vec<&String> = state
-        .pool
-        .networks
-        .iter()
-        .filter(|(_, n)| n.bridge == bridge)
-        .map(|(key, _)| key)
-        .collect();
-    let network = match fits.as_slice() {
-        [one] => (*one).clone(),
-        _ => {
-            let new = Network {
-                uuid: state.new_uuid(),
-                name_label: format!("Pool-wide network associated with {device}"),
-                name_description: String::new(),
-                bridge: bridge.clone(),
-                mtu: 1500,
-                other_config: Map::new(),
-            };
-            let key = (1..)
-                .map(|n| if n == 1 { bridge.clone() } else { format!("{bridge}-{n}") })
-                .find(|k| !state.pool.networks.contains_key(k))
-                .unwrap_or(bridge);
-            state.pool.networks.insert(key.clone(), new);
-            key
-        }
-    };
+    let network = network_of(state, device, managed);
     let mtu = if host == state.dom0.me { state.dom0.mtu_of(device) } else { 1500 };
     let pif = Pif {
         uuid: uuid.clone(),
@@ -277,35 +223,36 @@ fn add_pif(state: &mut State, host: &str, device: &str, mac: &str, managed: bool
     uuid
 }
 
-fn plug(shell: &mut Shell<'_>, args: &Args) -> Answer {
+pub(super) fn plug(shell: &mut Shell<'_>, args: &Args) -> Answer {
     shell.took += 800;
     let (key, pif) = wanted(shell, args)?;
     assert_managed(shell, &pif)?;
     if shell.state.pool.bonds.values().any(|b| b.slaves.contains(&key)) {
-        return Err(refuse("This PIF is a bond slave and cannot be plugged.", &pif));
+        let sentence = if recent(shell.state) {
+            "This PIF is a bond member and cannot be plugged."
+        } else {
+            "This PIF is a bond slave and cannot be plugged."
+        };
+        return Err(refuse(sentence, &pif.uuid));
     }
     if pif.host == shell.state.dom0.me {
         let params = modprobe::bonding_params(shell, None);
-        networkd::bring_up(shell.state, &key, &params).map_err(|text| {
-            Fault::Api(
-                "An unknown error occurred while attempting to configure an interface.",
-                vec![("PIF", pif.uuid.clone()), ("msg", text)],
-            )
-        })?;
+        networkd::bring_up(shell.state, &key, &params)
+            .map_err(|text| misconfigured(&pif.uuid, text))?;
     }
     if let Some(pif) = shell.state.pool.pifs.get_mut(&key) {
         pif.currently_attached = true;
     }
-    Ok(Vec::new())
+    Ok(Printed::Nothing)
 }
 
-fn unplug(shell: &mut Shell<'_>, args: &Args) -> Answer {
+pub(super) fn unplug(shell: &mut Shell<'_>, args: &Args) -> Answer {
     shell.took += 800;
     let (key, pif) = wanted(shell, args)?;
     assert_managed(shell, &pif)?;
     assert_unprotected(shell, &pif)?;
     if pif.management {
-        return Err(refuse(MANAGEMENT, &pif));
+        return Err(refuse(MANAGEMENT, &pif.uuid));
     }
     let pool = &shell.state.pool;
     let busy = pool.vifs.values().find(|vif| {
@@ -330,19 +277,21 @@ fn unplug(shell: &mut Shell<'_>, args: &Args) -> Answer {
     if pif.disallow_unplug {
         return Err(refuse(
             "The operation you requested cannot be performed because the specified PIF does not allow unplug.",
-            &pif,
+            &pif.uuid,
         ));
     }
-    if pif.host == shell.state.dom0.me {
+    // A member of a bond has no bridge of its own that could go.
+    let member = shell.state.pool.bonds.values().any(|b| b.slaves.contains(&key));
+    if pif.host == shell.state.dom0.me && !member {
         networkd::bring_down(shell.state, &key);
     }
     if let Some(pif) = shell.state.pool.pifs.get_mut(&key) {
         pif.currently_attached = false;
     }
-    Ok(Vec::new())
+    Ok(Printed::Nothing)
 }
 
-fn scan(shell: &mut Shell<'_>, args: &Args) -> Answer {
+pub(super) fn scan(shell: &mut Shell<'_>, args: &Args) -> Answer {
     let host = host_of(shell, args)?;
     let state = &mut *shell.state;
     let devices: Vec<String> = if host == state.dom0.me {
@@ -370,80 +319,95 @@ fn scan(shell: &mut Shell<'_>, args: &Args) -> Answer {
             }
         }
     }
-    Ok(Vec::new())
+    Ok(Printed::Nothing)
 }
 
-fn reconfigure(shell: &mut Shell<'_>, args: &Args) -> Answer {
+/// `mode=` in any case.
+fn mode(state: &State, word: &str) -> Result<&'static str, Fault> {
+    match word.to_lowercase().as_str() {
+        "none" => Ok("None"),
+        "dhcp" => Ok("DHCP"),
+        "static" => Ok("Static"),
+        _ if recent(state) => {
+            Err(Fault::Plain(format!("Expected one of 'None', 'DHCP', 'Static', got {word}")))
+        }
+        _ => Err(Fault::Plain(format!("Expected 'dhcp','none' or 'static', got {word}"))),
+    }
+}
+
+/// What an IP configuration is: address, netmask and gateway.
+type Addressing = (String, String, String);
+
+/// The addresses of an argument list; only what looks like an address at all.
+fn addressing(args: &Args) -> Result<Addressing, Fault> {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+    let (ip, netmask) = (text(args.any_case("IP")), text(args.get("netmask")));
+    let gateway = text(args.get("gateway"));
+    let given = [("IP", &ip, true), ("netmask", &netmask, true), ("gateway", &gateway, false)];
+    for (name, value, needed) in given {
+        let bad = value.parse::<std::net::Ipv4Addr>().is_err();
+        if bad && (needed || !value.is_empty()) {
+            return Err(Fault::Api(
+                "A required parameter contained an invalid IP address",
+                vec![("parameter", name.to_string())],
+            ));
+        }
+    }
+    Ok((ip, netmask, gateway))
+}
+
+/// The name servers that are kept: the later releases drop what is no address without a word.
+fn servers(state: &State, asked: &str, before: &str) -> String {
+    if asked.is_empty() && state.dom0.features.initscripts == Flavour::El5 {
+        return before.to_string();
+    }
+    if !recent(state) {
+        return asked.to_string();
+    }
+    let good = asked.split(',').filter(|s| s.parse::<std::net::IpAddr>().is_ok());
+    good.collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn reconfigure(shell: &mut Shell<'_>, args: &Args) -> Answer {
     shell.took += 800;
-    let any = |name: &str| {
-        args.pairs
-            .iter()
-            .find(|(k, _)| k.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.clone())
-            .unwrap_or_default()
-    };
+    let [_, word] = args.need_all(["uuid", "mode"])?;
     let (key, pif) = wanted(shell, args)?;
-    let mode = args.need("mode")?.to_string();
-    let mode = match mode.to_lowercase().as_str() {
-        "none" => "None",
-        "dhcp" => "DHCP",
-        "static" => "Static",
-        _ => return Err(Fault::Plain(format!("Expected 'dhcp','none' or 'static', got {mode}"))),
-    };
+    let mode = mode(shell.state, word)?;
     assert_managed(shell, &pif)?;
     assert_unprotected(shell, &pif)?;
     if pif.management && mode == "None" {
-        return Err(refuse(MANAGEMENT, &pif));
+        return Err(refuse(MANAGEMENT, &pif.uuid));
     }
-    let (ip, netmask) = (any("IP"), args.get("netmask").unwrap_or_default().to_string());
-    let gateway = args.get("gateway").unwrap_or_default().to_string();
-    if mode == "Static" {
-        let invalid = |what: &str| {
-            Fault::Api(
-                "A required parameter contained an invalid IP address",
-                vec![("parameter", what.to_string())],
-            )
-        };
-        let address = ip.parse().map_err(|_| invalid("IP"))?;
-        let mask = netmask.parse().map_err(|_| invalid("netmask"))?;
-        Ipv4Net::with_netmask(address, mask).map_err(|_| invalid("netmask"))?;
-        if !gateway.is_empty() && gateway.parse::<std::net::Ipv4Addr>().is_err() {
-            return Err(invalid("gateway"));
-        }
-    }
-    let dns = any("DNS");
-    let keep_dns = dns.is_empty() && shell.scripts() == crate::model::state::Flavour::El5;
+    let new = if mode == "Static" { addressing(args)? } else { Addressing::default() };
+    let dns = servers(shell.state, args.any_case("DNS").unwrap_or_default(), &pif.dns);
     let params = modprobe::bonding_params(shell, None);
     let state = &mut *shell.state;
     let bridge =
         state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()).unwrap_or_default();
+    // A netmask with holes passes as an address, and only networkd falls over it: by then the
+    // database has it, and the old address stays on the bridge.
+    let holes = match (new.0.parse(), new.1.parse()) {
+        (Ok(ip), Ok(mask)) => Ipv4Net::with_netmask(ip, mask).is_err(),
+        _ => false,
+    };
+    let member = state.pool.bonds.values().any(|b| b.slaves.contains(&key));
+    let fails = holes && pif.currently_attached;
     if let Some(pif) = state.pool.pifs.get_mut(&key) {
         pif.ip_configuration_mode = mode.to_string();
-        (pif.ip, pif.netmask, pif.gateway) = if mode == "Static" {
-            (ip, netmask, gateway)
-        } else {
-            (String::new(), String::new(), String::new())
-        };
-        pif.dns = if keep_dns { pif.dns.clone() } else { dns };
+        (pif.ip, pif.netmask, pif.gateway) = new;
+        pif.dns = dns;
+        pif.currently_attached &= !fails;
     }
-    if pif.currently_attached && pif.host == state.dom0.me {
+    if fails {
+        return Err(misconfigured(&pif.uuid, String::new()));
+    }
+    if pif.currently_attached && pif.host == state.dom0.me && !member {
         state.dom0.flush(&bridge);
         let _ = networkd::bring_up(state, &key, &params);
     }
-    Ok(Vec::new())
-}
-
-fn destroy_network(shell: &mut Shell<'_>, args: &Args) -> Answer {
-    let record = find(shell, "network", "network", args.need("uuid")?)?;
-    let pool = &mut shell.state.pool;
-    let network = &pool.networks[&record.key];
-    if pool.pifs.values().any(|p| p.network == record.key) {
-        return Err(Fault::Api(
-            "The network contains active PIFs and cannot be deleted.",
-            vec![("PIF", format!("{} ({})", network.uuid, network.name_label))],
-        ));
+    // A member asks through the very interface that goes away for a moment.
+    if pif.management && pif.host == state.dom0.me && state.pool.master != state.dom0.me {
+        return Err(Fault::Lost);
     }
-    pool.vifs.retain(|_, vif| vif.network != record.key);
-    pool.networks.remove(&record.key);
-    Ok(Vec::new())
+    Ok(Printed::Nothing)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::*;
 use crate::host::{Host, Kind, Program};
+use crate::inventory::resolve;
 use crate::inventory::{
     Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
 };
@@ -463,7 +464,7 @@ fn the_hosts_of_a_spec_are_held_against_those_of_the_pool() {
         raw.finish().unwrap()
     };
     let found = |inv: &Inventory, hosts: &[&str]| -> Vec<(Code, String)> {
-        let all = check_request(&request(hosts), &spec(&[]), inv);
+        let all = check_request(&request(hosts), &spec(&[]), &resolve(&spec(&[]), inv), inv);
         assert!(all.is_sorted_by_key(|f| (f.severity, f.code)));
         let mine = all.into_iter().filter(|f| OF_THE_SPEC_S_HOSTS.contains(&f.code));
         mine.map(|f| (f.code, f.message)).collect()
@@ -484,7 +485,10 @@ fn the_hosts_of_a_spec_are_held_against_those_of_the_pool() {
     assert_eq!(found(&inv, &["xen01", "door", "xen03"]).len(), 2);
     // One address for whichever host it is run on says nothing of others.
     let one = Request::of(spec(&[]));
-    assert_eq!(check_request(&one, &spec(&[]), &inv), check(&spec(&[]), &inv));
+    assert_eq!(
+        check_request(&one, &spec(&[]), &resolve(&spec(&[]), &inv), &inv),
+        check(&spec(&[]), &inv)
+    );
     inv.xapi = None;
     assert_eq!(found(&inv, &["xne02"]), []);
 }
@@ -510,4 +514,8 @@ fn the_spec_of_these_tests_is_what_it_seems() {
     let spec = spec(&[("primary", "eth3")]);
     assert_eq!(spec.nics, ["eth2", "eth3"].map(|n| n.parse::<NicRef>().unwrap()));
     assert_eq!((spec.pif, spec.options.number(Opt::Miimon)), (PifChoice::Auto, Some(100)));
+}
+
+fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    super::check(spec, &resolve(spec, inv), inv)
 }

@@ -44,6 +44,8 @@ pub(super) fn database(inv: &Inventory, xapi: &Xapi, me: &str) -> Pool {
         ha_enabled: pool.is_some_and(|pool| pool.ha_enabled),
         redo_log_enabled: inv.ground.redo_log,
         other_config: Map::new(),
+        release: None,
+        notes: BTreeMap::new(),
         counter: 0,
         hosts: BTreeMap::new(),
         networks: BTreeMap::new(),
@@ -148,6 +150,7 @@ fn host(host: &xe::PoolHost) -> HostRecord {
         live: true,
         software_version,
         other_config: Map::new(),
+        nics: Map::new(),
     }
 }
 
@@ -159,6 +162,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
         name_description: String::new(),
         bridge: network.bridge.clone(),
         mtu: bridge.and_then(|device| device.mtu).unwrap_or(1500),
+        managed: true,
         other_config: Map::new(),
     }
 }
@@ -215,6 +219,8 @@ fn bonds(database: &mut Pool, xapi: &Xapi, keys: &Keys) {
             master: master.clone(),
             slaves,
             mode: bond.mode.clone().unwrap_or_else(|| "balance-slb".into()),
+            properties: Map::new(),
+            primary: None,
         };
         database.bonds.insert(master, record);
     }
@@ -286,6 +292,7 @@ fn machines(database: &mut Pool, xapi: &Xapi, keys: &Keys) {
             is_control_domain: false,
             power_state: if on.is_some() { "running" } else { "halted" }.into(),
             resident_on: on.cloned(),
+            stays: false,
         };
         database.vms.insert(vm.uuid.to_string(), record);
     }
@@ -297,6 +304,7 @@ fn machines(database: &mut Pool, xapi: &Xapi, keys: &Keys) {
             is_control_domain: true,
             power_state: "halted".into(),
             resident_on: None,
+            stays: false,
         });
         let record = Vif {
             uuid: vif.uuid.to_string(),

@@ -156,11 +156,14 @@ fn lacp_good() -> Kernel {
 }
 
 fn row<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-    checks.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no row {name} in {checks:#?}"))
+    checks
+        .iter()
+        .find(|c| c.name.to_string() == name)
+        .unwrap_or_else(|| panic!("no row {name} in {checks:#?}"))
 }
 
-fn names(checks: &[Check]) -> Vec<&str> {
-    checks.iter().map(|c| c.name.as_str()).collect()
+fn names(checks: &[Check]) -> Vec<String> {
+    checks.iter().map(|c| c.name.to_string()).collect()
 }
 
 /// Replaces a part of the text of `/proc`.
@@ -250,7 +253,7 @@ fn a_bond_that_is_as_asked_has_no_bad_row() {
 #[test]
 fn a_bond_that_is_not_there_is_the_only_row() {
     let checks = kernel(&asked(), &nics(), &Kernel::default());
-    assert_eq!((names(&checks), checks[0].ok), (vec!["bond51"], false));
+    assert_eq!((names(&checks), checks[0].ok), (vec!["bond51".to_string()], false));
     assert!(checks[0].hint.as_ref().unwrap().contains("ifup bond51"));
 }
 
@@ -304,7 +307,7 @@ fn one_witness_is_enough_and_none_is_not() {
     }
     let known = ["slaves", "eth2 link", "eth3 link", "default route", "link-local route"];
     for check in kernel(&asked(), &nics(), &none) {
-        assert_eq!(check.ok, known.contains(&check.name.as_str()), "{check:?}");
+        assert_eq!(check.ok, known.contains(&check.name.to_string().as_str()), "{check:?}");
         assert!(check.ok || check.to_string().contains("have "), "{check}");
     }
 }
@@ -356,7 +359,9 @@ fn which_slave_is_active_counts_only_where_the_primary_must_be() {
     }
     let xor = spec(&[("mode", "balance-xor")]);
     let text = TEXT.replace("fault-tolerance (active-backup)", "load balancing (xor)");
-    assert!(kernel(&xor, &nics(), &reading(&text, &[])).iter().all(|c| c.name != "active slave"));
+    assert!(
+        kernel(&xor, &nics(), &reading(&text, &[])).iter().all(|c| c.name != Setting::ActiveSlave)
+    );
 }
 
 #[test]
@@ -375,7 +380,7 @@ fn where_addresses_are_not_shown_the_route_tells_of_the_subnet() {
 fn only_what_may_come_right_by_itself_is_waited_for() {
     let settles = |spec: &Spec, kernel: &Kernel| -> Vec<String> {
         let checks = super::kernel(spec, &nics(), kernel);
-        checks.iter().filter(|c| c.settles).map(|c| c.name.clone()).collect()
+        checks.iter().filter(|c| c.settles).map(|c| c.name.to_string()).collect()
     };
     assert_eq!(
         settles(&asked(), &good()),
@@ -440,7 +445,7 @@ fn xapi_must_leave_the_nics_alone() {
         (Some(vec![pif("eth2", -1, None)]), Some("managed by XAPI")),
         (None, None),
     ] {
-        let checks = xapi(&nics(), pifs.as_deref());
+        let checks = drift::xapi(&nics(), pifs.as_deref());
         assert_eq!(names(&checks), ["eth2 in XAPI", "eth3 in XAPI"]);
         assert_eq!(checks[0].have.as_deref(), have);
         assert_eq!(checks[0].ok, have == Some("left alone"), "{:?}", checks[0]);

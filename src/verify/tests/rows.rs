@@ -300,7 +300,7 @@ fn what_proc_and_sys_say_is_compared() {
         assert!(failed(&kernel(&asked(), &nics(), &bent)).is_empty());
         bend(&mut bent);
         let checks = kernel(&asked(), &nics(), &bent);
-        let bad: Vec<&str> = failed(&checks).iter().map(|c| c.name.as_str()).collect();
+        let bad: Vec<String> = failed(&checks).iter().map(|c| c.name.to_string()).collect();
         assert_eq!(bad, [*name]);
         let row = row(&checks, name);
         assert_eq!(row.have.as_deref(), *have, "{row:?}");

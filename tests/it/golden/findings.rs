@@ -14,7 +14,7 @@ use serde_json::Value;
 use similar::TextDiff;
 use xenbond::engine::{self, Engine, Signals, Situation};
 use xenbond::host::{Clock, Host, Kind, Runner};
-use xenbond::inventory::Inventory;
+use xenbond::inventory::{Inventory, resolve};
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::Ending;
@@ -68,14 +68,14 @@ pub fn run(case: &Case) -> Result<()> {
     let witness = Witness::new(folder.path(), &setup, me)?;
     case.lay("host", folder.path())?;
     let (request, accepted) = request(case)?;
-    let Situation { spec, inv } = engine::look(&witness.host(), &request)?;
+    let Situation { spec, inv, .. } = engine::look(&witness.host(), &request)?;
     let mut value = serde_json::to_value(&inv)?;
     merge(&mut value, &found.inventory);
     value["format"] = 1.into();
     let wire = inv.wire;
     let mut inv = Inventory::of_document(value.to_string().as_bytes())?;
     inv.wire = wire;
-    let all = preflight::check_request(&request, &spec, &inv);
+    let all = preflight::check_request(&request, &spec, &resolve(&spec, &inv), &inv);
     ensure!(all.is_sorted_by_key(|f| (f.severity, f.code)), "the worst does not come first");
     ensure!(witness.take_commands().is_empty(), "a command was run that changes the host");
     let name = case.name.rsplit_once('/').context("a topic")?.1;
@@ -157,14 +157,14 @@ fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool)
     let host = Host::new(model.root(), Arc::clone(&model) as Arc<dyn Runner>, clock);
     let again = engine::look_for(&host, spec)?;
     let (was, is) = (shown(inv)?, shown(&again)?);
-    let diff = TextDiff::from_lines(&was, &is).unified_diff().to_string();
+    let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(was == is || !whole, "the model of the recorded host has another inventory\n{diff}");
     let (was, is) = (
         report::findings(found),
-        report::findings(&preflight::check_request(request, spec, &again)),
+        report::findings(&preflight::check_request(request, spec, &resolve(spec, &again), &again)),
     );
-    let diff = TextDiff::from_lines(&was, &is).unified_diff().to_string();
-    ensure!(was == is, "on the model of the recorded host other things are found\n{diff}");
+    let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
+    ensure!(*was == *is, "on the model of the recorded host other things are found\n{diff}");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use xenbond::preflight::barring;
 use xenbond::render::Templates;
 use xenbond::report;
 use xenbond::spec::{BackendChoice, Raw, Request, Spec};
-use xenbond::verify;
+use xenbond::verify::{self, Question, Running};
 
 use super::case::Case;
 use super::model_host::{Scribe, Snapshot, Witness};
@@ -119,7 +119,7 @@ pub fn request(case: &Case) -> Result<(Request, Vec<String>)> {
         raw.file("spec.ini", &text)?;
     }
     for (flag, key, value) in args.spec.flags() {
-        raw.flag(flag, &key, value);
+        raw.flag(&flag, &key, value);
     }
     Ok((raw.finish()?, args.planning.accept))
 }
@@ -340,13 +340,23 @@ impl Job<'_> {
     fn verify(&self, spec: &Spec) -> Result<()> {
         let inv = engine::look_for(&self.host, spec)?;
         let nics: Vec<_> = xenbond::inventory::resolve(spec, &inv).into_iter().flatten().collect();
-        let mut checks = verify::wait(&self.host, spec, &nics, verify::limit(spec), &mut |_| {})?;
-        checks.extend(verify::xapi(&nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice())));
-        let changes = plan::file_changes(spec, &inv, &self.templates)?;
-        let missing: Vec<String> = changes.into_iter().map(|c| c.path).collect();
-        checks.push(verify::next_boot(spec, &inv, &missing));
-        self.say(&report::checks(&checks));
-        ensure!(verify::failed(&checks).is_empty(), "verify found differences");
+        let changed = plan::file_changes_of(spec, &nics, &inv, &self.templates)?;
+        let verdict = verify::judge(Question {
+            spec,
+            nics: &nics,
+            absent: &[],
+            kernel: Running::Settling {
+                host: &self.host,
+                within: verify::limit(spec),
+                waits: &mut |_| {},
+            },
+            witnesses: &[
+                verify::Witness::Host(&inv, &changed),
+                verify::Witness::Servers(&self.host),
+            ],
+        })?;
+        self.say(&report::checks(&verdict));
+        ensure!(verdict.is_good(), "verify found differences");
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::host::{Kind, Original, Program};
 use crate::ifcfg;
 use crate::inventory::Inventory;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::inventory::{Nic, resolve};
+use crate::inventory::Nic;
 use crate::net::{Backend, IfName};
 use crate::paths;
 use crate::paths::is_shared;
@@ -38,10 +38,15 @@ pub struct Plan {
 /// # Errors
 /// When the spec has a NIC that the host has not (preflight says so before), or a template does
 /// not yield the spec.
-pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan> {
-    let nics: Vec<Nic> = resolve(spec, inv).into_iter().flatten().collect();
+pub fn build(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Plan> {
+    let nics: Vec<Nic> = nics.iter().flatten().cloned().collect();
     ensure!(nics.len() == spec.nics.len(), "not every NIC of the spec is on this host");
-    let files = file_changes(spec, inv, templates)?;
+    let files = file_changes_of(spec, &nics, inv, templates)?;
     let pifs = pifs(spec, inv, &nics)?;
     let device = BondDevice { bond: spec.bond.clone() };
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
@@ -79,20 +84,7 @@ pub fn build(spec: &Spec, inv: &Inventory, templates: &Templates) -> Result<Plan
     Ok(Plan { spec: spec.clone(), nics, steps, scope })
 }
 
-/// The files that are not as the spec wants them.
-///
-/// # Errors
-/// When a template does not yield the spec.
-pub fn file_changes(
-    spec: &Spec,
-    inv: &Inventory,
-    templates: &Templates,
-) -> Result<Vec<FileChange>> {
-    let nics: Vec<Nic> = resolve(spec, inv).into_iter().flatten().collect();
-    file_changes_of(spec, &nics, inv, templates)
-}
-
-/// The same, for NICs that are known already.
+/// The files that are not as the spec wants them on these NICs.
 ///
 /// # Errors
 /// When a template does not yield the spec.
@@ -278,6 +270,10 @@ impl Plan {
         all
     }
 }
+
+mod saved;
+
+pub use saved::SavedPlan;
 
 #[cfg(test)]
 mod tests;

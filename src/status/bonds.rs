@@ -1,0 +1,123 @@
+//! Every bond, as XAPI and as the kernel see it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::nics::natural;
+use crate::inventory::Inventory;
+use crate::net::BondMode;
+use crate::xe::Pif;
+
+/// A bond.
+#[derive(Clone, Debug, Serialize)]
+pub struct BondView {
+    /// Its device.
+    pub name: String,
+    /// Whether xenbond made it.
+    pub ours: bool,
+    /// Whether it is as asked; `None` where nothing was asked.
+    pub as_asked: Option<bool>,
+    /// What XAPI says, when it manages it.
+    pub xapi: Option<XapiBond>,
+    /// What the kernel says, when it has it.
+    pub kernel: Option<KernelBond>,
+}
+
+/// A bond in XAPI's eyes.
+#[derive(Clone, Debug, Serialize)]
+pub struct XapiBond {
+    /// XAPI's word for the mode.
+    pub mode: Option<String>,
+    /// Devices of its PIFs.
+    pub slaves: Vec<String>,
+    /// Whether its own PIF is plugged.
+    pub plugged: bool,
+    /// The bridge of its network.
+    pub bridge: Option<String>,
+}
+
+/// A bond in the kernel's eyes.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelBond {
+    /// The mode.
+    pub mode: Option<&'static str>,
+    /// `up` or `down`.
+    pub link: Option<String>,
+    /// The active slave, in modes that have one.
+    pub active_slave: Option<String>,
+    /// Link monitoring interval in ms.
+    pub miimon: Option<u32>,
+    /// MTU in bytes.
+    pub mtu: Option<u32>,
+    /// Its slaves with their link.
+    pub slaves: Vec<KernelSlave>,
+    /// Its own addresses.
+    pub addresses: Vec<String>,
+    /// The bridge that it is a port of.
+    pub bridge: Option<String>,
+}
+
+/// A slave in the kernel's eyes.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelSlave {
+    /// Its device.
+    pub name: String,
+    /// `up`, `down`, `going back` or `going down`.
+    pub link: Option<String>,
+}
+
+pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, bool>) -> Vec<BondView> {
+    let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
+    let managed = pifs.iter().filter(|p| !p.bond_master_of.is_empty() && p.vlan == -1);
+    let mut names: BTreeSet<String> = inv.kernel.bonds.keys().cloned().collect();
+    names.extend(managed.clone().map(|p| p.device.clone()));
+    names.extend(judged.keys().cloned());
+    let mut names: Vec<String> = names.into_iter().collect();
+    names.sort_by_key(|name| natural(name));
+    let view = |name: String| BondView {
+        ours: judged.contains_key(&name),
+        as_asked: judged.get(&name).copied(),
+        xapi: managed.clone().find(|p| p.device == name).map(|p| xapi_bond(inv, p)),
+        kernel: kernel_bond(inv, &name),
+        name,
+    };
+    names.into_iter().map(view).collect()
+}
+
+fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
+    let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
+    let of = |pif: &&Pif| {
+        pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(&b.to_string()))
+    };
+    let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
+    let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
+    let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();
+    slaves.sort_by_key(|name| natural(name));
+    XapiBond {
+        mode: record.and_then(|b| b.mode.clone()),
+        slaves,
+        plugged: master.attached,
+        bridge: inv.xapi.as_ref().and_then(|x| x.bridge_of(master)).map(String::from),
+    }
+}
+
+fn kernel_bond(inv: &Inventory, name: &str) -> Option<KernelBond> {
+    let status = inv.kernel.bond(name)?;
+    let device = inv.kernel.devices.get(name);
+    let addresses = inv.kernel.addresses.iter().filter(|a| a.device == name);
+    Some(KernelBond {
+        mode: status.mode.map(BondMode::name),
+        link: status.mii_status,
+        active_slave: status.active_slave,
+        miimon: status.miimon,
+        mtu: device.and_then(|d| d.mtu),
+        slaves: status
+            .slaves
+            .into_iter()
+            .map(|s| KernelSlave { name: s.name, link: s.mii_status })
+            .collect(),
+        addresses: addresses.map(|a| a.net.to_string()).collect(),
+        bridge: device.and_then(|d| d.master.clone()),
+    })
+}

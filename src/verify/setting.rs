@@ -1,0 +1,129 @@
+//! What a row of a verification is about: a key with its values. The words for it are made where
+//! it is printed, and nothing is ever told from them.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::probe::Probing;
+use crate::net::IfName;
+use crate::options::Opt;
+use crate::spec::NicRef;
+
+/// What one row is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setting {
+    /// A NIC of the spec, which must be on this host.
+    Nic(NicRef),
+    /// The bond itself.
+    Bond(IfName),
+    /// Whose bond it is: the kernel driver's, or another program's.
+    Driver,
+    /// Its mode.
+    Mode,
+    /// An option of the driver's.
+    Option(Opt),
+    /// Which slaves it has.
+    Slaves,
+    /// Which NIC has this name.
+    PermanentMac(IfName),
+    /// A slave's link.
+    Link(IfName),
+    /// The slaves' speed.
+    Speed,
+    /// The slaves' duplex.
+    Duplex,
+    /// The bond's own link.
+    BondLink(IfName),
+    /// Which slave carries the traffic.
+    ActiveSlave,
+    /// Whether a partner speaks LACP.
+    LacpPartner,
+    /// Whether all ports are in one aggregator.
+    LacpAggregator,
+    /// Whether both ends use the ports.
+    LacpPorts,
+    /// Whether both ends have come to agree.
+    LacpChurn,
+    /// The address.
+    Address,
+    /// A device's MTU.
+    Mtu(IfName),
+    /// The default route.
+    DefaultRoute,
+    /// The route to addresses of hosts without any.
+    LinkLocalRoute,
+    /// Whether XAPI leaves a NIC alone.
+    InXapi(IfName),
+    /// Which record XAPI has of a NIC.
+    RecordInXapi(IfName),
+    /// The backend that runs.
+    RunningBackend,
+    /// The backend that is set.
+    NextBackend,
+    /// A file.
+    File(String),
+    /// Our block in a file that others write too.
+    Block(String),
+    /// The files of a bond's slaves.
+    SlaveFiles(IfName),
+    /// What the next boot does.
+    NextBoot,
+    /// Whether a storage server answers, and to what.
+    Probe(Probing),
+}
+
+impl Setting {
+    /// Whether storage is cut off while it is not as asked.
+    #[must_use]
+    pub fn cuts_storage(&self) -> bool {
+        matches!(self, Self::Bond(_) | Self::BondLink(_) | Self::Address | Self::Probe(_))
+    }
+
+    /// Whether it is a matter of LACP, which takes its time.
+    pub(super) fn is_lacp(&self) -> bool {
+        matches!(self, Self::LacpPartner | Self::LacpAggregator | Self::LacpPorts | Self::LacpChurn)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Self::Nic(nic) => return write!(f, "NIC {nic}"),
+            Self::Bond(bond) => return write!(f, "{bond}"),
+            Self::Option(opt) => opt.row().name,
+            Self::PermanentMac(device) => return write!(f, "{device} permanent MAC"),
+            Self::Link(device) | Self::BondLink(device) => return write!(f, "{device} link"),
+            Self::Mtu(device) => return write!(f, "{device} MTU"),
+            Self::InXapi(device) => return write!(f, "{device} in XAPI"),
+            Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
+            Self::File(path) => return write!(f, "file {path}"),
+            Self::Block(path) => return write!(f, "file {path} (our block)"),
+            Self::SlaveFiles(bond) => return write!(f, "files of the slaves of {bond}"),
+            Self::Probe(probing) => return f.write_str(&probing.words()),
+            Self::Driver => "driver",
+            Self::Mode => "mode",
+            Self::Slaves => "slaves",
+            Self::Speed => "speed",
+            Self::Duplex => "duplex",
+            Self::ActiveSlave => "active slave",
+            Self::LacpPartner => "LACP partner",
+            Self::LacpAggregator => "LACP aggregator",
+            Self::LacpPorts => "LACP ports",
+            Self::LacpChurn => "LACP churn",
+            Self::Address => "address",
+            Self::DefaultRoute => "default route",
+            Self::LinkLocalRoute => "link-local route",
+            Self::RunningBackend => "running backend",
+            Self::NextBackend => "backend at the next boot",
+            Self::NextBoot => "next boot",
+        };
+        f.write_str(word)
+    }
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
