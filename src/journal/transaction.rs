@@ -18,6 +18,7 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
+use crate::net::Uuid;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::verify::probe::Answers;
@@ -26,6 +27,8 @@ use crate::verify::probe::Answers;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     format: u32,
+    /// XAPI's uuid of the host that it is of.
+    host: Option<Uuid>,
     /// Its name: when it began, and the bond.
     pub id: String,
     /// When it began.
@@ -76,9 +79,8 @@ impl Transaction {
 
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
-        let plan = join(folder, "plan.json");
         let header = stored::read(host, &join(folder, "originals"), &bytes)
-            .with_context(|| format!("reading {plan}"))?;
+            .map_err(|error| ledger::damaged(host, folder, "plan.json", &error))?;
         let (lines, length) = ledger::journal(host, folder)?;
         let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
         Ok(Some(Self { header, events, times, length }))
@@ -104,6 +106,7 @@ impl Transaction {
         }
         let header = Header {
             format: FORMAT,
+            host: ledger::this_host(host),
             id,
             started,
             program: env!("CARGO_PKG_VERSION").into(),
@@ -123,7 +126,7 @@ impl Transaction {
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
-        let script = undo_script::script(&header.plan);
+        let script = undo_script::script(&header.plan, header.host.as_ref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
         let text = stored::text(&header)?;
         // Before anything rests on it.

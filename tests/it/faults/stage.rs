@@ -236,10 +236,7 @@ impl Dom0 {
         let mut before = self.untouched.view();
         let name = path.display().to_string();
         (now.remove(&name), before.remove(&name));
-        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
-            .into_iter()
-            .map(|d| d.1)
-            .collect();
+        let mut wrong: Vec<String> = xenbond::rehearse::differences(&before, &now);
         let real = self.model.root().join(path);
         let saved = || {
             let history = self.model.root().join("var/lib/xenbond/history");
