@@ -33,6 +33,10 @@ pub const SWITCH_SERVICES: &str = "openvswitch";
 pub const SERVICE_PREFIX: &str = "xenbond-";
 /// Our own state.
 pub const STATE: &str = "/var/lib/xenbond";
+/// Names the file of XAPI's database (xapi `parse_db_conf.ml`).
+pub const DB_CONF: &str = "/etc/xensource/db.conf";
+/// What networkd makes at its start (xcp-networkd `network_config.ml`).
+pub const NETWORKD_DB: &str = "/var/lib/xcp/networkd.db";
 /// Where the driver shows its bonds.
 pub const PROC_BONDING: &str = "/proc/net/bonding";
 /// Where the kernel shows its devices.
@@ -87,10 +91,11 @@ pub fn sys_net(device: &str) -> String {
     format!("{SYS_NET}/{device}")
 }
 
-/// How the file of an original is called in `originals/`.
+/// How the file of an original is called in `originals/`: no two paths alike.
 #[must_use]
 pub fn original_name(path: &str) -> String {
-    path.trim_start_matches('/').replace('/', "_")
+    let path = path.trim_start_matches('/');
+    path.replace('%', "%25").replace('_', "%5F").replace('/', "_")
 }
 
 /// Whether the path is one of a file that xenbond shares with others.

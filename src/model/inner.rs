@@ -71,6 +71,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         ifindex,
         modules,
         addresses,
+        addresses6,
         routes,
         wire,
         mounts,
@@ -108,6 +109,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         && *ifindex == other.ifindex
         && *modules == other.modules
         && *addresses == other.addresses
+        && *addresses6 == other.addresses6
         && *routes == other.routes
         && *wire == other.wire
         && *mounts == other.mounts

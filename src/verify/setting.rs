@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::probe::Probing;
 use crate::net::IfName;
 use crate::options::Opt;
 use crate::spec::NicRef;
@@ -68,8 +69,10 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// Whether what XAPI and networkd know of the NICs is on disk.
+    SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
-    Probe(String),
+    Probe(Probing),
 }
 
 impl Setting {
@@ -99,7 +102,7 @@ impl fmt::Display for Setting {
             Self::File(path) => return write!(f, "file {path}"),
             Self::Block(path) => return write!(f, "file {path} (our block)"),
             Self::SlaveFiles(bond) => return write!(f, "files of the slaves of {bond}"),
-            Self::Probe(what) => what,
+            Self::Probe(probing) => return f.write_str(&probing.words()),
             Self::Driver => "driver",
             Self::Mode => "mode",
             Self::Slaves => "slaves",
@@ -116,6 +119,7 @@ impl fmt::Display for Setting {
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)
     }

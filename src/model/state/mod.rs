@@ -98,6 +98,9 @@ pub struct Features {
     /// `pif-introduce` and `pif-scan` see the permanent MAC of a NIC that is in a bond; older
     /// releases see its present one.
     pub introduce_permanent_mac: bool,
+    /// The kernel tells the most that a driver takes (`IFLA_MAX_MTU`, Linux 4.19).
+    #[serde(default)]
+    pub max_mtu: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
     /// Modules that this kernel has not got.
@@ -145,6 +148,21 @@ pub struct Device {
     pub up: bool,
     /// What it is a port of.
     pub master: Option<String>,
+    /// The device that it lies on, where its name does not say so: of a VLAN, a macvlan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<String>,
+    /// The tag of a VLAN whose name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<u32>,
+}
+
+impl Device {
+    /// What it lies on: a VLAN by its name, `eth2.50`, where nothing else is said.
+    #[must_use]
+    pub fn lies_on<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let by_name = || name.split_once('.').filter(|_| self.kind == "vlan").map(|(nic, _)| nic);
+        self.below.as_deref().or_else(by_name)
+    }
 }
 
 /// A bond of the kernel.
@@ -214,6 +232,9 @@ pub struct Wire {
     /// Addresses beyond the gateway that answer a ping.
     #[serde(default)]
     pub routed: BTreeSet<String>,
+    /// Ports that nobody listens on, as `IP:PORT`, of addresses that answer.
+    #[serde(default)]
+    pub closed: BTreeSet<String>,
     /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
     #[serde(default)]
     pub silent: BTreeSet<String>,
@@ -323,6 +344,9 @@ pub struct Dom0 {
     pub modules: BTreeMap<String, Map>,
     /// Addresses with prefix, by device.
     pub addresses: BTreeMap<String, BTreeSet<String>>,
+    /// IPv6 addresses without prefix, by device; those of the link are not told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addresses6: BTreeMap<String, BTreeSet<std::net::Ipv6Addr>>,
     /// By destination and device.
     pub routes: BTreeMap<String, Route>,
     /// What is beyond the cables.

@@ -116,7 +116,7 @@ fn refused(dom0: &Dom0, witness: &Witness, request: &Request, accepted: &[String
 /// What no model shows: who runs it, what is on the wire and in the lock, how full its disks are,
 /// what only a socket tells, a text that was not understood, a service that nothing could be asked
 /// of, and a XAPI that does not answer. `rehearse` judges the recorded host too, so nothing is lost.
-const NOT_SHOWN: [Code; 12] = [
+const NOT_SHOWN: [Code; 16] = [
     Code::NotRoot,
     Code::AddressAnswers,
     Code::SubnetRoutable,
@@ -129,6 +129,10 @@ const NOT_SHOWN: [Code; 12] = [
     Code::HostNotFound,
     Code::PifUnreadable,
     Code::NothingBringsItUp,
+    Code::NicInfiniband,
+    Code::NameNotText,
+    Code::SpeedUnknown,
+    Code::RecordNotUnderstood,
 ];
 
 /// The host as its inventory records it, made a model of elsewhere: the same is found on that, and
