@@ -11,7 +11,7 @@ use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Stores;
 use crate::journal::Transaction;
-use crate::ledger::{Event, Lock, Phase};
+use crate::ledger::{self, Event, Line, Lock, Phase};
 use crate::net::{IfName, Uuid};
 use crate::outcome::{Ending, Exit, Item, Outcome};
 use crate::paths;
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(330);
 const USUAL: Duration = Duration::from_secs(300);
 
 /// The longest pause between two looks.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a NIC may take to leave its bridge.
 const LOOK: Duration = Duration::from_secs(20);
@@ -174,9 +174,12 @@ impl Engine<'_> {
 
     /// Whether another run has this transaction in its hands, or has ended its wait.
     fn is_ended(&self, tx: &Transaction, phase: &Phase) -> bool {
-        let same = |now: Transaction| now.header.id == tx.header.id && now.phase() == *phase;
+        let events =
+            |lines: Vec<Line>| lines.into_iter().map(|line| line.event).collect::<Vec<_>>();
+        let now = ledger::journal(self.host, &ledger::current()).map(events);
         Lock::holder(self.host).is_some()
-            || !Transaction::open(self.host).is_ok_and(|now| now.is_some_and(same))
+            || ledger::current_id(self.host).as_ref() != Some(&tx.header.id)
+            || !now.is_ok_and(|events| Phase::after(&events) == *phase)
     }
 
     /// A signal hands the wait to the background, where it goes on.

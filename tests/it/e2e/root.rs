@@ -117,6 +117,11 @@ impl Root {
         self.standin(&["reboot", self.path().to_str().unwrap()]);
     }
 
+    /// Cuts the power and boots the host: what was not on disk is lost, and every run of ours.
+    pub fn cut(&self) {
+        self.standin(&["cut", self.path().to_str().unwrap()]);
+    }
+
     /// Waits until the host was told to reboot and the run that told it is over; reboots it.
     pub fn reboot_when_told(&self) {
         until("the order to reboot", || self.state()["dom0"]["reboot_requested"] == true);
@@ -310,7 +315,8 @@ impl Root {
     /// Every file outside the program's own folder: kind, mode, owner, time and content.
     pub fn tree(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        let but = [".dom0", "proc", "sys", "var/lib/xenbond"].map(|p| self.at(p));
+        // XAPI and networkd write theirs in their own time.
+        let but = [".dom0", "proc", "sys", "var/lib/xenbond", "var/lib/xcp"].map(|p| self.at(p));
         walk(&self.path(), &self.path(), &but, &mut all);
         all
     }
