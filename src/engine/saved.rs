@@ -70,9 +70,11 @@ impl Awaited {
 
 /// The NICs' records with all that XAPI has of them.
 fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
-    let all = xe::pifs(host, uuid).ok()?;
-    let ours =
-        all.into_iter().filter(|p| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device));
+    let listed = xe::pifs(host, uuid).ok()?;
+    // A record that was not understood is no proof that there is none.
+    nics.iter().try_for_each(|nic| listed.nic(nic.as_str()).map(drop)).ok()?;
+    let is_ours = |p: &Pif| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device);
+    let ours = listed.all.into_iter().filter(is_ours);
     Some(ours.collect())
 }
 
@@ -259,7 +261,8 @@ impl Engine<'_> {
         let uuid = plan.steps.iter().find_map(Step::pif).map(|record| record.host.clone());
         let pifs = match &uuid {
             Some(uuid) => {
-                Some(xe::pifs(self.host, uuid).context("asking XAPI for the PIFs of this host")?)
+                let listed = xe::pifs(self.host, uuid).and_then(xe::Listed::whole);
+                Some(listed.context("asking XAPI for the PIFs of this host")?)
             }
             None => None,
         };

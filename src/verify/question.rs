@@ -96,7 +96,12 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     for witness in witnesses {
         checks.extend(match witness {
             Witness::Xapi(pifs) => drift::xapi(nics, *pifs),
-            Witness::Lists(host, uuid) => drift::xapi(nics, Some(&xe::pifs(host, uuid)?)),
+            Witness::Lists(host, uuid) => {
+                let listed = xe::pifs(host, uuid)?;
+                // A record that was not understood is no proof that there is none.
+                nics.iter().try_for_each(|nic| listed.nic(nic.device.as_str()).map(drop))?;
+                drift::xapi(nics, Some(&listed.all))
+            }
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
             Witness::Servers(host) => probe::ask(host, spec, probe::Way::Bond(&spec.bond)),
