@@ -11,7 +11,7 @@ use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Stores;
 use crate::journal::Transaction;
-use crate::ledger::{Event, Lock, Phase};
+use crate::ledger::{self, Event, Line, Lock, Phase};
 use crate::net::{IfName, Uuid};
 use crate::outcome::{Ending, Exit, Item, Outcome};
 use crate::paths;
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(330);
 const USUAL: Duration = Duration::from_secs(300);
 
 /// The longest pause between two looks.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a NIC may take to leave its bridge.
 const LOOK: Duration = Duration::from_secs(20);
@@ -71,12 +71,10 @@ impl Awaited {
 /// The NICs' records with all that XAPI has of them.
 fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
     let listed = xe::pifs(host, uuid).ok()?;
-    // A record that cannot be understood leaves it unknown.
+    // A record that was not understood is no proof that there is none.
     nics.iter().try_for_each(|nic| listed.nic(nic.as_str()).map(drop)).ok()?;
-    let ours = listed
-        .all
-        .into_iter()
-        .filter(|p| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device));
+    let is_ours = |p: &Pif| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device);
+    let ours = listed.all.into_iter().filter(is_ours);
     Some(ours.collect())
 }
 
@@ -178,9 +176,12 @@ impl Engine<'_> {
 
     /// Whether another run has this transaction in its hands, or has ended its wait.
     fn is_ended(&self, tx: &Transaction, phase: &Phase) -> bool {
-        let same = |now: Transaction| now.header.id == tx.header.id && now.phase() == *phase;
+        let events =
+            |lines: Vec<Line>| lines.into_iter().map(|line| line.event).collect::<Vec<_>>();
+        let now = ledger::journal(self.host, &ledger::current()).map(events);
         Lock::holder(self.host).is_some()
-            || !Transaction::open(self.host).is_ok_and(|now| now.is_some_and(same))
+            || ledger::current_id(self.host).as_ref() != Some(&tx.header.id)
+            || !now.is_ok_and(|events| Phase::after(&events) == *phase)
     }
 
     /// A signal hands the wait to the background, where it goes on.
@@ -259,9 +260,10 @@ impl Engine<'_> {
         let plan = &tx.header.plan;
         let uuid = plan.steps.iter().find_map(Step::pif).map(|record| record.host.clone());
         let pifs = match &uuid {
-            Some(uuid) => Some(
-                xe::pifs(self.host, uuid).context("asking XAPI for the PIFs of this host")?.all,
-            ),
+            Some(uuid) => {
+                let listed = xe::pifs(self.host, uuid).and_then(xe::Listed::whole);
+                Some(listed.context("asking XAPI for the PIFs of this host")?)
+            }
             None => None,
         };
         let witness = pifs.as_deref().map(|pifs| Witness::Xapi(Some(pifs)));

@@ -82,8 +82,7 @@ pub fn unsaved(
                 && !rows.iter().any(|row| is(row, pif) && says(row, pif))
             {
                 all.push(Unsaved::Record(nic.clone()));
-            }
-            if rows.iter().any(|row| !listed.is_some_and(|pif| is(row, pif))) {
+            } else if rows.iter().any(|row| !listed.is_some_and(|pif| is(row, pif))) {
                 all.push(Unsaved::Forgotten(nic.clone()));
             }
         }

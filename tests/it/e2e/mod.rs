@@ -3,6 +3,7 @@
 
 mod attributes;
 mod changes;
+mod cut;
 mod drill;
 mod economy;
 mod faults;

@@ -139,6 +139,11 @@ impl Root {
         self.standin(&["reboot", self.path().to_str().unwrap()]);
     }
 
+    /// Cuts the power and boots the host: what was not on disk is lost, and every run of ours.
+    pub fn cut(&self) {
+        self.standin(&["cut", self.path().to_str().unwrap()]);
+    }
+
     /// Waits until the host was told to reboot and the run that told it is over; reboots it.
     pub fn reboot_when_told(&self) {
         until("the order to reboot", || self.state()["dom0"]["reboot_requested"] == true);

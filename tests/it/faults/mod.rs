@@ -17,7 +17,7 @@ use xenbond::outcome::{Ending, Outcome};
 
 use crate::sample::Sample;
 use moment::Moment;
-use stage::{Act, SCENARIOS, Scenario, Scene, Stage};
+use stage::{Act, Later, SCENARIOS, Scenario, Scene, Stage};
 use strike::{Boot, Fault};
 
 /// One in so many faults is in the sample of `cargo test`.
@@ -180,13 +180,22 @@ impl Case<'_> {
     }
 
     /// The power goes when the verdict was given: it holds all the same.
-    fn later(&mut self, left: &Moment, said: Ending) -> Result<End, String> {
-        let end = self.recovered(left, Boot::Unsaved, Act::Resume)?;
-        let wanted = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
-        if end == wanted {
-            return Ok(end);
+    fn later(&mut self, later: &Later, said: Ending) -> Vec<Result<End, String>> {
+        let end = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
+        let mut ways = vec![(Boot::Unsaved, Act::Resume, end)];
+        if later.waits {
+            // Whoever changes the host ends the wait, after a power cut or without one.
+            ways.push((Boot::None, Act::Resume, end));
+            ways.push((Boot::None, Act::Rollback, End::Untouched));
+            ways.push((Boot::Unsaved, Act::Rollback, End::Untouched));
         }
-        Err(format!("{}: {said:?} was said, and it is {end:?}", self.scenario.name()))
+        let one = |(boot, by, wanted): (Boot, Act, End)| {
+            let is = self.recovered(&later.moment, boot, by)?;
+            let name = self.scenario.name();
+            let wrong = || format!("{name}: {said:?} was said, and by {by:?} it is {is:?}");
+            if is == wanted { Ok(is) } else { Err(wrong()) }
+        };
+        ways.into_iter().map(one).collect()
     }
 
     /// A fault at an effect of a stage, and all that may follow it.
@@ -266,14 +275,16 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
         if kind.is_some_and(|kind| !Fault::PowerCutLater.is_called(kind)) {
             continue;
         }
-        for (minute, left) in minutes.iter().enumerate() {
+        for (minute, later) in minutes.iter().enumerate() {
             let turn = minute * 7 + which * 13 + number * 17;
             if !Sample::one_in(SAMPLE / 8).takes(turn) {
                 continue;
             }
-            let what = format!("{} s after {said:?}", minute * 60);
-            let end = case.later(left, *said);
-            counts.lock().unwrap().take(number, stage, Fault::PowerCutLater, &what, end);
+            let when = if later.waits { "of the wait" } else { "after it" };
+            let what = format!("{said:?}, moment {minute}, {when}");
+            for end in case.later(later, *said) {
+                counts.lock().unwrap().take(number, stage, Fault::PowerCutLater, &what, end);
+            }
         }
     }
     counts.lock().unwrap().recoveries += case.runs;

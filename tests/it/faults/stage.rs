@@ -98,8 +98,15 @@ pub struct Stage {
     pub start: Moment,
     pub given: Option<(usize, Fault)>,
     pub seen: Vec<Seen>,
-    /// The host at each minute after the verdict, and what the verdict was.
-    pub later: Option<(Ending, Vec<Moment>)>,
+    /// The host at each minute of the wait for the disk and after it, and what the verdict was.
+    pub later: Option<(Ending, Vec<Later>)>,
+}
+
+/// A moment after a verdict.
+pub struct Later {
+    pub moment: Moment,
+    /// Whether the transaction still waits for the disk.
+    pub waits: bool,
 }
 
 /// A dom0 and what is asked of it.
@@ -297,10 +304,15 @@ impl Scene {
             self.strike.arm(&faults, true);
             let outcome = self.run(act).unwrap();
             assert_eq!(self.strike.struck(), faults.len(), "{story}");
-            let seen = self.strike.seen();
+            let (seen, waits) = (self.strike.seen(), self.strike.waits());
             self.strike.arm(&[], false);
             let ends = outcome.ending != Ending::WaitingForReboot;
-            let later = ends.then(|| (outcome.ending, self.minutes()));
+            let later = |moment: Moment, waits: bool| Later { moment, waits };
+            let later = ends.then(|| {
+                let waited = waits.into_iter().map(|moment| later(moment, true));
+                let after = self.minutes().into_iter().map(|moment| later(moment, false));
+                (outcome.ending, waited.chain(after).collect())
+            });
             stages.push(Stage { story, act, start, given, seen, later });
             if ends {
                 return outcome;
