@@ -176,8 +176,9 @@ impl Engine<'_> {
 
     /// Whether another run has this transaction in its hands, or has ended its wait.
     fn is_ended(&self, tx: &Transaction, phase: &Phase) -> bool {
-        let events =
-            |lines: Vec<Line>| lines.into_iter().map(|line| line.event).collect::<Vec<_>>();
+        let events = |(lines, _): (Vec<Line>, u64)| {
+            lines.into_iter().map(|line| line.event).collect::<Vec<_>>()
+        };
         let now = ledger::journal(self.host, &ledger::current()).map(events);
         Lock::holder(self.host).is_some()
             || ledger::current_id(self.host).as_ref() != Some(&tx.header.id)

@@ -55,7 +55,9 @@ fn record_unreadable(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     for nic in distinct(case) {
         if let Some(odd) = xapi.odd_of(nic.device.as_str()) {
             let said = format!("the PIF of {} cannot be restored: {odd}", nic.device);
-            found.push(Finding::new(Code::PifUnreadable, said));
+            let uuid = odd.uuid.as_ref().map_or("...".into(), ToString::to_string);
+            let hint = format!("xe pif-param-list uuid={uuid}");
+            found.push(Finding::new(Code::PifUnreadable, said).hint(hint));
         }
     }
 }

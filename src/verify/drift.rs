@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kernel::carries_more;
 use super::{Check, Setting};
 use crate::host::Kind;
 use crate::ifcfg;
@@ -31,6 +32,7 @@ pub(super) fn settled(
     checks.extend(changed.iter().map(file));
     let paths: Vec<String> = changed.iter().map(|c| c.path.clone()).collect();
     checks.push(next_boot(spec, inv, &paths));
+    checks.extend(carries_more(spec, &inv.kernel));
     checks
 }
 

@@ -49,6 +49,14 @@ pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     checks
 }
 
+/// What nobody asked for: a VLAN device, another device, a further address.
+pub(super) fn carries_more(spec: &Spec, kernel: &Kernel) -> Option<Check> {
+    let more = kernel.beside(spec.bond.as_str(), spec.address);
+    let hint = "it goes when the bond is taken down, by a change or a rollback";
+    let check = || Check::new(Setting::Carries, "its address alone", Some(more.join(", ")));
+    (!more.is_empty()).then(|| check().because(hint))
+}
+
 /// Open vSwitch of old imitates the file (facts/xapi.md section F).
 fn driver(status: &BondStatus) -> Check {
     let have = match status.is_kernel_driver() {

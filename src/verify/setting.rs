@@ -51,6 +51,8 @@ pub enum Setting {
     Mtu(IfName),
     /// The default route.
     DefaultRoute,
+    /// What lies on the bond.
+    Carries,
     /// The route to addresses of hosts without any.
     LinkLocalRoute,
     /// Whether XAPI leaves a NIC alone.
@@ -115,6 +117,7 @@ impl fmt::Display for Setting {
             Self::LacpChurn => "LACP churn",
             Self::Address => "address",
             Self::DefaultRoute => "default route",
+            Self::Carries => "on the bond",
             Self::LinkLocalRoute => "link-local route",
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",

@@ -25,7 +25,7 @@ use crate::host::{Cmd, Host, Output, Program};
 use crate::net::Uuid;
 
 /// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Records that were understood, and those that were not.
 #[derive(Clone, Debug, PartialEq, Eq)]
