@@ -24,7 +24,12 @@ pub(super) fn check(spec: &Spec, named: &[Option<Nic>], inv: &Inventory, found: 
         one(spec, inv, xapi, nic, found);
     }
     together(spec, inv, &nics, found);
-    if let Some(primary) = spec.options.primary().filter(|p| !nics.iter().any(|n| n.device == **p))
+    let is_primary = |nic: &Nic, primary: &NicRef| match primary {
+        NicRef::Device(device) => nic.device == *device,
+        NicRef::Mac(mac) => nic.mac == *mac,
+    };
+    if let Some(primary) =
+        spec.options.primary().filter(|primary| !nics.iter().any(|nic| is_primary(nic, primary)))
     {
         found.push(Finding::new(
             Code::PrimaryNotSlave,
