@@ -95,6 +95,15 @@ pub struct StepReport {
     pub seconds: Option<f64>,
 }
 
+/// Something that is not as it is to be, and what to type about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What.
+    pub what: String,
+    /// The command.
+    pub command: String,
+}
+
 /// How a run ended, with all that there is to say.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -112,6 +121,8 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
+    /// What a power cut would undo.
+    pub not_saved: Vec<Item>,
 }
 
 impl Outcome {
@@ -126,6 +137,7 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
+            not_saved: Vec::new(),
         }
     }
 

@@ -191,6 +191,17 @@ impl Transaction {
         Some(Duration::from_secs(seconds.saturating_sub(passed)))
     }
 
+    /// The boot in which the verdict that waits for something was given.
+    #[must_use]
+    pub fn judged_in(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Awaiting { boot_id, .. } | Event::Saving { boot_id, .. } => {
+                Some(boot_id.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// The numbers of the steps that were begun, whether or not they were done.
     #[must_use]
     pub fn begun(&self) -> Vec<usize> {

@@ -17,6 +17,11 @@ pub enum Phase {
     },
     /// All is as asked, and it is rolled back unless a person says in time that it may stay.
     WaitingForConfirmation,
+    /// All is as asked, and waits until that survives a power cut.
+    Saving {
+        /// The boot in which that was so.
+        boot_id: String,
+    },
     /// All is as asked.
     Done,
     /// It is being undone, or was when the run was cut off.
@@ -24,6 +29,11 @@ pub enum Phase {
     /// All but the running backend is undone.
     RollbackWaiting {
         /// The boot in which the reboot was asked for.
+        boot_id: String,
+    },
+    /// All is undone and compared, and waits until that survives a power cut.
+    SavingBack {
+        /// The boot in which that was so.
         boot_id: String,
     },
     /// All is undone and compared.
@@ -37,6 +47,8 @@ impl Phase {
         events.iter().fold(Self::Applying, |phase, event| match event {
             Event::Waiting { boot_id } => Self::WaitingForReboot { boot_id: boot_id.clone() },
             Event::Verified | Event::Confirmed => Self::Done,
+            Event::Saving { boot_id, back: false } => Self::Saving { boot_id: boot_id.clone() },
+            Event::Saving { boot_id, back: true } => Self::SavingBack { boot_id: boot_id.clone() },
             Event::Awaiting { .. } => Self::WaitingForConfirmation,
             Event::RollingBack { .. } => Self::RollingBack,
             Event::RollbackWaiting { boot_id } => {
@@ -46,6 +58,18 @@ impl Phase {
             Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
             _ => phase,
         })
+    }
+
+    /// Whether the host is at one of the two ends, compared, and nothing but the disk is waited for.
+    #[must_use]
+    pub fn is_saving(&self) -> bool {
+        matches!(self, Self::Saving { .. } | Self::SavingBack { .. })
+    }
+
+    /// Whether the bond stands as asked, also where it may not survive a power cut yet.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        matches!(self, Self::Done | Self::Saving { .. })
     }
 
     /// Whether the transaction has not come to its end.
@@ -61,9 +85,11 @@ impl fmt::Display for Phase {
             Self::Applying => "not finished",
             Self::WaitingForReboot { .. } => "waiting for a reboot",
             Self::WaitingForConfirmation => "waiting for a confirmation",
+            Self::Saving { .. } => "done, and waiting until it survives a power cut",
             Self::Done => "done",
             Self::RollingBack => "being rolled back",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
+            Self::SavingBack { .. } => "rolled back, and waiting until that survives a power cut",
             Self::RolledBack => "rolled back",
         })
     }
@@ -120,6 +146,13 @@ pub enum Event {
         boot: u64,
         /// This boot.
         boot_id: String,
+    },
+    /// The verdict is given, and XAPI or networkd has not written yet what it rests on.
+    Saving {
+        /// This boot.
+        boot_id: String,
+        /// Whether it is that of a rollback.
+        back: bool,
     },
     /// A person said that it may stay.
     Confirmed,

@@ -11,6 +11,7 @@ use super::dispatch::dispatch;
 use super::kernel::tree;
 use super::programs::shell::Shell;
 use super::state::{Bond, Dom0, How, Pool, Ran, State};
+use super::stores;
 use super::xe;
 use crate::host::{Output, Status};
 
@@ -68,6 +69,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         ifindex,
         modules,
         addresses,
+        addresses6,
         routes,
         wire,
         mounts,
@@ -75,6 +77,9 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         transcript: _,
         executed,
         dmesg: _,
+        networkd: _,
+        saves: _,
+        disk: _,
     } = one;
     let timeless = |bonds: &BTreeMap<String, Bond>| {
         let mut bonds = bonds.clone();
@@ -102,6 +107,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         && *ifindex == other.ifindex
         && *modules == other.modules
         && *addresses == other.addresses
+        && *addresses6 == other.addresses6
         && *routes == other.routes
         && *wire == other.wire
         && *mounts == other.mounts
@@ -118,6 +124,16 @@ impl Inner {
     /// open too, and would hold it a while longer.
     pub(super) fn end_guard(&mut self) -> bool {
         self.guard.take().is_some_and(|file| file.unlock().is_ok())
+    }
+
+    /// Takes the files to be as the state is.
+    pub(super) fn trust(&mut self) {
+        self.shown = Some(without_notes(&mut self.state.dom0));
+    }
+
+    /// Whether the files are as the state was when it was last shown.
+    pub(super) fn shows(&self) -> bool {
+        self.shown.is_some()
     }
 
     /// Whether `/proc` and `/sys` are as the state is.
@@ -158,6 +174,7 @@ impl Inner {
         let changed = wrote || before.0 != state.pool || !same_kernel(&before.1, &state.dom0);
         let status = if end == Status::TimedOut { -1 } else { status };
         self.state.dom0.transcript.push(Ran { command: line(program, args), status, changed });
+        stores::settle(root, &mut self.state);
         self.show_or_note(root);
         Output { status: end, stdout: out.into_bytes(), stderr: err.into_bytes() }
     }
@@ -196,13 +213,14 @@ impl Inner {
         tree::sync(root, &self.tree, &want)?;
         self.tree = want;
         self.answers.1.clear();
-        self.shown = Some(without_notes(&mut self.state.dom0));
+        self.trust();
         Ok(())
     }
 
     /// The same where no error can be given: a root that is gone ends a test, not the model.
     pub(super) fn show_or_note(&mut self, root: &Path) {
         if let Err(error) = self.show(root) {
+            self.shown = None;
             self.state.dom0.dmesg.push(format!("the model: {error:#}"));
         }
     }

@@ -68,6 +68,8 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// Whether what XAPI and networkd know of the NICs is on disk.
+    SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
     Probe(String),
 }
@@ -116,6 +118,7 @@ impl fmt::Display for Setting {
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)
     }

@@ -1,23 +1,20 @@
 //! A dom0 of the model, the engine on it, and the stories that it is led through.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, Observer, Signals};
-use xenbond::host::{Clock, Host, Watch};
-use xenbond::inventory::Inventory;
+use xenbond::engine::{Engine, FILE_CHANGED};
+use xenbond::host::Clock;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour, State};
-use xenbond::model::{Model, builtin};
-use xenbond::outcome::{Ending, Outcome, StepState};
-use xenbond::plan::Plan;
-use xenbond::preflight::Finding;
-use xenbond::render::Templates;
+use xenbond::model::state::{Backend, Flavour, Saves, State};
+use xenbond::outcome::{Ending, Outcome};
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
-use super::strike::{Fault, Liar, Seen, Strike};
+use super::strike::{Boot, EDIT, Fault, Liar, Seen, Strike};
+use crate::dom0::{Dom0, Notes};
 
 /// A host and what is asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -84,17 +81,6 @@ impl Scenario {
     }
 }
 
-struct Silent;
-
-impl Observer for Silent {
-    fn begins(&mut self, _: usize, _: usize, _: &str) {}
-    fn ended(&mut self, _: StepState, _: Duration) {}
-    fn note(&mut self, _: &str) {}
-    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
-        true
-    }
-}
-
 /// One run of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -112,34 +98,33 @@ pub struct Stage {
     pub start: Moment,
     pub given: Option<(usize, Fault)>,
     pub seen: Vec<Seen>,
+    /// The host at each minute after the verdict, and what the verdict was.
+    pub later: Option<(Ending, Vec<Moment>)>,
 }
 
-/// A dom0 and the engine on it.
-pub struct Dom0 {
-    model: Arc<Model>,
-    host: Host,
+/// A dom0 and what is asked of it.
+pub struct Scene {
+    dom0: Dom0,
     strike: Arc<Strike>,
     request: Request,
-    templates: Templates,
     /// Before anything was touched.
     pub untouched: Moment,
     /// Before the bond was made that is replaced.
     earlier: Option<Moment>,
-    _folder: tempfile::TempDir,
 }
 
 fn is(outcome: &Result<Outcome>, ending: Ending) -> bool {
     outcome.as_ref().is_ok_and(|o| o.ending == ending)
 }
 
-impl Dom0 {
+impl Scene {
     pub fn new(scenario: Scenario) -> Self {
-        let folder = xenbond::model::scratch().unwrap();
         let bridge = if scenario.switch { Backend::Openvswitch } else { Backend::Bridge };
-        let state = builtin::pool(scenario.flavour, bridge);
-        let model = Arc::new(Model::create(folder.path(), state).unwrap());
-        let scripts = folder.path().join("etc/sysconfig/network-scripts");
+        let dom0 = Dom0::new(scenario.flavour, bridge);
+        dom0.model.change(|state| state.dom0.saves = Saves::REAL);
+        let model = Arc::clone(&dom0.model);
         if scenario.existing {
+            let scripts = dom0.at("etc/sysconfig/network-scripts");
             std::fs::write(scripts.join("ifcfg-eth2"), "DEVICE=eth2\nONBOOT=no\n").unwrap();
             std::fs::write(scripts.join("ifcfg-backup0"), "DEVICE=backup0\nONBOOT=no\n").unwrap();
         }
@@ -148,59 +133,107 @@ impl Dom0 {
         model.pause(Duration::from_secs(60));
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
         let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
-        let host = Host::new(folder.path(), Arc::new(liar), Arc::clone(&model) as Arc<dyn Clock>)
-            .watched(Arc::clone(&strike) as Arc<dyn Watch>);
-        let mut dom0 = Self {
+        let dom0 = dom0.run_by(Arc::new(liar)).watched(strike.clone());
+        let mut scene = Self {
             untouched: Moment::of(&model, None),
             earlier: None,
             request: scenario.request(scenario.nics, "active-backup"),
-            templates: Templates::load(None).unwrap(),
-            model,
-            host,
             strike,
-            _folder: folder,
+            dom0,
         };
         if let Some(nics) = scenario.replaces {
             let wanted =
-                std::mem::replace(&mut dom0.request, scenario.request(nics, "balance-xor"));
-            assert!(is(&dom0.run(Act::Apply), Ending::Done), "{}: the first bond", scenario.name());
-            dom0.request = wanted;
-            let earlier = std::mem::replace(&mut dom0.untouched, Moment::of(&dom0.model, None));
-            dom0.earlier = Some(earlier);
+                std::mem::replace(&mut scene.request, scenario.request(nics, "balance-xor"));
+            assert!(
+                is(&scene.run(Act::Apply), Ending::Done),
+                "{}: the first bond",
+                scenario.name()
+            );
+            scene.request = wanted;
+            let earlier =
+                std::mem::replace(&mut scene.untouched, Moment::of(&scene.dom0.model, None));
+            scene.earlier = Some(earlier);
         }
-        dom0
+        scene
     }
 
     fn run(&self, act: Act) -> Result<Outcome> {
-        let signals = Signals::default();
-        let engine = Engine {
-            host: &self.host,
-            templates: &self.templates,
-            accepted: &[],
-            orders: Orders::default(),
-            signals: &signals,
-        };
-        match act {
-            Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Silent),
-            Act::Resume => engine.resume(&mut Silent),
-            Act::Rollback => engine.rollback(|_| true, &mut Silent),
-        }
+        self.dom0.engine(Orders::default(), |engine| {
+            let accepted = [FILE_CHANGED.to_string()];
+            let engine = &Engine { accepted: &accepted, ..*engine };
+            match act {
+                Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Notes::default()),
+                Act::Resume => engine.resume(&mut Notes::default()),
+                Act::Rollback => engine.rollback(|_| true, &mut Notes::default()),
+            }
+        })
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dom0.model.root()
     }
 
     pub fn now(&self) -> Moment {
-        Moment::of(&self.model, None)
+        Moment::of(&self.dom0.model, None)
     }
 
-    pub fn load(&self, moment: &Moment, boots: bool) {
-        moment.put(&self.model);
+    pub fn load(&self, moment: &Moment, boot: Boot) {
+        moment.put(&self.dom0.model);
         self.strike.arm(&[], false);
-        if boots {
-            self.model.reboot().unwrap();
+        match boot {
+            Boot::None => {}
+            Boot::Saved => self.dom0.model.reboot().unwrap(),
+            Boot::Unsaved => self.dom0.model.cut().unwrap(),
         }
+    }
+
+    /// The host now, and at each minute of the five that XAPI and networkd may take.
+    fn minutes(&self) -> Vec<Moment> {
+        let mut minutes = vec![self.now()];
+        for _ in 0..5 {
+            self.dom0.model.pause(Duration::from_secs(60));
+            minutes.push(self.now());
+        }
+        minutes
     }
 
     pub fn is_untouched(&self) -> bool {
         self.now().view() == self.untouched.view()
+    }
+
+    /// Lets all come that XAPI may still do for a client that was killed.
+    pub fn lets_late_come(&self) {
+        self.dom0.model.pause(Duration::from_secs(90));
+        self.strike.late();
+    }
+
+    /// What differs from the untouched host but for a file that others changed; and whether what
+    /// they wrote is lost.
+    pub fn harm(&self, path: &Path, text: Option<&str>) -> Vec<String> {
+        let mut now = self.now().view();
+        let mut before = self.untouched.view();
+        let name = path.display().to_string();
+        (now.remove(&name), before.remove(&name));
+        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
+            .into_iter()
+            .map(|d| d.1)
+            .collect();
+        let real = self.dom0.model.root().join(path);
+        let saved = || {
+            let history = self.dom0.model.root().join("var/lib/xenbond/history");
+            let folders = std::fs::read_dir(history).into_iter().flatten().flatten();
+            let name = name.replace('/', "_");
+            let texts = folders.map(|f| f.path().join("changed-since").join(&name));
+            texts.filter_map(|f| std::fs::read_to_string(f).ok()).any(|t| t.contains(EDIT))
+        };
+        let kept = match text {
+            None => !real.exists(),
+            Some(_) => std::fs::read_to_string(&real).is_ok_and(|t| t.contains(EDIT)) || saved(),
+        };
+        if !kept {
+            wrong.push(format!("{name}: what others did is lost"));
+        }
+        wrong
     }
 
     /// Whether a rollback has found nothing of this job to undo, and undid the job before.
@@ -218,7 +251,7 @@ impl Dom0 {
 
     pub fn is_as_wanted(&self) -> bool {
         // After a boot XAPI takes its time.
-        self.model.pause(Duration::from_secs(60));
+        self.dom0.model.pause(Duration::from_secs(60));
         is(&self.run(Act::Apply), Ending::NothingToDo)
     }
 
@@ -229,7 +262,7 @@ impl Dom0 {
             if !is(&last, Ending::WaitingForReboot) {
                 break;
             }
-            self.model.reboot().unwrap();
+            self.dom0.model.reboot().unwrap();
             last = self.run(Act::Resume);
         }
         last
@@ -246,12 +279,12 @@ impl Dom0 {
 
     /// A stage with these faults, and the reboots that follow; `None` when not all struck.
     pub fn strike(&self, stage: &Stage, at: usize, fault: Fault) -> Option<Result<Outcome>> {
-        self.load(&stage.start, false);
+        self.load(&stage.start, Boot::None);
         let faults: Vec<(usize, Fault)> = stage.given.into_iter().chain([(at, fault)]).collect();
         self.strike.arm(&faults, false);
         let first = self.run(stage.act);
         let struck = self.strike.struck();
-        self.strike.arm(&[], false);
+        self.strike.disarm();
         (struck == faults.len()).then(|| self.to_the_end(first))
     }
 
@@ -272,11 +305,13 @@ impl Dom0 {
             assert_eq!(self.strike.struck(), faults.len(), "{story}");
             let seen = self.strike.seen();
             self.strike.arm(&[], false);
-            stages.push(Stage { story, act, start, given, seen });
-            if outcome.ending != Ending::WaitingForReboot {
+            let ends = outcome.ending != Ending::WaitingForReboot;
+            let later = ends.then(|| (outcome.ending, self.minutes()));
+            stages.push(Stage { story, act, start, given, seen, later });
+            if ends {
                 return outcome;
             }
-            self.model.reboot().unwrap();
+            self.dom0.model.reboot().unwrap();
             (act, given) = (Act::Resume, None);
         }
     }
@@ -297,7 +332,7 @@ impl Dom0 {
 
         // The bond does not come up: the verification finds out, and all is undone.
         let (stage, at) = ifup;
-        self.load(&all[stage].start, false);
+        self.load(&all[stage].start, Boot::None);
         let outcome =
             self.record("failing apply", all[stage].act, Some((at, Fault::Lies)), &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
@@ -305,11 +340,11 @@ impl Dom0 {
 
         // Cut off where most is done.
         let cut = all[stage].seen[at - 1].left_by(Fault::PowerCut).unwrap();
-        self.load(&cut, true);
+        self.load(&cut, Boot::Saved);
         self.record("resume after a power cut", Act::Resume, None, &mut all);
         let (begin, middle) = (applied, all[applied].seen.len() / 2);
         let cut = all[begin].seen[middle].left_by(Fault::DiesAfter).unwrap();
-        self.load(&cut, false);
+        self.load(&cut, Boot::None);
         let outcome = self.record("rollback cut off", Act::Rollback, None, &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
         all
