@@ -4,6 +4,7 @@
 //! Values of these types end up in files that root's shell sources (facts/initscripts.md,
 //! section 7), so each accepts only characters that mean nothing to a shell.
 
+mod backend;
 mod nic_ref;
 
 use std::fmt;
@@ -11,9 +12,9 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
-use serde::{Deserialize, Serialize};
-
+pub use backend::Backend;
 pub use nic_ref::NicRef;
+use serde::{Deserialize, Serialize};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.
 #[must_use]

@@ -70,9 +70,13 @@ impl Awaited {
 
 /// The NICs' records with all that XAPI has of them.
 fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
-    let all = xe::pifs(host, uuid).ok()?;
-    let ours =
-        all.into_iter().filter(|p| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device));
+    let listed = xe::pifs(host, uuid).ok()?;
+    // A record that cannot be understood leaves it unknown.
+    nics.iter().try_for_each(|nic| listed.nic(nic.as_str()).map(drop)).ok()?;
+    let ours = listed
+        .all
+        .into_iter()
+        .filter(|p| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device));
     Some(ours.collect())
 }
 
@@ -255,9 +259,9 @@ impl Engine<'_> {
         let plan = &tx.header.plan;
         let uuid = plan.steps.iter().find_map(Step::pif).map(|record| record.host.clone());
         let pifs = match &uuid {
-            Some(uuid) => {
-                Some(xe::pifs(self.host, uuid).context("asking XAPI for the PIFs of this host")?)
-            }
+            Some(uuid) => Some(
+                xe::pifs(self.host, uuid).context("asking XAPI for the PIFs of this host")?.all,
+            ),
             None => None,
         };
         let witness = pifs.as_deref().map(|pifs| Witness::Xapi(Some(pifs)));

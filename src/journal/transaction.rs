@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::undo_script;
+use super::{stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
 use crate::inventory::facts::Facts;
@@ -18,6 +18,7 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
+use crate::net::Uuid;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::verify::probe::Answers;
@@ -26,6 +27,8 @@ use crate::verify::probe::Answers;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     format: u32,
+    /// XAPI's uuid of the host that it is of.
+    host: Option<Uuid>,
     /// Its name: when it began, and the bond.
     pub id: String,
     /// When it began.
@@ -53,6 +56,8 @@ pub struct Transaction {
     events: Vec<Event>,
     /// The rest of the log: when each event was.
     times: Vec<String>,
+    /// How long the journal is with all of them.
+    length: u64,
 }
 
 impl Transaction {
@@ -74,11 +79,11 @@ impl Transaction {
 
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
-        let plan = join(folder, "plan.json");
-        let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let lines = ledger::journal(host, folder)?;
+        let header = stored::read(host, &join(folder, "originals"), &bytes)
+            .map_err(|error| ledger::damaged(host, folder, "plan.json", &error))?;
+        let (lines, length) = ledger::journal(host, folder)?;
         let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
-        Ok(Some(Self { header, events, times }))
+        Ok(Some(Self { header, events, times, length }))
     }
 
     /// Begins one: when this returns, the plan and all originals are durable.
@@ -101,6 +106,7 @@ impl Transaction {
         }
         let header = Header {
             format: FORMAT,
+            host: ledger::this_host(host),
             id,
             started,
             program: env!("CARGO_PKG_VERSION").into(),
@@ -120,12 +126,14 @@ impl Transaction {
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
-        let script = undo_script::script(&header.plan);
+        let script = undo_script::script(&header.plan, header.host.as_ref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
-        let text = serde_json::to_vec_pretty(&header)?;
+        let text = stored::text(&header)?;
+        // Before anything rests on it.
+        stored::read(host, &join(&folder, "originals"), &text).context("reading it back")?;
         host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
         point_at(host, Some(&header.id))?;
-        Ok(Self { header, events: Vec::new(), times: Vec::new() })
+        Ok(Self { header, events: Vec::new(), times: Vec::new(), length: 0 })
     }
 
     /// Adds a line and makes it durable: before the act for a beginning, after it for an end.
@@ -134,15 +142,17 @@ impl Transaction {
     /// When it cannot be written.
     pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
         let path = join(&current(), "journal");
-        let old = host.read(&path)?.unwrap_or_default();
-        let whole = old.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if whole < old.len() {
-            host.truncate(&path, whole as u64)?;
+        if host.size(&path)?.unwrap_or(0) != self.length {
+            // A torn last line, or not the journal that was read.
+            let (_, whole) = ledger::journal(host, &current())?;
+            host.truncate(&path, whole)?;
+            self.length = whole;
         }
         let at = now(host);
         let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
         line.push(b'\n');
         host.append(&path, &line)?;
+        self.length += line.len() as u64;
         self.events.push(event);
         self.times.push(at);
         Ok(())
