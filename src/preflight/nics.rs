@@ -122,7 +122,11 @@ fn drivers_differ(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
 
 fn primary_not_slave(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     let Some(primary) = case.spec.options.primary() else { return };
-    if !case.found().any(|nic| nic.device == *primary) {
+    let is_primary = |nic: &Nic| match primary {
+        NicRef::Device(device) => nic.device == *device,
+        NicRef::Mac(mac) => nic.mac == *mac,
+    };
+    if !case.found().any(is_primary) {
         found.push(Finding::new(
             Code::PrimaryNotSlave,
             format!("primary {primary} is no slave of {}", case.spec.bond),
