@@ -6,6 +6,7 @@ mod changes;
 mod drill;
 mod economy;
 mod faults;
+mod foreign;
 mod full;
 mod interrupted;
 mod json;
