@@ -7,6 +7,7 @@ mod cut;
 mod drill;
 mod economy;
 mod faults;
+mod foreign;
 mod full;
 mod interrupted;
 mod json;
