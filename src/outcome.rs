@@ -95,6 +95,15 @@ pub struct StepReport {
     pub seconds: Option<f64>,
 }
 
+/// A thing that is not as it should be, and the command for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// What.
+    pub what: String,
+    /// What to type.
+    pub command: String,
+}
+
 /// How a run ended, with all that there is to say.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -112,6 +121,12 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
+    /// What was accepted and does not hold yet.
+    pub pending: Vec<Left>,
+    /// What a power cut would undo.
+    pub not_saved: Vec<Left>,
+    /// What could not be brought back.
+    pub left: Vec<Left>,
 }
 
 impl Outcome {
@@ -126,6 +141,9 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
+            pending: Vec::new(),
+            not_saved: Vec::new(),
+            left: Vec::new(),
         }
     }
 

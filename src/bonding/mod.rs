@@ -12,7 +12,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use parser::parse;
+pub use parser::{parse, parse_all};
 
 use serde::Serialize;
 

@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Engine, Observer, Situation, look, outcome, reports};
-use crate::host::Host;
-use crate::journal::Transaction;
+use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
+use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
@@ -12,8 +11,8 @@ use crate::preflight::{self, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
-use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check, Question, Running, Witness};
+use crate::verify::probe::{self, Way};
+use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
 
 /// Everything that is to be said of a request on this host.
 pub struct Proposal {
@@ -87,7 +86,7 @@ impl Engine<'_> {
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return nothing_to_do(&plan, &proposal.situation);
+            return self.nothing_to_do(&plan, &proposal.situation);
         }
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
@@ -164,8 +163,9 @@ impl Engine<'_> {
             self.check_interrupt()?;
             self.record(tx, Event::Begin { step: number })?;
             if matches!(step, Step::Verify { .. }) {
-                verify_now(self.host, &tx.header.plan, observer)?;
-                *probed = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
+                let verdict = self.verdict(tx, observer)?;
+                ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
+                *probed = verdict.servers().cloned().collect();
             } else {
                 step.perform(self.host)?;
             }
@@ -188,15 +188,65 @@ impl Engine<'_> {
         if ended.ending == Ending::Done {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
-        // A server that did not answer before is told, and no reason to take a sound bond back.
         for check in run.probed {
             let rest = match &check.hint {
-                Some(hint) if !check.ok => format!(", as before the change: {hint}"),
+                Some(hint) if !check.ok => format!(", which is only reported: {hint}"),
                 _ => String::new(),
             };
             observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
         Outcome { steps: run.reports, ..ended }
+    }
+
+    /// Whether the bond of a change is as asked, once its last step is taken.
+    fn verdict(&self, tx: &Transaction, observer: &mut dyn Observer) -> Result<Verdict> {
+        let Plan { spec, nics, .. } = &tx.header.plan;
+        let inv = look_for(self.host, spec)?;
+        let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
+        let made = journal::going(self.host, tx)?;
+        let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
+        let within = verify::limit(spec);
+        verify::judge(Question {
+            spec,
+            nics,
+            absent: &[],
+            kernel: Running::Settling {
+                host: self.host,
+                within,
+                waits: &mut |what: &str| observer.waits(what, within),
+            },
+            witnesses: &[
+                Witness::Host(&inv, &changed),
+                Witness::Servers(self.host, Patience::UntilAnswered),
+            ],
+        })
+    }
+
+    /// Nothing is left to do, when the bond is not only configured but works.
+    fn nothing_to_do(&self, plan: &Plan, situation: &Situation) -> Result<Outcome> {
+        let Situation { spec, inv, .. } = situation;
+        let verdict = verify::judge(Question {
+            spec,
+            nics: &plan.nics,
+            absent: &[],
+            kernel: Running::Read(&inv.kernel),
+            witnesses: &[Witness::Host(inv, &[]), Witness::Servers(self.host, Patience::Once)],
+        })?;
+        let failed = verdict.failed();
+        let mut outcome = if failed.is_empty() {
+            Outcome::new(Ending::NothingToDo, Exit::AsAsked)
+        } else {
+            let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
+            let hint = failed.iter().find_map(|c| c.hint.clone());
+            let error = format!(
+                "{} is configured as asked and does not work as asked: {}",
+                spec.bond,
+                all.join("; ")
+            );
+            Outcome::refused(error, hint)
+        };
+        outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
+        Ok(outcome)
     }
 }
 
@@ -220,70 +270,6 @@ fn refused(barring: &[&Finding]) -> Outcome {
         format!("{} findings bar", all.len())
     };
     Outcome::refused(format!("{count} the way{}", all.concat()), Some(hint))
-}
-
-/// Nothing is left to do, when the bond is not only configured but works.
-fn nothing_to_do(plan: &Plan, situation: &Situation) -> Result<Outcome> {
-    let Situation { spec, inv, .. } = situation;
-    let pifs = inv.xapi.as_ref().map(|x| x.pifs.as_slice());
-    let verdict = verify::judge(Question {
-        spec,
-        nics: &plan.nics,
-        absent: &[],
-        kernel: Running::Read(&inv.kernel),
-        witnesses: &[Witness::Xapi(pifs)],
-    })?;
-    let failed = verdict.failed();
-    let mut outcome = if failed.is_empty() {
-        Outcome::new(Ending::NothingToDo, Exit::AsAsked)
-    } else {
-        let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
-        let hint = failed.iter().find_map(|c| c.hint.clone());
-        Outcome::refused(
-            format!(
-                "{} is configured as asked and does not work as asked: {}",
-                spec.bond,
-                all.join("; ")
-            ),
-            hint,
-        )
-    };
-    outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-    Ok(outcome)
-}
-
-/// The verdict of an apply: the kernel's word on the bond, what XAPI lists where the plan changes
-/// any of it, and the files for the next boot.
-fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
-    let within = verify::limit(&plan.spec);
-    let waits = &mut |what: &str| observer.waits(what, within);
-    let pifs = plan.steps.iter().find_map(Step::pif).map(|pif| Witness::Lists(host, &pif.host));
-    let verdict = verify::judge(Question {
-        spec: &plan.spec,
-        nics: &plan.nics,
-        absent: &[],
-        kernel: Running::Settling { host, within, waits },
-        witnesses: pifs.as_slice(),
-    })?;
-    ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
-    for change in plan.steps.iter().filter_map(Step::file) {
-        let now = host.original(&change.path)?.was;
-        ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
-    }
-    Ok(())
-}
-
-/// The storage servers through the bond: each that answered before must answer again.
-fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
-    let checks = probe::wait(host, &plan.spec, before);
-    let lost = probe::lost(&checks, before);
-    ensure!(
-        lost.is_empty(),
-        "answered before the change and no longer does, through {}: {}",
-        plan.spec.bond,
-        sentence(&lost)
-    );
-    Ok(checks)
 }
 
 fn sentence(failed: &[&Check]) -> String {

@@ -6,5 +6,5 @@ pub mod log;
 mod transaction;
 mod undo_script;
 
-pub use history::{Made, latest, made};
+pub use history::{Made, going, latest, made};
 pub use transaction::{Header, Transaction};

@@ -18,8 +18,10 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
+use crate::outcome::Left;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
+use crate::step::Step;
 use crate::verify::probe::Answers;
 
 /// What `plan.json` holds.
@@ -214,6 +216,24 @@ impl Transaction {
             Event::RollingBack { why, asked } => Some((why.as_str(), *asked)),
             _ => None,
         })
+    }
+
+    /// What the last rollback could not bring back.
+    #[must_use]
+    pub fn left(&self) -> &[Left] {
+        match self.events.last() {
+            Some(Event::Incomplete { left }) => left,
+            _ => &[],
+        }
+    }
+
+    /// What a person types to bring back what a comparison names.
+    #[must_use]
+    pub fn by_hand(&self, fact: &str) -> String {
+        let path = fact.strip_prefix("file ");
+        let of = |step: &&Step| step.file().is_some_and(|file| Some(file.path.as_str()) == path);
+        let step = self.header.plan.steps.iter().find(of);
+        step.map_or("xenbond rollback".into(), |step| step.by_hand(&self.originals_folder()))
     }
 
     /// Files that others changed and that may differ from what was recorded.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Left;
+
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
@@ -62,7 +64,7 @@ impl fmt::Display for Phase {
             Self::WaitingForReboot { .. } => "waiting for a reboot",
             Self::WaitingForConfirmation => "waiting for a confirmation",
             Self::Done => "done",
-            Self::RollingBack => "being rolled back",
+            Self::RollingBack => "rolled back in part",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
             Self::RolledBack => "rolled back",
         })
@@ -146,6 +148,11 @@ pub enum Event {
     RollbackWaiting {
         /// This boot.
         boot_id: String,
+    },
+    /// The rollback has ended, and not all is as it was.
+    Incomplete {
+        /// What is left.
+        left: Vec<Left>,
     },
     /// The host was compared with what was recorded.
     RolledBack,

@@ -111,11 +111,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
                     Code::NicNotPhysical,
                     format!("XAPI has no physical PIF for {device}"),
                 )
-                .hint(format!(
-                    "xe pif-introduce host-uuid={} device={device} mac={}",
-                    inv.host_uuid().map(|u| u.to_string()).unwrap_or_default(),
-                    nic.mac
-                )),
+                .hint(without_record(inv, xapi, nic, slave_of)),
             );
         }
         return;
@@ -307,10 +303,28 @@ fn addresses(
     } else {
         return;
     };
-    found.push(
-        Finding::new(Code::NicHasIp, said)
-            .hint(format!("xe pif-reconfigure-ip uuid={} mode=none", pif.uuid)),
-    );
+    found.push(Finding::new(Code::NicHasIp, said).hint(match on {
+        // XAPI refuses to configure what it does not manage (PIF_UNMANAGED, xapi xapi_pif.ml).
+        Some(address) if !pif.is_managed() => {
+            format!("ip addr del {} dev {}", address.net, address.device)
+        }
+        _ => format!("xe pif-reconfigure-ip uuid={} mode=none", pif.uuid),
+    }));
+}
+
+/// What helps a NIC without a record. A managed record would have XAPI plug the NIC at the next
+/// boot, whoever uses it then.
+fn without_record(inv: &Inventory, xapi: &Xapi, nic: &Nic, slave_of: Option<&str>) -> String {
+    let device = &nic.device;
+    let managed = match (xapi.has_unmanaged(), slave_of) {
+        (true, _) => " managed=false",
+        (false, Some(bond)) => {
+            return format!("{bond} uses {device}: ifdown {bond} first, if it is to go");
+        }
+        (false, None) => "",
+    };
+    let host = inv.host_uuid().map(|uuid| uuid.to_string()).unwrap_or_default();
+    format!("xe pif-introduce host-uuid={host} device={device} mac={}{managed}", nic.mac)
 }
 
 fn together(spec: &Spec, inv: &Inventory, nics: &[Nic], found: &mut Vec<Finding>) {

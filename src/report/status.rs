@@ -96,7 +96,8 @@ fn bonds(bonds: &[BondView]) -> Vec<Text> {
         }
         let made = match (bond.ours, bond.as_asked) {
             (true, Some(true)) => "made by xenbond, as asked",
-            (true, _) => "made by xenbond, NOT as asked",
+            (true, Some(false)) => "made by xenbond, NOT as asked",
+            (true, None) => "of xenbond's change that is not at its end",
             (false, _) => continue,
         };
         table.row(["".into(), Cell::loose(made)]);
@@ -141,7 +142,13 @@ fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> 
         rows.push(("active slave", None, Some(active)));
     }
     rows.push(("state", xapi.map(plugged), kernel.map(link)));
-    rows.push(("carries", xapi.and_then(|x| x.bridge.clone()), kernel.map(carries)));
+    let held = |x: &XapiBond| {
+        let mut on: Vec<String> = x.bridge.iter().cloned().collect();
+        on.extend(x.management.then(|| "management".to_string()));
+        on.extend(x.addresses.clone());
+        on.join(", ")
+    };
+    rows.push(("carries", xapi.map(held), kernel.map(carries)));
     rows
 }
 
@@ -152,6 +159,10 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
     let how = match &tx.phase {
         Phase::Done => format!("done {}", tx.last),
         Phase::RolledBack => format!("rolled back {}", tx.last),
+        Phase::RollingBack if tx.run.is_some() => format!("being rolled back, since {}", tx.last),
+        Phase::RollingBack if !tx.left.is_empty() => {
+            format!("rolled back {}, and not all is as it was", tx.last)
+        }
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };
     let mut lines = vec![format!("transaction {} ({}): {how}", tx.id, tx.bond)];
@@ -163,6 +174,10 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         (Some(why), Some(false)) => lines.extend(wrapped("  because ", why)),
         (Some(_), _) => lines.push("  because it was asked for".into()),
         _ => {}
+    }
+    for left in &tx.left {
+        lines.extend(wrapped("  left: ", &left.what));
+        lines.push(format!("    $ {}", left.command));
     }
     lines.extend(tx.run.iter().map(|run| format!("  a run is at work on it: {run}")));
     lines.extend(tx.hint.iter().map(|hint| format!("  {hint}")));

@@ -35,8 +35,11 @@ pub struct Spec {
     pub address: Ipv4Net,
     /// The MTU of bond and slaves; `None`: whatever it is.
     pub mtu: Option<u32>,
-    /// Storage servers to ask.
+    /// Storage servers that must answer through the bond.
     pub probes: Vec<Probe>,
+    /// Storage servers whose answer is reported, and nothing more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional_probes: Vec<Probe>,
     /// The backend.
     pub backend: BackendChoice,
     /// What becomes of the PIFs.

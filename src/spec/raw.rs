@@ -114,6 +114,7 @@ struct Draft {
     options: Options,
     mtu: Option<u32>,
     probes: Vec<Probe>,
+    optional_probes: Vec<Probe>,
     backend: BackendChoice,
     pif: PifChoice,
     address: Option<Ipv4Net>,
@@ -127,7 +128,10 @@ impl Draft {
         let nics = take(texts, "nics", |text| list(text, "NIC"))?;
         let mode = take(texts, "mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
         let mtu = take(texts, "mtu", mtu)?;
-        let probes = take(texts, "probes", |text| list(text, "probe"))?.unwrap_or_default();
+        let mut probes = |key| -> Result<Vec<Probe>> {
+            Ok(take(texts, key, |text| list(text, "probe"))?.unwrap_or_default())
+        };
+        let (probes, optional_probes) = (probes("probes")?, probes("optional_probes")?);
         let backend = take(texts, "backend", |text| word(text, &BACKENDS))?.unwrap_or_default();
         let pif = take(texts, "pif", |text| word(text, &PIFS))?.unwrap_or_default();
         let address = address(texts)?;
@@ -139,14 +143,16 @@ impl Draft {
         }
         options.add_defaults();
         debug_assert!(texts.is_empty(), "every known key is taken: {texts:?}");
-        Ok(Self { bond, nics, mode, options, mtu, probes, backend, pif, address })
+        Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
     }
 
     /// The spec of a host with this address. Whether it has any NICs is asked when that host is.
     fn spec(self, address: Ipv4Net) -> Result<Spec> {
-        let Self { bond, nics, mode, options, mtu, probes, backend, pif, .. } = self;
+        let Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, .. } =
+            self;
         let nics = nics.unwrap_or_default();
-        let spec = Spec { bond, nics, mode, options, address, mtu, probes, backend, pif };
+        let spec =
+            Spec { bond, nics, mode, options, address, mtu, probes, optional_probes, backend, pif };
         if !spec.nics.is_empty() {
             spec.check_nics()?;
         }

@@ -41,7 +41,7 @@ impl fmt::Display for NicRef {
     }
 }
 
-/// A storage server that must still answer after the change.
+/// A storage server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Probe {

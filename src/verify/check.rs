@@ -17,6 +17,8 @@ pub struct Check {
     pub ok: bool,
     /// What may be wrong, and what to look at.
     pub hint: Option<String>,
+    /// Whether the verdict rests on it; else it is only reported.
+    pub required: bool,
     /// Whether it may still come right by itself, as a link may.
     #[serde(skip)]
     pub(super) settles: bool,
@@ -26,7 +28,7 @@ impl Check {
     pub(super) fn new(name: Setting, want: impl Into<String>, have: Option<String>) -> Self {
         let want = want.into();
         let ok = have.as_deref() == Some(want.as_str());
-        Self { name, want, have, ok, hint: None, settles: false }
+        Self { name, want, have, ok, hint: None, required: true, settles: false }
     }
 
     /// A check of something besides the bond's own settings.
@@ -38,6 +40,10 @@ impl Check {
         hint: impl Into<String>,
     ) -> Self {
         Self::new(name, want, Some(have.into())).because(hint)
+    }
+
+    pub(super) fn optional(self) -> Self {
+        Self { required: false, ..self }
     }
 
     pub(super) fn settling(self) -> Self {
@@ -61,8 +67,8 @@ impl std::fmt::Display for Check {
     }
 }
 
-/// The checks that failed.
+/// The checks that failed, those that are only reported aside.
 #[must_use]
 pub fn failed(checks: &[Check]) -> Vec<&Check> {
-    checks.iter().filter(|c| !c.ok).collect()
+    checks.iter().filter(|c| !c.ok && c.required).collect()
 }

@@ -10,6 +10,7 @@ mod lacp;
 pub mod probe;
 mod question;
 mod setting;
+mod unfinished;
 
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ use anyhow::Result;
 pub use check::{Check, failed};
 pub use drift::leftovers;
 use kernel::kernel;
-pub use question::{Question, Running, Verdict, Witness, judge};
+pub use question::{Patience, Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;
+pub use unfinished::unfinished;
 
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};

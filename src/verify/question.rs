@@ -8,11 +8,10 @@ use anyhow::Result;
 use super::{Check, drift, failed, kernel, probe, settles};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
-use crate::net::Uuid;
+use crate::net::IfName;
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
-use crate::xe::{self, Pif};
 
 /// A bond, and whom to ask about it.
 pub struct Question<'a> {
@@ -45,19 +44,26 @@ pub enum Running<'a> {
 
 /// Somebody besides the kernel.
 pub enum Witness<'a> {
-    /// XAPI, by the PIFs that it lists; `None`: it does not answer.
-    Xapi(Option<&'a [Pif]>),
-    /// XAPI, asked for the PIFs of this host once the kernel has said its word.
-    Lists(&'a Host, &'a Uuid),
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
     /// The storage servers of the spec, asked through the bond.
-    Servers(&'a Host),
+    Servers(&'a Host, Patience),
+}
+
+/// How long a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Once.
+    Once,
+    /// Where all else is as asked: until it answers, or a switch port has had its time.
+    UntilAnswered,
 }
 
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct Verdict {
+    /// The bond.
+    pub bond: IfName,
     /// Row by row.
     pub checks: Vec<Check>,
 }
@@ -67,6 +73,11 @@ impl Verdict {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.failed().is_empty()
+    }
+
+    /// The rows about storage servers.
+    pub fn servers(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.name, Setting::Probe(_)))
     }
 
     /// The rows that are not as asked.
@@ -79,7 +90,7 @@ impl Verdict {
 /// Answers a question.
 ///
 /// # Errors
-/// When the kernel cannot be read, or XAPI does not answer where it is asked.
+/// When the kernel cannot be read.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
     let Question { spec, nics, absent, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
@@ -93,11 +104,15 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     });
     for witness in witnesses {
         checks.extend(match witness {
-            Witness::Xapi(pifs) => drift::xapi(nics, *pifs),
-            Witness::Lists(host, uuid) => drift::xapi(nics, Some(&xe::pifs(host, uuid)?)),
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
-            Witness::Servers(host) => probe::ask(host, spec, probe::Way::Bond(&spec.bond)),
+            Witness::Servers(_, Patience::UntilAnswered) if !failed(&checks).is_empty() => {
+                Vec::new()
+            }
+            Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
+            Witness::Servers(host, Patience::Once) => {
+                probe::ask(host, spec, probe::Way::Bond(&spec.bond))
+            }
         });
     }
-    Ok(Verdict { checks })
+    Ok(Verdict { bond: spec.bond.clone(), checks })
 }

@@ -68,6 +68,8 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// The change that makes it, or undoes it.
+    Change,
     /// Whether a storage server answers, and to what.
     Probe(String),
 }
@@ -116,6 +118,7 @@ impl fmt::Display for Setting {
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::Change => "change",
         };
         f.write_str(word)
     }

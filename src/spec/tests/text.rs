@@ -123,6 +123,7 @@ impl Asked {
         text += &self.mtu.map(|m| line("mtu", &m.to_string())).unwrap_or_default();
         if !self.probes.is_empty() {
             text += &line("probes", &self.probes.join(","));
+            text += &line("optional_probes", &self.probes[0]);
         }
         text += &line("name", &self.bond);
         for (host, (_, nics)) in &self.hosts {
@@ -153,6 +154,7 @@ impl Asked {
             address: format!("172.16.51.{last}/24").parse().unwrap(),
             mtu: self.mtu,
             probes: self.probes.iter().map(|p| p.parse().unwrap()).collect(),
+            optional_probes: self.probes.iter().take(1).map(|p| p.parse().unwrap()).collect(),
             backend: BackendChoice::Bridge,
             pif: PifChoice::Auto,
         }

@@ -352,7 +352,7 @@ impl Job<'_> {
             },
             witnesses: &[
                 verify::Witness::Host(&inv, &changed),
-                verify::Witness::Servers(&self.host),
+                verify::Witness::Servers(&self.host, verify::Patience::Once),
             ],
         })?;
         self.say(&report::checks(&verdict));
