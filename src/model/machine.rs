@@ -11,10 +11,12 @@ use anyhow::{Context, Result, ensure};
 use super::boot;
 use super::inner::Inner;
 use super::kernel::tree;
+use super::programs::networkd;
 use super::programs::scripts;
 use super::programs::shell::Shell;
 use super::root;
-use super::state::{Dom0, Pool, Ran, State};
+use super::state::{Dom0, Networkd, Pool, Ran, State};
+use super::stores;
 use crate::host::{Clock, Cmd, Output, Runner, Status};
 
 /// 2026-11-20T13:00:00Z, when every model's clock starts.
@@ -47,6 +49,9 @@ impl Model {
     /// When they cannot be written.
     pub fn create(root: &Path, mut state: State) -> Result<Self> {
         fs::create_dir_all(root.join(FOLDER)).context("making the model's folder")?;
+        if state.dom0.networkd == Networkd::default() {
+            networkd::know(&mut state);
+        }
         root::write(root, &mut state)?;
         let model = Self {
             root: root.to_path_buf(),
@@ -111,6 +116,7 @@ impl Model {
         inner.absorb(&self.root);
         alter(&mut inner.state);
         inner.state.dom0.settle();
+        stores::settle(&self.root, &mut inner.state);
         inner.show_or_note(&self.root);
     }
 
@@ -125,13 +131,32 @@ impl Model {
     /// # Errors
     /// When `/proc` and `/sys` cannot be written.
     pub fn reboot(&self) -> Result<()> {
+        self.boots(boot::reboot)
+    }
+
+    /// Cuts the power and boots the host: what XAPI and networkd had not written is lost.
+    ///
+    /// # Errors
+    /// When `/proc` and `/sys` cannot be written.
+    pub fn cut(&self) -> Result<()> {
+        self.boots(boot::cut)
+    }
+
+    /// Whether XAPI or networkd knows something that is not on disk.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        stores::are_behind(&self.root, &self.lock().state)
+    }
+
+    fn boots(&self, boot: fn(&mut Shell<'_>)) -> Result<()> {
         let mut inner = self.lock();
         inner.end_guard();
         let mut shell = Shell::new(&self.root, &mut inner.state);
-        boot::reboot(&mut shell);
+        boot(&mut shell);
         let (took, said) = (shell.took, shell.out + &shell.err);
         inner.state.dom0.advance(took);
         inner.state.dom0.dmesg.extend(said.lines().map(str::to_string));
+        stores::settle(&self.root, &mut inner.state);
         inner.show(&self.root)
     }
 
@@ -164,6 +189,7 @@ impl Runner for Model {
             let limit = u64::try_from(cmd.limit.as_millis())?;
             let mut inner = self.lock();
             inner.state.dom0.advance(limit);
+            stores::settle(&self.root, &mut inner.state);
             inner.show_or_note(&self.root);
         }
         Ok(output)
@@ -226,6 +252,7 @@ impl Clock for Model {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         // A pause of less than the clock's grain is still a pause.
         inner.state.dom0.advance(ms.max(1));
+        stores::settle(&self.root, &mut inner.state);
         inner.show_or_note(&self.root);
     }
 }

@@ -17,7 +17,7 @@ use crate::host::{Clock, Host, Runner, Watch};
 use crate::ledger::Orders;
 use crate::model::Model;
 use crate::model::builtin;
-use crate::model::state::{Backend, Flavour, State};
+use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::outcome::{Ending, Outcome, verdict};
 use crate::paths;
 use crate::preflight::Finding;
@@ -84,6 +84,7 @@ pub fn host_of(model: &Arc<Model>) -> Host {
 /// The built-in pool. This host is about to reboot, so its VMs run elsewhere.
 pub fn start(flavour: Flavour) -> State {
     let mut state = builtin::pool(flavour, Backend::Openvswitch);
+    state.dom0.saves = Saves::REAL;
     let me = state.dom0.me.clone();
     let other = state.pool.hosts.keys().find(|name| **name != me).cloned();
     for vm in state.pool.vms.values_mut().filter(|vm| vm.resident_on.as_ref() == Some(&me)) {
@@ -144,7 +145,9 @@ impl Stage {
     /// Boots the host anew; the power is back.
     pub fn reboot(&self) -> Result<()> {
         self.tell("      ... the host reboots ...\n");
-        self.striker.dead.store(false, Ordering::SeqCst);
+        if self.striker.dead.swap(false, Ordering::SeqCst) {
+            return self.model.cut();
+        }
         self.model.reboot()
     }
 

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 mod pool;
+mod stores;
 
 pub use pool::*;
+pub use stores::*;
 
 /// The whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -338,6 +340,15 @@ pub struct Dom0 {
     pub traffic: Option<Traffic>,
     /// The kernel's complaints, and what the last boot printed.
     pub dmesg: Vec<String>,
+    /// What networkd knows.
+    #[serde(default)]
+    pub networkd: Networkd,
+    /// How often the two stores are written.
+    #[serde(default)]
+    pub saves: Saves,
+    /// What is on disk of them.
+    #[serde(default)]
+    pub disk: Disk,
 }
 
 impl State {

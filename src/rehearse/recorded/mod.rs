@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::host::Kind;
 use crate::inventory::{BRIDGE, Inventory};
-use crate::model::state::{Backend, Flavour, State};
+use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::model::{Model, builtin};
 use crate::net::BondMode;
 use crate::service::Init;
@@ -111,6 +111,7 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.features.switch_deletes_ifcfg = true;
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());
     dom0.mounts = files::mounts(inv);
+    dom0.saves = Saves::REAL;
     kernel::fill(dom0, inv, xapi);
     let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);

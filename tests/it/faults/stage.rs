@@ -1,14 +1,15 @@
 //! A dom0 of the model, the engine on it, and the stories that it is led through.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, Observer, Signals};
+use xenbond::engine::{Engine, FILE_CHANGED, Observer, Signals};
 use xenbond::host::{Clock, Host, Watch};
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::state::{Backend, Flavour, Saves, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::{Ending, Outcome, StepState};
 use xenbond::plan::Plan;
@@ -17,7 +18,7 @@ use xenbond::render::Templates;
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
-use super::strike::{Fault, Liar, Seen, Strike};
+use super::strike::{Boot, EDIT, Fault, Liar, Seen, Strike};
 
 /// A host and what is asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +113,8 @@ pub struct Stage {
     pub start: Moment,
     pub given: Option<(usize, Fault)>,
     pub seen: Vec<Seen>,
+    /// The host at each minute after the verdict, and what the verdict was.
+    pub later: Option<(Ending, Vec<Moment>)>,
 }
 
 /// A dom0 and the engine on it.
@@ -136,7 +139,8 @@ impl Dom0 {
     pub fn new(scenario: Scenario) -> Self {
         let folder = xenbond::model::scratch().unwrap();
         let bridge = if scenario.switch { Backend::Openvswitch } else { Backend::Bridge };
-        let state = builtin::pool(scenario.flavour, bridge);
+        let mut state = builtin::pool(scenario.flavour, bridge);
+        state.dom0.saves = Saves::REAL;
         let model = Arc::new(Model::create(folder.path(), state).unwrap());
         let scripts = folder.path().join("etc/sysconfig/network-scripts");
         if scenario.existing {
@@ -147,8 +151,8 @@ impl Dom0 {
         model.reboot().unwrap();
         model.pause(Duration::from_secs(60));
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
-        let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
-        let host = Host::new(folder.path(), Arc::new(liar), Arc::clone(&model) as Arc<dyn Clock>)
+        let liar = Arc::new(Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) });
+        let host = Host::new(folder.path(), liar.clone(), liar as Arc<dyn Clock>)
             .watched(Arc::clone(&strike) as Arc<dyn Watch>);
         let mut dom0 = Self {
             untouched: Moment::of(&model, None),
@@ -176,7 +180,7 @@ impl Dom0 {
         let engine = Engine {
             host: &self.host,
             templates: &self.templates,
-            accepted: &[],
+            accepted: &[FILE_CHANGED.to_string()],
             orders: Orders::default(),
             signals: &signals,
         };
@@ -187,20 +191,71 @@ impl Dom0 {
         }
     }
 
+    pub fn root(&self) -> &Path {
+        self.model.root()
+    }
+
     pub fn now(&self) -> Moment {
         Moment::of(&self.model, None)
     }
 
-    pub fn load(&self, moment: &Moment, boots: bool) {
+    pub fn load(&self, moment: &Moment, boot: Boot) {
         moment.put(&self.model);
         self.strike.arm(&[], false);
-        if boots {
-            self.model.reboot().unwrap();
+        match boot {
+            Boot::None => {}
+            Boot::Saved => self.model.reboot().unwrap(),
+            Boot::Unsaved => self.model.cut().unwrap(),
         }
+    }
+
+    /// The host now, and at each minute of the five that XAPI and networkd may take.
+    fn minutes(&self) -> Vec<Moment> {
+        let mut minutes = vec![self.now()];
+        for _ in 0..5 {
+            self.model.pause(Duration::from_secs(60));
+            minutes.push(self.now());
+        }
+        minutes
     }
 
     pub fn is_untouched(&self) -> bool {
         self.now().view() == self.untouched.view()
+    }
+
+    /// Lets all come that XAPI may still do for a client that was killed.
+    pub fn lets_late_come(&self) {
+        self.model.pause(Duration::from_secs(90));
+        self.strike.late();
+    }
+
+    /// What differs from the untouched host but for a file that others changed; and whether what
+    /// they wrote is lost.
+    pub fn harm(&self, path: &Path, text: Option<&str>) -> Vec<String> {
+        let mut now = self.now().view();
+        let mut before = self.untouched.view();
+        let name = path.display().to_string();
+        (now.remove(&name), before.remove(&name));
+        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
+            .into_iter()
+            .map(|d| d.1)
+            .collect();
+        let real = self.model.root().join(path);
+        let saved = || {
+            let history = self.model.root().join("var/lib/xenbond/history");
+            let folders = std::fs::read_dir(history).into_iter().flatten().flatten();
+            let name = name.replace('/', "_");
+            let texts = folders.map(|f| f.path().join("changed-since").join(&name));
+            texts.filter_map(|f| std::fs::read_to_string(f).ok()).any(|t| t.contains(EDIT))
+        };
+        let kept = match text {
+            None => !real.exists(),
+            Some(_) => std::fs::read_to_string(&real).is_ok_and(|t| t.contains(EDIT)) || saved(),
+        };
+        if !kept {
+            wrong.push(format!("{name}: what others did is lost"));
+        }
+        wrong
     }
 
     /// Whether a rollback has found nothing of this job to undo, and undid the job before.
@@ -246,12 +301,12 @@ impl Dom0 {
 
     /// A stage with these faults, and the reboots that follow; `None` when not all struck.
     pub fn strike(&self, stage: &Stage, at: usize, fault: Fault) -> Option<Result<Outcome>> {
-        self.load(&stage.start, false);
+        self.load(&stage.start, Boot::None);
         let faults: Vec<(usize, Fault)> = stage.given.into_iter().chain([(at, fault)]).collect();
         self.strike.arm(&faults, false);
         let first = self.run(stage.act);
         let struck = self.strike.struck();
-        self.strike.arm(&[], false);
+        self.strike.disarm();
         (struck == faults.len()).then(|| self.to_the_end(first))
     }
 
@@ -272,8 +327,10 @@ impl Dom0 {
             assert_eq!(self.strike.struck(), faults.len(), "{story}");
             let seen = self.strike.seen();
             self.strike.arm(&[], false);
-            stages.push(Stage { story, act, start, given, seen });
-            if outcome.ending != Ending::WaitingForReboot {
+            let ends = outcome.ending != Ending::WaitingForReboot;
+            let later = ends.then(|| (outcome.ending, self.minutes()));
+            stages.push(Stage { story, act, start, given, seen, later });
+            if ends {
                 return outcome;
             }
             self.model.reboot().unwrap();
@@ -297,7 +354,7 @@ impl Dom0 {
 
         // The bond does not come up: the verification finds out, and all is undone.
         let (stage, at) = ifup;
-        self.load(&all[stage].start, false);
+        self.load(&all[stage].start, Boot::None);
         let outcome =
             self.record("failing apply", all[stage].act, Some((at, Fault::Lies)), &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
@@ -305,11 +362,11 @@ impl Dom0 {
 
         // Cut off where most is done.
         let cut = all[stage].seen[at - 1].left_by(Fault::PowerCut).unwrap();
-        self.load(&cut, true);
+        self.load(&cut, Boot::Saved);
         self.record("resume after a power cut", Act::Resume, None, &mut all);
         let (begin, middle) = (applied, all[applied].seen.len() / 2);
         let cut = all[begin].seen[middle].left_by(Fault::DiesAfter).unwrap();
-        self.load(&cut, false);
+        self.load(&cut, Boot::None);
         let outcome = self.record("rollback cut off", Act::Rollback, None, &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
         all

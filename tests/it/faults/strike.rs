@@ -1,9 +1,11 @@
 //! What goes wrong, and the watcher that makes it go wrong or records what could have.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use xenbond::host::{Cmd, Effect, Output, Runner, Status, Watch};
+use xenbond::host::{Clock, Cmd, Effect, Output, Runner, Status, Watch};
 use xenbond::model::Model;
 
 use super::moment::{Loss, Moment, Volatile};
@@ -21,6 +23,18 @@ pub enum Fault {
     Hangs,
     /// A command does what it should, and hangs past its limit.
     HangsAfter,
+    /// A command is killed at its limit, and what it asked XAPI for happens a while later.
+    Late,
+    /// Others add a line to a file that is theirs and ours.
+    AddsLine,
+    /// Others change a file of their own.
+    ChangesTheirs,
+    /// Others remove a file of their own.
+    RemovesTheirs,
+    /// Others make a file of their own.
+    MakesTheirs,
+    /// Others edit a file that is of the bond or is to be.
+    EditsOurs,
     /// The process dies before it.
     DiesBefore,
     /// The process dies after it: before the journal knows.
@@ -31,34 +45,104 @@ pub enum Fault {
     PowerTear,
     /// The power goes after it; names are there, and bytes that were not made durable are not.
     PowerEmpties,
+    /// The power goes before it, and XAPI and networkd had written nothing for a while.
+    PowerCutUnsaved,
+    /// The power goes some time after the verdict, or while it is waited for the two of them.
+    PowerCutLater,
+}
+
+/// What comes between a fault and the run that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// Nothing: the host runs on.
+    None,
+    /// A boot, and XAPI and networkd had just written all that they knew.
+    Saved,
+    /// A boot with what they had written.
+    Unsaved,
 }
 
 impl Fault {
-    pub const ALL: [Self; 10] = [
+    /// Those of an effect.
+    pub const ALL: [Self; 17] = [
         Self::Fails,
         Self::FailsAfter,
         Self::Lies,
         Self::Hangs,
         Self::HangsAfter,
+        Self::Late,
+        Self::AddsLine,
+        Self::ChangesTheirs,
+        Self::RemovesTheirs,
+        Self::MakesTheirs,
+        Self::EditsOurs,
         Self::DiesBefore,
         Self::DiesAfter,
         Self::PowerCut,
         Self::PowerTear,
         Self::PowerEmpties,
+        Self::PowerCutUnsaved,
     ];
+
+    /// Whether it has this name.
+    pub fn is_called(self, name: &str) -> bool {
+        format!("{self:?}") == name
+    }
+
+    /// Whether there is a fault of this name.
+    pub fn is_named(name: &str) -> bool {
+        Self::ALL.into_iter().chain([Self::PowerCutLater]).any(|fault| fault.is_called(name))
+    }
 
     /// Only a command can do it.
     pub fn is_of_commands(self) -> bool {
-        matches!(self, Self::Lies | Self::Hangs | Self::HangsAfter)
+        matches!(self, Self::Lies | Self::Hangs | Self::HangsAfter | Self::Late)
+    }
+
+    /// Others do something, and nothing goes wrong.
+    pub fn is_of_others(self) -> bool {
+        matches!(
+            self,
+            Self::AddsLine
+                | Self::ChangesTheirs
+                | Self::RemovesTheirs
+                | Self::MakesTheirs
+                | Self::EditsOurs
+        )
+    }
+
+    /// What others do: to which file below the root, and what it holds then; nothing: it is gone.
+    /// `None` where there is no such file on this host.
+    pub fn edit(self, root: &Path) -> Option<(PathBuf, Option<String>)> {
+        let scripts = Path::new("etc/sysconfig/network-scripts");
+        let path = match self {
+            Self::AddsLine => PathBuf::from("etc/modprobe.conf"),
+            Self::ChangesTheirs | Self::RemovesTheirs => scripts.join("ifcfg-backup0"),
+            Self::MakesTheirs => scripts.join("ifcfg-added0"),
+            Self::EditsOurs => scripts.join("ifcfg-eth3"),
+            _ => return None,
+        };
+        let text = std::fs::read_to_string(root.join(&path)).ok();
+        if text.is_none() && !matches!(self, Self::MakesTheirs | Self::EditsOurs) {
+            return None;
+        }
+        let new = format!("{}# {EDIT}\n", text.unwrap_or_default());
+        Some((path, (self != Self::RemovesTheirs).then_some(new)))
     }
 
     /// The engine lives on and must help itself.
     pub fn is_survived(self) -> bool {
-        self.is_of_commands() || matches!(self, Self::Fails | Self::FailsAfter)
+        self.is_of_commands()
+            || self.is_of_others()
+            || matches!(self, Self::Fails | Self::FailsAfter)
     }
 
-    pub fn is_of_power(self) -> bool {
-        matches!(self, Self::PowerCut | Self::PowerTear | Self::PowerEmpties)
+    pub fn boot(self) -> Boot {
+        match self {
+            Self::PowerCut | Self::PowerTear | Self::PowerEmpties => Boot::Saved,
+            Self::PowerCutUnsaved | Self::PowerCutLater => Boot::Unsaved,
+            _ => Boot::None,
+        }
     }
 }
 
@@ -83,7 +167,9 @@ impl Seen {
         Some(match fault {
             Fault::DiesBefore => before.moment.clone(),
             Fault::DiesAfter => after.moment.clone(),
-            Fault::PowerCut => before.volatile.lost(&before.moment, Loss::All),
+            Fault::PowerCut | Fault::PowerCutUnsaved => {
+                before.volatile.lost(&before.moment, Loss::All)
+            }
             Fault::PowerTear => after.volatile.lost(&after.moment, Loss::Torn),
             Fault::PowerEmpties => after.volatile.lost(&after.moment, Loss::Bytes),
             _ => return None,
@@ -106,7 +192,15 @@ struct Inner {
     seen: Vec<Seen>,
     volatile: Volatile,
     last: Option<Moment>,
+    /// What XAPI will still do for a client that was killed, and when.
+    late: Option<(Cmd, Duration)>,
 }
+
+/// What others write.
+pub const EDIT: &str = "by others, and not to be lost";
+
+/// How long after its client was killed XAPI does what that asked for.
+const LATE: Duration = Duration::from_secs(75);
 
 impl Strike {
     pub fn new(model: Arc<Model>) -> Self {
@@ -119,6 +213,11 @@ impl Strike {
             Inner { faults: faults.to_vec(), records, ..Inner::default() };
     }
 
+    /// No more faults; what is late still comes.
+    pub fn disarm(&self) {
+        self.inner.lock().unwrap().faults.clear();
+    }
+
     /// How many of the faults struck.
     pub fn struck(&self) -> usize {
         self.inner.lock().unwrap().struck
@@ -127,6 +226,15 @@ impl Strike {
     /// The effects that were recorded.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.inner.lock().unwrap().seen)
+    }
+
+    /// Does what is due of what XAPI does late.
+    pub fn late(&self) {
+        let now = self.model.elapsed();
+        let due = self.inner.lock().unwrap().late.take_if(|(_, when)| *when <= now);
+        if let Some((cmd, _)) = due {
+            let _ = self.model.run(&cmd);
+        }
     }
 
     fn strikes(&self, of: &[Fault]) -> Option<Fault> {
@@ -163,6 +271,15 @@ impl Watch for Strike {
                 inner.last = Some(now);
             }
         }
+        let others = Fault::ALL.into_iter().filter(|f| f.is_of_others()).collect::<Vec<_>>();
+        if let Some(fault) = self.strikes(&others) {
+            let root = self.model.root();
+            match fault.edit(root) {
+                Some((path, Some(text))) => std::fs::write(root.join(path), text).unwrap(),
+                Some((path, None)) => std::fs::remove_file(root.join(path)).unwrap(),
+                None => {}
+            }
+        }
         if self.strikes(&[Fault::Fails]).is_some() {
             bail!("{effect:?} was made to fail");
         }
@@ -197,12 +314,18 @@ pub struct Liar {
 
 impl Runner for Liar {
     fn run(&self, cmd: &Cmd) -> Result<Output> {
-        let commands = [Fault::Lies, Fault::Hangs, Fault::HangsAfter];
+        self.strike.late();
+        let commands = [Fault::Lies, Fault::Hangs, Fault::HangsAfter, Fault::Late];
         let fault = if cmd.changes { self.strike.strikes(&commands) } else { None };
         let output = |status| Output { status, stdout: Vec::new(), stderr: Vec::new() };
         match fault {
             Some(Fault::Lies) => Ok(output(Status::Exited(0))),
             Some(Fault::Hangs) => Ok(output(Status::TimedOut)),
+            Some(Fault::Late) => {
+                let due = self.model.elapsed() + LATE;
+                self.strike.inner.lock().unwrap().late = Some((cmd.clone(), due));
+                Ok(output(Status::TimedOut))
+            }
             Some(_) => self.model.run(cmd).map(|_| output(Status::TimedOut)),
             None => self.model.run(cmd),
         }
@@ -214,5 +337,22 @@ impl Runner for Liar {
 
     fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
         self.model.detach(path, args, log)
+    }
+}
+
+/// The model's clock: as it goes on, what is late comes.
+impl Clock for Liar {
+    fn now(&self) -> SystemTime {
+        self.model.now()
+    }
+    fn elapsed(&self) -> Duration {
+        self.model.elapsed()
+    }
+    fn since_boot(&self) -> Duration {
+        self.model.since_boot()
+    }
+    fn pause(&self, time: Duration) {
+        self.model.pause(time);
+        self.strike.late();
     }
 }
