@@ -158,7 +158,13 @@ impl Outcome {
 #[must_use]
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match (outcome.ending, outcome.exit) {
+        (Ending::Done, Exit::NotAsAsked) => {
+            "Done: verified but for what was accepted and does not hold yet."
+        }
         (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, Exit::NotAsAsked) => {
+            "Nothing to do: what was accepted does not hold yet."
+        }
         (Ending::NothingToDo, _) => "Nothing to do.",
         (Ending::Refused, _) => "Refused: the host is as it was.",
         (Ending::RolledBack, Exit::RolledBack) => {

@@ -5,9 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
+use crate::outcome::{Ending, Exit, Left, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
-use crate::preflight::{self, Finding, Severity, barring};
+use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
@@ -106,6 +106,12 @@ impl Engine<'_> {
         let management = if plan.reboots() { self.management(inv) } else { None };
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
+        if !self.accepted.is_empty() {
+            let accepted = Event::Accepted { codes: self.accepted.to_vec() };
+            if let Err(error) = self.record(&mut tx, accepted) {
+                return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
+            }
+        }
         match self.order(&mut tx, self.orders) {
             Ok(()) => Ok(self.run(tx, false, observer)),
             Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
@@ -121,7 +127,7 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
-        let mut run = Run { reports: reports(&tx), probed: Vec::new() };
+        let mut run = Run { reports: reports(&tx), probed: Vec::new(), pending: Vec::new() };
         for (step, number) in steps.iter().zip(1..) {
             let reboot = matches!(step, Step::Reboot { .. });
             if tx.is_done(number) && (reboot || !cut_off) {
@@ -157,15 +163,17 @@ impl Engine<'_> {
         run: &mut Run,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let Run { reports, probed } = run;
+        let Run { reports, probed, pending } = run;
         let ends = (StepState::Done, StepState::Failed);
         self.timed(reports, number, &step.title(), ends, observer, |observer| {
             self.check_interrupt()?;
             self.record(tx, Event::Begin { step: number })?;
             if matches!(step, Step::Verify { .. }) {
                 let verdict = self.verdict(tx, observer)?;
-                ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
+                let hindering = verdict.hindering();
+                ensure!(hindering.is_empty(), "{}", sentence(&hindering));
                 *probed = verdict.servers().cloned().collect();
+                *pending = verdict.pending();
             } else {
                 step.perform(self.host)?;
             }
@@ -195,7 +203,13 @@ impl Engine<'_> {
             };
             observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
-        Outcome { steps: run.reports, ..ended }
+        for pending in &run.pending {
+            observer.note(&format!("accepted, and not so yet: {}", pending.what));
+        }
+        if !run.pending.is_empty() && ended.ending == Ending::Done {
+            ended.exit = Exit::NotAsAsked;
+        }
+        Outcome { steps: run.reports, pending: run.pending, ..ended }
     }
 
     /// Whether the bond of a change is as asked, once its last step is taken.
@@ -205,11 +219,13 @@ impl Engine<'_> {
         let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
         let made = journal::going(self.host, tx)?;
         let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
+        let accepted = codes(&tx.accepted());
         let within = verify::limit(spec);
         verify::judge(Question {
             spec,
             nics,
             absent: &[],
+            accepted: &accepted,
             kernel: Running::Settling {
                 host: self.host,
                 within,
@@ -229,12 +245,14 @@ impl Engine<'_> {
             spec,
             nics: &plan.nics,
             absent: &[],
+            accepted: &codes(self.accepted),
             kernel: Running::Read(&inv.kernel),
             witnesses: &[Witness::Host(inv, &[]), Witness::Servers(self.host, Patience::Once)],
         })?;
-        let failed = verdict.failed();
+        let (failed, pending) = (verdict.hindering(), verdict.pending());
         let mut outcome = if failed.is_empty() {
-            Outcome::new(Ending::NothingToDo, Exit::AsAsked)
+            let exit = if pending.is_empty() { Exit::AsAsked } else { Exit::NotAsAsked };
+            Outcome { pending, ..Outcome::new(Ending::NothingToDo, exit) }
         } else {
             let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
             let hint = failed.iter().find_map(|c| c.hint.clone());
@@ -255,6 +273,8 @@ struct Run {
     reports: Vec<StepReport>,
     /// What the storage servers answered.
     probed: Vec<Check>,
+    /// What was accepted and does not hold yet.
+    pending: Vec<Left>,
 }
 
 fn refused(barring: &[&Finding]) -> Outcome {
@@ -270,6 +290,12 @@ fn refused(barring: &[&Finding]) -> Outcome {
         format!("{} findings bar", all.len())
     };
     Outcome::refused(format!("{count} the way{}", all.concat()), Some(hint))
+}
+
+/// The findings of these codes.
+fn codes(accepted: &[String]) -> Vec<Code> {
+    let of = |code: &&Code| accepted.iter().any(|name| name == code.name());
+    Code::ALL.iter().filter(of).copied().collect()
 }
 
 fn sentence(failed: &[&Check]) -> String {

@@ -171,6 +171,16 @@ impl Transaction {
         })
     }
 
+    /// The codes of the warnings that were accepted with it.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<String> {
+        let codes = |event: &Event| match event {
+            Event::Accepted { codes } => codes.clone(),
+            _ => Vec::new(),
+        };
+        self.events.iter().flat_map(codes).collect()
+    }
+
     /// How long a confirmation is still awaited; `None` when none is.
     ///
     /// Within one boot the boot's clock counts, which nobody sets. After another boot it is the

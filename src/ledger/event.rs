@@ -112,6 +112,11 @@ pub enum Event {
     },
     /// More was ordered than the change.
     Ordered(Orders),
+    /// Warnings that were accepted by name.
+    Accepted {
+        /// Their codes.
+        codes: Vec<String>,
+    },
     /// All is as asked, and a confirmation is awaited.
     Awaiting {
         /// Within how many seconds from here.

@@ -133,6 +133,7 @@ impl Judge<'_> {
             spec,
             nics,
             absent,
+            accepted: &[],
             kernel: Running::Settling {
                 host: self.host,
                 within,

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Check, drift, failed, kernel, probe, settles};
+use super::{Check, drift, excuse, failed, hindering, kernel, probe, settles};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
 use crate::net::IfName;
+use crate::outcome::Left;
+use crate::preflight::Code;
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
@@ -21,6 +23,8 @@ pub struct Question<'a> {
     pub nics: &'a [Nic],
     /// NICs of the spec that this host has not.
     pub absent: &'a [NicRef],
+    /// Warnings that a person has accepted.
+    pub accepted: &'a [Code],
     /// The kernel's word.
     pub kernel: Running<'a>,
     /// Who else is heard.
@@ -85,6 +89,20 @@ impl Verdict {
     pub fn failed(&self) -> Vec<&Check> {
         failed(&self.checks)
     }
+
+    /// Those of them that nobody has accepted.
+    #[must_use]
+    pub fn hindering(&self) -> Vec<&Check> {
+        hindering(&self.checks)
+    }
+
+    /// What was accepted and does not hold yet.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Left> {
+        let accepted = self.failed().into_iter().filter(|check| check.accepted);
+        let command = format!("xenbond verify {}", self.bond);
+        accepted.map(|c| Left { what: c.to_string(), command: command.clone() }).collect()
+    }
 }
 
 /// Answers a question.
@@ -92,7 +110,7 @@ impl Verdict {
 /// # Errors
 /// When the kernel cannot be read.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
-    let Question { spec, nics, absent, kernel: running, witnesses } = question;
+    let Question { spec, nics, absent, accepted, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
         let hint = "xenbond status shows the NICs of this host";
         Check::of(Setting::Nic(nic.clone()), "on this host", "not there", hint)
@@ -100,12 +118,15 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     let mut checks: Vec<Check> = absent.iter().map(gone).collect();
     checks.extend(match running {
         Running::Read(read) => kernel(spec, nics, read),
-        Running::Settling { host, within, waits } => settles(host, spec, nics, within, waits)?,
+        Running::Settling { host, within, waits } => {
+            settles(host, spec, nics, accepted, within, waits)?
+        }
     });
+    excuse(&mut checks, accepted);
     for witness in witnesses {
         checks.extend(match witness {
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
-            Witness::Servers(_, Patience::UntilAnswered) if !failed(&checks).is_empty() => {
+            Witness::Servers(_, Patience::UntilAnswered) if !hindering(&checks).is_empty() => {
                 Vec::new()
             }
             Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),

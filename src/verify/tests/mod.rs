@@ -460,6 +460,6 @@ fn the_json_of_a_row_has_the_fields_of_the_contract() {
     let checks = kernel(&asked(), &nics(), &bent);
     let json = serde_json::to_value(row(&checks, "use_carrier")).unwrap();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["have", "hint", "name", "ok", "want"]);
+    assert_eq!(keys, ["have", "hint", "name", "ok", "required", "want"]);
     assert!(json["have"].is_null() && json["ok"] == false && json["want"] == "1");
 }

@@ -19,4 +19,5 @@ mod saved;
 mod story;
 mod undo;
 mod values;
+mod verdict;
 mod xe_text;

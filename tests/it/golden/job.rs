@@ -345,6 +345,7 @@ impl Job<'_> {
             spec,
             nics: &nics,
             absent: &[],
+            accepted: &[],
             kernel: Running::Settling {
                 host: &self.host,
                 within: verify::limit(spec),
