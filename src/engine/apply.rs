@@ -11,7 +11,7 @@ use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
-use crate::verify::probe::{self, Way};
+use crate::verify::probe::{self, Answers, Way};
 use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
 
 /// Everything that is to be said of a request on this host.
@@ -171,7 +171,7 @@ impl Engine<'_> {
             if matches!(step, Step::Verify { .. }) {
                 let verdict = self.verdict(tx, observer)?;
                 let hindering = verdict.hindering();
-                ensure!(hindering.is_empty(), "{}", sentence(&hindering));
+                ensure!(hindering.is_empty(), "{}", sentence(&hindering, &tx.header.answers));
                 *probed = verdict.servers().cloned().collect();
                 *pending = verdict.pending();
             } else {
@@ -215,10 +215,16 @@ impl Engine<'_> {
     /// Whether the bond of a change is as asked, once its last step is taken.
     fn verdict(&self, tx: &Transaction, observer: &mut dyn Observer) -> Result<Verdict> {
         let Plan { spec, nics, .. } = &tx.header.plan;
-        let inv = look_for(self.host, spec)?;
-        let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
         let made = journal::going(self.host, tx)?;
-        let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
+        let read = || {
+            let inv = look_for(self.host, spec)?;
+            let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
+            let changed = match &made {
+                Some(made) => made.unlike(changed),
+                None => changed,
+            };
+            Ok((inv, changed))
+        };
         let accepted = codes(&tx.accepted());
         let within = verify::limit(spec);
         verify::judge(Question {
@@ -232,7 +238,7 @@ impl Engine<'_> {
                 waits: &mut |what: &str| observer.waits(what, within),
             },
             witnesses: &[
-                Witness::Host(&inv, &changed),
+                Witness::Later(&read),
                 Witness::Servers(self.host, Patience::UntilAnswered),
             ],
         })
@@ -298,13 +304,15 @@ fn codes(accepted: &[String]) -> Vec<Code> {
     Code::ALL.iter().filter(of).copied().collect()
 }
 
-fn sentence(failed: &[&Check]) -> String {
-    let all: Vec<String> = failed
-        .iter()
-        .map(|c| match &c.hint {
-            Some(hint) => format!("{c} ({hint})"),
-            None => c.to_string(),
-        })
-        .collect();
-    all.join("; ")
+/// What hinders a bond from being kept, and of a server whether it answered `before`.
+fn sentence(failed: &[&Check], before: &Answers) -> String {
+    let lost = probe::lost(failed.iter().copied(), before);
+    let one = |check: &&Check| {
+        let mut rest: Vec<String> = check.hint.iter().cloned().collect();
+        if lost.contains(check) {
+            rest.insert(0, "it answered before the change".into());
+        }
+        if rest.is_empty() { check.to_string() } else { format!("{check} ({})", rest.join("; ")) }
+    };
+    failed.iter().map(one).collect::<Vec<_>>().join("; ")
 }

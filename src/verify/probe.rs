@@ -53,8 +53,8 @@ pub fn answers(checks: &[Check]) -> Answers {
 
 /// Those that were answered `before` and are no longer.
 #[must_use]
-pub fn lost<'a>(checks: &'a [Check], before: &Answers) -> Vec<&'a Check> {
-    checks.iter().filter(|c| !c.ok && before.get(&c.name.to_string()) == Some(&true)).collect()
+pub fn lost<'a>(checks: impl IntoIterator<Item = &'a Check>, before: &Answers) -> Vec<&'a Check> {
+    checks.into_iter().filter(|c| !c.ok && before.get(&c.name.to_string()) == Some(&true)).collect()
 }
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.

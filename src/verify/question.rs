@@ -50,6 +50,8 @@ pub enum Running<'a> {
 pub enum Witness<'a> {
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
+    /// The same, read once the kernel has said its word, and only where that is good.
+    Later(&'a dyn Fn() -> Result<(Inventory, Vec<FileChange>)>),
     /// The storage servers of the spec, asked through the bond.
     Servers(&'a Host, Patience),
 }
@@ -108,7 +110,7 @@ impl Verdict {
 /// Answers a question.
 ///
 /// # Errors
-/// When the kernel cannot be read.
+/// When the kernel cannot be read, or the host where that comes later.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
     let Question { spec, nics, absent, accepted, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
@@ -126,6 +128,11 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     for witness in witnesses {
         checks.extend(match witness {
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
+            Witness::Later(_) if !hindering(&checks).is_empty() => Vec::new(),
+            Witness::Later(read) => {
+                let (inv, changed) = read()?;
+                drift::settled(spec, nics, &inv, &changed)
+            }
             Witness::Servers(_, Patience::UntilAnswered) if !hindering(&checks).is_empty() => {
                 Vec::new()
             }

@@ -196,7 +196,9 @@ fn a_hint_is_one_that_xapi_takes() {
         "pool": {"pifs": {"xen01/eth2": {"managed": false, "currently_attached": false}}},
         "dom0": {
             "nics": {"eth2": {"master": null}},
+            "devices": {"xenbr2": null},
             "addresses": {"eth2": ["172.16.60.11/24"]},
+            "routes": {"172.16.60.0/24 eth2": {"to": "172.16.60.0/24", "dev": "eth2", "via": null, "metric": 0}},
         },
     }));
     let plan = root.exits(1, &with_spec(&["plan"]));
