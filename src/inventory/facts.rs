@@ -105,7 +105,7 @@ fn device(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) ->
         return;
     };
     let unknown = || UNKNOWN.to_string();
-    say(format!("{nic} MAC address"), device.address.clone().unwrap_or_else(unknown));
+    say(format!("{nic} MAC address"), device.address.map_or_else(unknown, |mac| mac.to_string()));
     say(format!("{nic} MTU"), device.mtu.map_or_else(unknown, |m| m.to_string()));
     say(format!("{nic} master"), device.master.clone().unwrap_or_else(|| "none".into()));
 }
@@ -118,7 +118,7 @@ fn pif(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) -> Op
     };
     // The uuid is not among them: XAPI gives another one after a forget.
     say(format!("PIF of {nic}"), "there".into());
-    say(name("MAC"), pif.mac.clone());
+    say(name("MAC"), pif.mac.to_string());
     say(name("managed"), pif.managed.map_or("no such field".into(), |m| m.to_string()));
     say(name("currently-attached"), pif.attached.to_string());
     say(name("network-uuid"), pif.network.to_string());

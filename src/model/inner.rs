@@ -69,6 +69,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         ifindex,
         modules,
         addresses,
+        addresses6,
         routes,
         wire,
         mounts,
@@ -106,6 +107,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         && *ifindex == other.ifindex
         && *modules == other.modules
         && *addresses == other.addresses
+        && *addresses6 == other.addresses6
         && *routes == other.routes
         && *wire == other.wire
         && *mounts == other.mounts
@@ -122,6 +124,16 @@ impl Inner {
     /// open too, and would hold it a while longer.
     pub(super) fn end_guard(&mut self) -> bool {
         self.guard.take().is_some_and(|file| file.unlock().is_ok())
+    }
+
+    /// Takes the files to be as the state is.
+    pub(super) fn trust(&mut self) {
+        self.shown = Some(without_notes(&mut self.state.dom0));
+    }
+
+    /// Whether the files are as the state was when it was last shown.
+    pub(super) fn shows(&self) -> bool {
+        self.shown.is_some()
     }
 
     /// Whether `/proc` and `/sys` are as the state is.
@@ -201,13 +213,14 @@ impl Inner {
         tree::sync(root, &self.tree, &want)?;
         self.tree = want;
         self.answers.1.clear();
-        self.shown = Some(without_notes(&mut self.state.dom0));
+        self.trust();
         Ok(())
     }
 
     /// The same where no error can be given: a root that is gone ends a test, not the model.
     pub(super) fn show_or_note(&mut self, root: &Path) {
         if let Err(error) = self.show(root) {
+            self.shown = None;
             self.state.dom0.dmesg.push(format!("the model: {error:#}"));
         }
     }

@@ -25,6 +25,9 @@ const START: u64 = 1_795_179_600;
 /// Where the state is kept, below the root.
 const FOLDER: &str = ".dom0";
 
+/// There while `/proc` and `/sys` show the state that is kept.
+const SHOWN: &str = "shown";
+
 /// A folder for a model, in memory where the machine has such a place: a model writes and syncs
 /// hundreds of small files.
 ///
@@ -73,8 +76,15 @@ impl Model {
         // In the lab the kernel is real and nobody reads these files: reading them back on every
         // call would be most of the work.
         let bare = root.join(FOLDER).join("bare").exists();
-        let tree = if bare { wanted } else { tree::present(root, &wanted) };
-        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(Inner::new(state, tree)) })
+        // Nor is there a need where whoever was here last came to an end and left them as they are
+        // to be. What was written into them since is taken by `absorb`.
+        let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
+        let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
+        let mut inner = Inner::new(state, tree);
+        if shown {
+            inner.trust();
+        }
+        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(inner) })
     }
 
     /// Keeps the state under the root.
@@ -84,7 +94,11 @@ impl Model {
     pub fn save(&self) -> Result<()> {
         let inner = self.lock();
         store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
-        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)
+        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
+        if inner.shows() {
+            fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

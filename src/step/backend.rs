@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Kind, Original, Program, join};
 use crate::ifcfg;
+use crate::inventory::backend_of;
 use crate::paths;
 
 /// How long the script may take: it changes a few files and service links.
@@ -59,7 +60,8 @@ impl Switch {
     pub(super) fn undo(&self, host: &Host) -> Result<()> {
         if next_backend(host)? != self.from {
             let now = ifcfg_files(host)?;
-            self.run(host, &self.from)?;
+            // The script takes no other words; the file itself is put back below, byte for byte.
+            self.run(host, backend_of(&self.from))?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
         put_back(host, self.files.iter().filter(|f| !Self::is_its_own(&f.path)))?;

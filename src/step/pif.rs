@@ -52,8 +52,7 @@ impl PifRecord {
 
     /// The NIC's record now.
     fn now(&self, host: &Host) -> Result<Option<Pif>> {
-        let all = xe::pifs(host, &self.host)?;
-        Ok(all.into_iter().find(|p| p.is_nic() && p.device == self.device.as_str()))
+        Ok(xe::pifs(host, &self.host)?.nic(self.device.as_str())?.cloned())
     }
 
     pub(super) fn forget(&self, host: &Host) -> Result<()> {

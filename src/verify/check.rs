@@ -85,7 +85,7 @@ pub fn hindering(checks: &[Check]) -> Vec<&Check> {
 
 /// Marks what follows from warnings that were accepted.
 pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
-    if accepted.contains(&Code::SpeedsDiffer) {
+    if [Code::SpeedsDiffer, Code::SpeedUnknown].iter().any(|code| accepted.contains(code)) {
         mark(checks, |name| matches!(name, Setting::Speed | Setting::Duplex));
     }
     if !accepted.contains(&Code::NicNoLink) {

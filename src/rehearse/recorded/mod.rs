@@ -113,7 +113,7 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.mounts = files::mounts(inv);
     dom0.saves = Saves::REAL;
     kernel::fill(dom0, inv, xapi);
-    let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
+    let storage = crate::inventory::storage::servers(inv).into_iter().map(|path| path.server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);
     let probes = spec.probes.iter().map(|probe| probe.addr);
     let targets = spec.options.targets().iter().copied();

@@ -104,7 +104,7 @@ fn nics() -> Vec<Nic> {
 
 fn reading(text: &str, options: &[(&str, &str)]) -> Kernel {
     let device = |kind| Device {
-        address: Some("00:1b:21:0a:01:02".into()),
+        address: "00:1b:21:0a:01:02".parse().ok(),
         mtu: Some(9000),
         carrier: Some(true),
         kind,
@@ -265,7 +265,7 @@ fn a_nic_that_moved_is_told_from_one_that_is_gone() {
     let own = |k: &mut Kernel, name: &str, mac: &str| {
         k.devices.insert(
             name.into(),
-            Device { address: Some(mac.into()), kind: DeviceKind::Plain, ..Device::default() },
+            Device { address: mac.parse().ok(), kind: DeviceKind::Plain, ..Device::default() },
         );
     };
     own(&mut out, "eth3", "00:1b:21:0a:01:03");
@@ -418,12 +418,12 @@ fn pif(device: &str, vlan: i32, managed: Option<bool>) -> Pif {
     Pif {
         uuid: uuid.clone(),
         device: device.into(),
-        mac: "00:1b:21:0a:01:02".into(),
+        mac: "00:1b:21:0a:01:02".parse().unwrap(),
         physical: vlan == -1,
         managed,
         attached: true,
         vlan,
-        bond_master_of: String::new(),
+        bond_master_of: Vec::new(),
         bond_slave_of: None,
         relations: Default::default(),
         management: false,
@@ -445,12 +445,19 @@ fn xapi_must_leave_the_nics_alone() {
         (Some(vec![pif("eth2", -1, None)]), Some("managed by XAPI")),
         (None, None),
     ] {
-        let checks = drift::xapi(&nics(), pifs.as_deref());
+        let checks = drift::xapi(&nics(), pifs.as_deref(), &|_| false);
         assert_eq!(names(&checks), ["eth2 in XAPI", "eth3 in XAPI"]);
         assert_eq!(checks[0].have.as_deref(), have);
         assert_eq!(checks[0].ok, have == Some("left alone"), "{:?}", checks[0]);
         assert_eq!(checks[0].hint.is_some(), !checks[0].ok);
     }
+}
+
+#[test]
+fn a_record_that_was_not_understood_is_no_proof_that_there_is_none() {
+    let checks = drift::xapi(&nics(), Some(&[]), &|device| device == "eth2");
+    assert_eq!((checks[0].ok, checks[0].have.as_ref(), checks[1].ok), (false, None, true));
+    assert!(checks[0].hint.as_ref().unwrap().contains("not understood"));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod rehearse;
 pub mod root;
 mod saved;
 mod story;
+mod struck;
 mod undo;
 mod values;
 mod verdict;

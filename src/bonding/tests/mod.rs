@@ -1,11 +1,14 @@
 //! The reader against [`samples`], and its laws.
 
+mod samples;
+
 use std::fmt::{Display, Write};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::samples::{self, ALL};
+use samples::ALL;
+
 use super::*;
 use crate::report::table;
 use crate::report::to_json;
