@@ -95,12 +95,12 @@ pub struct StepReport {
     pub seconds: Option<f64>,
 }
 
-/// A thing that is not as it should be, and the command for it.
+/// Something that is not as it is to be, and what to type about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
+pub struct Item {
     /// What.
     pub what: String,
-    /// What to type.
+    /// The command.
     pub command: String,
 }
 
@@ -122,11 +122,11 @@ pub struct Outcome {
     /// Other things to know.
     pub notes: Vec<String>,
     /// What was accepted and does not hold yet.
-    pub pending: Vec<Left>,
+    pub pending: Vec<Item>,
     /// What a power cut would undo.
-    pub not_saved: Vec<Left>,
+    pub not_saved: Vec<Item>,
     /// What could not be brought back.
-    pub left: Vec<Left>,
+    pub left: Vec<Item>,
 }
 
 impl Outcome {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
-use crate::outcome::{Ending, Exit, Left, Outcome, StepReport, StepState};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
@@ -69,6 +69,16 @@ impl Engine<'_> {
         fresh: impl FnOnce(&Proposal) -> Result<()>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
+        let ended = self.apply_to_verdict(request, fresh, observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn apply_to_verdict(
+        &self,
+        request: &Request,
+        fresh: impl FnOnce(&Proposal) -> Result<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
         if let Some(holder) = Lock::holder(self.host) {
             bail!("another xenbond is changing this host: {holder}");
         }
@@ -76,6 +86,7 @@ impl Engine<'_> {
         let spec = &proposal.situation.spec;
         if let Some(open) = &proposal.situation.inv.transaction
             && open.is_open()
+            && !open.phase.is_saving()
             && open.spec == *spec
         {
             return self.go_on(self.orders, observer);
@@ -97,6 +108,7 @@ impl Engine<'_> {
                 // Cut off between its last line and its end.
                 Phase::RolledBack => old.close(self.host)?,
                 Phase::Done => {}
+                phase if phase.is_saving() => self.close_wait(old)?,
                 phase => bail!("transaction {} has just begun and is {phase}", old.header.id),
             }
         }
@@ -139,7 +151,13 @@ impl Engine<'_> {
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
-            if let Err(error) = self.take(&mut tx, number, step, &mut run, observer) {
+            let free = if cut_off && matches!(step, Step::BringUp(_)) {
+                self.take_out_of_bridges(&tx)
+            } else {
+                Ok(())
+            };
+            let done = free.and_then(|()| self.take(&mut tx, number, step, &mut run, observer));
+            if let Err(error) = done {
                 let why = format!("step {number}/{} ({}): {error:#}", steps.len(), step.title());
                 return self.roll_back(tx, &why, false, observer);
             }
@@ -186,14 +204,14 @@ impl Engine<'_> {
         let ended = match tx.orders().confirm_within {
             Some(seconds) => self.await_confirmation(&mut tx, seconds),
             None => self
-                .record(&mut tx, Event::Verified)
+                .ends(&mut tx, Event::Verified, observer)
                 .map(|()| outcome(&tx, Ending::Done, Exit::AsAsked)),
         };
         let mut ended = match ended {
             Ok(ended) => ended,
             Err(error) => return self.roll_back(tx, &format!("{error:#}"), false, observer),
         };
-        if ended.ending == Ending::Done {
+        if tx.phase() == Phase::Done {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
         for check in run.probed {
@@ -280,7 +298,7 @@ struct Run {
     /// What the storage servers answered.
     probed: Vec<Check>,
     /// What was accepted and does not hold yet.
-    pending: Vec<Left>,
+    pending: Vec<Item>,
 }
 
 fn refused(barring: &[&Finding]) -> Outcome {
@@ -299,7 +317,7 @@ fn refused(barring: &[&Finding]) -> Outcome {
 }
 
 /// The findings of these codes.
-fn codes(accepted: &[String]) -> Vec<Code> {
+pub(super) fn codes(accepted: &[String]) -> Vec<Code> {
     let of = |code: &&Code| accepted.iter().any(|name| name == code.name());
     Code::ALL.iter().filter(of).copied().collect()
 }

@@ -11,6 +11,7 @@ mod link;
 mod management;
 mod nic;
 pub mod storage;
+mod stores;
 mod wire;
 mod xapi;
 
@@ -26,6 +27,7 @@ pub use kernel::{Address, Device, DeviceKind, Kernel, Route, VlanOf};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use storage::{StoragePath, StorageUse};
+pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};

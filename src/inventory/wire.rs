@@ -53,7 +53,7 @@ impl Questions {
         }
         let subnet = spec.address.subnet();
         let mut servers = BTreeSet::new();
-        servers.extend(spec.probes.iter().map(|probe| probe.addr));
+        servers.extend(spec.servers());
         let known = |probe: &Ipv4Addr| Some((*probe, kernel.device_towards(*probe)?.to_string()));
         Self {
             addr,

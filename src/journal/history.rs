@@ -45,7 +45,7 @@ impl Made {
 /// # Errors
 /// When the record cannot be read.
 pub fn made(host: &Host) -> Result<Vec<Made>> {
-    made_by(host, &|tx| tx.phase() == Phase::Done)
+    made_by(host, &|tx| tx.phase().stands())
 }
 
 /// The bond of a transaction that is under way, as if that had come to its end.
@@ -53,8 +53,7 @@ pub fn made(host: &Host) -> Result<Vec<Made>> {
 /// # Errors
 /// When the record cannot be read.
 pub fn going(host: &Host, tx: &Transaction) -> Result<Option<Made>> {
-    let counts =
-        |other: &Transaction| other.header.id == tx.header.id || other.phase() == Phase::Done;
+    let counts = |other: &Transaction| other.header.id == tx.header.id || other.phase().stands();
     let all = made_by(host, &counts)?;
     Ok(all.into_iter().find(|made| made.spec.bond == tx.header.plan.spec.bond))
 }
@@ -68,7 +67,7 @@ fn made_by(host: &Host, counts: &dyn Fn(&Transaction) -> bool) -> Result<Vec<Mad
         let bond = &tx.header.plan.spec.bond;
         match tx.phase() {
             _ if counts(&tx) => add(&mut all, &open, &tx),
-            Phase::RolledBack => {}
+            Phase::RolledBack | Phase::SavingBack { .. } => {}
             _ => open.push(bond.clone()),
         }
         // A chain that bites its tail would be of no journal of ours; it must not hang either.

@@ -18,7 +18,7 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
-use crate::outcome::Left;
+use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::step::Step;
@@ -203,6 +203,17 @@ impl Transaction {
         Some(Duration::from_secs(seconds.saturating_sub(passed)))
     }
 
+    /// The boot in which the verdict that waits for something was given.
+    #[must_use]
+    pub fn judged_in(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Awaiting { boot_id, .. } | Event::Saving { boot_id, .. } => {
+                Some(boot_id.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// The numbers of the steps that were begun, whether or not they were done.
     #[must_use]
     pub fn begun(&self) -> Vec<usize> {
@@ -230,7 +241,7 @@ impl Transaction {
 
     /// What the last rollback could not bring back.
     #[must_use]
-    pub fn left(&self) -> &[Left] {
+    pub fn left(&self) -> &[Item] {
         match self.events.last() {
             Some(Event::Incomplete { left }) => left,
             _ => &[],

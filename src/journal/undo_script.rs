@@ -82,6 +82,9 @@ forget_unmanaged() {
 /// Without XAPI nothing can be introduced again.
 const AWAIT_XAPI: &str = "\nif command -v xapi-wait-init-complete >/dev/null; then try xapi-wait-init-complete 600; fi\n";
 
+/// In the background: a member that is down makes it hang, and the master has written by then.
+const SYNC: &str = "\n# XAPI's database on disk; networkd writes its own within 300 s.\nrun xe pool-sync-database >/dev/null 2>&1 &\n";
+
 /// The script of a plan.
 #[must_use]
 pub fn script(plan: &Plan) -> String {
@@ -113,8 +116,11 @@ pub fn script(plan: &Plan) -> String {
             Step::Reboot { .. } | Step::Verify { .. } => {}
         }
     }
+    if plan.steps.iter().any(|step| step.pif().is_some()) {
+        text.push_str(SYNC);
+    }
     if plan.reboots() {
-        text.push_str("\ntry xe pool-sync-database\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
+        text.push_str("\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
     }
     text.push_str(&going_on());
     text.push_str("\n[ $bad = 0 ] && tell done\nexit $((bad * 4))\n");

@@ -1,7 +1,5 @@
 //! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
 
-use std::collections::BTreeSet;
-
 use super::{Case, Code, Finding, Rule};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
@@ -10,7 +8,6 @@ pub(super) const RULES: &[Rule] = &[
     taken,
     answers,
     subnet_routable,
-    probe_outside_subnet,
     subnet_overlap,
     default_route_by_device,
     default_route_by_gateway,
@@ -53,31 +50,6 @@ fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
             Code::SubnetRoutable,
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
         ));
-    }
-}
-
-/// How many leading bits two addresses share that a wrong netmask may have parted.
-const NEAR: u32 = 16;
-
-fn probe_outside_subnet(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let (bond, address) = (&case.spec.bond, case.spec.address);
-    let subnet = address.subnet();
-    let probes = case.spec.probes.iter().map(|probe| probe.addr);
-    for server in probes.filter(|addr| !subnet.contains(*addr)).collect::<BTreeSet<_>>() {
-        // The longest usual prefix that holds both may be what was meant.
-        let same = (u32::from(address.addr) ^ u32::from(server)).leading_zeros();
-        let finding = Finding::new(
-            Code::ProbeOutsideSubnet,
-            format!(
-                "the storage server {server} is not in {subnet}, the subnet of {bond}, and is not reached through it"
-            ),
-        );
-        found.push(if same < NEAR {
-            finding
-        } else {
-            let (addr, prefix) = (address.addr, same.min(24));
-            finding.hint(format!("is the netmask right? {addr}/{prefix} holds both"))
-        });
     }
 }
 

@@ -96,7 +96,11 @@ fn nothing_brings_it_up(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 fn transaction_open(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let open = case.inv.transaction.as_ref().filter(|t| t.is_open() && t.spec != *case.spec);
+    let open = case
+        .inv
+        .transaction
+        .as_ref()
+        .filter(|t| t.is_open() && !t.phase.is_saving() && t.spec != *case.spec);
     if let Some(open) = open {
         found.push(Finding::new(
             Code::TransactionOpen,

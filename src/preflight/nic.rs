@@ -228,7 +228,8 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
     }
     let device = one.name;
     let host = one.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-    let introduce = format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    let introduce =
+        format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
     // A managed record would have XAPI plug the NIC at the next boot, whoever uses it then.
     let hint = match one.slave_of {
         _ if one.xapi.has_unmanaged() => format!("{introduce} managed=false"),

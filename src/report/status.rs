@@ -169,6 +169,7 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
     };
     let how = match &tx.phase {
         Phase::Done => format!("done {}", tx.last),
+        phase if phase.is_saving() => format!("{phase}, since {}", tx.last),
         Phase::RolledBack => format!("rolled back {}", tx.last),
         Phase::RollingBack if tx.run.is_some() => format!("being rolled back, since {}", tx.last),
         Phase::RollingBack if !tx.left.is_empty() => {

@@ -68,7 +68,7 @@ const OWN: [Key; 10] = [
     ),
     key(
         ["optional_probes", "probe-optional", "IP[:PORT]"],
-        "A storage server whose answer is only reported; repeatable",
+        "A server whose answer is reported and not required; repeatable",
         Group::Safety,
         true,
     ),

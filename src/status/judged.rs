@@ -141,6 +141,7 @@ impl Judge<'_> {
             },
             witnesses: &[
                 Witness::Host(self.inv, &changed),
+                Witness::Disk(self.host, self.inv),
                 Witness::Servers(self.host, Patience::Once),
             ],
         })

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
-use crate::outcome::Left;
+use crate::outcome::Item;
 
 /// A transaction in short.
 #[derive(Clone, Debug, Serialize)]
@@ -36,7 +36,7 @@ pub struct TransactionView {
     /// The run that works on it now, if any: its process, and since when.
     pub run: Option<String>,
     /// What its rollback could not bring back.
-    pub left: Vec<Left>,
+    pub left: Vec<Item>,
     /// What to type next.
     pub hint: Option<String>,
 }
@@ -44,8 +44,9 @@ pub struct TransactionView {
 pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> TransactionView {
     let phase = tx.phase();
     let steps = tx.header.plan.steps.len();
-    let rolled_back = phase == Phase::RolledBack || phase == Phase::RollingBack;
-    let reason = tx.rollback_reason().filter(|_| phase != Phase::Done);
+    let rolled_back =
+        matches!(phase, Phase::RolledBack | Phase::RollingBack | Phase::SavingBack { .. });
+    let reason = tx.rollback_reason().filter(|_| !phase.stands());
     TransactionView {
         id: tx.header.id.clone(),
         bond: tx.header.plan.spec.bond.to_string(),
@@ -60,6 +61,9 @@ pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> Transa
         hint: match phase {
             _ if run.is_some() => None,
             Phase::Done => Some("xenbond rollback undoes it".into()),
+            Phase::Saving { .. } | Phase::SavingBack { .. } => {
+                Some("xenbond resume waits for it".into())
+            }
             Phase::RolledBack => None,
             Phase::WaitingForReboot { .. } | Phase::RollbackWaiting { .. } => {
                 Some("reboot this host, then: xenbond resume".into())

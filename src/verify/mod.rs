@@ -5,6 +5,7 @@
 
 mod check;
 mod drift;
+mod durable;
 mod kernel;
 mod lacp;
 pub mod probe;
@@ -19,6 +20,7 @@ use anyhow::Result;
 use check::excuse;
 pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
+pub use durable::{Unsaved, unsaved};
 use kernel::kernel;
 pub use question::{Patience, Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;

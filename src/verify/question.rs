@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Check, drift, excuse, failed, hindering, kernel, probe, settles};
+use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles};
 use crate::host::Host;
-use crate::inventory::{Inventory, Kernel, Nic};
+use crate::inventory::{Inventory, Kernel, Nic, Stores};
 use crate::net::IfName;
-use crate::outcome::Left;
+use crate::outcome::Item;
 use crate::preflight::Code;
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
+use crate::xe::Pif;
 
 /// A bond, and whom to ask about it.
 pub struct Question<'a> {
@@ -48,10 +49,14 @@ pub enum Running<'a> {
 
 /// Somebody besides the kernel.
 pub enum Witness<'a> {
+    /// XAPI, by the PIFs that it lists; `None`: it does not answer.
+    Xapi(Option<&'a [Pif]>),
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
     /// The same, read once the kernel has said its word, and only where that is good.
     Later(&'a dyn Fn() -> Result<(Inventory, Vec<FileChange>)>),
+    /// The files of XAPI and networkd, beside one reading of the host.
+    Disk(&'a Host, &'a Inventory),
     /// The storage servers of the spec, asked through the bond.
     Servers(&'a Host, Patience),
 }
@@ -100,10 +105,10 @@ impl Verdict {
 
     /// What was accepted and does not hold yet.
     #[must_use]
-    pub fn pending(&self) -> Vec<Left> {
+    pub fn pending(&self) -> Vec<Item> {
         let accepted = self.failed().into_iter().filter(|check| check.accepted);
         let command = format!("xenbond verify {}", self.bond);
-        accepted.map(|c| Left { what: c.to_string(), command: command.clone() }).collect()
+        accepted.map(|c| Item { what: c.to_string(), command: command.clone() }).collect()
     }
 }
 
@@ -127,6 +132,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     excuse(&mut checks, accepted);
     for witness in witnesses {
         checks.extend(match witness {
+            Witness::Xapi(pifs) => drift::xapi(nics, *pifs, &|_| false),
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
             Witness::Later(_) if !hindering(&checks).is_empty() => Vec::new(),
             Witness::Later(read) => {
@@ -140,7 +146,16 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
             Witness::Servers(host, Patience::Once) => {
                 probe::ask(host, spec, probe::Way::Bond(&spec.bond))
             }
+            Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
         });
     }
     Ok(Verdict { bond: spec.bond.clone(), checks })
+}
+
+/// Whether a power cut would change what XAPI says of these NICs.
+fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
+    let devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
+    let names: Vec<&str> = devices.iter().map(IfName::as_str).collect();
+    let pifs = inv.xapi.as_ref().map(|xapi| xapi.pifs.as_slice());
+    durable::check(&Stores::read(host, &names), inv.host_uuid().as_ref(), &devices, pifs)
 }

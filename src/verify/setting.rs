@@ -70,6 +70,8 @@ pub enum Setting {
     NextBoot,
     /// The change that makes it, or undoes it.
     Change,
+    /// Whether what XAPI and networkd know of the NICs is on disk.
+    SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
     Probe(String),
 }
@@ -119,6 +121,7 @@ impl fmt::Display for Setting {
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
             Self::Change => "change",
+            Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)
     }

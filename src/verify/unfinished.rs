@@ -4,7 +4,7 @@
 use super::{Check, Setting, Verdict};
 use crate::ledger::Phase;
 use crate::net::IfName;
-use crate::outcome::Left;
+use crate::outcome::Item;
 
 /// The verdict on such a bond; `None` where it can be judged by its settings. `run`: who works on
 /// it now; `left`: what a rollback could not bring back.
@@ -13,10 +13,13 @@ pub fn unfinished(
     bond: &IfName,
     phase: &Phase,
     run: Option<&str>,
-    left: &[Left],
+    left: &[Item],
 ) -> Option<Verdict> {
     let (have, hint) = match (phase, run) {
-        (Phase::Done | Phase::RolledBack | Phase::WaitingForConfirmation, _) => return None,
+        (
+            Phase::Done | Phase::Saving { .. } | Phase::RolledBack | Phase::WaitingForConfirmation,
+            _,
+        ) => return None,
         (Phase::Applying, Some(run)) => (format!("under way: {run}"), "xenbond status"),
         (Phase::Applying, None) => {
             ("cut off half-way".into(), "xenbond resume goes on, xenbond rollback undoes it")
@@ -37,6 +40,7 @@ pub fn unfinished(
                 "xenbond status names the command for each; then: xenbond rollback",
             )
         }
+        (Phase::SavingBack { .. }, _) => (phase.to_string(), "xenbond resume waits for it"),
         (Phase::RollbackWaiting { .. }, _) => (
             "rolled back but for a reboot".into(),
             "reboot this host, then: xenbond resume finishes the rollback",

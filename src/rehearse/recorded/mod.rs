@@ -115,12 +115,11 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     kernel::fill(dom0, inv, xapi);
     let storage = crate::inventory::storage::servers(inv).into_iter().map(|path| path.server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);
-    let probes = spec.probes.iter().map(|probe| probe.addr);
     let targets = spec.options.targets().iter().copied();
     let wire = &mut dom0.wire;
     wire.reachable.clear();
     wire.answers.clear();
-    for server in storage.chain(gateways).chain(probes).chain(targets) {
+    for server in storage.chain(gateways).chain(spec.servers()).chain(targets) {
         wire.reachable.insert(server.to_string());
         wire.answers.insert(server.to_string(), SERVER.to_string());
     }
