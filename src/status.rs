@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory};
+use crate::net;
 use crate::render::Templates;
 use crate::verify::Check;
 use crate::xe;
@@ -54,9 +55,9 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize)]
 pub struct Backend {
     /// What runs.
-    pub running: Option<String>,
+    pub running: Option<net::Backend>,
     /// What runs after a reboot.
-    pub next_boot: Option<String>,
+    pub next_boot: Option<net::Backend>,
 }
 
 /// Something that is no longer as asked.

@@ -1,6 +1,8 @@
 //! From the command line to the exit code: reads arguments, calls the engine, hands what came of
 //! it to `report`.
 
+#![allow(clippy::disallowed_methods, reason = "the caller's own files and environment")]
+
 mod args;
 mod change;
 mod drill;
@@ -22,7 +24,7 @@ pub use flags::SpecArgs;
 use request::{Usage, after_comma};
 
 use crate::engine::{Engine, Signals};
-use crate::host::{Host, Watch};
+use crate::host::{Host, Watch, is_root};
 use crate::inventory::{Ask, Inventory};
 use crate::journal::log::Log;
 use crate::ledger::Orders;
@@ -81,7 +83,7 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
                 let io = e.downcast_ref::<std::io::Error>();
                 io.is_some_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
             };
-            let nobody = error.chain().any(denied) && !nix::unistd::geteuid().is_root();
+            let nobody = error.chain().any(denied) && !is_root();
             let root = nobody.then_some("log in as root and run it again");
             let hint = hint.as_deref().or(root).or(usual);
             let text = chain.join(": ");

@@ -8,13 +8,14 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{Engine, Observer, look_for, waiting};
 use crate::host::{Cmd, Kind, Program, join};
+use crate::inventory::Inventory;
 use crate::inventory::Management;
 use crate::inventory::addresses;
-use crate::inventory::facts;
-use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::facts::{self, Fact};
 use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
+use crate::net::Backend;
 use crate::outcome::Outcome;
 use crate::paths;
 use crate::preflight::{self, Severity};
@@ -82,9 +83,9 @@ impl Engine<'_> {
     fn arrange(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
         self.host.make_dir(paths::BIN, 0o700)?;
-        if !self.host.exists(&own_copy()) {
-            self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
-        }
+        self.host.is_ours(paths::BIN)?;
+        // Also where one is there already: what the boot runs as root is this program and no other.
+        self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
         let file = render::resume_service(&service, &own_copy(), self.templates)?;
         self.host.put(&service.file(), &file)?;
         service.turn_on(self.host)
@@ -133,23 +134,27 @@ impl Engine<'_> {
         if let Some(error) = &inv.xapi_error {
             bail!("after the reboot: XAPI could not be asked: {error}");
         }
-        let running = inv.running_backend().unwrap_or_else(|| "unknown".into());
+        let running = inv.running_backend();
         ensure!(
-            running == BRIDGE,
-            "after the reboot the running backend is {running}, and not {BRIDGE}: {}",
-            match inv.network_conf.as_deref() {
-                Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
-                other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
+            running == Some(Backend::Bridge),
+            "after the reboot the running backend is {}, and not {}: {}",
+            running.map_or("unknown".into(), |backend| backend.to_string()),
+            Backend::Bridge,
+            match &inv.network_conf {
+                Some(Backend::Bridge) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
+                Some(other) => format!("network.conf says {other}"),
+                None => "network.conf is missing".to_string(),
             }
         );
         let management: Vec<String> = facts::differences(&tx.header.before, &plan.facts(&inv))
             .into_iter()
-            .filter(|(name, _)| name.starts_with(facts::MANAGEMENT_BRIDGE))
-            .map(|(_, text)| text)
+            .filter(|d| matches!(d.fact, Fact::ManagementBridge(_)))
+            .map(|d| d.to_string())
             .collect();
         ensure!(
             management.is_empty(),
-            "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            "after the reboot the {} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            Backend::Bridge,
             management.join("; ")
         );
         let inv = match &tx.header.management {

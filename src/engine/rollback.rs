@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::repair::repaired;
 use super::{Engine, Observer, look_for, outcome, reports, rolled_back};
 use crate::host::{Host, Kind};
-use crate::inventory::facts;
+use crate::inventory::facts::{self, Fact, Value};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
@@ -323,7 +323,9 @@ impl Engine<'_> {
     /// time for it is up.
     fn compare(&self, tx: &Transaction) -> Compared {
         let plan = &tx.header.plan;
-        let kept: Vec<String> = tx.kept().iter().map(|path| format!("file {path}")).collect();
+        let kept = tx.kept();
+        let is_kept =
+            |fact: &Fact| matches!(fact, Fact::File(path) if kept.contains(&path.as_str()));
         let start = self.host.clock().elapsed();
         loop {
             let now = match look_for(self.host, &plan.spec) {
@@ -334,19 +336,21 @@ impl Engine<'_> {
                 }
             };
             let mut differences = facts::differences(&tx.header.before, &now);
-            differences.retain(|(name, _)| !kept.contains(name));
+            differences.retain(|d| !is_kept(&d.fact));
             if differences.is_empty() {
                 return Compared::Same;
             }
-            let backend = differences.iter().any(|(name, _)| name == facts::RUNNING_BACKEND);
-            let known = now.get(facts::RUNNING_BACKEND).is_some_and(|word| word != facts::UNKNOWN);
+            let backend = differences.iter().any(|d| d.fact == Fact::RunningBackend);
+            let known = now.get(&Fact::RunningBackend).is_some_and(|word| *word != Value::Unknown);
             if backend && known && plan.reboots() {
                 return Compared::NeedsReboot;
             }
             if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {
-                let left =
-                    |(name, what): (String, String)| Item { what, command: tx.by_hand(&name) };
-                return Compared::Different(differences.into_iter().map(left).collect());
+                let left = |difference: &facts::Difference| Item {
+                    what: difference.to_string(),
+                    command: tx.by_hand(difference),
+                };
+                return Compared::Different(differences.iter().map(left).collect());
             }
             self.host.clock().pause(Duration::from_millis(200));
         }

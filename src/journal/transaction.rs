@@ -10,14 +10,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::undo_script;
+use super::{stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
-use crate::inventory::facts::Facts;
+use crate::inventory::facts::{Difference, Fact, Facts, Value};
 use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
+use crate::net::Uuid;
 use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
@@ -28,6 +29,8 @@ use crate::verify::probe::Answers;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     format: u32,
+    /// XAPI's uuid of the host that it is of.
+    host: Option<Uuid>,
     /// Its name: when it began, and the bond.
     pub id: String,
     /// When it began.
@@ -55,6 +58,8 @@ pub struct Transaction {
     events: Vec<Event>,
     /// The rest of the log: when each event was.
     times: Vec<String>,
+    /// How long the journal is with all of them.
+    length: u64,
 }
 
 impl Transaction {
@@ -76,11 +81,11 @@ impl Transaction {
 
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
-        let plan = join(folder, "plan.json");
-        let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let lines = ledger::journal(host, folder)?;
+        let header = stored::read(host, &join(folder, "originals"), &bytes)
+            .map_err(|error| ledger::damaged(host, folder, "plan.json", &error))?;
+        let (lines, length) = ledger::journal(host, folder)?;
         let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
-        Ok(Some(Self { header, events, times }))
+        Ok(Some(Self { header, events, times, length }))
     }
 
     /// Begins one: when this returns, the plan and all originals are durable.
@@ -103,6 +108,7 @@ impl Transaction {
         }
         let header = Header {
             format: FORMAT,
+            host: ledger::this_host(host),
             id,
             started,
             program: env!("CARGO_PKG_VERSION").into(),
@@ -122,12 +128,14 @@ impl Transaction {
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
-        let script = undo_script::script(&header.plan);
+        let script = undo_script::script(&header.plan, header.host.as_ref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
-        let text = serde_json::to_vec_pretty(&header)?;
+        let text = stored::text(&header)?;
+        // Before anything rests on it.
+        stored::read(host, &join(&folder, "originals"), &text).context("reading it back")?;
         host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
         point_at(host, Some(&header.id))?;
-        Ok(Self { header, events: Vec::new(), times: Vec::new() })
+        Ok(Self { header, events: Vec::new(), times: Vec::new(), length: 0 })
     }
 
     /// Adds a line and makes it durable: before the act for a beginning, after it for an end.
@@ -136,15 +144,17 @@ impl Transaction {
     /// When it cannot be written.
     pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
         let path = join(&current(), "journal");
-        let old = host.read(&path)?.unwrap_or_default();
-        let whole = old.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if whole < old.len() {
-            host.truncate(&path, whole as u64)?;
+        if host.size(&path)?.unwrap_or(0) != self.length {
+            // A torn last line, or not the journal that was read.
+            let (_, whole) = ledger::journal(host, &current())?;
+            host.truncate(&path, whole)?;
+            self.length = whole;
         }
         let at = now(host);
         let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
         line.push(b'\n');
         host.append(&path, &line)?;
+        self.length += line.len() as u64;
         self.events.push(event);
         self.times.push(at);
         Ok(())
@@ -250,11 +260,30 @@ impl Transaction {
 
     /// What a person types to bring back what a comparison names.
     #[must_use]
-    pub fn by_hand(&self, fact: &str) -> String {
-        let path = fact.strip_prefix("file ");
-        let of = |step: &&Step| step.file().is_some_and(|file| Some(file.path.as_str()) == path);
-        let step = self.header.plan.steps.iter().find(of);
-        step.map_or("xenbond rollback".into(), |step| step.by_hand(&self.originals_folder()))
+    pub fn by_hand(&self, difference: &Difference) -> String {
+        let steps = &self.header.plan.steps;
+        let of = |is: &dyn Fn(&Step) -> bool| {
+            let step = steps.iter().find(|step| is(step))?;
+            Some(step.by_hand(&self.originals_folder()))
+        };
+        let typed = match (&difference.fact, &difference.was) {
+            (Fact::File(path), _) => of(&|step| step.file().is_some_and(|f| f.path == *path)),
+            (Fact::Pif(nic), _) => {
+                of(&|step| matches!(step, Step::ForgetPif(record) if record.device == *nic))
+            }
+            (Fact::RunningBackend, _) => of(&|step| matches!(step, Step::SwitchBackend(_))),
+            (Fact::Device(device), Some(Value::Absent)) => {
+                Some(format!("ip link delete dev {device}"))
+            }
+            (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
+                Some(format!("ip link set dev {nic} mtu {mtu}"))
+            }
+            (Fact::Master(nic), Some(Value::Absent)) => {
+                Some(format!("ip link set dev {nic} nomaster"))
+            }
+            _ => None,
+        };
+        typed.unwrap_or_else(|| "xenbond rollback".into())
     }
 
     /// Files that others changed and that may differ from what was recorded.

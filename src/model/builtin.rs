@@ -75,6 +75,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         slb_default: true,
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
+        max_mtu: !old,
         missing_modules: BTreeSet::new(),
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
@@ -107,6 +108,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
                 .collect(),
             reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
             routed: BTreeSet::new(),
+            closed: BTreeSet::new(),
             silent: BTreeSet::new(),
             mtu: 9216,
             lacp: nics.keys().cloned().collect(),

@@ -1,7 +1,9 @@
 //! The model as a host: a root with files, a state, and what the seam asks of both. It knows no
 //! program.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -226,6 +228,34 @@ impl Runner for Model {
         inner.state.dom0.transcript.push(Ran { command: cmd.to_string(), status, changed: false });
         inner.show_or_note(&self.root);
         Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
+    }
+
+    fn max_mtus(&self) -> BTreeMap<String, u32> {
+        let inner = self.lock();
+        let told = inner.state.dom0.nics.iter().filter(|_| inner.state.dom0.features.max_mtu);
+        told.map(|(name, nic)| (name.clone(), nic.max_mtu)).collect()
+    }
+
+    fn connect(
+        &self,
+        to: SocketAddrV4,
+        device: Option<&str>,
+        limit: Duration,
+    ) -> Option<std::result::Result<(), String>> {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let dom0 = &mut inner.state.dom0;
+        let answered = dom0.is_answered(&to.ip().to_string(), device);
+        let closed = dom0.wire.closed.contains(&to.to_string());
+        if !answered {
+            dom0.advance(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+            inner.show_or_note(&self.root);
+        }
+        Some(match (answered, closed) {
+            (true, false) => Ok(()),
+            (true, true) => Err("Connection refused".into()),
+            (false, _) => Err("connection timed out".into()),
+        })
     }
 
     fn own_program(&self) -> Result<Vec<u8>> {

@@ -16,8 +16,8 @@ mod storage;
 
 pub use finding::{Code, Finding, Severity, barring};
 
-use crate::inventory::{BRIDGE, Inventory, Nic, Xapi};
-use crate::net::IfName;
+use crate::inventory::{Inventory, Nic, Xapi};
+use crate::net::{Backend, IfName};
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Request, Spec};
@@ -98,7 +98,7 @@ impl Case<'_> {
     fn needs_switch(&self) -> bool {
         needs_reboot(self.spec, self.inv)
             || (self.spec.backend == BackendChoice::Bridge
-                && self.inv.network_conf.as_deref() != Some(BRIDGE))
+                && self.inv.network_conf != Some(Backend::Bridge))
     }
 }
 
@@ -112,7 +112,8 @@ pub fn bond_is_ours(spec: &Spec, inv: &Inventory) -> bool {
 /// Whether the running backend must change, and so the host reboot.
 #[must_use]
 pub fn needs_reboot(spec: &Spec, inv: &Inventory) -> bool {
-    spec.backend == BackendChoice::Bridge && inv.running_backend().is_some_and(|b| b != BRIDGE)
+    spec.backend == BackendChoice::Bridge
+        && inv.running_backend().is_some_and(|b| b != Backend::Bridge)
 }
 
 fn counted(n: usize, what: &str) -> String {

@@ -1,8 +1,9 @@
 //! What modprobe's files say of the modules that a bond needs: the bonding driver and the bridge.
 
 use super::{Case, Code, Finding, Rule};
-use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::Inventory;
 use crate::modprobe::{self, Directive, Files};
+use crate::net::Backend;
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
@@ -75,7 +76,7 @@ fn modprobe_contradicts(case: &Case<'_>, found: &mut Vec<Finding>) {
 fn own_blacklist(inv: &Inventory) -> Option<&'static str> {
     let names = paths::BLACKLISTS.iter().rev().copied();
     let mut there = names.filter(|path| inv.files.contains_key(*path));
-    there.next().filter(|_| inv.next_backend() != Some(BRIDGE))
+    there.next().filter(|_| inv.next_backend() != Some(Backend::Bridge))
 }
 
 fn bridge_blacklisted(case: &Case<'_>, found: &mut Vec<Finding>) {
@@ -83,7 +84,7 @@ fn bridge_blacklisted(case: &Case<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let mut paths: Vec<String> = Vec::new();
-    for kept in read(case, own_blacklist(case.inv)).keep_out(BRIDGE) {
+    for kept in read(case, own_blacklist(case.inv)).keep_out("bridge") {
         if !paths.contains(&kept.path) {
             paths.push(kept.path);
         }

@@ -2,13 +2,18 @@
 
 use super::{Case, Code, Finding, Rule, XapiRule, counted, needs_reboot};
 use crate::host::Program;
-use crate::inventory::{BRIDGE, Inventory, Xapi};
+use crate::inventory::{Inventory, Xapi};
+use crate::net::Backend;
 use crate::paths;
 use crate::spec::{BackendChoice, Request};
 use crate::xe::PoolHost;
 
 /// Of the host's own files.
 pub(super) const RULES: &[Rule] = &[network_reset_pending, rescan_rules_changed];
+
+/// The word that makes the switch script do the opposite of what is asked (facts/xapi.md
+/// section D).
+const VSWITCH: &str = "vswitch";
 
 pub(super) const XAPI_RULES: &[XapiRule] = &[
     backend_differs,
@@ -74,13 +79,13 @@ fn forget_does_not_last(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) 
 
 fn backend_differs(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     let running = case.inv.running_backend();
-    let said = case.inv.network_conf.as_deref().filter(|next| *next != "vswitch");
+    let said = case.inv.network_conf.as_ref().filter(|next| next.word() != VSWITCH);
     let (Some(running), Some(said), Some(next)) = (running, said, case.inv.next_backend()) else {
         return;
     };
-    if running != next || said != next {
-        let taken = if said == next { "" } else { ", which is taken for openvswitch" };
-        let (file, said) = (paths::NETWORK_CONF, said.escape_debug());
+    if running != next || *said != next {
+        let taken = if *said == next { "" } else { ", which is taken for openvswitch" };
+        let file = paths::NETWORK_CONF;
         found.push(Finding::new(
             Code::BackendDiffers,
             format!("the running backend is {running}, and {file} says {said}{taken}"),
@@ -92,7 +97,7 @@ fn backend_kept(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     if case.spec.backend != BackendChoice::Keep {
         return;
     }
-    if let Some(running) = case.inv.running_backend().filter(|b| b != BRIDGE) {
+    if let Some(running) = case.inv.running_backend().filter(|b| *b != Backend::Bridge) {
         found.push(Finding::new(
             Code::BackendKept,
             format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
@@ -104,12 +109,12 @@ fn network_conf(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     if case.spec.backend == BackendChoice::Keep {
         return;
     }
-    match case.inv.network_conf.as_deref() {
+    match &case.inv.network_conf {
         None => found.push(Finding::new(
             Code::NetworkConfMissing,
             format!("{} is missing", paths::NETWORK_CONF),
         )),
-        Some("vswitch") => found.push(Finding::new(
+        Some(next) if next.word() == VSWITCH => found.push(Finding::new(
             Code::NetworkConfVswitch,
             format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
         )),
@@ -118,7 +123,7 @@ fn network_conf(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
 }
 
 fn no_bridge_backend(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
-    let usual = case.inv.network_conf.as_deref().is_some_and(|next| next != "vswitch");
+    let usual = case.inv.network_conf.as_ref().is_some_and(|next| next.word() != VSWITCH);
     if case.spec.backend == BackendChoice::Bridge
         && usual
         && case.needs_switch()
@@ -199,7 +204,7 @@ fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
         let mut names: Vec<&str> = xapi
             .hosts
             .iter()
-            .filter(|h| (h.backend == BRIDGE) == bridge)
+            .filter(|h| (h.backend == Backend::Bridge) == bridge)
             .map(|h| h.name_label.as_str())
             .collect();
         names.sort_unstable();
@@ -207,7 +212,7 @@ fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     };
     let (there, left) = (on(true), on(false));
     let me = case.inv.host_uuid();
-    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == BRIDGE) {
+    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == Backend::Bridge) {
         return;
     }
     let list = |names: &[&str]| match names {

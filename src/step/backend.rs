@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Kind, Original, Program, join};
 use crate::ifcfg;
-use crate::inventory::backend_of;
+use crate::net::Backend;
 use crate::paths;
 
 /// How long the script may take: it changes a few files and service links.
@@ -18,9 +18,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// The word of `network.conf`.
-    pub from: String,
+    pub from: Backend,
     /// The word that it must have.
-    pub to: String,
+    pub to: Backend,
     /// All of network-scripts, `network.conf`, the bridge blacklists, and the links that start
     /// Open vSwitch at boot.
     pub files: Vec<Original>,
@@ -41,8 +41,8 @@ impl Switch {
 
     /// The command that sets this backend.
     #[must_use]
-    pub fn command(&self, word: &str) -> Cmd {
-        Cmd::change(Program::XeSwitchNetworkBackend, &[word], LIMIT)
+    pub fn command(&self, to: &Backend) -> Cmd {
+        Cmd::change(Program::XeSwitchNetworkBackend, &[to.word()], LIMIT)
     }
 
     /// The files among them that neither the script nor xenbond is to change.
@@ -61,7 +61,7 @@ impl Switch {
         if next_backend(host)? != self.from {
             let now = ifcfg_files(host)?;
             // The script takes no other words; the file itself is put back below, byte for byte.
-            self.run(host, backend_of(&self.from))?;
+            self.run(host, &self.from.taken())?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
         put_back(host, self.files.iter().filter(|f| !Self::is_its_own(&f.path)))?;
@@ -71,26 +71,21 @@ impl Switch {
         Ok(())
     }
 
-    fn run(&self, host: &Host, word: &str) -> Result<()> {
-        let cmd = self.command(word);
+    fn run(&self, host: &Host, to: &Backend) -> Result<()> {
+        let cmd = self.command(to);
         host.run(&cmd)?.check(&cmd)?;
         let now = next_backend(host)?;
-        ensure!(
-            now == word,
-            "`{cmd}` reported success, and {} says `{}`",
-            paths::NETWORK_CONF,
-            now.escape_debug()
-        );
+        ensure!(now == *to, "`{cmd}` reported success, and {} says `{now}`", paths::NETWORK_CONF);
         Ok(())
     }
 }
 
 /// The backend for the next boot.
-fn next_backend(host: &Host) -> Result<String> {
+fn next_backend(host: &Host) -> Result<Backend> {
     let text = host
         .read_text(paths::NETWORK_CONF)?
         .with_context(|| format!("{} is missing", paths::NETWORK_CONF))?;
-    Ok(text.trim().to_string())
+    Ok(text.as_str().into())
 }
 
 fn ifcfg_files(host: &Host) -> Result<Vec<Original>> {

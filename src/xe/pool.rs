@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{List, Listed};
 use crate::host::Host;
-use crate::net::Uuid;
+use crate::net::{Backend, Uuid};
 
 /// A host of the pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct PoolHost {
     pub hostname: String,
     /// The backend that was running when its XAPI started; a host too old to say is on `bridge`
     /// (facts/xapi.md section D).
-    pub backend: String,
+    pub backend: Backend,
     /// Product and version, for people.
     pub product: String,
 }
@@ -74,7 +74,9 @@ pub fn hosts(host: &Host) -> Result<Listed<PoolHost>> {
             uuid: record.uuid()?,
             name_label: record.text("name-label"),
             hostname: record.text("hostname"),
-            backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
+            backend: version
+                .get("network_backend")
+                .map_or(Backend::Bridge, |word| word.as_str().into()),
             product: format!("{} {}", part("product_brand"), part("product_version"))
                 .trim()
                 .to_string(),

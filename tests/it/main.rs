@@ -1,5 +1,6 @@
 //! Tests of the whole program.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
 
 mod by_itself;
 mod captured;
@@ -16,6 +17,7 @@ mod recorded;
 mod replay;
 mod sample;
 mod services;
+mod state;
 mod traps;
 
 mod golden;

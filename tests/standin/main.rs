@@ -1,11 +1,11 @@
-//! The model of a dom0 as programs: called as `xe`, `ifup` and so on, it is that program of the
-//! root that its own path lies in; called as `standin`, it makes and alters such roots.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! The model of a dom0 as programs: called as `xe`, `ifup` and so on, or with the path of such a
+//! program's file, whose interpreter it then is, it is that program of the root that the path lies
+//! in; called as `standin`, it makes and alters such roots.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -40,6 +40,13 @@ fn run(args: &[OsString]) -> Result<u8> {
     let words: Vec<String> = args[1..].iter().map(|a| a.to_string_lossy().into_owned()).collect();
     if !name.starts_with("standin") {
         return program(&root_of(&called)?, &name, &words);
+    }
+    // As the interpreter of a program's file, which lies in the root: no program of a root is a
+    // link out of it.
+    if let Some((file, rest)) = words.split_first().filter(|(file, _)| file.contains('/')) {
+        let called = Path::new(file);
+        let name = called.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return program(&root_of(called)?, &name, rest);
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -264,8 +271,8 @@ fn create(root: &Path, flavour: &str, backend: &str, rest: &[&str]) -> Result<()
     let me = std::env::current_exe()?;
     for path in model.program_files() {
         let real = root.join(path);
-        fs::remove_file(&real).with_context(|| format!("replacing {path}"))?;
-        symlink(&me, &real).with_context(|| format!("linking {path}"))?;
+        fs::write(&real, format!("#!{}\n", me.display()))
+            .with_context(|| format!("replacing {path}"))?;
     }
     Ok(())
 }

@@ -194,7 +194,7 @@ fn phases_fold() {
     let header = dom0.begin("bond51").header;
     for (events, phase) in cases {
         let times = vec![String::new(); events.len()];
-        let tx = Transaction { header: header.clone(), events: events.clone(), times };
+        let tx = Transaction { header: header.clone(), events: events.clone(), times, length: 0 };
         assert_eq!(tx.phase(), phase, "{events:?}");
         let open = !matches!(phase, Phase::Done | Phase::RolledBack);
         let summary = Summary { id: "x".into(), spec: header.plan.spec.clone(), phase };
@@ -250,7 +250,7 @@ fn a_journal_that_is_broken_before_its_end_is_an_error() {
     for broken in [format!("x\n{whole}"), format!("{whole}\n"), whole.replace("begin", "nope")] {
         std::fs::write(dom0.own("current/journal"), broken).unwrap();
         let error = format!("{:#}", Transaction::open(&dom0.host).err().unwrap());
-        assert!(error.starts_with("reading the journal of /var/lib/xenbond/current"), "{error}");
+        assert!(error.contains("/journal: line "), "{error}");
     }
 }
 
@@ -261,13 +261,13 @@ fn a_plan_of_a_newer_format_is_not_touched() {
     let text = dom0.own_text("current/plan.json");
     for (new, words) in [
         (
-            text.replace("\"format\": 1", "\"format\": 2"),
-            "has the format 2, and this xenbond knows 1",
+            text.replace("\"format\": 2", "\"format\": 3"),
+            "has the format 3, and this xenbond knows 2",
         ),
-        (text.replace("\"format\": 1", "\"format\": \"1\""), "has the format unknown"),
-        (text.replace("\"format\": 1,", ""), "has the format unknown"),
-        (text[..text.len() / 2].to_string(), "reading /var/lib/xenbond/current/plan.json"),
-        (String::new(), "reading /var/lib/xenbond/current/plan.json"),
+        (text.replace("\"format\": 2", "\"format\": \"2\""), "has the format \"2\""),
+        (text.replace("\"format\": 2,", ""), "has the format unknown"),
+        (text[..text.len() / 2].to_string(), "/plan.json: "),
+        (String::new(), "/plan.json: "),
     ] {
         assert_ne!(new, text);
         std::fs::write(dom0.own("current/plan.json"), new).unwrap();
@@ -286,10 +286,56 @@ fn a_transaction_cut_off_before_it_began_leaves_the_one_before() {
     std::fs::create_dir_all(dom0.own("history/20990101000000-bond52/originals")).unwrap();
     std::fs::write(dom0.own("history/20990101000000-bond52/plan.json"), "{").unwrap();
     assert_eq!(dom0.open().header.id, first.header.id);
-    // And `current` that points nowhere is none.
+}
+
+/// What is said of a record that cannot be used: the error, and its hint.
+fn refusal(dom0: &Dom0) -> (String, String) {
+    let error = Transaction::open(&dom0.host).err().unwrap();
+    assert!(summary(&dom0.host).is_err(), "{error:#}");
+    let hint = error.downcast_ref::<crate::outcome::Hint>().map(|hint| hint.0.clone());
+    (error.to_string(), hint.unwrap())
+}
+
+#[test]
+fn a_current_that_leads_nowhere_is_damage_and_not_nothing() {
+    let dom0 = dom0();
+    let id = dom0.begin("bond51").header.id;
+    std::fs::remove_file(dom0.own("current/plan.json")).unwrap();
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains(&format!("history/{id}/plan.json: it is gone")), "{error}");
+    assert!(hint.contains(&format!("sh /var/lib/xenbond/history/{id}/undo.sh")), "{hint}");
     std::fs::remove_file(dom0.own("current")).unwrap();
     std::os::unix::fs::symlink("history/gone", dom0.own("current")).unwrap();
-    assert!(Transaction::open(&dom0.host).unwrap().is_none());
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains("history/gone/plan.json"), "{error}");
+    assert!(hint.contains("undo.sh of that transaction is gone too"), "{hint}");
+}
+
+#[test]
+fn an_original_that_is_gone_or_another_one_is_damage() {
+    let dom0 = dom0();
+    dom0.begin("bond51");
+    let original = dom0.own("current/originals/etc_modprobe.conf");
+    std::fs::write(&original, "alias eth0 e1000\n").unwrap();
+    assert!(refusal(&dom0).0.contains("etc_modprobe.conf does not hold what was recorded"));
+    std::fs::remove_file(&original).unwrap();
+    assert!(refusal(&dom0).0.contains("etc_modprobe.conf is missing"));
+}
+
+#[test]
+fn the_record_of_another_host_is_not_used() {
+    let dom0 = dom0();
+    dom0.begin("bond51");
+    let file = dom0.at("etc/xensource-inventory");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mine = crate::ledger::this_host(&dom0.host).unwrap().to_string();
+    let other = "11111111-2222-3333-4444-555555555555";
+    std::fs::write(&file, text.replace(&mine, other)).unwrap();
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains(&format!("uuid {mine}, and this host is {other}")), "{error}");
+    assert_eq!(hint, format!("mv /var/lib/xenbond /root/xenbond-of-{mine}"));
+    std::fs::write(&file, text).unwrap();
+    assert!(Transaction::open(&dom0.host).unwrap().is_some());
 }
 
 #[test]

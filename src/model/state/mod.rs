@@ -98,6 +98,9 @@ pub struct Features {
     /// `pif-introduce` and `pif-scan` see the permanent MAC of a NIC that is in a bond; older
     /// releases see its present one.
     pub introduce_permanent_mac: bool,
+    /// The kernel tells the most that a driver takes (`IFLA_MAX_MTU`, Linux 4.19).
+    #[serde(default)]
+    pub max_mtu: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
     /// Modules that this kernel has not got.
@@ -229,6 +232,9 @@ pub struct Wire {
     /// Addresses beyond the gateway that answer a ping.
     #[serde(default)]
     pub routed: BTreeSet<String>,
+    /// Ports that nobody listens on, as `IP:PORT`, of addresses that answer.
+    #[serde(default)]
+    pub closed: BTreeSet<String>,
     /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
     #[serde(default)]
     pub silent: BTreeSet<String>,

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::host::Kind;
-use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::Inventory;
 use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::model::{Model, builtin};
-use crate::net::BondMode;
+use crate::net::{self, BondMode};
 use crate::service::Init;
 use crate::spec::Spec;
 
@@ -32,6 +32,9 @@ pub fn create(root: &Path, inv: &Inventory, spec: &Spec) -> Result<Arc<Model>> {
     files::lay(&model, inv).context("writing the files of the recorded host")?;
     Ok(model)
 }
+
+/// Below these lies what an inventory records.
+const FOLDERS: [&str; 4] = ["etc", "lib", "run", "usr"];
 
 /// Names become files below the root, and must stay there.
 fn check(inv: &Inventory) -> Result<()> {
@@ -61,6 +64,9 @@ fn check(inv: &Inventory) -> Result<()> {
             && !path.contains('\0')
             && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'));
         ensure!(good, "files: `{}` cannot be a path", path.escape_debug());
+        // What the model writes itself is no recorded file's.
+        let top = parts.first().copied().unwrap_or_default();
+        ensure!(FOLDERS.contains(&top), "files: {path} is none that an inventory records");
         if let Kind::Link { target } = kind {
             ensure!(stays(parts.len() - 1, target), "files: {path} leads out of the host");
         }
@@ -90,9 +96,9 @@ fn stays(depth: usize, target: &str) -> bool {
 fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     let xapi = inv.xapi.as_ref().context("`xapi` is null: XAPI did not answer")?;
     let me = inv.kernel.hostname.clone().context("`kernel.hostname` is null")?;
-    let running = match inv.running_backend().as_deref() {
-        Some(BRIDGE) => Backend::Bridge,
-        Some("openvswitch") => Backend::Openvswitch,
+    let running = match inv.running_backend() {
+        Some(net::Backend::Bridge) => Backend::Bridge,
+        Some(net::Backend::Openvswitch) => Backend::Openvswitch,
         _ => Backend::None,
     };
     let old = inv.init == Init::Sysv;
@@ -107,6 +113,7 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
         .any(|bond| inv.kernel.bond(bond).and_then(|b| b.mode) == Some(BondMode::BalanceSlb));
     dom0.features.slb = inv.driver_has_slb.unwrap_or(runs_slb);
     dom0.features.slb_default = dom0.features.slb;
+    dom0.features.max_mtu = inv.kernel.devices.values().any(|d| d.max_mtu.is_some());
     // Releases up to 8.0 do it, and no number is asked.
     dom0.features.switch_deletes_ifcfg = true;
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());

@@ -214,10 +214,7 @@ impl Scene {
         let mut before = self.untouched.view();
         let name = path.display().to_string();
         (now.remove(&name), before.remove(&name));
-        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
-            .into_iter()
-            .map(|d| d.1)
-            .collect();
+        let mut wrong: Vec<String> = xenbond::rehearse::differences(&before, &now);
         let real = self.dom0.model.root().join(path);
         let saved = || {
             let history = self.dom0.model.root().join("var/lib/xenbond/history");
@@ -243,10 +240,7 @@ impl Scene {
 
     /// What differs from the untouched host.
     pub fn differences(&self) -> Vec<String> {
-        xenbond::inventory::facts::differences(&self.untouched.view(), &self.now().view())
-            .into_iter()
-            .map(|(_, text)| text.chars().take(300).collect())
-            .collect()
+        xenbond::rehearse::differences(&self.untouched.view(), &self.now().view())
     }
 
     pub fn is_as_wanted(&self) -> bool {
