@@ -121,8 +121,12 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
+    /// What was accepted and does not hold yet.
+    pub pending: Vec<Item>,
     /// What a power cut would undo.
     pub not_saved: Vec<Item>,
+    /// What could not be brought back.
+    pub left: Vec<Item>,
 }
 
 impl Outcome {
@@ -137,7 +141,9 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
+            pending: Vec::new(),
             not_saved: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -152,7 +158,13 @@ impl Outcome {
 #[must_use]
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match (outcome.ending, outcome.exit) {
+        (Ending::Done, Exit::NotAsAsked) => {
+            "Done: verified but for what was accepted and does not hold yet."
+        }
         (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, Exit::NotAsAsked) => {
+            "Nothing to do: what was accepted does not hold yet."
+        }
         (Ending::NothingToDo, _) => "Nothing to do.",
         (Ending::Refused, _) => "Refused: the host is as it was.",
         (Ending::RolledBack, Exit::RolledBack) => {

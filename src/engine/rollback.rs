@@ -12,7 +12,7 @@ use crate::host::{Host, Kind};
 use crate::inventory::facts::{self, Fact, Value};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::step::{Kept, Step};
 use crate::verify::probe::{self, Way};
 use crate::xe;
@@ -22,6 +22,9 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// What accepts that files which are not ours have changed since.
 pub const FILE_CHANGED: &str = "file-changed";
+
+/// What may help where no single command does.
+const AGAIN: &str = "xenbond rollback";
 
 impl Engine<'_> {
     /// Undoes the last transaction.
@@ -143,7 +146,12 @@ impl Engine<'_> {
         {
             back.failed(&error);
         }
-        if back.errors.is_empty() { self.as_it_was(tx, back) } else { back.incomplete(&tx) }
+        if back.errors.is_empty() {
+            return self.as_it_was(tx, back);
+        }
+        // Where nothing can be written the outcome still says it.
+        let _ = self.record(&mut tx, Event::Incomplete { left: back.errors.clone() });
+        back.incomplete(&tx)
     }
 
     /// Writes down that the way back begins. The outcome, where it must not begin.
@@ -200,8 +208,11 @@ impl Engine<'_> {
                         back.failed(&error);
                     }
                 }
-                Err(error) if is_pif => back.pif_errors.push(format!("{title}: {error:#}")),
-                Err(error) => back.errors.push(format!("{title}: {error:#}")),
+                Err(error) => {
+                    let command = step.by_hand(&tx.originals_folder());
+                    let left = Item { what: format!("{title}: {error:#}"), command };
+                    if is_pif { back.pif_errors.push(left) } else { back.errors.push(left) }
+                }
             }
         }
         self.tell_of_interrupt(observer);
@@ -237,7 +248,9 @@ impl Engine<'_> {
             if back.errors.is_empty() { self.compare(tx) } else { Compared::Different(Vec::new()) };
         match compared {
             // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
-            Compared::NeedsReboot => back.kept.notes.append(&mut back.pif_errors),
+            Compared::NeedsReboot => {
+                back.kept.notes.extend(back.pif_errors.drain(..).map(|left| left.what));
+            }
             _ if !back.pif_errors.is_empty() => {
                 back.errors.append(&mut back.pif_errors);
                 return Compared::Different(Vec::new());
@@ -254,7 +267,7 @@ impl Engine<'_> {
         let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
         for check in probe::lost(&now, &tx.header.answers) {
             ended.notes.push(format!(
-                "{}: answered before the change, and does not after the rollback: look at the server",
+                "{}: answered before the change, and does not after the rollback, though the host is as it was: the server itself may be down, or a switch port may still hold its traffic back; ask it again",
                 check.name
             ));
         }
@@ -318,7 +331,8 @@ impl Engine<'_> {
             let now = match look_for(self.host, &plan.spec) {
                 Ok(inv) => plan.facts(&inv),
                 Err(error) => {
-                    return Compared::Different(vec![format!("reading the host again: {error:#}")]);
+                    let what = format!("reading the host again: {error:#}");
+                    return Compared::Different(vec![Item { what, command: AGAIN.into() }]);
                 }
             };
             let mut differences = facts::differences(&tx.header.before, &now);
@@ -332,7 +346,11 @@ impl Engine<'_> {
                 return Compared::NeedsReboot;
             }
             if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {
-                return Compared::Different(differences.iter().map(ToString::to_string).collect());
+                let left = |difference: &facts::Difference| Item {
+                    what: difference.to_string(),
+                    command: tx.by_hand(difference),
+                };
+                return Compared::Different(differences.iter().map(left).collect());
             }
             self.host.clock().pause(Duration::from_millis(200));
         }
@@ -355,7 +373,7 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
 enum Compared {
     Same,
     NeedsReboot,
-    Different(Vec<String>),
+    Different(Vec<Item>),
 }
 
 /// A rollback under way.
@@ -369,9 +387,9 @@ struct Back<'a> {
     awaited: bool,
     kept: Kept,
     reports: Vec<StepReport>,
-    errors: Vec<String>,
+    errors: Vec<Item>,
     /// What XAPI did not do, which a reboot may mend.
-    pif_errors: Vec<String>,
+    pif_errors: Vec<Item>,
 }
 
 impl<'a> Back<'a> {
@@ -389,7 +407,7 @@ impl<'a> Back<'a> {
     }
 
     fn failed(&mut self, error: &anyhow::Error) {
-        self.errors.push(format!("{error:#}"));
+        self.errors.push(Item { what: format!("{error:#}"), command: AGAIN.into() });
     }
 
     fn waits(self, ended: Outcome) -> Outcome {
@@ -404,7 +422,7 @@ impl<'a> Back<'a> {
     fn incomplete(self, tx: &Transaction) -> Outcome {
         let mut all = if self.asked { Vec::new() } else { vec![self.why.to_string()] };
         all.push("the rollback is incomplete:".into());
-        all.extend(self.errors);
+        all.extend(self.errors.iter().map(|left| left.what.clone()));
         Outcome {
             error: Some(all.join("\n")),
             hint: Some(format!(
@@ -413,6 +431,7 @@ impl<'a> Back<'a> {
             )),
             steps: self.reports,
             notes: self.kept.notes,
+            left: self.errors,
             ..outcome(tx, Ending::RollbackIncomplete, Exit::Incomplete)
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::apply::codes;
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
@@ -272,6 +273,7 @@ impl Engine<'_> {
             spec: &plan.spec,
             nics: &plan.nics,
             absent: &[],
+            accepted: &codes(&tx.accepted()),
             kernel: Running::Settling {
                 host: self.host,
                 within: verify::limit(&plan.spec),
@@ -279,7 +281,7 @@ impl Engine<'_> {
             },
             witnesses: witness.as_slice(),
         })?;
-        Ok((verdict.is_good(), others(tx, pifs.as_deref().unwrap_or_default())))
+        Ok((verdict.hindering().is_empty(), others(tx, pifs.as_deref().unwrap_or_default())))
     }
 
     /// Takes the NICs out of the bridges that networkd put them into at its start: XAPI, which has

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Item;
+
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
@@ -87,7 +89,7 @@ impl fmt::Display for Phase {
             Self::WaitingForConfirmation => "waiting for a confirmation",
             Self::Saving { .. } => "done, and waiting until it survives a power cut",
             Self::Done => "done",
-            Self::RollingBack => "being rolled back",
+            Self::RollingBack => "rolled back in part",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
             Self::SavingBack { .. } => "rolled back, and waiting until that survives a power cut",
             Self::RolledBack => "rolled back",
@@ -136,6 +138,11 @@ pub enum Event {
     },
     /// More was ordered than the change.
     Ordered(Orders),
+    /// Warnings that were accepted by name.
+    Accepted {
+        /// Their codes.
+        codes: Vec<String>,
+    },
     /// All is as asked, and a confirmation is awaited.
     Awaiting {
         /// Within how many seconds from here.
@@ -179,6 +186,11 @@ pub enum Event {
     RollbackWaiting {
         /// This boot.
         boot_id: String,
+    },
+    /// The rollback has ended, and not all is as it was.
+    Incomplete {
+        /// What is left.
+        left: Vec<Item>,
     },
     /// The host was compared with what was recorded.
     RolledBack,

@@ -237,7 +237,14 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
     }
     let device = one.name;
     let host = one.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-    let hint = format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    let introduce =
+        format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    // A managed record would have XAPI plug the NIC at the next boot, whoever uses it then.
+    let hint = match one.slave_of {
+        _ if one.xapi.has_unmanaged() => format!("{introduce} managed=false"),
+        Some(bond) => format!("{bond} uses {device}: ifdown {bond} first, if it is to go"),
+        None => introduce,
+    };
     let said = format!("XAPI has no physical PIF for {device}");
     found.push(Finding::new(Code::NicNotPhysical, said).hint(hint));
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Kept;
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, join, quoted};
 use crate::modprobe;
 use crate::paths::original_name;
 
@@ -36,6 +36,19 @@ impl FileChange {
             (Kind::Absent, _) => format!("remove {}", self.path),
             _ if self.block_of.is_some() => format!("take our lines out of {}", self.path),
             _ => format!("put back {} as it was", self.path),
+        }
+    }
+
+    /// What a person types to undo it.
+    pub(super) fn by_hand(&self, originals: &str) -> String {
+        let path = quoted(&self.path);
+        match (&self.was, &self.block_of) {
+            (_, Some(bond)) => {
+                format!("sed -i '/^# xenbond {bond}: begin/,/^# xenbond {bond}: end/d' {path}")
+            }
+            (Kind::Absent, None) => format!("rm -f {path}"),
+            (Kind::Link { target }, None) => format!("ln -sfn {} {path}", quoted(target)),
+            _ => format!("cp -a {} {path}", quoted(&join(originals, &original_name(&self.path)))),
         }
     }
 

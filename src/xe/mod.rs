@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-pub use change::{forget, introduce, plug, restore, sync_database, unplug};
+pub use change::{forget, forget_unmanaged, introduce, plug, restore, sync_database, unplug};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
 pub use pool::{Network, PoolHost, Vif, Vm, hosts, network_names, networks, vifs, vms};

@@ -22,4 +22,5 @@ mod story;
 mod struck;
 mod undo;
 mod values;
+mod verdict;
 mod xe_text;
