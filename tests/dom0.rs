@@ -156,7 +156,7 @@ pub struct Snapshot {
 }
 
 /// Not the host's own files.
-const NOT_FILES: [&str; 4] = [".dom0", "proc", "sys", "var/lib/xenbond"];
+const NOT_FILES: [&str; 5] = [".dom0", "proc", "sys", "var/lib/xcp", "var/lib/xenbond"];
 
 impl Snapshot {
     /// The host in this root, with this state.
