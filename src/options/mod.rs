@@ -68,7 +68,7 @@ impl Opt {
     #[must_use]
     pub fn row(self) -> &'static Row {
         let row = &TABLE[self as usize];
-        debug_assert_eq!(row.opt, self, "the table is in the order of the enum");
+        assert_eq!(row.opt, self, "the table is in the order of the enum");
         row
     }
 

@@ -21,7 +21,7 @@ pub struct Request {
 impl Request {
     /// Of the parts of a file, at least one of which there must be.
     pub(super) fn new(common: Option<Spec>, each: BTreeMap<HostName, Spec>) -> Self {
-        debug_assert!(common.is_some() || !each.is_empty(), "a request is for some host");
+        assert!(common.is_some() || !each.is_empty(), "a request is for some host");
         Self { common, each }
     }
 

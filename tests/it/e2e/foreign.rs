@@ -102,11 +102,6 @@ fn the_state_of_another_host_is_acted_on_by_no_command() {
     assert!(!stands(&root));
 }
 
-/// The names of all files of the boot scripts.
-fn names(root: &Root) -> std::collections::BTreeSet<std::ffi::OsString> {
-    fs::read_dir(root.at(SCRIPTS)).unwrap().map(|entry| entry.unwrap().file_name()).collect()
-}
-
 #[test]
 fn a_file_whose_name_is_no_utf8_comes_back() {
     for by_script in [false, true] {
@@ -114,7 +109,11 @@ fn a_file_whose_name_is_no_utf8_comes_back() {
         let name = OsStr::from_bytes(b"ifcfg-b\xfcro 'x\n%d");
         let file = root.at(SCRIPTS).join(name);
         fs::write(&file, "DEVICE=dummy7\nONBOOT=no\n").unwrap();
-        let start = names(&root);
+        let names = || {
+            let all = fs::read_dir(root.at(SCRIPTS)).unwrap();
+            all.map(|e| e.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+        };
+        let start = names();
         root.wrap(
             "opt/xensource/bin/xe-switch-network-backend",
             &format!("for f in \"$root/{SCRIPTS}\"/ifcfg-*; do [ \"${{f##*/}}\" = ifcfg-lo ] || rm -f \"$f\"; done\nexec \"$real\" \"$@\"\n"),
@@ -130,7 +129,7 @@ fn a_file_whose_name_is_no_utf8_comes_back() {
             root.unwrap_program("opt/xensource/bin/xe-switch-network-backend");
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "DEVICE=dummy7\nONBOOT=no\n");
-        assert_eq!(names(&root), start, "by script: {by_script}");
+        assert_eq!(names(), start, "by script: {by_script}");
     }
 }
 
@@ -193,7 +192,7 @@ fn a_document_from_elsewhere_writes_nowhere_but_in_its_model() {
 
 #[test]
 fn text_of_others_is_printed_without_its_control_characters_and_given_back_whole() {
-    let note = "x\u{1b}]0;title\u{7}y\nz 'q' $(id) uuid=1";
+    let note = "x\u{1b}]0;title\u{7}y z 'q' $(id) uuid=1";
     let patch = json!({"pool": {"pifs": {"xen01/eth2": {"other_config": {"note": note}}}}});
     for by_script in [false, true] {
         let root = Root::patched("el7", "bridge", &patch);
