@@ -105,7 +105,7 @@ pub fn damaged(host: &Host, folder: &str, part: &str, error: &Error) -> Error {
     let script = join(&real_folder(host, folder), "undo.sh");
     let hint = if host.exists(&script) {
         format!(
-            "what it did is undone without the record by: sh {script}; `show` and `status --help` need none of it"
+            "undo it without the record: sh {script} (`xenbond show` still works; what changes this host does not)"
         )
     } else {
         let originals = join(&history("*"), "originals");
