@@ -60,6 +60,8 @@ pub enum Ending {
     RolledBack,
     /// Something is neither.
     RollbackIncomplete,
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed,
     /// The next thing is a reboot.
     WaitingForReboot,
     /// All is as asked, and it is rolled back unless a person confirms it in time.
@@ -112,6 +114,19 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
+    /// What could not be brought back.
+    pub left: Vec<Left>,
+    /// Whether the same run, tried again, may end better by what happens elsewhere.
+    pub again: bool,
+}
+
+/// Something of ours that is left on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// What, in a sentence.
+    pub what: String,
+    /// What to type to put it right.
+    pub command: String,
 }
 
 impl Outcome {
@@ -126,6 +141,8 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
+            left: Vec::new(),
+            again: false,
         }
     }
 
@@ -147,6 +164,7 @@ pub fn verdict(outcome: &Outcome) -> &'static str {
             "Failed and rolled back: the host was compared and is as it was."
         }
         (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
+        (Ending::Closed, _) => "Closed: the transaction is over, with what is listed left.",
         (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
         (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
         (Ending::WaitingForConfirmation, _) => {

@@ -75,6 +75,13 @@ impl Run {
         self.hold_signals()?;
         let orders = Orders { reboot: args.reboot, confirm_within: None };
         let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
+        if args.close {
+            let agrees = |tx: &journal::Transaction| {
+                let id = &tx.header.id;
+                args.yes || report::ask(&format!("End {id} with what is left as it is? [y/N] "))
+            };
+            return self.ended(&engine.close(agrees, &mut self.teller(true))?);
+        }
         let agrees = |tx: &journal::Transaction| {
             let steps = &tx.header.plan.steps;
             if !self.quiet {

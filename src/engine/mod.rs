@@ -4,8 +4,13 @@
 //! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
 //! which because it was compared.
 
+mod again;
 mod apply;
+mod close;
+mod compare;
 mod confirm;
+mod late;
+mod others;
 mod reboot;
 mod rollback;
 
@@ -174,6 +179,7 @@ impl Engine<'_> {
             }
             // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
             return Ok(Outcome {
+                again: true,
                 error: Some(format!("XAPI does not answer yet: {error:#}")),
                 hint: Some("when `xe host-list` answers: xenbond resume".into()),
                 ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
@@ -183,7 +189,10 @@ impl Engine<'_> {
             Phase::Done | Phase::WaitingForConfirmation => {
                 bail!("transaction {} has just become {}", tx.header.id, tx.phase())
             }
-            Phase::Applying => Ok(self.run(tx, true, observer)),
+            Phase::Applying => Ok(match self.same_nics(&tx) {
+                Ok(()) => self.run(tx, true, observer),
+                Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
+            }),
             Phase::WaitingForReboot { .. } => match self.after_reboot(&mut tx, observer) {
                 Ok(()) => Ok(self.run(tx, false, observer)),
                 Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),

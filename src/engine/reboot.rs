@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use super::others::another_card;
 use super::{Engine, Observer, look_for, waiting};
 use crate::host::{Cmd, Kind, Program, join};
 use crate::inventory::Management;
 use crate::inventory::addresses;
-use crate::inventory::facts;
+use crate::inventory::facts::{self, Facts};
 use crate::inventory::{BRIDGE, Inventory};
 use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
+use crate::net::IfName;
 use crate::outcome::Outcome;
 use crate::paths;
+use crate::plan::Plan;
 use crate::preflight::{self, Severity};
 use crate::render;
 use crate::service;
@@ -152,6 +155,8 @@ impl Engine<'_> {
             "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
             management.join("; ")
         );
+        self.same_nics(tx)?;
+        unchanged_records(&plan, &tx.header.before, &plan.facts(&inv))?;
         let inv = match &tx.header.management {
             Some(was) => self.await_management(was, inv, &plan.spec)?,
             None => inv,
@@ -173,6 +178,15 @@ impl Engine<'_> {
             self.record(tx, Event::Done { step: at + 1 })?;
         }
         Ok(())
+    }
+
+    /// Fails where a name no longer means the NIC of the plan.
+    pub(super) fn same_nics(&self, tx: &Transaction) -> Result<()> {
+        let other = tx.header.plan.nics.iter().find_map(|nic| another_card(self.host, nic));
+        match other {
+            None => Ok(()),
+            Some(other) => bail!("the NICs are not those of the plan: {other}"),
+        }
     }
 
     /// Waits until the host can be reached as it could before; the host as it is then.
@@ -203,5 +217,19 @@ impl Engine<'_> {
             self.host.clock().pause(Duration::from_secs(1));
             inv = look_for(self.host, spec)?;
         }
+    }
+}
+
+/// Fails where XAPI's record of a NIC that is to be forgotten was changed since it was recorded, but
+/// for being plugged, which a boot does.
+fn unchanged_records(plan: &Plan, before: &Facts, now: &Facts) -> Result<()> {
+    let nics: Vec<&IfName> = plan.steps.iter().filter_map(Step::pif).map(|p| &p.device).collect();
+    let changed = facts::differences(before, now).into_iter().find(|(name, _)| {
+        let field = |nic: &&IfName| name.strip_prefix(&format!("PIF of {nic}, "));
+        nics.iter().find_map(field).is_some_and(|field| field != "currently-attached")
+    });
+    match changed {
+        None => Ok(()),
+        Some((_, text)) => bail!("XAPI's record was changed since it was recorded: {text}"),
     }
 }

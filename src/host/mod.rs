@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
 
-pub use command::{Cmd, Output, Program, Runner, Status, quoted};
+pub use command::{Cmd, Failed, Output, Program, Runner, Status, quoted};
 pub use files::{Kind, Original, Xattrs, join};
 pub use process::OsRunner;
 

@@ -109,7 +109,8 @@ records! {
         devices, bonds, bond_options, addresses, addresses_known, routes, modules, boot_id, hostname
     }
     Device {
-        address, mtu, max_mtu, operstate, carrier, speed, duplex, driver, pci, vfs, master, kind
+        address, mtu, max_mtu, operstate, carrier, speed, duplex, driver, pci, vfs, up, master,
+        kind
     }
     Route { device, to, gateway }
     Address { device, net }

@@ -105,7 +105,9 @@ fn device(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) ->
         return;
     };
     let unknown = || UNKNOWN.to_string();
-    say(format!("{nic} MAC address"), device.address.clone().unwrap_or_else(unknown));
+    // A slave's own is that of its bond.
+    let mac = inv.kernel.permanent_mac(nic.as_str()).map(|mac| mac.to_string());
+    say(format!("{nic} MAC address"), mac.unwrap_or_else(unknown));
     say(format!("{nic} MTU"), device.mtu.map_or_else(unknown, |m| m.to_string()));
     say(format!("{nic} master"), device.master.clone().unwrap_or_else(|| "none".into()));
 }

@@ -37,6 +37,9 @@ pub struct Device {
     pub pci: Option<String>,
     /// How many SR-IOV virtual functions are on; `None` where there can be none.
     pub vfs: Option<u32>,
+    /// Whether it is up: IFF_UP of its flags.
+    #[serde(default)]
+    pub up: Option<bool>,
     /// The device that it is a slave or port of.
     pub master: Option<String>,
     /// What it is besides a NIC.
@@ -241,6 +244,9 @@ fn device(host: &Host, name: &str) -> Device {
         address: attribute("address").map(|a| a.to_ascii_lowercase()),
         mtu: attribute("mtu").and_then(|v| v.parse().ok()),
         max_mtu: None,
+        up: attribute("flags")
+            .and_then(|text| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok())
+            .map(|flags| flags & 1 == 1),
         operstate: attribute("operstate"),
         carrier: attribute("carrier").map(|v| v == "1"),
         // 3.10 prints SPEED_UNKNOWN, -1, as an unsigned number; later kernels as it is.

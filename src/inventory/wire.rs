@@ -85,13 +85,15 @@ impl Questions {
 }
 
 /// Where the wires of the NICs can be heard: a NIC that is a port hears nothing itself, its
-/// bridge does. A NIC that is down, or a slave already, is not asked.
+/// bridge does. A NIC that is down, or a slave of another bond, is not asked.
 fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for nic in &spec.nics {
         let Some(name) = kernel.device_of(nic) else { continue };
         let hears = match &kernel.devices[name].master {
             None => Some(name.to_string()),
+            // The bond that is to change hears what its slaves hear.
+            Some(master) if *master == spec.bond.as_str() => Some(master.clone()),
             Some(master) if kernel.bonds.contains_key(master) => None,
             Some(master) => match xapi {
                 Some(xapi) => xapi.nic(name).and_then(|pif| xapi.bridge_of(pif)).map(String::from),
@@ -99,7 +101,9 @@ fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
             },
         };
         let up = |name: &String| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
-        found.extend(hears.filter(up));
+        let new = |name: &String| up(name) && !found.contains(name);
+        let hears = hears.filter(new);
+        found.extend(hears);
     }
     found
 }

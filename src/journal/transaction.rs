@@ -18,6 +18,7 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
+use crate::outcome::Left;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::verify::probe::Answers;
@@ -214,6 +215,46 @@ impl Transaction {
             Event::RollingBack { why, asked } => Some((why.as_str(), *asked)),
             _ => None,
         })
+    }
+
+    /// Whether the undoing of a step is done.
+    #[must_use]
+    pub fn is_undone(&self, number: usize) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::Undone { step } if *step == number))
+    }
+
+    /// Calls whose client was killed, and when by the wall clock: those that no outcome has named
+    /// yet.
+    #[must_use]
+    pub fn killed(&self) -> Vec<(&[String], u64)> {
+        let named = self.events.iter().rposition(|e| matches!(e, Event::Left { .. }));
+        let since = self.events.iter().skip(named.map_or(0, |at| at + 1));
+        since
+            .filter_map(|e| match e {
+                Event::Killed { args, wall } => Some((args.as_slice(), *wall)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What the last rollback could not bring back.
+    #[must_use]
+    pub fn left(&self) -> &[Left] {
+        let last = self.events.iter().rev().find_map(|e| match e {
+            Event::Left { left } | Event::Closed { left } => Some(left.as_slice()),
+            Event::RolledBack => Some(&[][..]),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// What is tried again by itself, when that is the last that was written down.
+    #[must_use]
+    pub fn tries_again(&self) -> Option<(&str, u64)> {
+        match self.events.last() {
+            Some(Event::TriesAgain { why, seconds }) => Some((why, *seconds)),
+            _ => None,
+        }
     }
 
     /// Files that others changed and that may differ from what was recorded.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Left;
+
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
@@ -42,7 +44,7 @@ impl Phase {
             Event::RollbackWaiting { boot_id } => {
                 Self::RollbackWaiting { boot_id: boot_id.clone() }
             }
-            Event::RolledBack => Self::RolledBack,
+            Event::RolledBack | Event::Closed { .. } => Self::RolledBack,
             Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
             _ => phase,
         })
@@ -146,6 +148,30 @@ pub enum Event {
     RollbackWaiting {
         /// This boot.
         boot_id: String,
+    },
+    /// The client of a command was killed at its limit: XAPI may still do what it asked for.
+    Killed {
+        /// Its arguments to `xe`.
+        args: Vec<String>,
+        /// When, in seconds since 1970.
+        wall: u64,
+    },
+    /// A rollback did not come to its end.
+    Left {
+        /// What is left.
+        left: Vec<Left>,
+    },
+    /// What failed is tried again by a run that nobody stands beside.
+    TriesAgain {
+        /// What failed.
+        why: String,
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed {
+        /// What is left.
+        left: Vec<Left>,
     },
     /// The host was compared with what was recorded.
     RolledBack,

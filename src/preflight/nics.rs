@@ -173,7 +173,7 @@ fn one(spec: &Spec, inv: &Inventory, xapi: &Xapi, nic: &Nic, found: &mut Vec<Fin
             format!("the PIF of {device} cannot be restored: {error}"),
         ));
     }
-    if kernel.carrier == Some(false) && !in_our_bond {
+    if kernel.carrier == Some(false) {
         found.push(Finding::new(Code::NicNoLink, format!("{device} has no link")));
     }
 }

@@ -62,6 +62,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
     json!({
         "result": outcome.ending, "exit": outcome.exit.code(), "transaction": outcome.transaction,
         "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint, "notes": outcome.notes,
+        "left": outcome.left,
     })
 }
 

@@ -4,6 +4,7 @@
 //! State is always read by listing it again: exit codes say little and message texts drift
 //! between releases (facts/xapi.md section B0).
 
+mod failure;
 mod guards;
 mod record;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Output, Program};
 use crate::net::{IfName, MacAddr, Uuid};
+pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 use record::{Record, parse};
 
