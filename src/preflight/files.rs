@@ -1,7 +1,7 @@
 //! Files on the host: those that would be replaced, those that would get in the way, and whether
 //! there is room for ours.
 
-use super::{Code, Finding};
+use super::{Code, Finding, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::{BRIDGE, Inventory, Nic};
@@ -44,10 +44,29 @@ pub(super) fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory, found: &
         }
         named_elsewhere(spec, nics, &path, &text, found);
     }
+    edited(spec, nics, inv, found);
     longer_names(spec, inv, found);
     routes(spec, inv, found);
     modprobe_files(spec, inv, found);
     places(inv, found);
+}
+
+/// Slaves of the bond that stands which no file makes its slaves any more, and none of this change
+/// will: they would not come back with the bond.
+fn edited(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Finding>) {
+    let stands = inv.kernel.bond(spec.bond.as_str()).filter(|_| bond_is_ours(spec, inv));
+    for slave in stands.map(|bond| bond.slaves).unwrap_or_default() {
+        let Ok(device) = slave.name.parse() else { continue };
+        let path = paths::ifcfg(&device);
+        let text = String::from_utf8_lossy(inv.file(&path).bytes().unwrap_or_default());
+        let stays = nics.iter().flatten().any(|nic| nic.device == device);
+        if !stays && ifcfg::parse(&text).get("MASTER") != Some(spec.bond.as_str()) {
+            found.push(Finding::new(
+                Code::BondEdited,
+                format!("{path} no longer makes {device} a slave of {}, which it is", spec.bond),
+            ));
+        }
+    }
 }
 
 /// The boot scripts' files of devices that are not ours, by path; those that they skip left out.

@@ -107,6 +107,7 @@ findings! {
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
+    BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
     AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";
