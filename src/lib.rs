@@ -13,6 +13,8 @@
 //! `inventory`, `probe` and `verify`, changed by `step`, `service`, `drill` and `engine`, with the
 //! record of it in `journal` and `log`. `model` stands in for a host.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare their own files"))]
+
 pub mod bonding;
 pub mod cli;
 pub mod drill;

@@ -4,11 +4,14 @@
 //! Values of these types end up in files that root's shell sources (facts/initscripts.md,
 //! section 7), so each accepts only characters that mean nothing to a shell.
 
+mod backend;
+
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
+pub use backend::Backend;
 use serde::{Deserialize, Serialize};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.

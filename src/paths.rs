@@ -87,10 +87,11 @@ pub fn sys_net(device: &str) -> String {
     format!("{SYS_NET}/{device}")
 }
 
-/// How the file of an original is called in `originals/`.
+/// How the file of an original is called in `originals/`: no two paths alike.
 #[must_use]
 pub fn original_name(path: &str) -> String {
-    path.trim_start_matches('/').replace('/', "_")
+    let path = path.trim_start_matches('/');
+    path.replace('%', "%25").replace('_', "%5F").replace('/', "_")
 }
 
 /// Whether the path is one of a file that xenbond shares with others.

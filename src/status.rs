@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory, other_run};
 use crate::journal::{self, Made};
-use crate::net::IfName;
+use crate::net::{self, IfName};
 use crate::plan;
 use crate::render::Templates;
 use crate::verify::{self, Check, Question, Running, Witness};
@@ -54,9 +54,9 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize)]
 pub struct Backend {
     /// What runs.
-    pub running: Option<String>,
+    pub running: Option<net::Backend>,
     /// What runs after a reboot.
-    pub next_boot: Option<String>,
+    pub next_boot: Option<net::Backend>,
 }
 
 /// Something that is no longer as asked.

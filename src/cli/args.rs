@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::flags::SpecArgs;
 use crate::engine::FILE_CHANGED;
 use crate::report::Color;
 
@@ -39,6 +41,21 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl ValueEnum for Color {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (word, help) = match self {
+            Self::Auto => ("auto", "On a terminal, unless NO_COLOR is set"),
+            Self::Always => ("always", "Everywhere"),
+            Self::Never => ("never", "Nowhere"),
+        };
+        Some(PossibleValue::new(word).help(help))
+    }
 }
 
 /// The subcommands.
@@ -79,86 +96,6 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual, a page for each command
     Man(Man),
-}
-
-/// What is wanted: flags, or a file; flags win.
-#[derive(Args, Debug, Default)]
-pub struct SpecArgs {
-    /// Read the spec from an INI file (- is stdin); flags win over it
-    #[arg(long, value_name = "FILE")]
-    pub spec: Option<String>,
-    /// The bond's device name, such as bond51
-    #[arg(long, value_name = "NAME")]
-    pub bond: Option<String>,
-    /// A NIC by device or MAC address; two or more, also with commas
-    #[arg(long, value_name = "DEVICE_OR_MAC")]
-    pub nic: Vec<String>,
-    /// Bonding mode by name or number, 0 to 7 [default: active-backup]
-    #[arg(long, value_name = "MODE")]
-    pub mode: Option<String>,
-    /// Link monitoring interval in ms [default: 100]
-    #[arg(long, value_name = "MS")]
-    pub miimon: Option<String>,
-    /// Time before a link that came up is used, in ms
-    #[arg(long, value_name = "MS")]
-    pub updelay: Option<String>,
-    /// Time before a link that went down is left, in ms
-    #[arg(long, value_name = "MS")]
-    pub downdelay: Option<String>,
-    /// The slave that carries the traffic whenever it can
-    #[arg(long, value_name = "DEVICE")]
-    pub primary: Option<String>,
-    /// When the primary takes over again: always, better, failure
-    #[arg(long, value_name = "WHEN")]
-    pub primary_reselect: Option<String>,
-    /// Whether the MAC address follows the active slave: none, active, follow
-    #[arg(long, value_name = "WHICH")]
-    pub fail_over_mac: Option<String>,
-    /// How often LACP partners are to talk: slow, fast
-    #[arg(long, value_name = "RATE")]
-    pub lacp_rate: Option<String>,
-    /// How LACP chooses its aggregator: stable, bandwidth, count
-    #[arg(long, value_name = "HOW")]
-    pub ad_select: Option<String>,
-    /// How many links LACP needs to call the bond up
-    #[arg(long, value_name = "N")]
-    pub min_links: Option<String>,
-    /// What the hash is made of: layer2, layer3+4, layer2+3, ...
-    #[arg(long, value_name = "POLICY")]
-    pub xmit_hash_policy: Option<String>,
-    /// ARP monitoring interval in ms, instead of miimon
-    #[arg(long, value_name = "MS")]
-    pub arp_interval: Option<String>,
-    /// Addresses that the ARP monitor asks, with commas
-    #[arg(long, value_name = "IP")]
-    pub arp_ip_target: Vec<String>,
-    /// Which ARP answers count: none, active, backup, all
-    #[arg(long, value_name = "WHICH")]
-    pub arp_validate: Option<String>,
-    /// 1: ask the driver for the carrier; 0: ask by MII ioctl
-    #[arg(long, value_name = "0|1")]
-    pub use_carrier: Option<String>,
-    /// Announcements after a failover, 0 to 255
-    #[arg(long, value_name = "N")]
-    pub num_grat_arp: Option<String>,
-    /// The bond's address with its prefix, such as 172.16.51.11/24
-    #[arg(long, value_name = "IP/PREFIX")]
-    pub address: Option<String>,
-    /// The netmask, for an address without a prefix
-    #[arg(long, value_name = "MASK")]
-    pub netmask: Option<String>,
-    /// MTU of the bond and its slaves
-    #[arg(long, value_name = "BYTES")]
-    pub mtu: Option<String>,
-    /// A storage server that must answer, with a TCP port if any; repeatable
-    #[arg(long, value_name = "IP[:PORT]")]
-    pub probe: Vec<String>,
-    /// bridge: switch the backend to it if need be; keep: leave it
-    #[arg(long, value_name = "WHICH")]
-    pub backend: Option<String>,
-    /// What becomes of the PIFs: auto, forget, unmanaged
-    #[arg(long, value_name = "HOW")]
-    pub pif: Option<String>,
 }
 
 /// What goes with making a plan.
@@ -413,57 +350,4 @@ pub struct Man {
     /// Write every page into DIR instead
     #[arg(long, value_name = "DIR", conflicts_with = "page")]
     pub out: Option<PathBuf>,
-}
-
-impl SpecArgs {
-    /// The flags that were given, with their names in a spec file.
-    #[must_use]
-    pub fn flags(&self) -> Vec<(&'static str, String, String)> {
-        let one = |flag, value: &Option<String>| value.clone().map(|v| (flag, v));
-        let many = |flag, values: &[String]| (!values.is_empty()).then(|| (flag, values.join(",")));
-        [
-            one("bond", &self.bond),
-            many("nic", &self.nic),
-            one("mode", &self.mode),
-            one("miimon", &self.miimon),
-            one("updelay", &self.updelay),
-            one("downdelay", &self.downdelay),
-            one("primary", &self.primary),
-            one("primary-reselect", &self.primary_reselect),
-            one("fail-over-mac", &self.fail_over_mac),
-            one("lacp-rate", &self.lacp_rate),
-            one("ad-select", &self.ad_select),
-            one("min-links", &self.min_links),
-            one("xmit-hash-policy", &self.xmit_hash_policy),
-            one("arp-interval", &self.arp_interval),
-            many("arp-ip-target", &self.arp_ip_target),
-            one("arp-validate", &self.arp_validate),
-            one("use-carrier", &self.use_carrier),
-            one("num-grat-arp", &self.num_grat_arp),
-            one("address", &self.address),
-            one("netmask", &self.netmask),
-            one("mtu", &self.mtu),
-            many("probe", &self.probe),
-            one("backend", &self.backend),
-            one("pif", &self.pif),
-        ]
-        .into_iter()
-        .flatten()
-        .map(|(flag, value)| {
-            let key = match flag {
-                "bond" => "name".into(),
-                "nic" => "nics".into(),
-                "probe" => "probes".into(),
-                other => other.replace('-', "_"),
-            };
-            (flag, key, value)
-        })
-        .collect()
-    }
-
-    /// Whether anything was asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.spec.is_none() && self.flags().is_empty()
-    }
 }

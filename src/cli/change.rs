@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::args;
 use super::request::{Usage, check_codes, request, templates};
 use crate::engine::{Engine, Proposal};
+use crate::host::own_session;
 use crate::journal;
 use crate::ledger::Orders;
 use crate::outcome::{Exit, Hint, Outcome};
@@ -107,8 +108,7 @@ impl Run {
 
     /// The guard of a confirmation: in a session of its own, so that it outlives ours.
     pub(super) fn guard(&self) -> Result<Exit> {
-        // A leader of its group has a session of its own already.
-        let _ = nix::unistd::setsid();
+        own_session();
         outlive_the_terminal().context("setting up signals")?;
         let templates = Templates::load(None)?;
         let engine = self.engine(&templates, &[]);

@@ -3,7 +3,9 @@
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::args::Cli;
+use super::flags::heading;
 use crate::outcome::Exit;
+use crate::spec::Group;
 
 /// The job in three lines.
 pub const JOB: [&str; 3] = [
@@ -104,19 +106,14 @@ fn lines(all: &[&str]) -> String {
     all.iter().map(|line| format!("  {line}\n")).collect()
 }
 
-/// An option in its group: what is wanted, how it is done, what keeps the host safe.
+/// An option in its group; those of a spec come with theirs.
 fn grouped(arg: Arg) -> Arg {
     let group = match arg.get_id().as_str() {
         "root" | "json" | "color" | "quiet" | "verbose" => "Global options",
-        "spec" | "bond" | "nic" | "address" | "netmask" | "mtu" => "What",
-        "mode" | "miimon" | "updelay" | "downdelay" | "primary" | "primary_reselect"
-        | "fail_over_mac" | "lacp_rate" | "ad_select" | "min_links" | "xmit_hash_policy"
-        | "arp_interval" | "arp_ip_target" | "arp_validate" | "use_carrier" | "num_grat_arp" => {
-            "How the bond behaves"
+        "templates" | "inventory" | "dom0" => heading(Group::Way),
+        "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check" | "cut_links" => {
+            heading(Group::Safety)
         }
-        "backend" | "pif" | "templates" | "inventory" | "dom0" => "How it is done",
-        "probe" | "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check"
-        | "cut_links" => "Safety",
         _ => return arg,
     };
     arg.help_heading(group)

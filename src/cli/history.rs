@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::Run;
+use crate::host::user;
 use crate::journal;
 use crate::journal::log;
 use crate::ledger;
@@ -38,9 +39,7 @@ impl Run {
 
 /// Who runs the program, and from where: `root from 10.0.0.5`, `root (sudo by alice)`.
 pub(super) fn who(variable: impl Fn(&str) -> Option<String>) -> String {
-    let uid = nix::unistd::getuid();
-    let user = nix::unistd::User::from_uid(uid).ok().flatten();
-    let mut who = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    let mut who = user();
     let word = |text: String| -> String {
         let plain = |c: &char| c.is_ascii_alphanumeric() || "._-:@%".contains(*c);
         text.chars().take_while(plain).take(64).collect()

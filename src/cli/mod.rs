@@ -1,11 +1,14 @@
 //! From the command line to the exit code: reads arguments, calls the engine, hands what came of
 //! it to `report`.
 
+#![allow(clippy::disallowed_methods, reason = "the caller's own files and environment")]
+
 mod args;
 mod change;
 #[cfg(debug_assertions)]
 mod death;
 mod drill;
+mod flags;
 mod help;
 mod history;
 mod look;
@@ -19,11 +22,12 @@ mod version;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-pub use args::{Cli, Command, SpecArgs};
+pub use args::{Cli, Command};
+pub use flags::SpecArgs;
 use request::{Usage, after_comma};
 
 use crate::engine::{Engine, Signals};
-use crate::host::{Host, Watch};
+use crate::host::{Host, Watch, is_root};
 use crate::inventory::{Ask, Inventory};
 use crate::journal::log::Log;
 use crate::ledger::Orders;
@@ -86,7 +90,7 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
                 let io = e.downcast_ref::<std::io::Error>();
                 io.is_some_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
             };
-            let nobody = error.chain().any(denied) && !nix::unistd::geteuid().is_root();
+            let nobody = error.chain().any(denied) && !is_root();
             let root = nobody.then_some("log in as root and run it again");
             let hint = hint.as_deref().or(root).or(usual);
             let text = chain.join(": ");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::args::SpecArgs;
+use super::flags::SpecArgs;
 use crate::preflight;
 use crate::render::Templates;
 use crate::spec::{Raw, Request};
@@ -36,7 +36,7 @@ pub(super) fn request(args: &SpecArgs) -> Result<Request> {
             raw.file(name, &text)?;
         }
         for (flag, key, value) in args.flags() {
-            raw.flag(flag, &key, value);
+            raw.flag(&flag, &key, value);
         }
         raw.finish()
     };

@@ -133,7 +133,7 @@ impl Engine<'_> {
         let inv = look_for(self.host, &then.spec)?;
         let (was, is) = (plan.facts(&then.inv), plan.facts(&inv));
         let mut moved: Vec<String> =
-            facts::differences(&was, &is).into_iter().map(|(_, text)| text).collect();
+            facts::differences(&was, &is).iter().map(ToString::to_string).collect();
         let ids = [&then.inv, &inv].map(|inv| inv.transaction.as_ref().map(|t| (&t.id, &t.phase)));
         if ids[0] != ids[1] {
             moved.push("another change of this host has ended meanwhile".into());

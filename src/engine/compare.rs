@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::{Engine, look_for};
 use crate::host::{join, quoted};
-use crate::inventory::facts::{self, Facts};
+use crate::inventory::facts::{self, Difference, Fact, Value};
 use crate::inventory::{DeviceKind, Inventory};
 use crate::journal::Transaction;
+use crate::net::{Backend, IfName};
 use crate::outcome::Left;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
-use crate::step::{Step, Switch};
+use crate::step::Step;
 
 /// How long the host may take to be as it was: XAPI plugs in the background.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -31,9 +32,11 @@ pub(super) struct Compared {
 /// Whose doing a difference is.
 enum Whose {
     Ours,
+    /// A file of ours.
+    OurFile(String),
     Others,
-    /// A file of others that is another one now.
-    TheirFile,
+    /// A file of others.
+    TheirFile(String),
     /// XAPI's, which does not answer.
     Unknown,
 }
@@ -59,28 +62,32 @@ impl Engine<'_> {
 
 fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
     let plan = &tx.header.plan;
-    let (before, now) = (&tx.header.before, plan.facts(inv));
+    let now = plan.facts(inv);
     let kept = tx.kept();
     let mut compared =
         Compared { needs_reboot: false, left: Vec::new(), others: Vec::new(), theirs: Vec::new() };
-    for (name, text) in facts::differences(before, &now) {
-        if name == facts::RUNNING_BACKEND && plan.reboots() {
-            compared.needs_reboot = running(inv).is_some_and(|b| Some(&b) != before.get(&name));
+    for found in facts::differences(&tx.header.before, &now) {
+        if found.fact == Fact::RunningBackend && plan.reboots() {
+            let running = running(inv).map(|backend| Value::Word(backend.word().to_string()));
+            compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
-        if name.strip_prefix("file ").is_some_and(|path| kept.contains(&path)) {
-            continue;
-        }
-        match whose(plan, inv, before, &now, &name) {
+        match whose(plan, inv, &found) {
             Whose::Ours => {
-                let command = by_hand(tx, inv, &name);
-                compared.left.push(Left { what: text, command });
+                let command = by_hand(tx, inv, &found);
+                compared.left.push(Left { what: found.to_string(), command });
             }
-            Whose::TheirFile => {
-                compared.theirs.extend(name.strip_prefix("file ").map(String::from));
-                compared.others.push(text);
+            Whose::TheirFile(path) if kept.contains(&path.as_str()) => {}
+            Whose::TheirFile(path) => {
+                compared.others.push(found.to_string());
+                compared.theirs.push(path);
             }
-            Whose::Others => compared.others.push(text),
+            Whose::OurFile(path) if kept.contains(&path.as_str()) => {}
+            Whose::OurFile(path) => {
+                let command = put_back(tx, &path);
+                compared.left.push(Left { what: found.to_string(), command });
+            }
+            Whose::Others => compared.others.push(found.to_string()),
             Whose::Unknown => {}
         }
     }
@@ -88,142 +95,126 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
 }
 
 /// The running backend as the kernel shows it, where XAPI does not say.
-fn running(inv: &Inventory) -> Option<String> {
+fn running(inv: &Inventory) -> Option<Backend> {
     if let Some(known) = inv.running_backend() {
         return Some(known);
     }
     let bridge = inv.kernel.devices.get(inv.management_bridge()?)?;
     if bridge.kind == DeviceKind::Bridge {
-        Some("bridge".into())
-    } else {
-        inv.kernel.modules.contains("openvswitch").then(|| "openvswitch".into())
+        return Some(Backend::Bridge);
+    }
+    inv.kernel.modules.contains("openvswitch").then_some(Backend::Openvswitch)
+}
+
+/// Whose doing it is that a fact is another one now.
+fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
+    match &found.fact {
+        Fact::File(path) => whose_file(plan, path),
+        Fact::Device(name) if *name == plan.spec.bond => Whose::Ours,
+        Fact::Addresses(_) => {
+            let own =
+                own_addresses(plan, found.was.as_ref()) == own_addresses(plan, found.is.as_ref());
+            if own { Whose::Others } else { Whose::Ours }
+        }
+        Fact::Mac(nic)
+        | Fact::Mtu(nic)
+        | Fact::Master(nic)
+        | Fact::Pif(nic)
+        | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
+        _ => Whose::Others,
     }
 }
 
-/// Whose doing it is that this fact is another one now.
-fn whose(plan: &Plan, inv: &Inventory, before: &Facts, now: &Facts, name: &str) -> Whose {
-    if let Some(path) = name.strip_prefix("file ") {
-        return whose_file(plan, path);
-    }
-    if name == format!("device {}", plan.spec.bond) {
-        return Whose::Ours;
-    }
-    if name.starts_with("addresses in ") {
-        return if own_addresses(plan, before.get(name)) == own_addresses(plan, now.get(name)) {
-            Whose::Others
-        } else {
-            Whose::Ours
-        };
-    }
-    let Some(nic) = plan.scope.nics.iter().find(|nic| {
-        [format!("{nic} master"), format!("{nic} MTU"), format!("{nic} MAC address")]
-            .contains(&name.to_string())
-            || name == format!("PIF of {nic}")
-            || name.starts_with(&format!("PIF of {nic}, "))
-    }) else {
-        return Whose::Others;
-    };
-    // Another card, or none: whatever is of it is not of ours.
+fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) -> Whose {
     let known = plan.nics.iter().find(|n| n.device == *nic);
+    // Another card, or none: whatever is of it is not of ours.
     if known.is_some_and(|known| inv.kernel.permanent_mac(nic.as_str()) != Some(known.mac)) {
         return Whose::Others;
     }
-    if name.starts_with("PIF of ") {
-        let ours = plan.steps.iter().filter_map(Step::pif).any(|p| p.device == *nic);
-        let mac = format!("PIF of {nic}, MAC");
-        let right = known.is_some_and(|k| now.get(&mac) == Some(&k.mac.to_string()));
-        return if inv.xapi.is_none() {
-            Whose::Unknown
-        } else if ours && !(name == mac && right) {
-            Whose::Ours
-        } else {
-            Whose::Others
-        };
+    match &found.fact {
+        Fact::Pif(_) | Fact::PifField(..) if inv.xapi.is_none() => Whose::Unknown,
+        Fact::Pif(_) | Fact::PifField(..) => {
+            let ours = plan.steps.iter().filter_map(Step::pif).any(|p| p.device == *nic);
+            // XAPI may have recorded the bond's address; the NIC's own is given back.
+            let right = matches!(&found.fact, Fact::PifField(_, field) if field == "MAC")
+                && known.is_some_and(|k| found.is == Some(Value::Word(k.mac.to_string())));
+            if ours && !right { Whose::Ours } else { Whose::Others }
+        }
+        Fact::Mtu(_) => {
+            // XAPI sets that of what it plugs, by its network; ours is the bond's.
+            let plugged = known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached));
+            let bonds = Value::Word(plan.spec.mtu.unwrap_or(1500).to_string());
+            if plugged || found.was == Some(bonds) { Whose::Others } else { Whose::Ours }
+        }
+        _ => Whose::Ours,
     }
-    if name.ends_with(" MTU") {
-        // XAPI sets that of what it plugs, by its network; ours is the bond's.
-        let plugged = known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached));
-        let bonds = plan.spec.mtu.unwrap_or(1500).to_string();
-        return if plugged || before.get(name) == Some(&bonds) {
-            Whose::Others
-        } else {
-            Whose::Ours
-        };
-    }
-    Whose::Ours
 }
 
 fn whose_file(plan: &Plan, path: &str) -> Whose {
     let ours = plan.steps.iter().filter_map(Step::file).any(|file| file.path == path);
-    let unit =
-        plan.steps.iter().any(|s| matches!(s, Step::BootUnit(u) if u.service.link() == path));
+    let unit = |s: &Step| matches!(s, Step::BootUnit(u) if u.service.link() == path);
+    if ours || plan.steps.iter().any(unit) {
+        return Whose::OurFile(path.into());
+    }
     let switch = plan.steps.iter().find_map(|s| match s {
         Step::SwitchBackend(switch) => Some(switch),
         _ => None,
     });
-    if ours || unit {
-        return Whose::Ours;
-    }
-    let Some(switch) = switch else { return Whose::Others };
-    if Switch::is_its_own(path) {
-        return Whose::Ours;
-    }
-    // What the script took was put back by the step that ran it, or that says so itself.
-    if switch.foreign_files().any(|file| file.path == path) {
-        Whose::TheirFile
-    } else {
-        Whose::Ours
+    match switch {
+        // What the script took was put back by the step that ran it, or that says so itself.
+        Some(switch) if switch.foreign_files().any(|file| file.path == path) => {
+            Whose::TheirFile(path.into())
+        }
+        Some(_) => Whose::OurFile(path.into()),
+        None => Whose::Others,
     }
 }
 
 /// The addresses of the bond and its NICs among those of a subnet.
-fn own_addresses<'a>(plan: &Plan, all: Option<&'a String>) -> Vec<&'a str> {
+fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
+    let Some(Value::List(all)) = all else { return Vec::new() };
     let own = |device: &str| {
         device == plan.spec.bond.as_str() || plan.scope.nics.iter().any(|n| n.as_str() == device)
     };
-    let all = all.map(|text| text.split(", ")).into_iter().flatten();
+    let all = all.iter().map(String::as_str);
     all.filter(|one| one.split_once(" on ").is_some_and(|(_, device)| own(device))).collect()
 }
 
+/// What a person types to put a file back.
+fn put_back(tx: &Transaction, path: &str) -> String {
+    let original = tx.header.plan.originals().find(|file| file.path == path);
+    if original.is_some_and(|file| file.was.bytes().is_some()) {
+        let copy = join(&tx.originals_folder(), &original_name(path));
+        format!("cp -p {} {}", quoted(&copy), quoted(path))
+    } else {
+        format!("rm -f {}", quoted(path))
+    }
+}
+
 /// What a person types to bring a fact back.
-fn by_hand(tx: &Transaction, inv: &Inventory, name: &str) -> String {
+fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
     let plan = &tx.header.plan;
-    if let Some(path) = name.strip_prefix("file ") {
-        let original = plan.originals().find(|file| file.path == path);
-        let stood = original.is_some_and(|file| file.was.bytes().is_some());
-        return if stood {
-            let copy = join(&tx.originals_folder(), &original_name(path));
-            format!("cp -p {} {}", quoted(&copy), quoted(path))
-        } else {
-            format!("rm -f {}", quoted(path))
-        };
-    }
-    let nic =
-        plan.nics.iter().find(|n| name.split([' ', ',']).any(|word| word == n.device.as_str()));
-    if name.starts_with("PIF of ")
-        && let Some(record) = plan
-            .steps
-            .iter()
-            .filter_map(Step::pif)
-            .find(|p| nic.is_some_and(|n| n.device == p.device))
-    {
-        let now = inv.xapi.as_ref().and_then(|x| x.nic(record.device.as_str()));
-        return record.by_hand(now);
-    }
-    match nic {
-        Some(nic) if name.ends_with(" MTU") => {
-            let mtu = tx.header.before.get(name).cloned().unwrap_or_default();
-            format!("ip link set dev {} mtu {mtu}", nic.device)
+    let was = match &found.was {
+        Some(Value::Word(word)) => word.as_str(),
+        _ => "",
+    };
+    match &found.fact {
+        Fact::Pif(nic) | Fact::PifField(nic, _) => {
+            let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
+            let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
+            record.map_or_else(|| format!("xe pif-list device={nic}"), |r| r.by_hand(now))
         }
-        Some(nic) if name.ends_with(" master") => match tx.header.before.get(name) {
-            Some(master) if master != "none" => {
-                format!("echo +{} > {}/bonding/slaves", nic.device, paths::sys_net(master))
-            }
-            _ => format!("ip link set dev {} nomaster", nic.device),
-        },
-        _ if tx.header.before.get(name).is_some_and(|was| was == "there") => {
-            format!("ifup {}", plan.spec.bond)
+        Fact::Mtu(nic) => format!("ip link set dev {nic} mtu {was}"),
+        Fact::Master(nic) if was == plan.spec.bond.as_str() => {
+            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(was))
         }
-        _ => format!("ifdown {bond}; ip link delete dev {bond}", bond = plan.spec.bond),
+        Fact::Master(nic) if was.is_empty() => format!("ip link set dev {nic} nomaster"),
+        Fact::Device(bond) if found.was != Some(Value::There) => {
+            format!("ifdown {bond}; ip link delete dev {bond}")
+        }
+        Fact::Addresses(_) if was.is_empty() && found.is != Some(Value::List(Vec::new())) => {
+            format!("ip addr show dev {}", plan.spec.bond)
+        }
+        _ => format!("ifup {}", plan.spec.bond),
     }
 }

@@ -9,13 +9,14 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use super::others::another_card;
 use super::{Engine, Observer, look_for, waiting};
 use crate::host::{Cmd, Kind, Program, join};
+use crate::inventory::Inventory;
 use crate::inventory::Management;
 use crate::inventory::addresses;
-use crate::inventory::facts::{self, Facts};
-use crate::inventory::{BRIDGE, Inventory};
+use crate::inventory::facts::{self, Fact, Facts};
 use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
+use crate::net::Backend;
 use crate::net::IfName;
 use crate::outcome::Outcome;
 use crate::paths;
@@ -136,23 +137,27 @@ impl Engine<'_> {
         if let Some(error) = &inv.xapi_error {
             bail!("after the reboot: XAPI could not be asked: {error}");
         }
-        let running = inv.running_backend().unwrap_or_else(|| "unknown".into());
+        let running = inv.running_backend();
         ensure!(
-            running == BRIDGE,
-            "after the reboot the running backend is {running}, and not {BRIDGE}: {}",
-            match inv.network_conf.as_deref() {
-                Some(BRIDGE) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
-                other => format!("network.conf says {}", other.unwrap_or("nothing: it is missing")),
+            running == Some(Backend::Bridge),
+            "after the reboot the running backend is {}, and not {}: {}",
+            running.map_or("unknown".into(), |backend| backend.to_string()),
+            Backend::Bridge,
+            match &inv.network_conf {
+                Some(Backend::Bridge) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
+                Some(other) => format!("network.conf says {other}"),
+                None => "network.conf is missing".to_string(),
             }
         );
         let management: Vec<String> = facts::differences(&tx.header.before, &plan.facts(&inv))
             .into_iter()
-            .filter(|(name, _)| name.starts_with(facts::MANAGEMENT_BRIDGE))
-            .map(|(_, text)| text)
+            .filter(|d| matches!(d.fact, Fact::ManagementBridge(_)))
+            .map(|d| d.to_string())
             .collect();
         ensure!(
             management.is_empty(),
-            "after the reboot the {BRIDGE} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            "after the reboot the {} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
+            Backend::Bridge,
             management.join("; ")
         );
         self.same_nics(tx)?;
@@ -224,12 +229,12 @@ impl Engine<'_> {
 /// for being plugged, which a boot does.
 fn unchanged_records(plan: &Plan, before: &Facts, now: &Facts) -> Result<()> {
     let nics: Vec<&IfName> = plan.steps.iter().filter_map(Step::pif).map(|p| &p.device).collect();
-    let changed = facts::differences(before, now).into_iter().find(|(name, _)| {
-        let field = |nic: &&IfName| name.strip_prefix(&format!("PIF of {nic}, "));
-        nics.iter().find_map(field).is_some_and(|field| field != "currently-attached")
+    let changed = facts::differences(before, now).into_iter().find(|found| match &found.fact {
+        Fact::PifField(nic, field) => nics.contains(&nic) && field != "currently-attached",
+        _ => false,
     });
     match changed {
         None => Ok(()),
-        Some((_, text)) => bail!("XAPI's record was changed since it was recorded: {text}"),
+        Some(found) => bail!("XAPI's record was changed since it was recorded: {found}"),
     }
 }

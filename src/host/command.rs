@@ -1,13 +1,17 @@
 //! A command as data: which program, its arguments, its time limit; and what came of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufRead;
+use std::net::SocketAddrV4;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+
+use super::machine::OwnAddress;
 
 /// How many of the last lines of stderr an error shows.
 const TAIL_LINES: usize = 6;
@@ -66,7 +70,7 @@ impl fmt::Display for Program {
 pub(super) fn find(root: &Path, program: Program) -> Option<String> {
     FOLDERS.iter().find_map(|folder| {
         let inside = format!("{folder}/{}", program.name());
-        let meta = std::fs::metadata(root.join(&inside)).ok()?;
+        let meta = std::fs::symlink_metadata(super::inside::inside(root, &inside, true)).ok()?;
         (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then(|| format!("/{inside}"))
     })
 }
@@ -224,7 +228,8 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// Runs commands: the machine's processes, or a model of a dom0.
+/// Runs commands and answers for the machine itself: this one, by its processes and its kernel, or
+/// a model of a dom0. What has a body here is the answer where files under a root are all there is.
 pub trait Runner: Send + Sync {
     /// Runs `cmd` to its end or its limit.
     ///
@@ -250,6 +255,32 @@ pub trait Runner: Send + Sync {
     fn run_during(&self, cmd: &Cmd, act: &mut dyn FnMut()) -> Result<Output> {
         let _ = act;
         bail!("running `{cmd}` beside something else: this runner cannot")
+    }
+
+    /// See [`super::Host::may_change`].
+    fn may_change(&self) -> bool {
+        true
+    }
+
+    /// See [`super::Host::own_addresses`].
+    fn own_addresses(&self) -> Option<Vec<OwnAddress>> {
+        None
+    }
+
+    /// See [`super::Host::max_mtus`].
+    fn max_mtus(&self) -> BTreeMap<String, u32> {
+        BTreeMap::new()
+    }
+
+    /// See [`super::Host::connect`].
+    fn connect(
+        &self,
+        to: SocketAddrV4,
+        device: Option<&str>,
+        limit: Duration,
+    ) -> Option<std::result::Result<(), String>> {
+        let _ = (to, device, limit);
+        None
     }
 
     /// See [`super::Host::own_program`].

@@ -1,8 +1,10 @@
 //! Commands as real processes: a fixed environment, no standard input, a process group of
 //! their own that is killed whole when the time is up.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -19,6 +21,8 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::command::{Cmd, Output, Runner, Status, find};
+use super::machine::{self, OwnAddress};
+use super::{inside, link};
 
 /// The whole environment of a command. No `XE_EXTRA_ARGS` and no `~/.xe`, both of which can
 /// point `xe` at another server or user (facts/xapi.md section A4).
@@ -57,12 +61,13 @@ impl OsRunner {
     }
 
     fn start(&self, cmd: &Cmd) -> Result<Running> {
-        let inside = find(&self.root, cmd.program).with_context(|| {
+        let path = find(&self.root, cmd.program).with_context(|| {
             format!("running `{cmd}`: this host has no program `{}`", cmd.program)
         })?;
         let start = || -> io::Result<Running> {
             let (ended, end) = io::pipe()?;
-            let mut child = Command::new(self.root.join(&inside[1..]))
+            let mut child = Command::new(inside::inside(&self.root, &path, true))
+                .arg0(inside::inside(&self.root, &path, false))
                 .args(&cmd.args)
                 .env_clear()
                 .envs(ENVIRONMENT)
@@ -268,6 +273,27 @@ impl Runner for OsRunner {
         .with_context(|| format!("running `{cmd}`"))
     }
 
+    fn may_change(&self) -> bool {
+        !machine::is_own(&self.root) || machine::is_root()
+    }
+
+    fn own_addresses(&self) -> Option<Vec<OwnAddress>> {
+        if machine::is_own(&self.root) { machine::addresses() } else { None }
+    }
+
+    fn max_mtus(&self) -> BTreeMap<String, u32> {
+        if machine::is_own(&self.root) { link::max_mtus() } else { BTreeMap::new() }
+    }
+
+    fn connect(
+        &self,
+        to: SocketAddrV4,
+        device: Option<&str>,
+        limit: Duration,
+    ) -> Option<std::result::Result<(), String>> {
+        machine::is_own(&self.root).then(|| machine::open(to, device, limit))
+    }
+
     fn own_program(&self) -> Result<Vec<u8>> {
         let me = std::env::current_exe().context("finding this program's own file")?;
         std::fs::read(&me).with_context(|| format!("reading {}", me.display()))
@@ -275,7 +301,7 @@ impl Runner for OsRunner {
 
     /// The program makes a session of its own ([`nix::unistd::setsid`]) as soon as it runs.
     fn detach(&self, path: &str, args: &[&str], log: &str) -> Result<()> {
-        let inside = |path: &str| self.root.join(path.trim_start_matches('/'));
+        let inside = |path: &str| inside::inside(&self.root, path, false);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -300,7 +326,7 @@ impl Runner for OsRunner {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::PermissionsExt;
 
     use nix::sys::signal;
 
@@ -311,7 +337,9 @@ mod tests {
     fn script(text: &str, limit: Duration) -> (tempfile::TempDir, OsRunner, Cmd) {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("bin")).unwrap();
-        symlink("/bin/sh", root.path().join("bin/xe")).unwrap();
+        let xe = root.path().join("bin/xe");
+        std::fs::write(&xe, "#!/bin/sh\nexec /bin/sh \"$@\"\n").unwrap();
+        std::fs::set_permissions(&xe, std::fs::Permissions::from_mode(0o755)).unwrap();
         let args = ["-c", text, root.path().to_str().unwrap()];
         let (runner, cmd) = (OsRunner::new(root.path()), Cmd::read(Program::Xe, &args, limit));
         (root, runner, cmd)

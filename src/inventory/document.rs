@@ -16,7 +16,7 @@ use super::{
 };
 use crate::host::{Kind, Program};
 use crate::ledger::Summary;
-use crate::net::{Ipv4Net, MacAddr, Uuid};
+use crate::net::{Backend, Ipv4Net, MacAddr, Uuid};
 use crate::outcome::Hint;
 use crate::xe::{Bond, ClusterHost, IpSettings, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
 
@@ -204,6 +204,7 @@ journalled! {
     Init: "systemd or sysv",
     DeviceKind: "a kind of device",
     Program: "a program",
+    Backend: "a backend's word",
 }
 
 fn as_in_the_journal<T: DeserializeOwned>(value: &Value) -> Option<T> {

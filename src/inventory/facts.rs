@@ -1,8 +1,13 @@
-//! The facts that a change rests on and that its rollback must bring back, each with a name: the
-//! same list is the digest of a saved plan and the yardstick of a rollback.
+//! The facts that a change rests on and that its rollback must bring back, each by a key that no
+//! later version words otherwise: the same list is the digest of a saved plan and the yardstick of
+//! a rollback. What a fact is called in a sentence is said in [`Difference`] alone.
 
-use std::collections::BTreeMap;
+mod key;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+pub use key::{Fact, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Kind;
@@ -11,17 +16,8 @@ use crate::modprobe;
 use crate::net::{IfName, Ipv4Net};
 use crate::paths::is_shared;
 
-/// The one fact that only a reboot changes.
-pub const RUNNING_BACKEND: &str = "running backend";
-
-/// A value that nothing tells.
-pub const UNKNOWN: &str = "unknown";
-
-/// Begins the name of the fact whether the management bridge is there.
-pub const MANAGEMENT_BRIDGE: &str = "management bridge";
-
-/// Facts by name.
-pub type Facts = BTreeMap<String, String>;
+/// Facts by key.
+pub type Facts = BTreeMap<Fact, Value>;
 
 /// What a change has to do with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,53 +36,37 @@ pub struct Scope {
 #[must_use]
 pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     let mut facts = Facts::new();
-    let mut say = |name: String, value: String| facts.insert(name, value);
-    say(RUNNING_BACKEND.into(), inv.running_backend().unwrap_or_else(|| UNKNOWN.into()));
+    let there = |device: &str| Value::there(inv.kernel.devices.contains_key(device));
+    let running = inv.running_backend().map(|backend| backend.word().to_string());
+    facts.insert(Fact::RunningBackend, Value::known(running));
     if let Some(bridge) = inv.management_bridge() {
-        let there = inv.kernel.devices.contains_key(bridge);
-        say(
-            format!("{MANAGEMENT_BRIDGE} {bridge}"),
-            if there { "there" } else { "not there" }.into(),
-        );
+        facts.insert(Fact::ManagementBridge(bridge.into()), there(bridge));
     }
     for path in &scope.paths {
-        say(format!("file {path}"), file(path, inv.file(path), &scope.bond));
+        facts.insert(Fact::File(path.clone()), file(path, inv.file(path), &scope.bond));
     }
     let bond = inv.kernel.bonds.contains_key(scope.bond.as_str())
         || inv.kernel.devices.contains_key(scope.bond.as_str());
-    say(format!("device {}", scope.bond), if bond { "there" } else { "not there" }.into());
+    facts.insert(Fact::Device(scope.bond.clone()), Value::there(bond));
     for nic in &scope.nics {
-        device(inv, nic, &mut say);
-        pif(inv, nic, &mut say);
+        device(inv, nic, &mut facts);
+        pif(inv, nic, &mut facts);
     }
-    let own: Vec<String> = inv
-        .kernel
-        .addresses
-        .iter()
-        .filter(|a| a.net.overlaps(scope.subnet))
-        .map(|a| format!("{} on {}", a.net, a.device))
-        .collect();
-    say(format!("addresses in {}", scope.subnet), list(&own));
-    let default: Vec<String> = inv
-        .kernel
-        .routes
-        .iter()
-        .filter(|r| r.to.prefix == 0)
-        .map(|r| format!("{} via {}", r.device, r.gateway.map_or("none".into(), |g| g.to_string())))
-        .collect();
-    say("default route".into(), list(&default));
+    let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(scope.subnet));
+    let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();
+    facts.insert(Fact::Addresses(scope.subnet), Value::List(own));
+    let default = inv.kernel.routes.iter().filter(|r| r.to.prefix == 0);
+    let gateway = |ip: Option<std::net::Ipv4Addr>| ip.map_or("none".into(), |ip| ip.to_string());
+    let default = default.map(|r| format!("{} via {}", r.device, gateway(r.gateway))).collect();
+    facts.insert(Fact::DefaultRoute, Value::List(default));
     facts
 }
 
-fn list(all: &[String]) -> String {
-    if all.is_empty() { "none".into() } else { all.join(", ") }
-}
-
-fn file(path: &str, kind: &Kind, bond: &IfName) -> String {
+fn file(path: &str, kind: &Kind, bond: &IfName) -> Value {
     match kind {
-        Kind::Absent => "absent".into(),
-        Kind::Link { target } => format!("a link to {target}"),
-        Kind::Other => "no file".into(),
+        Kind::Absent => Value::Absent,
+        Kind::Link { target } => Value::Link(target.clone()),
+        Kind::Other => Value::NoFile,
         Kind::File { bytes, mode, uid, gid, .. } => {
             let rest = if is_shared(path) {
                 modprobe::remove_block(bytes, bond.as_str()).ok().flatten()
@@ -94,58 +74,83 @@ fn file(path: &str, kind: &Kind, bond: &IfName) -> String {
                 None
             };
             let bytes = rest.as_ref().unwrap_or(bytes);
-            format!("{} bytes, {}, mode {mode:04o}, owner {uid}:{gid}", bytes.len(), digest(bytes))
+            let (mode, uid, gid) = (*mode, *uid, *gid);
+            Value::File { size: bytes.len(), digest: digest(bytes), mode, uid, gid }
         }
     }
 }
 
-fn device(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) -> Option<String>) {
+fn device(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     let Some(device) = inv.kernel.devices.get(nic.as_str()) else {
-        say(format!("device {nic}"), "not there".into());
+        facts.insert(Fact::Device(nic.clone()), Value::Absent);
         return;
     };
-    let unknown = || UNKNOWN.to_string();
     // A slave's own is that of its bond.
     let mac = inv.kernel.permanent_mac(nic.as_str()).map(|mac| mac.to_string());
-    say(format!("{nic} MAC address"), mac.unwrap_or_else(unknown));
-    say(format!("{nic} MTU"), device.mtu.map_or_else(unknown, |m| m.to_string()));
-    say(format!("{nic} master"), device.master.clone().unwrap_or_else(|| "none".into()));
+    facts.insert(Fact::Mac(nic.clone()), Value::known(mac));
+    facts.insert(Fact::Mtu(nic.clone()), Value::known(device.mtu.map(|mtu| mtu.to_string())));
+    let master = device.master.clone().map_or(Value::Absent, Value::Word);
+    facts.insert(Fact::Master(nic.clone()), master);
 }
 
-fn pif(inv: &Inventory, nic: &IfName, say: &mut impl FnMut(String, String) -> Option<String>) {
-    let name = |field: &str| format!("PIF of {nic}, {field}");
+fn pif(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     let Some(pif) = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str())) else {
-        say(format!("PIF of {nic}"), if inv.xapi.is_some() { "none" } else { UNKNOWN }.into());
+        let unknown = if inv.xapi.is_some() { Value::Absent } else { Value::Unknown };
+        facts.insert(Fact::Pif(nic.clone()), unknown);
         return;
     };
     // The uuid is not among them: XAPI gives another one after a forget.
-    say(format!("PIF of {nic}"), "there".into());
-    say(name("MAC"), pif.mac.clone());
-    say(name("managed"), pif.managed.map_or("no such field".into(), |m| m.to_string()));
-    say(name("currently-attached"), pif.attached.to_string());
-    say(name("network-uuid"), pif.network.to_string());
-    say(name("disallow-unplug"), pif.disallow_unplug.to_string());
+    facts.insert(Fact::Pif(nic.clone()), Value::There);
+    let mut say = |field: String, value: Value| {
+        facts.insert(Fact::PifField(nic.clone(), field), value);
+    };
+    say("MAC".into(), Value::Word(pif.mac.clone()));
+    say("managed".into(), pif.managed.map_or(Value::Absent, |m| Value::Word(m.to_string())));
+    say("currently-attached".into(), Value::Word(pif.attached.to_string()));
+    say("network-uuid".into(), Value::Word(pif.network.to_string()));
+    say("disallow-unplug".into(), Value::Word(pif.disallow_unplug.to_string()));
     for (field, value) in BTreeMap::from(pif.static_ip()) {
-        say(name(&field), value);
+        say(field, Value::Word(value));
     }
     for (field, map) in [("properties", &pif.properties), ("other-config", &pif.other_config)] {
         for (key, value) in map {
-            say(name(&format!("{field}:{key}")), value.clone());
+            say(format!("{field}:{key}"), Value::Word(value.clone()));
         }
     }
 }
 
-/// What differs, a sentence for each.
+/// A fact that is another one now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub fact: Fact,
+    /// What it was; `None`: there was none.
+    pub was: Option<Value>,
+    /// What it is.
+    pub is: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    /// A sentence; what others wrote is shown so that a terminal takes no harm.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |value: &Option<Value>| match value {
+            None => "not set".to_string(),
+            Some(value) => key::value_in_words(&self.fact, value),
+        };
+        write!(f, "{}: was {}, is {}", self.fact.words(), value(&self.was), value(&self.is))
+    }
+}
+
+/// What differs.
 #[must_use]
-pub fn differences(before: &Facts, now: &Facts) -> Vec<(String, String)> {
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| before.get(*name) != now.get(*name))
-        .map(|name| {
-            let value =
-                |facts: &Facts| facts.get(name).map_or("not set", String::as_str).to_string();
-            (name.clone(), format!("{name}: was {}, is {}", value(before), value(now)))
+pub fn differences(before: &Facts, now: &Facts) -> Vec<Difference> {
+    let all: BTreeSet<&Fact> = before.keys().chain(now.keys()).collect();
+    all.into_iter()
+        .filter(|fact| before.get(*fact) != now.get(*fact))
+        .map(|fact| Difference {
+            fact: fact.clone(),
+            was: before.get(fact).cloned(),
+            is: now.get(fact).cloned(),
         })
         .collect()
 }
@@ -153,13 +158,17 @@ pub fn differences(before: &Facts, now: &Facts) -> Vec<(String, String)> {
 /// A short name for a set of facts.
 #[must_use]
 pub fn digest_of(facts: &Facts) -> String {
-    let all: Vec<String> = facts.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    digest(all.concat().as_bytes())
+    let mut all = String::new();
+    for (fact, value) in facts {
+        all.push_str(&format!("{fact}={}\n", value.in_json()));
+    }
+    digest(all.as_bytes())
 }
 
 /// FNV-1a, 64 bits: it tells a change from none; nobody attacks it, for who can write these files
 /// is root already.
-fn digest(bytes: &[u8]) -> String {
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

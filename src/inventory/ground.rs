@@ -134,8 +134,7 @@ impl Ground {
 pub(crate) fn other_run(host: &Host) -> Result<Option<String>> {
     let words = host.read_text(&join(paths::STATE, "lock"))?.unwrap_or_default();
     let pid = words.strip_prefix("pid ").and_then(|rest| rest.split(',').next()?.parse().ok());
-    let lives = |pid: u32| !host.is_real() || host.exists(&format!("/proc/{pid}"));
-    let other = pid.is_some_and(|pid| pid != std::process::id() && lives(pid));
+    let other = pid.is_some_and(|pid| pid != std::process::id() && host.lives(pid));
     Ok(if other { Lock::holder(host) } else { None })
 }
 
@@ -298,9 +297,7 @@ fn places(host: &Host, mounts: &str) -> Vec<Place> {
     let place = |folder: &str| Place {
         folder: folder.into(),
         read_only: read_only(mounts, folder),
-        free: nix::sys::statvfs::statvfs(&host.real_path(folder))
-            .ok()
-            .map(|fs| fs.blocks_free() * fs.fragment_size()),
+        free: host.free_space(folder),
     };
     wanted.into_iter().filter(|folder| host.exists(folder)).map(place).collect()
 }

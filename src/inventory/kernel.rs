@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::bonding::{self, BondStatus};
-use crate::host::{Host, join};
+use crate::host::{Host, OwnAddress, join};
 use crate::net::{Ipv4Net, MacAddr};
 use crate::options::TABLE;
 use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
@@ -127,7 +127,7 @@ impl Kernel {
     /// When a file that is there cannot be read.
     pub fn read(host: &Host) -> Result<Self> {
         let mut devices = BTreeMap::new();
-        let limits = if host.is_real() { super::link::max_mtus() } else { BTreeMap::new() };
+        let limits = host.max_mtus();
         for name in host.list(SYS_NET)? {
             // `bonding_masters` is a file in the same folder.
             if host.exists(&join(&sys_net(&name), "address")) {
@@ -290,9 +290,7 @@ fn parse_routes(text: &str) -> Result<Vec<Route>> {
 /// This host's own addresses. `fib_trie` tells them without their devices, so each is given to
 /// every device with a connected route that holds it; on the machine itself the kernel is asked.
 fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>, bool) {
-    if host.is_real()
-        && let Ok(all) = nix::ifaddrs::getifaddrs()
-    {
+    if let Some(all) = host.own_addresses() {
         return (interface_addresses(all), true);
     }
     let mut found = Vec::new();
@@ -317,19 +315,11 @@ fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>
     (found, trie.is_some())
 }
 
-fn interface_addresses(all: nix::ifaddrs::InterfaceAddressIterator) -> Vec<Address> {
+fn interface_addresses(all: Vec<OwnAddress>) -> Vec<Address> {
     let mut found = Vec::new();
-    for one in all {
-        let v4 = |a: &nix::sys::socket::SockaddrStorage| a.as_sockaddr_in().map(|a| a.ip());
-        let (Some(addr), Some(mask)) =
-            (one.address.as_ref().and_then(v4), one.netmask.as_ref().and_then(v4))
-        else {
-            continue;
-        };
-        if let Ok(net) = Ipv4Net::with_netmask(addr, mask)
-            && !addr.is_loopback()
-        {
-            found.push(Address { device: one.interface_name, net });
+    for one in all.into_iter().filter(|one| !one.addr.is_loopback()) {
+        if let Ok(net) = Ipv4Net::with_netmask(one.addr, one.mask) {
+            found.push(Address { device: one.device, net });
         }
     }
     found.sort();

@@ -7,7 +7,6 @@ mod document;
 pub mod facts;
 mod ground;
 mod kernel;
-mod link;
 mod management;
 mod nic;
 pub mod storage;
@@ -32,7 +31,7 @@ pub use xapi::{Xapi, usual_bridge};
 use crate::host::{Cmd, Host, Kind, Program, join};
 use crate::ledger;
 use crate::ledger::Summary;
-use crate::net::Uuid;
+use crate::net::{Backend, Uuid};
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
@@ -55,7 +54,7 @@ pub struct Inventory {
     /// Whether the `network` service brings interfaces up at boot.
     pub network_service: bool,
     /// `network.conf` as it is, or `None` when it is missing.
-    pub network_conf: Option<String>,
+    pub network_conf: Option<Backend>,
     /// Configuration files by path: all of network-scripts, modprobe's, our unit's.
     pub files: BTreeMap<String, Kind>,
     /// The kernel.
@@ -117,7 +116,7 @@ impl Inventory {
             let wire = guess.map(|questions| scope.spawn(|| (questions.ask(host), questions)));
             let files = files(host)?;
             let network_conf =
-                host.read_text(paths::NETWORK_CONF)?.map(|text| text.trim().to_string());
+                host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
             let transaction = ledger::summary(host)?;
             let done = "a reading thread does not panic";
@@ -126,7 +125,7 @@ impl Inventory {
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
             let mut inv = Self {
-                may_change: !host.is_real() || nix::unistd::geteuid().is_root(),
+                may_change: host.may_change(),
                 xensource,
                 init,
                 // Where it cannot be asked: SysV releases have it on, systemd releases off
@@ -187,13 +186,13 @@ impl Inventory {
     /// of the toolstack without a reboot makes wrong; the kernel knows better: the management
     /// bridge is a Linux bridge or it is not.
     #[must_use]
-    pub fn running_backend(&self) -> Option<String> {
+    pub fn running_backend(&self) -> Option<Backend> {
         let uuid = self.host_uuid()?;
         let said = self.xapi.as_ref()?.hosts.iter().find(|h| h.uuid == uuid)?.backend.clone();
         let bridge = self.management_bridge().and_then(|b| self.kernel.devices.get(b));
         match bridge.map(|device| device.kind) {
-            Some(DeviceKind::Bridge) => Some(BRIDGE.into()),
-            Some(_) if self.kernel.modules.contains("openvswitch") => Some("openvswitch".into()),
+            Some(DeviceKind::Bridge) => Some(Backend::Bridge),
+            Some(_) if self.kernel.modules.contains("openvswitch") => Some(Backend::Openvswitch),
             _ => Some(said),
         }
     }
@@ -211,9 +210,6 @@ impl Inventory {
         self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
     }
 }
-
-/// The word for the Linux bridge in `network.conf` and in XAPI.
-pub const BRIDGE: &str = "bridge";
 
 /// `KEY='value'` lines in any order; the last of a key wins (facts/xapi.md section E).
 fn parse_xensource(text: &str) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@ use super::*;
 use crate::host::{OsClock, Output, Runner, Status};
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
 use crate::model::{Model, builtin};
+use crate::net;
 
 /// What is read of a host of the built-in pool.
 fn read(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State, &Path)) -> Inventory {
@@ -41,8 +42,8 @@ fn a_host_is_read_with_its_features() {
             assert!(inv.may_change, "a root of its own is anybody's");
             assert_eq!((inv.init, inv.network_service), (init, service), "{flavour:?}");
             assert_eq!(inv.reads_modprobe_conf(), conf, "{flavour:?}");
-            assert_eq!(inv.network_conf.as_deref(), Some(backend.word()));
-            assert_eq!(inv.running_backend().as_deref(), Some(backend.word()));
+            assert_eq!(inv.network_conf, Some(backend.word().into()));
+            assert_eq!(inv.running_backend(), Some(backend.word().into()));
             assert_eq!((inv.driver_has_slb, inv.xapi_error.as_deref()), (Some(true), None));
             assert_eq!(inv.management_bridge(), Some("xenbr0"));
             assert_eq!(inv.names(), ["xen01"]);
@@ -127,14 +128,18 @@ fn the_running_backend_is_the_kernels_and_not_the_word_that_xapi_read_last() {
     let ovs = || read(Flavour::El7, Backend::Openvswitch, |_, _| {});
     // The word was changed and the toolstack restarted, but not the host.
     let mut restarted = ovs();
-    me(&mut restarted).backend = BRIDGE.into();
-    restarted.network_conf = Some(BRIDGE.into());
-    assert_eq!(restarted.running_backend().as_deref(), Some("openvswitch"));
+    me(&mut restarted).backend = net::Backend::Bridge;
+    restarted.network_conf = Some(net::Backend::Bridge);
+    assert_eq!(restarted.running_backend(), Some(net::Backend::Openvswitch));
     // The same on a host that was rebooted.
     let mut rebooted = healthy();
-    assert_eq!(rebooted.running_backend().as_deref(), Some(BRIDGE));
+    assert_eq!(rebooted.running_backend(), Some(net::Backend::Bridge));
     rebooted.kernel.modules.insert("openvswitch".into());
-    assert_eq!(rebooted.running_backend().as_deref(), Some(BRIDGE), "a module alone runs nothing");
+    assert_eq!(
+        rebooted.running_backend(),
+        Some(net::Backend::Bridge),
+        "a module alone runs nothing"
+    );
     let mut unknown = ovs();
     unknown.xapi.as_mut().unwrap().hosts.clear();
     assert_eq!(unknown.running_backend(), None);
@@ -148,8 +153,8 @@ fn the_running_backend_is_the_kernels_and_not_the_word_that_xapi_read_last() {
 #[test]
 fn the_kernel_is_believed_in_either_direction() {
     let mut restarted = healthy();
-    me(&mut restarted).backend = "openvswitch".into();
-    assert_eq!(restarted.running_backend().as_deref(), Some(BRIDGE));
+    me(&mut restarted).backend = net::Backend::Openvswitch;
+    assert_eq!(restarted.running_backend(), Some(net::Backend::Bridge));
 }
 
 #[test]

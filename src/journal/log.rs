@@ -4,9 +4,6 @@
 //! Nothing rests on it, unlike on the journal: what cannot be written is lost, and the run goes
 //! on.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
@@ -152,9 +149,7 @@ impl Log {
         let Ok(mut line) = serde_json::to_vec(&entry) else { return };
         line.push(b'\n');
         let Some(id) = self.id() else { return };
-        let path = self.host.real_path(&ledger::log_file(&id));
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        let _ = file.and_then(|mut file| file.write_all(&line));
+        self.host.add_unwatched(&ledger::log_file(&id), &line);
     }
 
     fn tell(&self, title: &str, effects: &[String], state: &str) {

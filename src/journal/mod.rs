@@ -3,6 +3,7 @@
 
 mod history;
 pub mod log;
+mod stored;
 mod transaction;
 mod undo_script;
 

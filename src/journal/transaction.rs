@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::undo_script;
+use super::{stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
 use crate::inventory::facts::Facts;
@@ -54,6 +54,8 @@ pub struct Transaction {
     events: Vec<Event>,
     /// The rest of the log: when each event was.
     times: Vec<String>,
+    /// How long the journal is with all of them.
+    length: u64,
 }
 
 impl Transaction {
@@ -76,10 +78,11 @@ impl Transaction {
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
         let plan = join(folder, "plan.json");
-        let header = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
-        let lines = ledger::journal(host, folder)?;
+        let header = stored::read(host, &join(folder, "originals"), &bytes)
+            .with_context(|| format!("reading {plan}"))?;
+        let (lines, length) = ledger::journal(host, folder)?;
         let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
-        Ok(Some(Self { header, events, times }))
+        Ok(Some(Self { header, events, times, length }))
     }
 
     /// Begins one: when this returns, the plan and all originals are durable.
@@ -123,10 +126,12 @@ impl Transaction {
         }
         let script = undo_script::script(&header.plan);
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
-        let text = serde_json::to_vec_pretty(&header)?;
+        let text = stored::text(&header)?;
+        // Before anything rests on it.
+        stored::read(host, &join(&folder, "originals"), &text).context("reading it back")?;
         host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
         point_at(host, Some(&header.id))?;
-        Ok(Self { header, events: Vec::new(), times: Vec::new() })
+        Ok(Self { header, events: Vec::new(), times: Vec::new(), length: 0 })
     }
 
     /// Adds a line and makes it durable: before the act for a beginning, after it for an end.
@@ -135,15 +140,17 @@ impl Transaction {
     /// When it cannot be written.
     pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
         let path = join(&current(), "journal");
-        let old = host.read(&path)?.unwrap_or_default();
-        let whole = old.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if whole < old.len() {
-            host.truncate(&path, whole as u64)?;
+        if host.size(&path)?.unwrap_or(0) != self.length {
+            // A torn last line, or not the journal that was read.
+            let (_, whole) = ledger::journal(host, &current())?;
+            host.truncate(&path, whole)?;
+            self.length = whole;
         }
         let at = now(host);
         let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
         line.push(b'\n');
         host.append(&path, &line)?;
+        self.length += line.len() as u64;
         self.events.push(event);
         self.times.push(at);
         Ok(())

@@ -148,7 +148,7 @@ fn backend(switch: &Switch, text: &mut String) {
     text.push_str(&format!(
         "[ \"$(cat \"$R{conf}\")\" = {from} ] || try {script} {from}\n",
         conf = paths::NETWORK_CONF,
-        from = quoted(&switch.from),
+        from = quoted(switch.from.word()),
         script = crate::host::Program::XeSwitchNetworkBackend,
     ));
     for original in &switch.files {

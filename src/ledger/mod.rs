@@ -15,7 +15,7 @@ use crate::paths;
 use crate::spec::Spec;
 
 /// The format of `plan.json` and `journal`; another one is not touched.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A transaction in short, for findings and `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ pub fn summary(host: &Host) -> Result<Option<Summary>> {
     let head: Head = serde_json::from_slice(&bytes)
         .with_context(|| format!("reading {}", join(&current(), "plan.json")))?;
     let events: Vec<Event> =
-        journal(host, &current())?.into_iter().map(|line| line.event).collect();
+        journal(host, &current())?.0.into_iter().map(|line| line.event).collect();
     let phase = Phase::after(&events);
     let open = phase != Phase::RolledBack;
     Ok(open.then_some(Summary { id: head.id, spec: head.plan.spec, phase }))
@@ -118,18 +118,20 @@ pub fn plan_json(host: &Host, folder: &str) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The lines of the journal in a transaction's folder.
+/// The lines of the journal in a transaction's folder, and how many bytes they are. A last line
+/// without its end was never durable, so what it announces never began.
 ///
 /// # Errors
 /// When it cannot be read, or is broken before its end.
-pub fn journal(host: &Host, folder: &str) -> Result<Vec<Line>> {
+pub fn journal(host: &Host, folder: &str) -> Result<(Vec<Line>, u64)> {
     let text = host.read(&join(folder, "journal"))?.unwrap_or_default();
-    // A last line without its end was never durable, so what it announces never began.
-    let whole = text.split_inclusive(|b| *b == b'\n').filter(|line| line.ends_with(b"\n"));
-    whole
+    let whole = &text[..text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)];
+    let lines = whole
+        .split_inclusive(|b| *b == b'\n')
         .map(serde_json::from_slice)
         .collect::<Result<_, _>>()
-        .with_context(|| format!("reading the journal of {folder}"))
+        .with_context(|| format!("reading the journal of {folder}"))?;
+    Ok((lines, whole.len() as u64))
 }
 
 /// Makes `current` point at a transaction, or at none, in one rename.

@@ -9,7 +9,8 @@ use super::programs::networkd;
 
 use super::programs::shell::Shell;
 use super::programs::units::{exists, run_unit, runs_itself, starts, unit_file, unit_values};
-use super::state::{Backend, Flavour, Init, Map, State, Xapi};
+use super::state::{Backend, Flavour, Init, Map, Networkd, State, Xapi};
+use super::stores;
 use crate::paths;
 
 /// When a unit is started.
@@ -21,8 +22,19 @@ enum Slot {
     Last,
 }
 
-/// Restarts the host.
+/// Restarts the host as it should be: what keeps something in memory writes it when it is stopped.
 pub(super) fn reboot(shell: &mut Shell<'_>) {
+    stores::flush(shell.root, shell.state);
+    up(shell);
+}
+
+/// Restarts the host after a power cut: what was not on disk is lost.
+pub(super) fn cut(shell: &mut Shell<'_>) {
+    stores::lose(shell.state);
+    up(shell);
+}
+
+fn up(shell: &mut Shell<'_>) {
     halt_machines(shell);
     kernel(shell);
     shell.depth = 0;
@@ -31,6 +43,7 @@ pub(super) fn reboot(shell: &mut Shell<'_>) {
         Init::Sysv => {
             network_service(shell);
             init_scripts(shell, ..13);
+            networkd(shell);
             xapi(shell);
             init_scripts(shell, 13..);
         }
@@ -61,6 +74,7 @@ pub(super) fn reboot(shell: &mut Shell<'_>) {
             };
             run(shell, Slot::First);
             network_service(shell);
+            networkd(shell);
             run(shell, Slot::Networks);
             xapi(shell);
             run(shell, Slot::Last);
@@ -108,6 +122,7 @@ fn kernel(shell: &mut Shell<'_>) {
     dom0.routes.clear();
     dom0.mounts.clear();
     dom0.dmesg.clear();
+    dom0.networkd = Networkd::default();
     let nics = std::mem::take(&mut dom0.nics);
     for (number, (name, mut nic)) in nics.into_iter().enumerate() {
         // interface-rename gives every NIC its name back.
@@ -128,6 +143,16 @@ fn kernel(shell: &mut Shell<'_>) {
         Backend::None => {}
     }
     dom0.xapi = Xapi::Starting;
+}
+
+/// networkd's start.
+fn networkd(shell: &mut Shell<'_>) {
+    let params = modprobe::bonding_params(shell, None);
+    let saved = stores::read_networkd(shell.root).unwrap_or_default();
+    networkd::restore(shell.state, saved, &params);
+    let every = shell.state.dom0.saves.networkd.unwrap_or_default();
+    shell.state.dom0.disk.networkd_next = shell.state.dom0.clock + every;
+    shell.state.dom0.disk.xapi_written = shell.state.dom0.clock;
 }
 
 /// XAPI's start.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::programs::networkd;
 use super::state::{
-    Backend, BondRecord, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Nic, Pbd, Pif,
-    Pool, Release, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
+    Backend, BondRecord, Disk, Dom0, Features, Flavour, HostRecord, Init, Map, Network, Networkd,
+    Nic, Pbd, Pif, Pool, Release, Saves, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
 };
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
@@ -75,6 +75,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         slb_default: true,
         introduce_permanent_mac: !old,
         plug_enslaved_fails: !old,
+        max_mtu: !old,
         missing_modules: BTreeSet::new(),
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
@@ -107,6 +108,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
                 .collect(),
             reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
             routed: BTreeSet::new(),
+            closed: BTreeSet::new(),
             silent: BTreeSet::new(),
             mtu: 9216,
             lacp: nics.keys().cloned().collect(),
@@ -124,6 +126,9 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         executed: Vec::new(),
         traffic: None,
         dmesg: Vec::new(),
+        networkd: Networkd::default(),
+        saves: Saves::default(),
+        disk: Disk::default(),
     }
 }
 
@@ -293,16 +298,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
         };
         pool.vlans.insert(key, vlan);
     }
-    let slaves = BTreeSet::from([eth[4].clone(), eth[5].clone()]);
-    let record = BondRecord {
-        uuid: uuid_of(&format!("bond {bond}")),
-        master: bond.clone(),
-        slaves,
-        mode: "balance-slb".into(),
-        properties: Map::new(),
-        primary: None,
-    };
-    pool.bonds.insert(bond, record);
+    managed_bond(pool, bond, [&eth[4], &eth[5]]);
     if let Some(first) = pool.pifs.get_mut(&eth[0]) {
         first.management = true;
         first.ip_configuration_mode = "Static".to_string();
@@ -315,6 +311,20 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
         third.other_config = map([("ethtool-gro", "off")]);
     }
     furniture(pool, name);
+}
+
+/// The bond that XAPI manages on each host.
+fn managed_bond(pool: &mut Pool, bond: String, members: [&String; 2]) {
+    let slaves = BTreeSet::from(members.map(Clone::clone));
+    let record = BondRecord {
+        uuid: uuid_of(&format!("bond {bond}")),
+        master: bond.clone(),
+        slaves,
+        mode: "balance-slb".into(),
+        properties: Map::new(),
+        primary: None,
+    };
+    pool.bonds.insert(bond, record);
 }
 
 /// What a host has besides its network: its own domain and a local disk.

@@ -1,7 +1,7 @@
 //! Which program a command is.
 
 use super::programs::shell::Shell;
-use super::programs::{ifup, modprobe, scripts, services};
+use super::programs::{ifup, modprobe, networkd, scripts, services};
 use super::xe;
 
 /// Runs a program by its name; its exit status.
@@ -14,6 +14,8 @@ pub(super) fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) ->
         "ifup" => ifup::up(shell, args),
         "ifdown" => ifup::down(shell, args),
         "ip" => scripts::ip(shell, args),
+        "brctl" => scripts::brctl(shell, args),
+        "networkd_db" => networkd::show(shell, args),
         "modprobe" => modprobe::run(shell, args),
         "modinfo" => modprobe::info(shell, args),
         "chkconfig" => services::chkconfig(shell, args),

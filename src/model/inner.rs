@@ -11,6 +11,7 @@ use super::dispatch::dispatch;
 use super::kernel::tree;
 use super::programs::shell::Shell;
 use super::state::{Bond, Dom0, How, Pool, Ran, State};
+use super::stores;
 use super::xe;
 use crate::host::{Output, Status};
 
@@ -75,6 +76,9 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         transcript: _,
         executed,
         dmesg: _,
+        networkd: _,
+        saves: _,
+        disk: _,
     } = one;
     let timeless = |bonds: &BTreeMap<String, Bond>| {
         let mut bonds = bonds.clone();
@@ -158,6 +162,7 @@ impl Inner {
         let changed = wrote || before.0 != state.pool || !same_kernel(&before.1, &state.dom0);
         let status = if end == Status::TimedOut { -1 } else { status };
         self.state.dom0.transcript.push(Ran { command: line(program, args), status, changed });
+        stores::settle(root, &mut self.state);
         self.show_or_note(root);
         Output { status: end, stdout: out.into_bytes(), stderr: err.into_bytes() }
     }

@@ -1,7 +1,9 @@
 //! The model as a host: a root with files, a state, and what the seam asks of both. It knows no
 //! program.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,10 +13,12 @@ use anyhow::{Context, Result, ensure};
 use super::boot;
 use super::inner::Inner;
 use super::kernel::tree;
+use super::programs::networkd;
 use super::programs::scripts;
 use super::programs::shell::Shell;
 use super::root;
-use super::state::{Dom0, Pool, Ran, State};
+use super::state::{Dom0, Networkd, Pool, Ran, State};
+use super::stores;
 use crate::host::{Clock, Cmd, Output, Runner, Status};
 
 /// 2026-11-20T13:00:00Z, when every model's clock starts.
@@ -47,6 +51,9 @@ impl Model {
     /// When they cannot be written.
     pub fn create(root: &Path, mut state: State) -> Result<Self> {
         fs::create_dir_all(root.join(FOLDER)).context("making the model's folder")?;
+        if state.dom0.networkd == Networkd::default() {
+            networkd::know(&mut state);
+        }
         root::write(root, &mut state)?;
         let model = Self {
             root: root.to_path_buf(),
@@ -111,6 +118,7 @@ impl Model {
         inner.absorb(&self.root);
         alter(&mut inner.state);
         inner.state.dom0.settle();
+        stores::settle(&self.root, &mut inner.state);
         inner.show_or_note(&self.root);
     }
 
@@ -125,13 +133,32 @@ impl Model {
     /// # Errors
     /// When `/proc` and `/sys` cannot be written.
     pub fn reboot(&self) -> Result<()> {
+        self.boots(boot::reboot)
+    }
+
+    /// Cuts the power and boots the host: what XAPI and networkd had not written is lost.
+    ///
+    /// # Errors
+    /// When `/proc` and `/sys` cannot be written.
+    pub fn cut(&self) -> Result<()> {
+        self.boots(boot::cut)
+    }
+
+    /// Whether XAPI or networkd knows something that is not on disk.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        stores::are_behind(&self.root, &self.lock().state)
+    }
+
+    fn boots(&self, boot: fn(&mut Shell<'_>)) -> Result<()> {
         let mut inner = self.lock();
         inner.end_guard();
         let mut shell = Shell::new(&self.root, &mut inner.state);
-        boot::reboot(&mut shell);
+        boot(&mut shell);
         let (took, said) = (shell.took, shell.out + &shell.err);
         inner.state.dom0.advance(took);
         inner.state.dom0.dmesg.extend(said.lines().map(str::to_string));
+        stores::settle(&self.root, &mut inner.state);
         inner.show(&self.root)
     }
 
@@ -164,6 +191,7 @@ impl Runner for Model {
             let limit = u64::try_from(cmd.limit.as_millis())?;
             let mut inner = self.lock();
             inner.state.dom0.advance(limit);
+            stores::settle(&self.root, &mut inner.state);
             inner.show_or_note(&self.root);
         }
         Ok(output)
@@ -186,6 +214,34 @@ impl Runner for Model {
         inner.state.dom0.transcript.push(Ran { command: cmd.to_string(), status, changed: false });
         inner.show_or_note(&self.root);
         Ok(Output { status: Status::Exited(status), stdout: text.into_bytes(), stderr: Vec::new() })
+    }
+
+    fn max_mtus(&self) -> BTreeMap<String, u32> {
+        let inner = self.lock();
+        let told = inner.state.dom0.nics.iter().filter(|_| inner.state.dom0.features.max_mtu);
+        told.map(|(name, nic)| (name.clone(), nic.max_mtu)).collect()
+    }
+
+    fn connect(
+        &self,
+        to: SocketAddrV4,
+        device: Option<&str>,
+        limit: Duration,
+    ) -> Option<std::result::Result<(), String>> {
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        let dom0 = &mut inner.state.dom0;
+        let answered = dom0.is_answered(&to.ip().to_string(), device);
+        let closed = dom0.wire.closed.contains(&to.to_string());
+        if !answered {
+            dom0.advance(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+            inner.show_or_note(&self.root);
+        }
+        Some(match (answered, closed) {
+            (true, false) => Ok(()),
+            (true, true) => Err("Connection refused".into()),
+            (false, _) => Err("connection timed out".into()),
+        })
     }
 
     fn own_program(&self) -> Result<Vec<u8>> {
@@ -226,6 +282,7 @@ impl Clock for Model {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         // A pause of less than the clock's grain is still a pause.
         inner.state.dom0.advance(ms.max(1));
+        stores::settle(&self.root, &mut inner.state);
         inner.show_or_note(&self.root);
     }
 }

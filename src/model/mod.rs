@@ -3,9 +3,12 @@
 //! and the tests, and it is meant to be no kinder than a dom0: commands that exit 0 and did
 //! nothing, options refused in passing, files deleted by the way (facts/).
 //!
-//! Its rooms, each over those before it: `state` (what is true), `kernel` (devices, the bonding
+//! Its rooms, each over those before it: `state` (what is true), `stores` (what of it is on disk),
+//! `kernel` (devices, the bonding
 //! driver and what the kernel shows), `programs` (everything but `xe`), `xe`, `boot` and the files
 //! of a fresh `root`, and `machine`, which runs it all behind the seam.
+
+#![allow(clippy::disallowed_methods, reason = "it stands in for the machine")]
 
 mod boot;
 pub mod builtin;
@@ -16,6 +19,7 @@ mod machine;
 mod programs;
 mod root;
 pub mod state;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod xe;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::programs::modprobe;
 use super::programs::shell::Shell;
 use super::state::{Backend, Flavour, Init, State, uuid_of};
+use super::stores;
 
 /// Programs, by flavour: their files.
 fn programs(state: &State) -> Vec<&'static str> {
@@ -20,9 +21,14 @@ fn programs(state: &State) -> Vec<&'static str> {
         "usr/bin/logger",
         "usr/bin/wall",
     ];
+    if state.dom0.saves.networkd.is_some() {
+        list.push("opt/xensource/libexec/networkd_db");
+    }
     match state.dom0.flavour {
-        Flavour::El5 => list.extend(["sbin/ip", "sbin/arping", "bin/ping"]),
-        Flavour::El7 => list.extend(["usr/sbin/ip", "usr/sbin/arping", "usr/bin/ping"]),
+        Flavour::El5 => list.extend(["sbin/ip", "usr/sbin/brctl", "sbin/arping", "bin/ping"]),
+        Flavour::El7 => {
+            list.extend(["usr/sbin/ip", "usr/sbin/brctl", "usr/sbin/arping", "usr/bin/ping"])
+        }
     }
     let names = ["ifup", "ifdown", "modprobe", "modinfo", "chkconfig", "shutdown"];
     let old = [
@@ -110,6 +116,7 @@ pub(super) fn write(root: &Path, state: &mut State) -> Result<()> {
         }
     }
     configuration(root, state)?;
+    stores::create(root, state).context("writing what XAPI and networkd keep")?;
     for path in programs(state) {
         file(root, path, "#!/bin/sh\n# a program of the model: it runs in process\nexit 127\n")?;
         fs::set_permissions(root.join(path), Permissions::from_mode(0o755))?;

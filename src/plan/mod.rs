@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Kind, Original, Program};
 use crate::ifcfg;
+use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::inventory::{BRIDGE, Inventory};
-use crate::net::IfName;
+use crate::net::{Backend, IfName};
 use crate::paths;
 use crate::paths::is_shared;
 use crate::preflight::needs_reboot;
@@ -136,8 +136,8 @@ fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
     if spec.backend == BackendChoice::Keep {
         return;
     }
-    let from = inv.network_conf.clone().unwrap_or_default();
-    if from != BRIDGE {
+    let from = inv.network_conf.clone().unwrap_or(Backend::Other(String::new()));
+    if from != Backend::Bridge {
         let is_snapped =
             |path: &str| path.starts_with(paths::NETWORK_SCRIPTS) || Switch::is_its_own(path);
         let mut files: Vec<Original> = inv
@@ -151,10 +151,10 @@ fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
                 files.push(Original { path: path.into(), was: Kind::Absent });
             }
         }
-        steps.push(Step::SwitchBackend(Switch { from, to: BRIDGE.into(), files }));
+        steps.push(Step::SwitchBackend(Switch { from, to: Backend::Bridge, files }));
     }
     if needs_reboot(spec, inv) {
-        steps.push(Step::Reboot { backend: BRIDGE.into() });
+        steps.push(Step::Reboot { backend: Backend::Bridge });
     }
 }
 

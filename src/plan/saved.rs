@@ -37,8 +37,8 @@ impl SavedPlan {
     /// When it is not, with what has moved.
     pub fn still_fresh(&self, now: Option<&Plan>, inv: &Inventory) -> Result<()> {
         let moved: Vec<String> = facts::differences(&self.facts, &self.plan.facts(inv))
-            .into_iter()
-            .map(|(_, text)| text)
+            .iter()
+            .map(ToString::to_string)
             .collect();
         let why = if self.digest != facts::digest_of(&self.facts) {
             "its facts were changed since it was written".to_string()

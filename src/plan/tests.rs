@@ -388,6 +388,7 @@ fn the_facts_of_a_plan_move_when_what_it_rests_on_does() {
     assert_eq!(plan.facts(&dom0.read(&spec)), before);
     std::fs::write(dom0.path(&format!("{SCRIPTS}/ifcfg-eth3")), "DEVICE=eth3\n").unwrap();
     let now = plan.facts(&dom0.read(&spec));
-    let named: Vec<String> = facts::differences(&before, &now).into_iter().map(|d| d.0).collect();
+    let named: Vec<String> =
+        facts::differences(&before, &now).iter().map(|d| d.fact.to_string()).collect();
     assert_eq!(named, [format!("file {SCRIPTS}/ifcfg-eth3")]);
 }

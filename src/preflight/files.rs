@@ -4,8 +4,9 @@
 use super::{Code, Finding, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::{BRIDGE, Inventory, Nic};
+use crate::inventory::{Inventory, Nic};
 use crate::modprobe::{self, Directive};
+use crate::net::Backend;
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
@@ -257,6 +258,9 @@ fn places(inv: &Inventory, found: &mut Vec<Finding>) {
     }
 }
 
+/// What the kernel's bridge is called as a module.
+const MODULE: &str = "bridge";
+
 /// Files that keep the bridge module out and that the switch script will not take away: it removes
 /// only the one that it wrote itself, under one of two names (xen-api#1472, facts/xapi.md section D).
 pub(super) fn blacklist(inv: &Inventory, found: &mut Vec<Finding>) {
@@ -264,9 +268,9 @@ pub(super) fn blacklist(inv: &Inventory, found: &mut Vec<Finding>) {
         let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
         modprobe::parse(&text).into_iter().any(|command| match command.directive {
             Directive::Install { module, command } => {
-                module == BRIDGE && NOTHING.contains(&command.trim())
+                module == MODULE && NOTHING.contains(&command.trim())
             }
-            Directive::Blacklist { module } => module == BRIDGE,
+            Directive::Blacklist { module } => module == MODULE,
             _ => false,
         })
     };
@@ -276,7 +280,7 @@ pub(super) fn blacklist(inv: &Inventory, found: &mut Vec<Finding>) {
         .filter(|(path, kind)| modprobe_reads(inv, path) && keeps_out(kind))
         .map(|(path, _)| path)
         .collect();
-    if inv.network_conf.as_deref() != Some(BRIDGE)
+    if inv.network_conf != Some(Backend::Bridge)
         && let Some(own) = all.iter().rposition(|path| paths::BLACKLISTS.contains(&path.as_str()))
     {
         all.remove(own);

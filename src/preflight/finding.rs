@@ -107,7 +107,6 @@ findings! {
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
-    BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
     AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";
@@ -138,6 +137,7 @@ findings! {
     SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "see the sentence";
     SlbBehaviour "slb-behaviour" Note "mode 7 does not balance dom0's own traffic, and says nothing to the switch when it fails over" "use --mode active-backup";
     SpeedsDiffer "speeds-differ" Warning "the NICs' links differ in speed or duplex" "use equal NICs and ports";
+    BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     DriversDiffer "drivers-differ" Note "the NICs have different drivers" "good against a driver's fault; offloads may differ";
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
 }

@@ -13,9 +13,9 @@ mod storage;
 pub use finding::{Code, Finding, Severity, barring};
 
 use crate::host::Program;
+use crate::inventory::Inventory;
 use crate::inventory::Nic;
-use crate::inventory::{BRIDGE, Inventory};
-use crate::net::BondMode;
+use crate::net::{Backend, BondMode};
 use crate::options::{Opt, switch_support};
 use crate::paths;
 use crate::render::is_ours;
@@ -138,14 +138,15 @@ fn transaction(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
 /// Whether the running backend must change, and so the host reboot.
 #[must_use]
 pub fn needs_reboot(spec: &Spec, inv: &Inventory) -> bool {
-    spec.backend == BackendChoice::Bridge && inv.running_backend().is_some_and(|b| b != BRIDGE)
+    spec.backend == BackendChoice::Bridge
+        && inv.running_backend().is_some_and(|b| b != Backend::Bridge)
 }
 
 /// Whether the switch script must run.
 #[must_use]
 fn needs_switch(spec: &Spec, inv: &Inventory) -> bool {
     needs_reboot(spec, inv)
-        || (spec.backend == BackendChoice::Bridge && inv.network_conf.as_deref() != Some(BRIDGE))
+        || (spec.backend == BackendChoice::Bridge && inv.network_conf != Some(Backend::Bridge))
 }
 
 /// Whether XAPI manages one of the NICs now, and is to let go of it.

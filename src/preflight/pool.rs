@@ -2,14 +2,19 @@
 
 use super::{Code, Finding, counted, needs_reboot, needs_switch, takes_nics};
 use crate::host::Program;
-use crate::inventory::{BRIDGE, Inventory, Nic, Xapi};
+use crate::inventory::{Inventory, Nic, Xapi};
+use crate::net::Backend;
 use crate::paths;
-use crate::spec::{Addresses, BackendChoice, Request, Spec};
+use crate::spec::{BackendChoice, Request, Spec};
 use crate::xe::PoolHost;
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
 /// (facts/xapi.md section D).
 const FIRST_WITHOUT_BRIDGE: u32 = 9;
+
+/// The word that makes the switch script do the opposite of what is asked (facts/xapi.md
+/// section D).
+const VSWITCH: &str = "vswitch";
 
 pub(super) fn check(
     spec: &Spec,
@@ -53,10 +58,10 @@ pub(super) fn check(
 
 fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
     let running = inv.running_backend();
-    let next = inv.network_conf.as_deref();
+    let next = inv.network_conf.as_ref();
     if let (Some(running), Some(next)) = (&running, next)
         && running != next
-        && next != "vswitch"
+        && next.word() != VSWITCH
     {
         found.push(Finding::new(
             Code::BackendDiffers,
@@ -64,7 +69,7 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
         ));
     }
     if spec.backend == BackendChoice::Keep {
-        if let Some(running) = running.filter(|b| b != BRIDGE) {
+        if let Some(running) = running.filter(|b| *b != Backend::Bridge) {
             found.push(Finding::new(
                 Code::BackendKept,
                 format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
@@ -77,7 +82,7 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             Code::NetworkConfMissing,
             format!("{} is missing", paths::NETWORK_CONF),
         )),
-        Some("vswitch") => found.push(Finding::new(
+        Some(next) if next.word() == VSWITCH => found.push(Finding::new(
             Code::NetworkConfVswitch,
             format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
         )),
@@ -150,7 +155,7 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
         let mut names: Vec<&str> = xapi
             .hosts
             .iter()
-            .filter(|h| (h.backend == BRIDGE) == bridge)
+            .filter(|h| (h.backend == Backend::Bridge) == bridge)
             .map(|h| h.name_label.as_str())
             .collect();
         names.sort_unstable();
@@ -158,7 +163,7 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
     };
     let (there, left) = (on(true), on(false));
     let me = inv.host_uuid();
-    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == BRIDGE) {
+    if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == Backend::Bridge) {
         return;
     }
     let list = |names: &[&str]| match names {
@@ -185,11 +190,11 @@ pub(super) fn spec_hosts(
     xapi: &Xapi,
     found: &mut Vec<Finding>,
 ) {
-    let Addresses::PerHost(addresses) = &request.addresses else { return };
+    let Some(addresses) = request.addresses() else { return };
     let mine = inv.names();
     let pool: Vec<(&PoolHost, Vec<String>)> =
         xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
-    for (name, address) in addresses {
+    for (name, address) in &addresses {
         let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
         if !known.into_iter().any(|known| known == name.as_str()) {
             let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();

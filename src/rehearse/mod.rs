@@ -3,21 +3,20 @@
 pub mod recorded;
 mod striker;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use striker::Striker;
 
 use crate::bonding;
 use crate::engine::{self, Engine, Observer, Proposal, Signals, Situation};
-use crate::host::{Clock, Host, Runner, Watch};
+use crate::host::{Clock, Host, Kind, Runner, Watch, join};
 use crate::ledger::Orders;
 use crate::model::Model;
 use crate::model::builtin;
-use crate::model::state::{Backend, Flavour, State};
+use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::outcome::{Ending, Outcome, verdict};
 use crate::paths;
 use crate::preflight::Finding;
@@ -84,6 +83,7 @@ pub fn host_of(model: &Arc<Model>) -> Host {
 /// The built-in pool. This host is about to reboot, so its VMs run elsewhere.
 pub fn start(flavour: Flavour) -> State {
     let mut state = builtin::pool(flavour, Backend::Openvswitch);
+    state.dom0.saves = Saves::REAL;
     let me = state.dom0.me.clone();
     let other = state.pool.hosts.keys().find(|name| **name != me).cloned();
     for vm in state.pool.vms.values_mut().filter(|vm| vm.resident_on.as_ref() == Some(&me)) {
@@ -144,7 +144,9 @@ impl Stage {
     /// Boots the host anew; the power is back.
     pub fn reboot(&self) -> Result<()> {
         self.tell("      ... the host reboots ...\n");
-        self.striker.dead.store(false, Ordering::SeqCst);
+        if self.striker.dead.swap(false, Ordering::SeqCst) {
+            return self.model.cut();
+        }
         self.model.reboot()
     }
 
@@ -217,7 +219,7 @@ impl Stage {
     /// Every file of the host but our own state, and XAPI's records without the PIFs' uuids.
     pub fn snapshot(&self) -> Result<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
-        files(&self.model.root().join("etc"), "/etc", &mut all)?;
+        files(&self.host, "/etc", &mut all)?;
         let state = self.model.state();
         for (key, pif) in &state.pool.pifs {
             let mut value = serde_json::to_value(pif)?;
@@ -233,19 +235,16 @@ impl Stage {
     }
 }
 
-fn files(folder: &Path, name: &str, all: &mut BTreeMap<String, String>) -> Result<()> {
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
-    {
-        let entry = entry?;
-        let path = format!("{name}/{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            files(&entry.path(), &path, all)?;
-        } else if kind.is_symlink() {
-            all.insert(path, format!("link to {}", std::fs::read_link(entry.path())?.display()));
-        } else {
-            all.insert(path, String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned());
+fn files(host: &Host, folder: &str, all: &mut BTreeMap<String, String>) -> Result<()> {
+    for name in host.list(folder)? {
+        let path = join(folder, &name);
+        match host.original(&path)?.was {
+            Kind::Other => files(host, &path, all)?,
+            Kind::Link { target } => drop(all.insert(path, format!("link to {target}"))),
+            kind => {
+                let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
+                all.insert(path, text);
+            }
         }
     }
     Ok(())
@@ -258,8 +257,11 @@ pub fn differences(
     after: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let short = |text: String| text.chars().take(200).collect::<String>().replace('\n', " ");
-    crate::inventory::facts::differences(before, after)
-        .into_iter()
-        .map(|(_, text)| short(text))
-        .collect()
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let value = |of: Option<&String>| of.map_or("not set".to_string(), String::clone);
+    let sentence = |name: &String| {
+        let (was, is) = (value(before.get(name)), value(after.get(name)));
+        (was != is).then(|| short(format!("{name}: was {was}, is {is}")))
+    };
+    names.into_iter().filter_map(sentence).collect()
 }

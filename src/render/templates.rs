@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::host::callers;
 use crate::service::Init;
 use crate::service::Service;
 use anyhow::{Context as _, Result, ensure};
@@ -47,10 +48,9 @@ impl Templates {
             .map(|(name, text)| ((*name).to_string(), (*text).to_string()))
             .collect();
         if let Some(folder) = folder {
-            let entries = std::fs::read_dir(folder)
+            let paths = callers::paths_in(folder)
                 .with_context(|| format!("reading the template folder {}", folder.display()))?;
-            for entry in entries {
-                let path = entry?.path();
+            for path in paths {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 ensure!(
                     texts.contains_key(&name),
@@ -58,7 +58,7 @@ impl Templates {
                     path.display(),
                     BUILT_IN.map(|(name, _)| name).join(", ")
                 );
-                let text = std::fs::read_to_string(&path)
+                let text = callers::text(&path)
                     .with_context(|| format!("reading the template {}", path.display()))?;
                 texts.insert(name, text);
             }

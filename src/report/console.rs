@@ -4,19 +4,17 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use clap::ValueEnum;
-
 use super::text::{Mark, Text};
 
 /// When text is coloured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Everywhere
+    /// Everywhere.
     Always,
-    /// Nowhere
+    /// Nowhere.
     Never,
 }
 

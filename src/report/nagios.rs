@@ -121,7 +121,7 @@ Link Failure Count: 1
                 "CRITICAL - bond51: address: wanted good, have bad, eth2 is active",
             ),
             (
-                Setting::Probe("ping 172.16.51.2".into()),
+                Setting::Probe("ping 172.16.51.2".parse().unwrap()),
                 false,
                 2,
                 "CRITICAL - bond51: ping 172.16.51.2: wanted good, have bad, eth2 is active",

@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, Once, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::text::{Mark, Text};
-use crate::host::{Cmd, Effect, Output, Watch};
+use crate::host::{Clock, Cmd, Effect, OsClock, Output, Watch};
 
 /// How often a line is renewed in place.
 const RENEW: Duration = Duration::from_secs(1);
@@ -26,11 +26,11 @@ struct Now {
     /// The beginning of the line, when a line is open.
     line: Option<String>,
     /// Since when.
-    since: Option<Instant>,
+    since: Option<Duration>,
     /// What is waited for, and how long that may take.
     wait: Option<(String, Duration)>,
     /// When it was last told of.
-    told: Option<Instant>,
+    told: Option<Duration>,
     /// Whether the open line was ended by lines about its wait.
     broken: bool,
     /// Whether the line is shown only once it has lasted.
@@ -44,6 +44,8 @@ pub struct Progress {
     terminal: bool,
     watched: Once,
     me: Weak<Self>,
+    /// What is told of lasts as long for a person as it does here, also on a model.
+    clock: OsClock,
 }
 
 impl Progress {
@@ -58,7 +60,14 @@ impl Progress {
     }
 
     fn unwatched(tell: fn(Text), terminal: bool) -> Self {
-        Self { now: Mutex::default(), tell, terminal, watched: Once::new(), me: Weak::new() }
+        Self {
+            now: Mutex::default(),
+            tell,
+            terminal,
+            watched: Once::new(),
+            me: Weak::new(),
+            clock: OsClock::default(),
+        }
     }
 
     /// From now on a thread tells of what lasts.
@@ -76,7 +85,7 @@ impl Progress {
         self.closes();
         self.watch();
         let Ok(mut now) = self.now.lock() else { return };
-        let start = Some(Instant::now());
+        let start = Some(self.clock.elapsed());
         *now = Now { line: Some(line.to_string()), since: start, told: start, ..Now::default() };
         (self.tell)(line.into());
     }
@@ -87,7 +96,7 @@ impl Progress {
         let Ok(mut now) = self.now.lock() else { return };
         if now.line.is_none() {
             let line = Some(format!("waiting for {what} ... "));
-            let start = Some(Instant::now());
+            let start = Some(self.clock.elapsed());
             *now = Now { line, since: start, told: start, hidden: true, ..Now::default() };
         }
         now.wait = Some((what.to_string(), limit));
@@ -117,16 +126,16 @@ impl Progress {
     }
 
     /// Tells of the wait that is under way, when it is time for that.
-    fn tick(&self, at: Instant) {
+    fn tick(&self, at: Duration) {
         let Ok(mut now) = self.now.lock() else { return };
         let every = if self.terminal { RENEW } else { ADD };
         let (Some(line), Some(since), Some(told)) = (&now.line, now.since, now.told) else {
             return;
         };
-        if at.saturating_duration_since(told) < every {
+        if at.saturating_sub(told) < every {
             return;
         }
-        let mut text = format!("{} s", at.saturating_duration_since(since).as_secs());
+        let mut text = format!("{} s", at.saturating_sub(since).as_secs());
         if let Some((what, limit)) = &now.wait {
             let _ = write!(text, " (at most {} s: {what})", limit.as_secs());
         }
@@ -170,9 +179,9 @@ impl Watch for Progress {
 
 fn watch(progress: &Weak<Progress>) {
     loop {
-        std::thread::sleep(RENEW);
+        OsClock::default().pause(RENEW);
         let Some(progress) = progress.upgrade() else { return };
-        progress.tick(Instant::now());
+        progress.tick(progress.clock.elapsed());
     }
 }
 
@@ -196,7 +205,7 @@ mod tests {
         progress.begins("[1/2] bring up bond51 ... ");
         let cmd = Cmd::change(crate::host::Program::Ifup, &["bond51"], Duration::from_secs(120));
         progress.before(&Effect::Run(&cmd)).unwrap();
-        let start = Instant::now();
+        let start = progress.clock.elapsed();
         for second in 1..=seconds {
             progress.tick(start + Duration::from_secs(second) + Duration::from_millis(500));
         }
@@ -224,7 +233,7 @@ mod tests {
     fn what_a_step_waits_for_is_said_as_it_changes() {
         let progress = Progress::unwatched(say, false);
         progress.begins("[13/13] verify bond51, within 36 s ... ");
-        let start = Instant::now();
+        let start = progress.clock.elapsed();
         let limit = Duration::from_secs(36);
         for (second, what) in [(10, "eth3 link, updelay 5000 ms"), (20, "bond51 link")] {
             progress.waits(what, limit);
@@ -244,7 +253,7 @@ mod tests {
         let wait = |seconds| {
             let progress = Progress::unwatched(say, false);
             progress.waits("XAPI to answer", Duration::from_secs(620));
-            let start = Instant::now();
+            let start = progress.clock.elapsed();
             for second in 1..=seconds {
                 progress.tick(start + Duration::from_secs(second));
             }

@@ -3,6 +3,7 @@
 use super::table::{Cell, Column, Table, joined};
 use super::text::Text;
 use crate::ledger::Phase;
+use crate::net::Backend;
 use crate::status::{
     BondView, KernelBond, KernelSlave, NicView, Status, TransactionView, XapiBond,
 };
@@ -20,7 +21,8 @@ const DEFAULT_NAME: &str = "Pool-wide network associated with ";
 #[must_use]
 pub fn text(status: &Status) -> Text {
     let mut lines: Vec<Text> = vec![title(status).into()];
-    let known = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".into());
+    let known =
+        |word: &Option<Backend>| word.as_ref().map_or("unknown".into(), ToString::to_string);
     let (running, next) = (known(&status.backend.running), known(&status.backend.next_boot));
     let backend = if running == next {
         format!("backend: {running}, now and at the next boot")

@@ -134,7 +134,7 @@ fn a_managed_bond_is_shown_as_xapi_and_as_the_kernel_see_it() {
     let of_xapi = bond(&status, "bond0");
     assert!(of_xapi.xapi.is_some() && of_xapi.kernel.is_none());
     assert_eq!(nic(&status, "eth4").used_by, ["slave of bond0 in XAPI"]);
-    assert_eq!(status.backend.running.as_deref(), Some("openvswitch"));
+    assert_eq!(status.backend.running, Some(crate::net::Backend::Openvswitch));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Kept;
 use crate::host::{Cmd, Host, Kind, Original, Program, join};
 use crate::ifcfg;
+use crate::net::Backend;
 use crate::paths;
 
 /// How long the script may take: it changes a few files and service links.
@@ -18,9 +19,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// The word of `network.conf`.
-    pub from: String,
+    pub from: Backend,
     /// The word that it must have.
-    pub to: String,
+    pub to: Backend,
     /// All of network-scripts, `network.conf`, the bridge blacklists, and the links that start
     /// Open vSwitch at boot.
     pub files: Vec<Original>,
@@ -41,8 +42,8 @@ impl Switch {
 
     /// The command that sets this backend.
     #[must_use]
-    pub fn command(&self, word: &str) -> Cmd {
-        Cmd::change(Program::XeSwitchNetworkBackend, &[word], LIMIT)
+    pub fn command(&self, to: &Backend) -> Cmd {
+        Cmd::change(Program::XeSwitchNetworkBackend, &[to.word()], LIMIT)
     }
 
     /// The files among them that neither the script nor xenbond is to change.
@@ -115,26 +116,21 @@ impl Switch {
         Ok(all)
     }
 
-    fn run(&self, host: &Host, word: &str) -> Result<()> {
-        let cmd = self.command(word);
+    fn run(&self, host: &Host, to: &Backend) -> Result<()> {
+        let cmd = self.command(to);
         host.run(&cmd)?.check(&cmd)?;
         let now = next_backend(host)?;
-        ensure!(
-            now == word,
-            "`{cmd}` reported success, and {} says `{}`",
-            paths::NETWORK_CONF,
-            now.escape_debug()
-        );
+        ensure!(now == *to, "`{cmd}` reported success, and {} says `{now}`", paths::NETWORK_CONF);
         Ok(())
     }
 }
 
 /// The backend for the next boot.
-fn next_backend(host: &Host) -> Result<String> {
+fn next_backend(host: &Host) -> Result<Backend> {
     let text = host
         .read_text(paths::NETWORK_CONF)?
         .with_context(|| format!("{} is missing", paths::NETWORK_CONF))?;
-    Ok(text.trim().to_string())
+    Ok(text.as_str().into())
 }
 
 /// The lines of one of the script's own files that neither it wrote nor the recorded file had.

@@ -21,6 +21,7 @@ pub use pif::PifRecord;
 pub use unit::BootUnit;
 
 use crate::host::{Cmd, Host, Kind};
+use crate::net::Backend;
 use crate::paths::original_name;
 
 /// One step.
@@ -32,7 +33,7 @@ pub enum Step {
     /// Wait for the reboot that makes it the running one.
     Reboot {
         /// The backend that must run after it.
-        backend: String,
+        backend: Backend,
     },
     /// Take a bond down that must change, and its device away.
     TakeDown(BondDevice),

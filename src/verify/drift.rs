@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::{Check, Setting};
 use crate::host::Kind;
 use crate::ifcfg;
+use crate::inventory::Inventory;
 use crate::inventory::Nic;
-use crate::inventory::{BRIDGE, Inventory};
 use crate::modprobe;
-use crate::net::IfName;
+use crate::net::{Backend, IfName};
 use crate::paths;
 use crate::paths::is_shared;
 use crate::render::is_ours;
@@ -84,11 +84,13 @@ fn backend(spec: &Spec, inv: &Inventory) -> Vec<Check> {
     if spec.backend == BackendChoice::Keep {
         return Vec::new();
     }
+    let word = |backend: Option<Backend>| backend.map(|backend| backend.to_string());
+    let want = Backend::Bridge.to_string();
     vec![
-        Check::new(Setting::RunningBackend, BRIDGE, inv.running_backend()).because(
+        Check::new(Setting::RunningBackend, want.clone(), word(inv.running_backend())).because(
             "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
         ),
-        Check::new(Setting::NextBackend, BRIDGE, inv.network_conf.clone())
+        Check::new(Setting::NextBackend, want, word(inv.network_conf.clone()))
             .because("someone has switched it since: xe-switch-network-backend bridge"),
     ]
 }

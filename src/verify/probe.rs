@@ -1,19 +1,19 @@
 //! Does a storage server answer? Asks by the host's own `arping` and `ping`, and by a TCP
-//! connection where the host is this machine: before a change by whatever way there is, after it
-//! out through the bond, and after a rollback as before.
+//! connection where the host has sockets: before a change by whatever way there is, after it out
+//! through the bond, and after a rollback as before.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::str::FromStr;
 use std::time::Duration;
 
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket, sockopt,
-};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
-use crate::net::IfName;
+use crate::net::{IfName, shown, text_form};
 use crate::spec::{Probe, Spec};
 use crate::verify::{Check, Setting};
 
@@ -40,21 +40,83 @@ pub enum Way<'a> {
     Bond(&'a IfName),
 }
 
-/// Which probes were answered, by name.
-pub type Answers = BTreeMap<String, bool>;
+/// How a server is asked. Its text form is the key in plan.json and does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Probing {
+    /// By ARP.
+    Arp(Ipv4Addr),
+    /// By a small ICMP echo.
+    Ping(Ipv4Addr),
+    /// By one of this MTU, which nobody may break up.
+    FullSize(Ipv4Addr, u32),
+    /// By a TCP connection.
+    Connect(SocketAddrV4),
+}
+
+impl fmt::Display for Probing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arp(server) => write!(f, "arp {server}"),
+            Self::Ping(server) => write!(f, "ping {server}"),
+            Self::FullSize(server, mtu) => write!(f, "full-size {server} {mtu}"),
+            Self::Connect(to) => write!(f, "connect {to}"),
+        }
+    }
+}
+
+impl FromStr for Probing {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        Ok(match word {
+            "arp" => Self::Arp(rest.parse()?),
+            "ping" => Self::Ping(rest.parse()?),
+            "full-size" => {
+                let (server, mtu) = rest.split_once(' ').context("a full size needs an MTU")?;
+                Self::FullSize(server.parse()?, mtu.parse()?)
+            }
+            "connect" => Self::Connect(rest.parse()?),
+            _ => bail!("`{}` is no way to ask a server", shown(text)),
+        })
+    }
+}
+
+text_form!(Probing);
+
+impl Probing {
+    /// What the row of its check is called.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Arp(server) => format!("ARP {server}"),
+            Self::Ping(server) => format!("ping {server}"),
+            Self::FullSize(server, mtu) => format!("ping {server} with {mtu} bytes"),
+            Self::Connect(to) => format!("connect {to}"),
+        }
+    }
+}
+
+/// Which were answered.
+pub type Answers = BTreeMap<Probing, bool>;
 
 /// Which of these were answered.
 #[must_use]
 pub fn answers(checks: &[Check]) -> Answers {
-    let mut answers = Answers::new();
-    answers.extend(checks.iter().map(|c| (c.name.to_string(), c.ok)));
-    answers
+    let asked = |check: &Check| match check.name {
+        Setting::Probe(probing) => Some((probing, check.ok)),
+        _ => None,
+    };
+    checks.iter().filter_map(asked).collect()
 }
 
 /// Those that were answered `before` and are no longer.
 #[must_use]
 pub fn lost<'a>(checks: &'a [Check], before: &Answers) -> Vec<&'a Check> {
-    checks.iter().filter(|c| !c.ok && before.get(&c.name.to_string()) == Some(&true)).collect()
+    let answered = |check: &Check| match check.name {
+        Setting::Probe(probing) => before.get(&probing) == Some(&true),
+        _ => false,
+    };
+    checks.iter().filter(|check| !check.ok && answered(check)).collect()
 }
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.
@@ -89,8 +151,8 @@ pub fn wait(host: &Host, spec: &Spec, before: &Answers) -> Vec<Check> {
     }
 }
 
-fn row(name: String, answered: bool, have: &str, hint: &str) -> Check {
-    Check::of(Setting::Probe(name), ANSWERS, if answered { ANSWERS } else { have }, hint)
+fn row(probing: Probing, answered: bool, have: &str, hint: &str) -> Check {
+    Check::of(Setting::Probe(probing), ANSWERS, if answered { ANSWERS } else { have }, hint)
 }
 
 fn answered(host: &Host, program: Program, args: &[String]) -> bool {
@@ -119,7 +181,7 @@ fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Check> 
     let wait = LIMIT.as_secs();
     let args = words(&format!("-f -c {wait} -w {wait} -I {device} {addr}"));
     Some(row(
-        format!("ARP {addr}"),
+        Probing::Arp(addr),
         answered(host, Program::Arping, &args),
         "no answer",
         "is the server up, and in the same VLAN as the switch ports?",
@@ -141,16 +203,16 @@ fn ping(
     if let Way::Bond(bond) = way {
         line.push_str(&format!(" -I {bond}"));
     }
-    let (name, hint) = match mtu {
+    let (probing, hint) = match mtu {
         None => (
-            format!("ping {addr}"),
+            Probing::Ping(addr),
             "is the server up, in the same VLAN as the switch ports, and does it answer ping?"
                 .to_string(),
         ),
         Some(mtu) => {
             line.push_str(&format!(" -M do -s {}", mtu.saturating_sub(HEADERS)));
             (
-                format!("ping {addr} with {mtu} bytes"),
+                Probing::FullSize(addr, mtu),
                 format!(
                     "something on the way carries less than an MTU of {mtu}: switch ports, or the server"
                 ),
@@ -159,37 +221,28 @@ fn ping(
     };
     let args = words(&format!("{line} {addr}"));
     let ok = !silent && answered(host, Program::Ping, &args);
-    Some(row(name, ok, "no answer", &hint))
+    Some(row(probing, ok, "no answer", &hint))
 }
 
 fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Check> {
-    // With another root no socket is used: it is a test's, and its network is not this one.
-    let port = probe.port.filter(|_| host.is_real())?;
-    let to = SocketAddrV4::new(probe.addr, port);
-    let refused = match way {
+    let to = SocketAddrV4::new(probe.addr, probe.port?);
+    let device = match way {
+        Way::Routes => None,
+        Way::Bond(bond) => Some(bond.as_str()),
+    };
+    // A silent one is not asked again, but a host without sockets has no row of it either.
+    let limit = if silent { Duration::ZERO } else { LIMIT };
+    let refused = match host.connect(to, device, limit)? {
         _ if silent => Some("no answer".to_string()),
-        Way::Routes => {
-            TcpStream::connect_timeout(&SocketAddr::V4(to), LIMIT).err().map(|e| e.to_string())
-        }
-        Way::Bond(bond) => connect_through(bond, to).err().map(|e| e.desc().to_string()),
+        Ok(()) => None,
+        Err(why) => Some(why),
     };
     Some(row(
-        format!("connect {to}"),
+        Probing::Connect(to),
         refused.is_none(),
         refused.as_deref().unwrap_or_default(),
         "does the server listen on that port?",
     ))
-}
-
-/// A connection that leaves by that device, whatever the routes say.
-fn connect_through(bond: &IfName, to: SocketAddrV4) -> nix::Result<()> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
-    setsockopt(&socket, sockopt::BindToDevice, &bond.as_str().into())?;
-    let seconds = i64::try_from(LIMIT.as_secs()).unwrap_or(3);
-    // It limits the time of a connect too, socket(7).
-    setsockopt(&socket, sockopt::SendTimeout, &nix::sys::time::TimeVal::new(seconds, 0))?;
-    connect(socket.as_raw_fd(), &SockaddrIn::from(to))
 }
 
 #[cfg(test)]
@@ -239,14 +292,16 @@ mod tests {
         names.iter().map(|(name, ok)| ((*name).to_string(), *ok)).collect()
     }
 
+    const CONNECT: &str = "connect 172.16.51.2:2049";
+
     #[test]
-    fn a_server_is_asked_by_arp_by_ping_and_at_full_size() {
+    fn a_server_is_asked_by_arp_by_ping_at_full_size_and_at_its_port() {
         let through: IfName = "xenbr2".parse().unwrap();
         for way in [Way::Routes, Way::Bond(&through)] {
             let good = all(&[("ARP 172.16.51.2", true), ("ping 172.16.51.2", true)]);
-            assert_eq!(heard(|_| {}, None, way), good);
-            let mut full = good.clone();
-            full.push(("ping 172.16.51.2 with 1500 bytes".into(), true));
+            let mut full = [&good[..], &all(&[(CONNECT, true)])].concat();
+            assert_eq!(heard(|_| {}, None, way), full);
+            full.insert(2, ("ping 172.16.51.2 with 1500 bytes".into(), true));
             assert_eq!(heard(|_| {}, Some(1500), way), full);
             full[2].1 = false;
             assert_eq!(heard(|state| state.dom0.wire.mtu = 1400, Some(1500), way), full);
@@ -256,21 +311,47 @@ mod tests {
     #[test]
     fn each_way_of_not_answering_is_told_from_the_others() {
         let way = Way::Routes;
-        let no_ping = all(&[("ARP 172.16.51.2", true), ("ping 172.16.51.2", false)]);
+        let said = |arp, ping, port| {
+            all(&[("ARP 172.16.51.2", arp), ("ping 172.16.51.2", ping), (CONNECT, port)])
+        };
+        let no_ping = said(true, false, false);
         assert_eq!(heard(|state| state.dom0.wire.reachable.clear(), None, way), no_ping);
-        let silent = all(&[("ARP 172.16.51.2", false), ("ping 172.16.51.2", false)]);
+        let silent = said(false, false, false);
         assert_eq!(heard(|state| state.dom0.wire.answers.clear(), None, way), silent);
+        let closed = |state: &mut State| {
+            state.dom0.wire.closed.insert("172.16.51.2:2049".into());
+        };
+        assert_eq!(heard(closed, None, way), said(true, true, false));
         let no_route = heard(|state| state.dom0.routes.clear(), None, way);
         assert!(no_route.iter().all(|(name, _)| !name.starts_with("ARP")), "{no_route:?}");
     }
 
     #[test]
     fn only_what_was_answered_before_can_be_lost() {
-        let check = |name: &str, ok: bool| row(name.into(), ok, "no answer", "");
-        let before = Answers::from([("a".into(), true), ("b".into(), false)]);
-        let now = [check("a", false), check("b", false), check("c", false)];
-        let names: Vec<String> = lost(&now, &before).iter().map(|c| c.name.to_string()).collect();
-        assert_eq!(names, ["a"]);
-        assert!(lost(&[check("a", true)], &before).is_empty());
+        let probing = |text: &str| text.parse::<Probing>().unwrap();
+        let check = |text: &str, ok: bool| row(probing(text), ok, "no answer", "");
+        let [arp, ping, size] = ["arp 10.0.0.2", "ping 10.0.0.2", "full-size 10.0.0.2 9000"];
+        let before = Answers::from([(probing(arp), true), (probing(ping), false)]);
+        let now = [check(arp, false), check(ping, false), check(size, false)];
+        let lost_now: Vec<&Setting> = lost(&now, &before).iter().map(|c| &c.name).collect();
+        assert_eq!(lost_now, [&Setting::Probe(probing(arp))]);
+        assert!(lost(&[check(arp, true)], &before).is_empty());
+    }
+
+    #[test]
+    fn a_probing_is_recorded_in_words_that_do_not_change() {
+        for text in
+            ["arp 10.0.0.2", "ping 10.0.0.2", "full-size 10.0.0.2 9000", "connect 10.0.0.2:2049"]
+        {
+            let probing: Probing = text.parse().unwrap();
+            let json = serde_json::to_string(&Answers::from([(probing, true)])).unwrap();
+            assert_eq!(json, format!("{{\"{text}\":true}}"));
+            let read: Answers = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, Answers::from([(probing, true)]));
+        }
+        for text in ["", "arp", "arp x", "full-size 10.0.0.2", "connect 10.0.0.2", "asks 10.0.0.2"]
+        {
+            assert!(text.parse::<Probing>().is_err(), "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::probe::Probing;
 use crate::net::IfName;
 use crate::options::Opt;
 use crate::spec::NicRef;
@@ -69,7 +70,7 @@ pub enum Setting {
     /// What the next boot does.
     NextBoot,
     /// Whether a storage server answers, and to what.
-    Probe(String),
+    Probe(Probing),
 }
 
 impl Setting {
@@ -99,7 +100,7 @@ impl fmt::Display for Setting {
             Self::File(path) => return write!(f, "file {path}"),
             Self::Block(path) => return write!(f, "file {path} (our block)"),
             Self::SlaveFiles(bond) => return write!(f, "files of the slaves of {bond}"),
-            Self::Probe(what) => what,
+            Self::Probe(probing) => return f.write_str(&probing.words()),
             Self::Driver => "driver",
             Self::Mode => "mode",
             Self::Slaves => "slaves",

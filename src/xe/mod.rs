@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Output, Program};
-use crate::net::{IfName, MacAddr, Uuid};
+use crate::net::{Backend, IfName, MacAddr, Uuid};
 pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 use record::{Record, parse};
@@ -38,7 +38,7 @@ pub struct PoolHost {
     pub hostname: String,
     /// The backend that was running when its XAPI started; a host too old to say is on `bridge`
     /// (facts/xapi.md section D).
-    pub backend: String,
+    pub backend: Backend,
     /// Product and version, for people.
     pub product: String,
 }
@@ -263,7 +263,9 @@ pub fn hosts(host: &Host) -> Result<Vec<PoolHost>> {
             uuid: record.uuid()?,
             name_label: record.text("name-label"),
             hostname: record.text("hostname"),
-            backend: version.get("network_backend").cloned().unwrap_or_else(|| "bridge".into()),
+            backend: version
+                .get("network_backend")
+                .map_or(Backend::Bridge, |word| word.as_str().into()),
             product: format!("{} {}", part("product_brand"), part("product_version"))
                 .trim()
                 .to_string(),

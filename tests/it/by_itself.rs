@@ -175,7 +175,7 @@ impl Dom0 {
     }
 
     fn assert_as_it_was(&self, when: &str) {
-        let differences = xenbond::inventory::facts::differences(&self.start, &self.snapshot());
+        let differences = xenbond::rehearse::differences(&self.start, &self.snapshot());
         assert!(differences.is_empty(), "{when}: {differences:#?}");
         let mut left: Vec<_> = std::fs::read_dir(self.model.root().join("var/lib/xenbond"))
             .map(|all| all.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())

@@ -1,5 +1,6 @@
 //! Tests of the whole program.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
 
 mod by_itself;
 mod captured;
@@ -13,6 +14,7 @@ mod readme;
 mod recorded;
 mod replay;
 mod services;
+mod state;
 mod traps;
 
 mod golden;

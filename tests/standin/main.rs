@@ -1,11 +1,11 @@
-//! The model of a dom0 as programs: called as `xe`, `ifup` and so on, it is that program of the
-//! root that its own path lies in; called as `standin`, it makes and alters such roots.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! The model of a dom0 as programs: called as `xe`, `ifup` and so on, or with the path of such a
+//! program's file, whose interpreter it then is, it is that program of the root that the path lies
+//! in; called as `standin`, it makes and alters such roots.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -21,7 +21,7 @@ use xenbond::host::{Clock, Status};
 use xenbond::model::state::{Backend, Flavour, Release, State};
 use xenbond::model::{Model, builtin};
 
-const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [6.2|8.2|24.39|26.1] [PATCH_JSON_FILE] | reboot ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
+const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [6.2|8.2|24.39|26.1] [PATCH_JSON_FILE] | reboot ROOT | cut ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -41,12 +41,20 @@ fn run(args: &[OsString]) -> Result<u8> {
     if !name.starts_with("standin") {
         return program(&root_of(&called)?, &name, &words);
     }
+    // As the interpreter of a program's file, which lies in the root: no program of a root is a
+    // link out of it.
+    if let Some((file, rest)) = words.split_first().filter(|(file, _)| file.contains('/')) {
+        let called = Path::new(file);
+        let name = called.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return program(&root_of(called)?, &name, rest);
+    }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["create", root, flavour, backend, patch @ ..] if patch.len() < 3 => {
             create(Path::new(root), flavour, backend, patch)?;
         }
-        ["reboot", root] => reboot(Path::new(root))?,
+        ["reboot", root] => boot(Path::new(root), Model::reboot)?,
+        ["cut", root] => boot(Path::new(root), Model::cut)?,
         ["state", root] => {
             let state = with(Path::new(root), |model| Ok(model.state()))?;
             println!("{}", serde_json::to_string_pretty(&state)?);
@@ -56,8 +64,10 @@ fn run(args: &[OsString]) -> Result<u8> {
             with(Path::new(root), |model| {
                 let state = patched(model.state(), &patch)?;
                 model.change(|now| *now = state);
-                Ok(())
-            })?;
+                Ok(pace(model))
+            })?
+            .is_some()
+            .then(|| keep_time(Path::new(root)));
         }
         ["tick", root] => tick(Path::new(root)),
         _ => bail!(USAGE),
@@ -150,9 +160,9 @@ fn endless_ping(root: &Path, words: &[String]) -> Result<u8> {
     Ok(u8::from(got == 0))
 }
 
-/// Restarts a host: what runs of the program itself from its own disk dies, and what the boot
-/// starts of it runs in the background.
-fn reboot(root: &Path) -> Result<()> {
+/// Restarts a host, or cuts its power: what runs of the program itself from its own disk dies, and
+/// what the boot starts of it runs in the background.
+fn boot(root: &Path, boots: fn(&Model) -> Result<()>) -> Result<()> {
     let bin = fs::canonicalize(root)?.join("var/lib/xenbond/bin");
     for entry in fs::read_dir("/proc")? {
         let process = entry?;
@@ -162,7 +172,7 @@ fn reboot(root: &Path) -> Result<()> {
         }
     }
     let runs = with(root, |model| {
-        model.reboot()?;
+        boots(model)?;
         Ok(model.state().dom0.boot_runs)
     })?;
     for args in runs {
@@ -179,14 +189,8 @@ fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
     if name == "ping" && !words.iter().any(|w| w == "-c") {
         return endless_ping(root, words);
     }
-    let (output, waiting) = with(root, |model| {
-        let output = model.execute(name, words);
-        let waiting =
-            model.state().dom0.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some())
-                || model.state().dom0.xapi_up_at.is_some();
-        Ok((output, waiting))
-    })?;
-    if waiting {
+    let (output, pace) = with(root, |model| Ok((model.execute(name, words), pace(model))))?;
+    if pace.is_some() {
         keep_time(root);
     }
     if output.status == Status::TimedOut {
@@ -198,6 +202,18 @@ fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
         Status::Exited(code) => Ok(u8::try_from(code & 0xff)?),
         _ => Ok(124),
     }
+}
+
+/// How often time must be let pass while something is under way; `None`: nothing is.
+fn pace(model: &Model) -> Option<Duration> {
+    let dom0 = model.state().dom0;
+    let mut slaves = dom0.bonds.values().flat_map(|b| &b.slaves);
+    if slaves.any(|s| s.until.is_some()) || dom0.xapi_up_at.is_some() {
+        return Some(Duration::from_millis(100));
+    }
+    let saves = [dom0.saves.xapi, dom0.saves.networkd].into_iter().flatten().filter(|ms| *ms > 0);
+    let often = saves.min().filter(|_| model.is_behind())?;
+    Some(Duration::from_millis((often / 10).clamp(100, 1000)))
 }
 
 /// Leaves a process behind that rewrites `/proc` while something of the kernel is under way.
@@ -222,15 +238,13 @@ fn tick(root: &Path) {
     if alone.try_lock().is_err() {
         return;
     }
-    for _ in 0..1200 {
-        std::thread::sleep(Duration::from_millis(100));
-        let waiting = with(root, |model| {
-            let dom0 = model.state().dom0;
-            let slaves = dom0.bonds.values().flat_map(|b| &b.slaves);
-            Ok(slaves.into_iter().any(|s| s.until.is_some()) || dom0.xapi_up_at.is_some())
-        });
-        if !waiting.unwrap_or(false) {
-            return;
+    let start = std::time::Instant::now();
+    let mut next = Duration::from_millis(100);
+    while start.elapsed() < Duration::from_secs(400) {
+        std::thread::sleep(next);
+        match with(root, |model| Ok(pace(model))) {
+            Ok(Some(pace)) => next = pace,
+            _ => return,
         }
     }
 }
@@ -257,8 +271,8 @@ fn create(root: &Path, flavour: &str, backend: &str, rest: &[&str]) -> Result<()
     let me = std::env::current_exe()?;
     for path in model.program_files() {
         let real = root.join(path);
-        fs::remove_file(&real).with_context(|| format!("replacing {path}"))?;
-        symlink(&me, &real).with_context(|| format!("linking {path}"))?;
+        fs::write(&real, format!("#!{}\n", me.display()))
+            .with_context(|| format!("replacing {path}"))?;
     }
     Ok(())
 }

@@ -33,11 +33,11 @@ impl Dom0 {
         of(&inv, &scope())
     }
 
-    /// Names of the facts that a change of the host moves.
+    /// The facts that a change of the host moves, as a sentence calls them.
     fn moved(&self, change: impl FnOnce(&Self)) -> Vec<String> {
         let before = self.facts();
         change(self);
-        differences(&before, &self.facts()).into_iter().map(|(name, _)| name).collect()
+        differences(&before, &self.facts()).into_iter().map(|d| d.fact.words()).collect()
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
@@ -57,22 +57,25 @@ fn scope() -> Scope {
 }
 
 fn facts(pairs: &[(&str, &str)]) -> Facts {
-    pairs.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect()
+    let fact = |bridge: &str| Fact::ManagementBridge(bridge.into());
+    pairs.iter().map(|(k, v)| (fact(k), Value::Word((*v).to_string()))).collect()
 }
 
 #[test]
 fn differences_are_named_with_both_values() {
     let before = facts(&[("a", "1"), ("b", "2"), ("gone", "3")]);
     let now = facts(&[("a", "1"), ("b", "20"), ("new", "4")]);
-    let pair = |name: &str, sentence: &str| (name.to_string(), sentence.to_string());
+    let all = differences(&before, &now);
+    let sentences: Vec<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!(
-        differences(&before, &now),
+        sentences,
         [
-            pair("b", "b: was 2, is 20"),
-            pair("gone", "gone: was 3, is not set"),
-            pair("new", "new: was not set, is 4"),
+            "management bridge b: was 2, is 20",
+            "management bridge gone: was 3, is not set",
+            "management bridge new: was not set, is 4",
         ]
     );
+    assert_eq!((all[1].was.clone(), all[1].is.clone()), (Some(Value::Word("3".into())), None));
     assert!(differences(&before, &before).is_empty());
 }
 
@@ -97,8 +100,12 @@ fn the_digest_tells_any_change_and_nothing_else() {
 #[test]
 fn a_healthy_host_has_all_facts_by_name() {
     let facts = Dom0::new(Flavour::El7).facts();
+    let said: BTreeMap<String, String> = facts
+        .iter()
+        .map(|(fact, value)| (fact.words(), key::value_in_words(fact, value)))
+        .collect();
     for (name, value) in [
-        (RUNNING_BACKEND, "bridge"),
+        ("running backend", "bridge"),
         ("file /etc/modprobe.conf", "absent"),
         ("file /etc/sysconfig/network-scripts/ifcfg-eth2", "absent"),
         ("device bond51", "not there"),
@@ -115,9 +122,34 @@ fn a_healthy_host_has_all_facts_by_name() {
         ("addresses in 172.16.51.0/24", "none"),
         ("default route", "xenbr0 via 10.20.0.1"),
     ] {
-        assert_eq!(facts.get(name).map(String::as_str), Some(value), "{name}: {facts:#?}");
+        assert_eq!(said.get(name).map(String::as_str), Some(value), "{name}: {said:#?}");
     }
-    assert!(facts.keys().all(|name| !name.contains("uuid") || name.ends_with("network-uuid")));
+    assert!(said.keys().all(|name| !name.contains("uuid") || name.ends_with("network-uuid")));
+}
+
+#[test]
+fn the_keys_in_the_record_do_not_change() {
+    let facts = Dom0::new(Flavour::El7).facts();
+    let json = serde_json::to_value(&facts).unwrap();
+    for (key, value) in [
+        ("running-backend", r#"{"word":"bridge"}"#),
+        ("management-bridge xenbr0", r#""there""#),
+        ("file /etc/modprobe.conf", r#""absent""#),
+        ("device bond51", r#""absent""#),
+        ("mac eth2", r#"{"word":"00:1b:21:0a:01:02"}"#),
+        ("mtu eth2", r#"{"word":"1500"}"#),
+        ("master eth2", r#"{"word":"xenbr2"}"#),
+        ("pif eth2", r#""there""#),
+        ("pif-field eth2 other-config:ethtool-gro", r#"{"word":"off"}"#),
+        ("addresses 172.16.51.0/24", r#"{"list":[]}"#),
+        ("default-route", r#"{"list":["xenbr0 via 10.20.0.1"]}"#),
+    ] {
+        assert_eq!(json[key].to_string(), value, "{key}: {json:#}");
+    }
+    assert_eq!(serde_json::from_value::<Facts>(json).unwrap(), facts);
+    for word in ["", "file-of /x", "mac", "mac eth2:x", "pif-field eth2", "addresses x"] {
+        assert!(word.parse::<Fact>().is_err(), "{word}");
+    }
 }
 
 #[test]
@@ -195,7 +227,8 @@ fn our_own_block_of_modprobe_conf_is_no_fact() {
 fn links_and_folders_are_told_from_files() {
     let dom0 = Dom0::new(Flavour::El7);
     let path = dom0.path(IFCFG);
-    let value = || dom0.facts()[&format!("file {IFCFG}")].clone();
+    let fact = Fact::File(IFCFG.into());
+    let value = || key::value_in_words(&fact, &dom0.facts()[&fact]);
     std::os::unix::fs::symlink("ifcfg-lo", &path).unwrap();
     assert_eq!(value(), "a link to ifcfg-lo");
     std::fs::remove_file(&path).unwrap();

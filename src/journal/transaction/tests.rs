@@ -205,7 +205,7 @@ fn phases_fold() {
     let header = dom0.begin("bond51").header;
     for (events, phase) in cases {
         let times = vec![String::new(); events.len()];
-        let tx = Transaction { header: header.clone(), events: events.clone(), times };
+        let tx = Transaction { header: header.clone(), events: events.clone(), times, length: 0 };
         assert_eq!(tx.phase(), phase, "{events:?}");
         let open = !matches!(phase, Phase::Done | Phase::RolledBack);
         let summary = Summary { id: "x".into(), spec: header.plan.spec.clone(), phase };
@@ -272,11 +272,11 @@ fn a_plan_of_a_newer_format_is_not_touched() {
     let text = dom0.text("current/plan.json");
     for (new, words) in [
         (
-            text.replace("\"format\": 1", "\"format\": 2"),
-            "has the format 2, and this xenbond knows 1",
+            text.replace("\"format\": 2", "\"format\": 3"),
+            "has the format 3, and this xenbond knows 2",
         ),
-        (text.replace("\"format\": 1", "\"format\": \"1\""), "has the format unknown"),
-        (text.replace("\"format\": 1,", ""), "has the format unknown"),
+        (text.replace("\"format\": 2", "\"format\": \"2\""), "has the format \"2\""),
+        (text.replace("\"format\": 2,", ""), "has the format unknown"),
         (text[..text.len() / 2].to_string(), "reading /var/lib/xenbond/current/plan.json"),
         (String::new(), "reading /var/lib/xenbond/current/plan.json"),
     ] {

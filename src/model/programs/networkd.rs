@@ -1,7 +1,13 @@
 //! What XAPI's network daemon does to the kernel when a PIF is plugged, unplugged or forgotten,
 //! on either backend (facts/xapi.md sections B1 and C).
 
-use crate::model::state::{Backend, BondRecord, Map, Pif, State};
+use std::collections::BTreeMap;
+
+use super::shell::Shell;
+use crate::model::state::{
+    Backend, BridgeConfig, Dom0, InterfaceConfig, Ipv4Conf, Map, Networkd, Pif, PortConfig, State,
+};
+use crate::model::stores;
 use crate::net::Ipv4Net;
 
 /// The device that all Open vSwitch ports have as master.
@@ -11,21 +17,11 @@ const OVS: &str = "ovs-system";
 /// to be loaded.
 pub(crate) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(), String> {
     let Some(pif) = state.pool.pifs.get(key).cloned() else { return Ok(()) };
-    let strict = state.dom0.features.plug_enslaved_fails;
-    let bridge =
-        state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()).unwrap_or_default();
     if state.dom0.running == Backend::None {
         return Err(
             "Script /sbin/brctl failed: add bridge failed: Package not installed".to_string()
         );
     }
-    let ovs = state.dom0.running == Backend::Openvswitch;
-    let mtu = state.pool.networks.get(&pif.network).map_or(1500, |n| n.mtu);
-    let mtu = pif.other_config.get("mtu").and_then(|m| m.parse().ok()).unwrap_or(mtu);
-    if ovs {
-        state.dom0.add_device(OVS, "ovs-system", "0e:00:00:00:00:01");
-    }
-    let mut trouble = None;
     if pif.vlan >= 0 {
         let below = state.pool.vlans.get(key).map(|v| v.untagged.clone()).unwrap_or_default();
         bring_up(state, &below, params)?;
@@ -33,107 +29,255 @@ pub(crate) fn bring_up(state: &mut State, key: &str, params: &Map) -> Result<(),
             untagged.currently_attached = true;
         }
     }
-    let dom0 = &mut state.dom0;
-    dom0.add_device(&bridge, if ovs { "ovs" } else { "bridge" }, &pif.mac);
-    dom0.set_mtu(&bridge, mtu);
-    let home = if ovs { OVS } else { bridge.as_str() };
-    if pif.vlan >= 0 {
-        if !ovs {
-            let port = format!("{}.{}", pif.device, pif.vlan);
+    configure(state, key, &pif);
+    let bridge = bridge_of(state, &pif);
+    make(&mut state.dom0, &bridge, params)
+}
+
+fn bridge_of(state: &State, pif: &Pif) -> String {
+    state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()).unwrap_or_default()
+}
+
+/// Takes a PIF into networkd's configuration.
+pub(crate) fn configure(state: &mut State, key: &str, pif: &Pif) {
+    let bridge = bridge_of(state, pif);
+    let mtu = state.pool.networks.get(&pif.network).map_or(1500, |n| n.mtu);
+    let mtu = pif.other_config.get("mtu").and_then(|m| m.parse().ok()).unwrap_or(mtu);
+    let device_of = |key: &String| Some(state.pool.pifs.get(key)?.device.clone());
+    let mut port = PortConfig {
+        interfaces: vec![pif.device.clone()],
+        bond_properties: Map::new(),
+        bond_mac: None,
+        kind: "Basic_port".to_string(),
+    };
+    if let Some(bond) = state.pool.bonds.get(key) {
+        port.interfaces = bond.slaves.iter().filter_map(device_of).collect();
+        let delays = [("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
+        let words = delays.into_iter().chain([("mode", bond.mode.as_str())]);
+        port.bond_properties = words.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        port.bond_mac = Some(pif.mac.clone());
+    }
+    let tagged = pif.vlan >= 0;
+    let below = state.pool.vlans.get(key).and_then(|v| state.pool.pifs.get(&v.untagged));
+    let config = BridgeConfig {
+        ports: if tagged { BTreeMap::new() } else { [(pif.device.clone(), port)].into() },
+        vlan: below.filter(|_| tagged).map(|below| (bridge_of(state, below), pif.vlan)),
+        bridge_mac: Some(pif.mac.clone()),
+        other_config: Map::new(),
+        // nm.ml: physical ones and bonds, and what has an address.
+        persistent_b: !tagged,
+    };
+    let address = match (pif.ip.parse(), pif.netmask.parse()) {
+        (Ok(ip), Ok(mask)) if pif.ip_configuration_mode == "Static" => {
+            Ipv4Net::with_netmask(ip, mask).ok()
+        }
+        _ => None,
+    };
+    let gateway = Some(pif.gateway.clone()).filter(|gateway| pif.management && !gateway.is_empty());
+    let networkd = &mut state.dom0.networkd;
+    if gateway.is_some() {
+        networkd.gateway_interface = Some(bridge.clone());
+        networkd.dns_interface = Some(bridge.clone());
+    }
+    let servers = pif.dns.split(',').filter(|ip| !ip.is_empty()).map(str::to_string).collect();
+    let interface = InterfaceConfig {
+        ipv4_conf: match address {
+            Some(net) => {
+                Ipv4Conf::Static("Static4".to_string(), vec![(net.addr.to_string(), net.prefix)])
+            }
+            None => Ipv4Conf::Word("None4".to_string()),
+        },
+        ipv4_gateway: gateway,
+        ipv6_conf: "None6".to_string(),
+        ipv4_routes: Vec::new(),
+        dns: (servers, Vec::new()),
+        mtu,
+        ethtool_settings: Map::new(),
+        ethtool_offload: [("lro".to_string(), "off".to_string())].into(),
+        persistent_i: !tagged,
+    };
+    networkd.bridge_config.insert(bridge.clone(), config);
+    networkd.interface_config.insert(bridge, interface);
+}
+
+/// Makes a bridge of networkd's configuration in the kernel, or what is missing of it.
+fn make(dom0: &mut Dom0, bridge: &str, params: &Map) -> Result<(), String> {
+    let Some(config) = dom0.networkd.bridge_config.get(bridge).cloned() else { return Ok(()) };
+    let interface = dom0.networkd.interface_config.get(bridge).cloned();
+    let mtu = interface.as_ref().map_or(1500, |i| i.mtu);
+    let ovs = dom0.running == Backend::Openvswitch;
+    let mac = config.bridge_mac.clone().unwrap_or_default();
+    if ovs {
+        dom0.add_device(OVS, "ovs-system", "0e:00:00:00:00:01");
+    }
+    dom0.add_device(bridge, if ovs { "ovs" } else { "bridge" }, &mac);
+    dom0.set_mtu(bridge, mtu);
+    let home = if ovs { OVS } else { bridge };
+    if let Some((parent, tag)) = config.vlan.as_ref().filter(|_| !ovs) {
+        let below = dom0.networkd.bridge_config.get(parent);
+        if let Some(device) = below.and_then(|parent| parent.ports.keys().next().cloned()) {
+            let port = format!("{device}.{tag}");
             if dom0.features.missing_modules.contains("8021q") {
                 return Err(format!(
-                    "script error [script = /sbin/ip, args = link add link {} name {port} type vlan id {}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]",
-                    pif.device, pif.vlan
+                    "script error [script = /sbin/ip, args = link add link {device} name {port} type vlan id {tag}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]"
                 ));
             }
-            dom0.add_device(&port, "vlan", &pif.mac);
+            dom0.add_device(&port, "vlan", &mac);
             dom0.set_master(&port, Some(home));
         }
-    } else if let Some(bond) = state.pool.bonds.get(key).cloned() {
-        bond_up(state, &pif.device, &bond, home, mtu, params)?;
-    } else if !join(state, &pif.device, home, mtu) {
-        let text =
-            format!("Script /sbin/brctl failed: can't add {} to bridge {bridge}", pif.device);
-        state.dom0.dmesg.push(text.clone());
-        trouble = Some(text).filter(|_| strict);
     }
-    state.dom0.set_up(&bridge, true);
-    if pif.ip_configuration_mode == "Static"
-        && let (Ok(ip), Ok(mask)) = (pif.ip.parse(), pif.netmask.parse())
-        && let Ok(net) = Ipv4Net::with_netmask(ip, mask)
+    let mut trouble = None;
+    for (device, port) in &config.ports {
+        if port.bond_mac.is_some() {
+            bond_up(dom0, device, port, home, mtu, params)?;
+        } else if !join(dom0, device, home, mtu) {
+            let text = format!("Script /sbin/brctl failed: can't add {device} to bridge {bridge}");
+            dom0.dmesg.push(text.clone());
+            trouble = Some(text).filter(|_| dom0.features.plug_enslaved_fails);
+        }
+    }
+    dom0.set_up(bridge, true);
+    if let Some(InterfaceConfig {
+        ipv4_conf: Ipv4Conf::Static(_, addresses), ipv4_gateway, ..
+    }) = interface
     {
-        state.dom0.add_address(&bridge, &net.to_string());
-        if pif.management && !pif.gateway.is_empty() {
-            state.dom0.replace_route("0.0.0.0/0", &bridge, Some(&pif.gateway));
+        for (ip, prefix) in addresses {
+            dom0.add_address(bridge, &format!("{ip}/{prefix}"));
+        }
+        if let Some(gateway) = ipv4_gateway {
+            dom0.replace_route("0.0.0.0/0", bridge, Some(&gateway));
         }
     }
     trouble.map_or(Ok(()), Err)
 }
 
+/// networkd's start: it makes the persistent bridges of its file that are not there yet, before
+/// any unit that waits for it and before XAPI (facts/xapi-measured.md M15 and M21).
+pub(crate) fn restore(state: &mut State, saved: Networkd, params: &Map) {
+    state.dom0.networkd = saved;
+    if state.dom0.running == Backend::None {
+        return;
+    }
+    let persistent = |config: &BridgeConfig| config.persistent_b;
+    let bridges = state.dom0.networkd.bridge_config.clone();
+    for (bridge, _) in bridges.iter().filter(|(_, config)| persistent(config)) {
+        // One that cannot be made is logged, and the others are.
+        let _ = make(&mut state.dom0, bridge, params);
+    }
+}
+
+/// `networkd_db`: what networkd's file says of a bridge or an interface.
+pub(crate) fn show(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+    let Some(saved) = stores::read_networkd(shell.root) else {
+        shell.complain("Failed to read networkd_db");
+        return 1;
+    };
+    let asked = |name: &str| {
+        let at = args.iter().position(|a| a == name)?;
+        args.get(at + 1).cloned()
+    };
+    let mut status = 0;
+    if let Some(bridge) = asked("-bridge") {
+        match saved.bridge_config.get(&bridge) {
+            Some(config) => {
+                let nics: Vec<String> =
+                    config.ports.values().flat_map(|p| p.interfaces.clone()).collect();
+                shell.say(format!("interfaces={}", nics.join(",")));
+                if let Some((parent, tag)) = &config.vlan {
+                    shell.say(format!("vlan={tag}\nparent={parent}"));
+                }
+            }
+            None => {
+                shell.complain(format!("Could not find bridge {bridge}"));
+                status = 1;
+            }
+        }
+    }
+    if let Some(iface) = asked("-iface") {
+        match saved.interface_config.get(&iface).map(|i| (&i.ipv4_conf, &i.ipv4_gateway)) {
+            Some((Ipv4Conf::Static(_, addresses), gateway)) => {
+                shell.say("mode=static");
+                for (ip, prefix) in addresses {
+                    let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
+                    let mask = std::net::Ipv4Addr::from(mask);
+                    shell.say(format!("ipaddr={ip}\nnetmask={mask}"));
+                }
+                if let Some(gateway) = gateway {
+                    shell.say(format!("gateway={gateway}"));
+                }
+            }
+            Some(_) => shell.say("mode=none"),
+            None => {
+                shell.complain(format!("Could not find interface {iface}"));
+                status = 1;
+            }
+        }
+    }
+    status
+}
+
 /// Makes a managed bond and its NICs the port.
 fn bond_up(
-    state: &mut State,
+    dom0: &mut Dom0,
     device: &str,
-    bond: &BondRecord,
+    port: &PortConfig,
     home: &str,
     mtu: u32,
     params: &Map,
 ) -> Result<(), String> {
-    let slaves: Vec<String> =
-        bond.slaves.iter().filter_map(|s| Some(state.pool.pifs.get(s)?.device.clone())).collect();
-    let dom0 = &mut state.dom0;
     if home == OVS {
-        for nic in &slaves {
-            join(state, nic, OVS, mtu);
+        for nic in &port.interfaces {
+            join(dom0, nic, OVS, mtu);
         }
-    } else {
-        if !dom0.modules.contains_key("bonding") {
-            dom0.load_bonding(params).map_err(str::to_string)?;
-            dom0.delete_bond("bond0");
-        }
-        dom0.create_bond(device);
-        let mode = if bond.mode == "lacp" { "802.3ad" } else { bond.mode.as_str() };
-        let delays =
-            [("mode", mode), ("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
-        for (option, value) in delays {
-            let _ = dom0.set_option(device, option, value);
-        }
-        for nic in &slaves {
-            dom0.set_up(nic, false);
-            let _ = dom0.enslave(device, nic);
-        }
-        dom0.set_up(device, true);
-        dom0.set_master(device, Some(home));
+        return Ok(());
     }
+    if !dom0.modules.contains_key("bonding") {
+        dom0.load_bonding(params).map_err(str::to_string)?;
+        dom0.delete_bond("bond0");
+    }
+    dom0.create_bond(device);
+    let mode = port.bond_properties.get("mode").map_or("balance-slb", String::as_str);
+    let mode = if mode == "lacp" { "802.3ad" } else { mode };
+    let delays = [("mode", mode), ("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
+    for (option, value) in delays {
+        let _ = dom0.set_option(device, option, value);
+    }
+    for nic in &port.interfaces {
+        dom0.set_up(nic, false);
+        let _ = dom0.enslave(device, nic);
+    }
+    dom0.set_up(device, true);
+    dom0.set_master(device, Some(home));
     Ok(())
 }
 
 /// Makes a NIC a port. A NIC that something else holds stays there.
-fn join(state: &mut State, nic: &str, home: &str, mtu: u32) -> bool {
-    match state.dom0.master_of(nic) {
+fn join(dom0: &mut Dom0, nic: &str, home: &str, mtu: u32) -> bool {
+    match dom0.master_of(nic) {
         Some(master) if master != home => return false,
         _ => {}
     }
-    if !state.dom0.nics.contains_key(nic) {
+    if !dom0.nics.contains_key(nic) {
         return false;
     }
-    state.dom0.set_mtu(nic, mtu);
-    state.dom0.set_up(nic, true);
-    state.dom0.set_master(nic, Some(home));
+    dom0.set_mtu(nic, mtu);
+    dom0.set_up(nic, true);
+    dom0.set_master(nic, Some(home));
     true
 }
 
 /// Takes a PIF of this host out of its bridge, and the bridge away with every port on it.
 pub(crate) fn bring_down(state: &mut State, key: &str) {
     let Some(pif) = state.pool.pifs.get(key).cloned() else { return };
-    let bridge =
-        state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()).unwrap_or_default();
+    let bridge = bridge_of(state, &pif);
     let dom0 = &mut state.dom0;
     let above = format!("{}.", pif.device);
     if pif.vlan < 0 && dom0.devices.keys().any(|name| name.starts_with(&above)) {
         // "Not destroying bridge": a VLAN lies on it.
         return;
     }
+    dom0.networkd.bridge_config.remove(&bridge);
+    dom0.networkd.interface_config.remove(&bridge);
     let ours = if dom0.running == Backend::Openvswitch { OVS } else { bridge.as_str() };
     let mut ports: Vec<String> = dom0.ports_of(&bridge);
     if dom0.master_of(&pif.device) == Some(ours) && !ports.contains(&pif.device) && pif.vlan < 0 {
@@ -182,6 +326,23 @@ pub(crate) fn plug_machines(state: &mut State) {
     }
 }
 
+/// What networkd knows of a host that runs: what is plugged.
+pub(crate) fn know(state: &mut State) {
+    let me = &state.dom0.me;
+    let plugged = |pif: &Pif| pif.host == *me && pif.managed && pif.currently_attached;
+    let is_member = |key: &String| state.pool.bonds.values().any(|b| b.slaves.contains(key));
+    let pifs: Vec<(String, Pif)> = state
+        .pool
+        .pifs
+        .iter()
+        .filter(|(key, pif)| plugged(pif) && !is_member(key))
+        .map(|(key, pif)| (key.clone(), pif.clone()))
+        .collect();
+    for (key, pif) in pifs {
+        configure(state, &key, &pif);
+    }
+}
+
 /// Plugs what is managed and not plugged.
 pub(crate) fn plug_again(state: &mut State, params: &Map) {
     let (me, pool) = (&state.dom0.me, &state.pool);
@@ -196,9 +357,11 @@ pub(crate) fn plug_again(state: &mut State, params: &Map) {
     }
 }
 
-/// XAPI's start: plugs all managed physical PIFs of this host, also those that were unplugged,
-/// with bonds and VLANs.
+/// XAPI's start: has networkd forget what it knows, and plugs all managed physical PIFs of this
+/// host, also those that were unplugged, with bonds and VLANs (xapi `xapi_pif.ml`,
+/// `start_of_day_best_effort_bring_up`).
 pub(crate) fn start(state: &mut State, params: &Map) {
+    state.dom0.networkd = Networkd::default();
     let me = state.dom0.me.clone();
     let slaves: Vec<String> = state.pool.bonds.values().flat_map(|b| b.slaves.clone()).collect();
     let mut keys: Vec<(bool, bool, String)> = state

@@ -4,7 +4,8 @@ use super::ifcfg_shell::FOLDER;
 use super::services::{WANTS, service_links};
 use super::shell::Shell;
 use super::{modprobe, networkd};
-use crate::model::state::{Dom0, Init, Traffic, Xapi};
+use crate::model::state::{Dom0, Flavour, Init, State, Traffic, Xapi};
+use crate::model::stores;
 
 const CONF: &str = "etc/xensource/network.conf";
 const BLACKLIST: &str = "etc/modprobe.d/blacklist-bridge.conf";
@@ -71,6 +72,7 @@ pub(crate) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
 /// `xe-toolstack-restart`: a XAPI that starts plugs every managed PIF of its host that is not
 /// plugged, and leaves forgotten and unmanaged NICs alone.
 pub(crate) fn restart_toolstack(shell: &mut Shell<'_>) -> i32 {
+    stores::write_database(shell.root, shell.state);
     let params = modprobe::bonding_params(shell, None);
     networkd::plug_again(shell.state, &params);
     let dom0 = &mut shell.state.dom0;
@@ -87,6 +89,7 @@ pub(crate) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         ["link", "delete" | "del", "dev", name] | ["link", "delete" | "del", name] => {
             (*name).to_string()
         }
+        ["link", "set", "dev", name, rest @ ..] => return set_link(shell, name, rest),
         _ => {
             shell.complain("Command line is not complete. Try option \"help\"");
             return 255;
@@ -102,6 +105,70 @@ pub(crate) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     }
     shell.complain(format!("Cannot find device \"{name}\""));
     1
+}
+
+/// `ip link set dev NAME ...`. The `ip` of CentOS 5 knows no `nomaster`.
+fn set_link(shell: &mut Shell<'_>, name: &str, words: &[&str]) -> i32 {
+    if !shell.state.dom0.has_device(name) {
+        shell.complain(format!("Cannot find device \"{name}\""));
+        return 1;
+    }
+    let old = shell.scripts() == Flavour::El5;
+    match words {
+        ["nomaster"] if old => {
+            let text = "Error: either \"dev\" is duplicate, or \"nomaster\" is a garbage.";
+            shell.complain(text);
+            255
+        }
+        ["nomaster"] => {
+            leave(shell.state, name);
+            0
+        }
+        ["mtu", mtu] => match mtu.parse() {
+            Ok(mtu) if shell.state.dom0.set_mtu(name, mtu) => 0,
+            _ => {
+                shell.complain("RTNETLINK answers: Invalid argument");
+                2
+            }
+        },
+        _ => {
+            shell.complain("Command line is not complete. Try option \"help\"");
+            255
+        }
+    }
+}
+
+/// Takes a device out of what it is a port or slave of.
+fn leave(state: &mut State, name: &str) {
+    let Some(master) = state.dom0.master_of(name).map(str::to_string) else { return };
+    if state.dom0.bonds.contains_key(&master) {
+        let _ = state.dom0.release(&master, name);
+    } else {
+        state.dom0.set_master(name, None);
+    }
+}
+
+/// `brctl delif BRIDGE DEVICE`.
+pub(crate) fn brctl(shell: &mut Shell<'_>, args: &[String]) -> i32 {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ["delif", bridge, name] = words.as_slice() else {
+        shell.complain("Usage: brctl [commands]");
+        return 1;
+    };
+    if !shell.state.dom0.devices.get(*bridge).is_some_and(|d| d.kind == "bridge") {
+        shell.complain(format!("bridge {bridge} does not exist!"));
+        return 1;
+    }
+    if !shell.state.dom0.has_device(name) {
+        shell.complain(format!("interface {name} does not exist!"));
+        return 1;
+    }
+    if shell.state.dom0.master_of(name) != Some(bridge) {
+        shell.complain(format!("device {name} is not a slave of {bridge}"));
+        return 1;
+    }
+    shell.state.dom0.set_master(name, None);
+    0
 }
 
 /// `xapi-wait-init-complete SECONDS`.

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::host::inside;
 use crate::model::state::{Features, Flavour, State};
 
 /// A running program's surroundings.
@@ -53,16 +54,12 @@ impl<'a> Shell<'a> {
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+        inside(self.root, path, false)
     }
 
     /// The same, with a symbolic link at its end followed inside the root.
     fn followed(&self, path: &str) -> PathBuf {
-        let real = self.path(path);
-        match fs::read_link(&real) {
-            Ok(target) if target.is_absolute() => self.path(&target.to_string_lossy()),
-            _ => real,
-        }
+        inside(self.root, path, true)
     }
 
     pub(crate) fn read(&self, path: &str) -> Option<String> {
@@ -103,7 +100,7 @@ impl<'a> Shell<'a> {
 
     /// Names in a folder, sorted.
     pub(crate) fn list(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path(folder))
+        let mut names: Vec<String> = fs::read_dir(self.followed(folder))
             .into_iter()
             .flatten()
             .flatten()

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 mod pool;
+mod stores;
 
 pub use pool::*;
+pub use stores::*;
 
 /// The whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +98,9 @@ pub struct Features {
     /// `pif-introduce` and `pif-scan` see the permanent MAC of a NIC that is in a bond; older
     /// releases see its present one.
     pub introduce_permanent_mac: bool,
+    /// The kernel tells the most that a driver takes (`IFLA_MAX_MTU`, Linux 4.19).
+    #[serde(default)]
+    pub max_mtu: bool,
     /// Plugging a PIF whose NIC is in a foreign bond is an error; else it seems to work.
     pub plug_enslaved_fails: bool,
     /// Modules that this kernel has not got.
@@ -212,6 +217,9 @@ pub struct Wire {
     /// Addresses beyond the gateway that answer a ping.
     #[serde(default)]
     pub routed: BTreeSet<String>,
+    /// Ports that nobody listens on, as `IP:PORT`, of addresses that answer.
+    #[serde(default)]
+    pub closed: BTreeSet<String>,
     /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
     #[serde(default)]
     pub silent: BTreeSet<String>,
@@ -338,6 +346,15 @@ pub struct Dom0 {
     pub traffic: Option<Traffic>,
     /// The kernel's complaints, and what the last boot printed.
     pub dmesg: Vec<String>,
+    /// What networkd knows.
+    #[serde(default)]
+    pub networkd: Networkd,
+    /// How often the two stores are written.
+    #[serde(default)]
+    pub saves: Saves,
+    /// What is on disk of them.
+    #[serde(default)]
+    pub disk: Disk,
 }
 
 impl State {

@@ -4,6 +4,7 @@ mod boot;
 mod driver;
 mod ifup;
 mod releases;
+mod stores;
 mod xe;
 
 use std::time::Duration;

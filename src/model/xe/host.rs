@@ -6,6 +6,7 @@ use super::lists::filter;
 use super::records::records;
 use crate::model::programs::shell::Shell;
 use crate::model::state::{Pool, Vm};
+use crate::model::stores;
 
 pub(super) fn disable(shell: &mut Shell<'_>, args: &Args) -> Answer {
     switch(shell, args, false)
@@ -13,6 +14,19 @@ pub(super) fn disable(shell: &mut Shell<'_>, args: &Args) -> Answer {
 
 pub(super) fn enable(shell: &mut Shell<'_>, args: &Args) -> Answer {
     switch(shell, args, true)
+}
+
+/// Every host is asked, also one that is down: the master has written by then, whatever the answer
+/// (facts/xapi-measured.md M20).
+pub(super) fn sync_database(shell: &mut Shell<'_>) -> Answer {
+    stores::write_database(shell.root, shell.state);
+    match shell.state.pool.hosts.values().find(|host| !host.live) {
+        None => Ok(Printed::Nothing),
+        Some(host) => Err(Fault::Api(
+            "You attempted an operation which involves a host which could not be contacted.",
+            vec![("host", format!("{} ({})", host.uuid, host.name_label))],
+        )),
+    }
 }
 
 /// Refuses a host that does not answer.

@@ -51,7 +51,7 @@ const COMMANDS: [(&str, Run); 21] = [
     ("host-enable", host::enable),
     ("host-evacuate", host::evacuate),
     ("host-is-in-emergency-mode", |_, _| Ok(Printed::line("false"))),
-    ("pool-sync-database", |_, _| Ok(Printed::Nothing)),
+    ("pool-sync-database", |shell, _| host::sync_database(shell)),
     ("network-sriov-list", |_, _| Ok(Printed::Table(Vec::new()))),
     ("message-list", |_, _| Ok(Printed::Table(Vec::new()))),
     ("template-list", |_, _| Ok(Printed::Table(Vec::new()))),

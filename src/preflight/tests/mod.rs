@@ -243,7 +243,7 @@ const CASES: &[Case] = &[
     (NicFileExists, &[], Value(|_, i| {
         i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth3".into(), file("DEVICE=eth3\n"));
     }), &[], "ifcfg-eth3 exists, and will be replaced"),
-    (BackendDiffers, &[], Value(|_, i| i.network_conf = Some("bridge".into())), &[BridgeBlacklisted],
+    (BackendDiffers, &[], Value(|_, i| i.network_conf = Some(crate::net::Backend::Bridge)), &[BridgeBlacklisted],
         "the running backend is openvswitch, and /etc/xensource/network.conf says bridge"),
     (SwitchSetup, &[("mode", "802.3ad")], Not, &[], "put the ports of all slaves into one LACP group"),
     (SwitchSetup, &[("mode", "balance-rr")], Not, &[], "without LACP"),

@@ -2,7 +2,7 @@
 
 use crate::bonding;
 use crate::inventory::{DeviceKind, Inventory, Xapi};
-use crate::model::state::{Device, Dom0, Map, Nic, Slave};
+use crate::model::state::{Device, Dom0, Map, Networkd, Nic, Slave};
 use crate::model::{NUMBERS, WORDS};
 
 /// What a NIC has that does not say: a link that is down has no speed.
@@ -12,6 +12,7 @@ const MAX_MTU: u32 = 9710;
 /// Gives the host the devices of the recorded one, and no others.
 pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
     let kernel = &inv.kernel;
+    dom0.networkd = Networkd::default();
     dom0.nics.clear();
     dom0.bonds.clear();
     dom0.devices.clear();

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::host::Kind;
-use crate::inventory::{BRIDGE, Inventory};
-use crate::model::state::{Backend, Flavour, State};
+use crate::inventory::Inventory;
+use crate::model::state::{Backend, Flavour, Saves, State};
 use crate::model::{Model, builtin};
-use crate::net::BondMode;
+use crate::net::{self, BondMode};
 use crate::service::Init;
 use crate::spec::Spec;
 
@@ -90,9 +90,9 @@ fn stays(depth: usize, target: &str) -> bool {
 fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     let xapi = inv.xapi.as_ref().context("`xapi` is null: XAPI did not answer")?;
     let me = inv.kernel.hostname.clone().context("`kernel.hostname` is null")?;
-    let running = match inv.running_backend().as_deref() {
-        Some(BRIDGE) => Backend::Bridge,
-        Some("openvswitch") => Backend::Openvswitch,
+    let running = match inv.running_backend() {
+        Some(net::Backend::Bridge) => Backend::Bridge,
+        Some(net::Backend::Openvswitch) => Backend::Openvswitch,
         _ => Backend::None,
     };
     let old = inv.init == Init::Sysv;
@@ -107,10 +107,12 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
         .any(|bond| inv.kernel.bond(bond).and_then(|b| b.mode) == Some(BondMode::BalanceSlb));
     dom0.features.slb = inv.driver_has_slb.unwrap_or(runs_slb);
     dom0.features.slb_default = dom0.features.slb;
+    dom0.features.max_mtu = inv.kernel.devices.values().any(|d| d.max_mtu.is_some());
     // Releases up to 8.0 do it, and no number is asked.
     dom0.features.switch_deletes_ifcfg = true;
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());
     dom0.mounts = files::mounts(inv);
+    dom0.saves = Saves::REAL;
     kernel::fill(dom0, inv, xapi);
     let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);

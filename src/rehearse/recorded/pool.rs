@@ -135,7 +135,7 @@ fn host(host: &xe::PoolHost) -> HostRecord {
     let (brand, version) = host.product.rsplit_once(' ').unwrap_or(("", &host.product));
     let mut software_version = Map::new();
     for (key, value) in [
-        ("network_backend", host.backend.as_str()),
+        ("network_backend", host.backend.word()),
         ("product_brand", brand),
         ("product_version", version),
     ] {

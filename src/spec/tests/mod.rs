@@ -143,7 +143,8 @@ fn flags_win_over_the_file() {
 #[test]
 fn an_address_flag_wins_over_every_address_of_the_file() {
     let one = request(POOL, &[("address", "172.16.51.77/24")]).unwrap();
-    assert_eq!(one.addresses, Addresses::One("172.16.51.77/24".parse().unwrap()));
+    assert_eq!(one.addresses(), None);
+    assert_eq!(one.for_host(&[]).unwrap().address.to_string(), "172.16.51.77/24");
     let masked = small("").replace("/24", "") + "netmask=255.255.255.0\n";
     assert_eq!(here(&masked, &[]).address.to_string(), "172.16.51.11/24");
     assert_eq!(here(&masked, &[("address", "10.1.2.3/16")]).address.to_string(), "10.1.2.3/16");

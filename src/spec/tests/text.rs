@@ -1,6 +1,6 @@
 //! The file as text, and that a spec survives being written and read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 

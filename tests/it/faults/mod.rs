@@ -1,7 +1,8 @@
 //! Never half: at every effect of apply, resume and rollback something goes wrong, and whatever it
 //! is, the host ends at one of two ends, wanted or untouched, which is compared whole.
 //!
-//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all.
+//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all, and a
+//! story or a kind of fault (`PowerCutUnsaved`) in its place takes all of that.
 
 mod moment;
 mod stage;
@@ -16,7 +17,7 @@ use xenbond::outcome::{Ending, Outcome};
 
 use moment::Moment;
 use stage::{Act, Dom0, SCENARIOS, Scenario, Stage};
-use strike::Fault;
+use strike::{Boot, Fault};
 
 /// One in so many faults is in the sample of `cargo test`.
 const SAMPLE: usize = 400;
@@ -37,13 +38,42 @@ struct Counts {
     failures: Vec<String>,
 }
 
+impl Counts {
+    fn take(
+        &mut self,
+        number: usize,
+        stage: &Stage,
+        fault: Fault,
+        what: &str,
+        end: Result<End, String>,
+    ) {
+        let (row, kind) =
+            (self.rows.entry(number).or_default(), self.kinds.entry(fault).or_default());
+        row[1] += 1;
+        kind[0] += 1;
+        let place = match &end {
+            Ok(End::Untouched) => 0,
+            Ok(End::Wanted) => 1,
+            Err(text) => {
+                let text = format!("{}, {fault:?} at {what}: {text}", stage.story);
+                // A whole matrix takes minutes: what is wrong is shown at once.
+                println!("UNRECOVERED {text}");
+                self.failures.push(text);
+                return;
+            }
+        };
+        row[2 + place] += 1;
+        kind[1 + place] += 1;
+    }
+}
+
 /// The recoveries of a scenario that were run.
 ///
 /// A recovery sees the host and nothing else: from a moment that was recovered already it would
 /// end the same. Most effects leave the same moment in several ways (a death after one effect is a
 /// death before the next; a power cut with nothing volatile is a reboot), so that each is run once.
 #[derive(Default)]
-struct Known(Vec<(Moment, bool, Act, Result<End, String>)>);
+struct Known(Vec<(Moment, Boot, Act, Result<End, String>)>);
 
 impl Known {
     /// As many as may be equal: those of the same few effects.
@@ -105,14 +135,14 @@ impl Case<'_> {
             Ok(o) if o.ending == Ending::Done => vec![self.end(ended)],
             _ => {
                 let left = self.dom0.now();
-                [Act::Resume, Act::Rollback].map(|by| self.recovered(&left, false, by)).into()
+                [Act::Resume, Act::Rollback].map(|by| self.recovered(&left, Boot::None, by)).into()
             }
         }
     }
 
     /// Others did something at an effect: it is neither lost nor in the way.
     fn edited(&mut self, stage: &Stage, at: usize, fault: Fault) -> Vec<Result<End, String>> {
-        self.dom0.load(&stage.start, false);
+        self.dom0.load(&stage.start, Boot::None);
         let Some((path, text)) = fault.edit(self.dom0.root()) else { return Vec::new() };
         let Some(ended) = self.dom0.strike(stage, at, fault) else { return Vec::new() };
         self.runs += 1;
@@ -136,8 +166,8 @@ impl Case<'_> {
         }]
     }
 
-    fn recovered(&mut self, left: &Moment, boots: bool, by: Act) -> Result<End, String> {
-        self.dom0.load(left, boots);
+    fn recovered(&mut self, left: &Moment, boot: Boot, by: Act) -> Result<End, String> {
+        self.dom0.load(left, boot);
         let last = self.dom0.run_to_the_end(by);
         // Where nothing has begun, or all is undone, the transaction before is the last one.
         let before = by == Act::Rollback && left.view() == self.dom0.untouched.view();
@@ -146,6 +176,16 @@ impl Case<'_> {
             return Ok(End::Untouched);
         }
         self.end(&last).map_err(|text| format!("recovered by {by:?}: {text}"))
+    }
+
+    /// The power goes when the verdict was given: it holds all the same.
+    fn later(&mut self, left: &Moment, said: Ending) -> Result<End, String> {
+        let end = self.recovered(left, Boot::Unsaved, Act::Resume)?;
+        let wanted = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
+        if end == wanted {
+            return Ok(end);
+        }
+        Err(format!("{}: {said:?} was said, and it is {end:?}", self.scenario.name()))
     }
 
     /// A fault at an effect of a stage, and all that may follow it.
@@ -170,19 +210,19 @@ impl Case<'_> {
             };
         }
         let Some(left) = stage.seen[at - 1].left_by(fault) else { return Vec::new() };
-        let boots = fault.is_of_power();
+        let boot = fault.boot();
         let mut ends = Vec::new();
         for by in [Act::Resume, Act::Rollback] {
-            let same = known.0.iter().find(|k| k.1 == boots && k.2 == by && k.0 == left);
+            let same = known.0.iter().find(|k| k.1 == boot && k.2 == by && k.0 == left);
             if let Some((.., end)) = same {
                 ends.push(end.clone());
                 continue;
             }
-            let end = self.recovered(&left, boots, by);
+            let end = self.recovered(&left, boot, by);
             if known.0.len() == Known::SIZE {
                 drop(known.0.remove(0));
             }
-            known.0.push((left.clone(), boots, by, end.clone()));
+            known.0.push((left.clone(), boot, by, end.clone()));
             ends.push(end);
         }
         ends
@@ -193,7 +233,8 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
     let dom0 = Dom0::new(scenario);
     let mut case = Case { dom0: &dom0, scenario, runs: 0, wanted: Vec::new() };
     for (which, stage) in dom0.stages().iter().enumerate() {
-        if only.is_some_and(|only| only != stage.story) {
+        let kind = only.filter(|only| Fault::is_named(only));
+        if only.is_some_and(|only| kind.is_none() && only != stage.story) {
             continue;
         }
         let mut known = Known::default();
@@ -202,48 +243,38 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
         for at in first..=stage.seen.len() {
             let seen = &stage.seen[at - 1];
             counts.lock().unwrap().rows.entry(number).or_default()[0] += 1;
-            for (kind, fault) in Fault::ALL.into_iter().enumerate() {
+            for (which_kind, fault) in Fault::ALL.into_iter().enumerate() {
+                if kind.is_some_and(|kind| !fault.is_called(kind)) {
+                    continue;
+                }
                 if fault.is_of_commands() && !seen.is_command {
                     continue;
                 }
-                if kinds().is_some_and(|all| !all.contains(&format!("{fault:?}"))) {
-                    continue;
-                }
-                let turn = at * 7 + kind * 31 + which * 13 + number * 17;
+                let turn = at * 7 + which_kind * 31 + which * 13 + number * 17;
                 if sample() && !turn.is_multiple_of(one_in()) {
                     continue;
                 }
-                let ends = case.strike(stage, at, fault, &mut known);
-                let mut counts = counts.lock().unwrap();
-                for end in ends {
-                    let place = match &end {
-                        Ok(End::Untouched) => Some(0),
-                        Ok(End::Wanted) => Some(1),
-                        Err(_) => None,
-                    };
-                    counts.rows.entry(number).or_default()[1] += 1;
-                    counts.kinds.entry(fault).or_default()[0] += 1;
-                    if let Some(place) = place {
-                        counts.rows.entry(number).or_default()[2 + place] += 1;
-                        counts.kinds.entry(fault).or_default()[1 + place] += 1;
-                    }
-                    if let Err(text) = end {
-                        let (story, what) = (stage.story, &seen.text);
-                        let text = format!("{story}, {fault:?} at effect {at} ({what}): {text}");
-                        // A whole matrix takes minutes: what is wrong is shown at once.
-                        println!("UNRECOVERED {text}");
-                        counts.failures.push(text);
-                    }
+                let what = format!("effect {at} ({})", seen.text);
+                for end in case.strike(stage, at, fault, &mut known) {
+                    counts.lock().unwrap().take(number, stage, fault, &what, end);
                 }
             }
         }
+        let Some((said, minutes)) = &stage.later else { continue };
+        if kind.is_some_and(|kind| !Fault::PowerCutLater.is_called(kind)) {
+            continue;
+        }
+        for (minute, left) in minutes.iter().enumerate() {
+            let turn = minute * 7 + which * 13 + number * 17;
+            if sample() && !turn.is_multiple_of(SAMPLE / 8) {
+                continue;
+            }
+            let what = format!("{} s after {said:?}", minute * 60);
+            let end = case.later(left, *said);
+            counts.lock().unwrap().take(number, stage, Fault::PowerCutLater, &what, end);
+        }
     }
     counts.lock().unwrap().recoveries += case.runs;
-}
-
-/// Only these kinds of faults.
-fn kinds() -> Option<String> {
-    std::env::var("XENBOND_FAULT_KINDS").ok()
 }
 
 /// One in so many faults is in the sample.

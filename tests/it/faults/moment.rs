@@ -18,6 +18,9 @@ const FOLDERS: [&str; 3] = ["etc", "run", "var"];
 /// Written without an effect: its content is only for people, and a leftover means nothing.
 const LOCK: &str = "var/lib/xenbond/lock";
 
+/// XAPI and networkd write there themselves, in their own time and durably.
+const OTHERS: &str = "var/lib/xcp";
+
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -36,6 +39,8 @@ pub struct Moment {
     /// The model but for its clock and its notes.
     state: Arc<State>,
     clock: u64,
+    /// When XAPI wrote last and networkd writes next.
+    saves: (u64, u64),
 }
 
 /// But for the clock: every wait has a start of its own.
@@ -92,6 +97,9 @@ impl Moment {
         let mut state = model.state();
         let clock = state.dom0.clock;
         (state.dom0.clock, state.dom0.transcript, state.dom0.dmesg) = (0, Vec::new(), Vec::new());
+        let disk = &mut state.dom0.disk;
+        let saves = (disk.xapi_written, disk.networkd_next);
+        (disk.xapi_written, disk.networkd_next) = (0, 0);
         for (path, entry) in &mut files {
             let before = last.and_then(|last| last.files.get(path));
             if let (Entry::File { bytes, .. }, Some(Entry::File { bytes: old, .. })) =
@@ -105,12 +113,17 @@ impl Moment {
             Some(last) if *last.state == state => Arc::clone(&last.state),
             _ => Arc::new(state),
         };
-        Self { files, state, clock }
+        Self { files, state, clock, saves }
     }
 
     /// Whether files and XAPI's records are the same: what no time that passes changes.
     pub fn was_left_alone(&self, later: &Self) -> bool {
-        self.files == later.files && self.state.pool == later.state.pool
+        let ours = |files: &Files| -> Vec<(PathBuf, Entry)> {
+            let all = files.iter().filter(|(path, _)| !path.starts_with(OTHERS));
+            all.map(|(path, entry)| (path.clone(), entry.clone())).collect()
+        };
+        (self.files == later.files || ours(&self.files) == ours(&later.files))
+            && self.state.pool == later.state.pool
     }
 
     /// The same but for when its files were written and what happened when: no undo looks at
@@ -177,6 +190,7 @@ impl Moment {
         model.change(|state| {
             *state = (*self.state).clone();
             state.dom0.clock = self.clock;
+            (state.dom0.disk.xapi_written, state.dom0.disk.networkd_next) = self.saves;
         });
     }
 
@@ -318,6 +332,7 @@ impl Volatile {
     /// Takes note of what a command did.
     pub fn note_command(&mut self, before: &Moment, after: &Moment) {
         let paths = before.files.keys().chain(after.files.keys());
+        let paths = paths.filter(|path| !path.starts_with(OTHERS));
         for path in paths.collect::<std::collections::BTreeSet<_>>() {
             let was = before.files.get(path);
             if was != after.files.get(path) {
@@ -359,7 +374,7 @@ impl Volatile {
                 }
             }
         }
-        Moment { files, state: Arc::clone(&moment.state), clock: moment.clock }
+        Moment { files, ..moment.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use xenbond::engine::{Engine, FILE_CHANGED, Observer, Signals};
 use xenbond::host::{Clock, Host, Watch};
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::state::{Backend, Flavour, Saves, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::{Ending, Outcome, StepState};
 use xenbond::plan::Plan;
@@ -18,7 +18,7 @@ use xenbond::render::Templates;
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
-use super::strike::{EDIT, Fault, Liar, Seen, Strike};
+use super::strike::{Boot, EDIT, Fault, Liar, Seen, Strike};
 
 /// A host and what is asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,8 @@ pub struct Stage {
     pub start: Moment,
     pub given: Option<(usize, Fault)>,
     pub seen: Vec<Seen>,
+    /// The host at each minute after the verdict, and what the verdict was.
+    pub later: Option<(Ending, Vec<Moment>)>,
 }
 
 /// A dom0 and the engine on it.
@@ -137,7 +139,8 @@ impl Dom0 {
     pub fn new(scenario: Scenario) -> Self {
         let folder = xenbond::model::scratch().unwrap();
         let bridge = if scenario.switch { Backend::Openvswitch } else { Backend::Bridge };
-        let state = builtin::pool(scenario.flavour, bridge);
+        let mut state = builtin::pool(scenario.flavour, bridge);
+        state.dom0.saves = Saves::REAL;
         let model = Arc::new(Model::create(folder.path(), state).unwrap());
         let scripts = folder.path().join("etc/sysconfig/network-scripts");
         if scenario.existing {
@@ -196,12 +199,24 @@ impl Dom0 {
         Moment::of(&self.model, None)
     }
 
-    pub fn load(&self, moment: &Moment, boots: bool) {
+    pub fn load(&self, moment: &Moment, boot: Boot) {
         moment.put(&self.model);
         self.strike.arm(&[], false);
-        if boots {
-            self.model.reboot().unwrap();
+        match boot {
+            Boot::None => {}
+            Boot::Saved => self.model.reboot().unwrap(),
+            Boot::Unsaved => self.model.cut().unwrap(),
         }
+    }
+
+    /// The host now, and at each minute of the five that XAPI and networkd may take.
+    fn minutes(&self) -> Vec<Moment> {
+        let mut minutes = vec![self.now()];
+        for _ in 0..5 {
+            self.model.pause(Duration::from_secs(60));
+            minutes.push(self.now());
+        }
+        minutes
     }
 
     pub fn is_untouched(&self) -> bool {
@@ -221,9 +236,10 @@ impl Dom0 {
         let mut before = self.untouched.view();
         let name = path.display().to_string();
         (now.remove(&name), before.remove(&name));
-        let mut wrong: Vec<String> = xenbond::inventory::facts::differences(&before, &now)
-            .into_iter()
-            .map(|d| d.1)
+        let names = before.keys().chain(now.keys()).collect::<std::collections::BTreeSet<_>>();
+        let differ = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
+        let mut wrong: Vec<String> = differ
+            .map(|name| format!("{name}: was {:?}, is {:?}", before.get(name), now.get(name)))
             .collect();
         let real = self.model.root().join(path);
         let saved = || {
@@ -250,10 +266,7 @@ impl Dom0 {
 
     /// What differs from the untouched host.
     pub fn differences(&self) -> Vec<String> {
-        xenbond::inventory::facts::differences(&self.untouched.view(), &self.now().view())
-            .into_iter()
-            .map(|(_, text)| text.chars().take(300).collect())
-            .collect()
+        xenbond::rehearse::differences(&self.untouched.view(), &self.now().view())
     }
 
     pub fn is_as_wanted(&self) -> bool {
@@ -286,7 +299,7 @@ impl Dom0 {
 
     /// A stage with these faults, and the reboots that follow; `None` when not all struck.
     pub fn strike(&self, stage: &Stage, at: usize, fault: Fault) -> Option<Result<Outcome>> {
-        self.load(&stage.start, false);
+        self.load(&stage.start, Boot::None);
         let faults: Vec<(usize, Fault)> = stage.given.into_iter().chain([(at, fault)]).collect();
         self.strike.arm(&faults, false);
         let first = self.run(stage.act);
@@ -312,8 +325,10 @@ impl Dom0 {
             assert_eq!(self.strike.struck(), faults.len(), "{story}");
             let seen = self.strike.seen();
             self.strike.arm(&[], false);
-            stages.push(Stage { story, act, start, given, seen });
-            if outcome.ending != Ending::WaitingForReboot {
+            let ends = outcome.ending != Ending::WaitingForReboot;
+            let later = ends.then(|| (outcome.ending, self.minutes()));
+            stages.push(Stage { story, act, start, given, seen, later });
+            if ends {
                 return outcome;
             }
             self.model.reboot().unwrap();
@@ -337,7 +352,7 @@ impl Dom0 {
 
         // The bond does not come up: the verification finds out, and all is undone.
         let (stage, at) = ifup;
-        self.load(&all[stage].start, false);
+        self.load(&all[stage].start, Boot::None);
         let outcome =
             self.record("failing apply", all[stage].act, Some((at, Fault::Lies)), &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
@@ -345,11 +360,11 @@ impl Dom0 {
 
         // Cut off where most is done.
         let cut = all[stage].seen[at - 1].left_by(Fault::PowerCut).unwrap();
-        self.load(&cut, true);
+        self.load(&cut, Boot::Saved);
         self.record("resume after a power cut", Act::Resume, None, &mut all);
         let (begin, middle) = (applied, all[applied].seen.len() / 2);
         let cut = all[begin].seen[middle].left_by(Fault::DiesAfter).unwrap();
-        self.load(&cut, false);
+        self.load(&cut, Boot::None);
         let outcome = self.record("rollback cut off", Act::Rollback, None, &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
         all

@@ -45,10 +45,26 @@ pub enum Fault {
     PowerTear,
     /// The power goes after it; names are there, and bytes that were not made durable are not.
     PowerEmpties,
+    /// The power goes before it, and XAPI and networkd had written nothing for a while.
+    PowerCutUnsaved,
+    /// The power goes some time after the verdict, or while it is waited for the two of them.
+    PowerCutLater,
+}
+
+/// What comes between a fault and the run that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// Nothing: the host runs on.
+    None,
+    /// A boot, and XAPI and networkd had just written all that they knew.
+    Saved,
+    /// A boot with what they had written.
+    Unsaved,
 }
 
 impl Fault {
-    pub const ALL: [Self; 16] = [
+    /// Those of an effect.
+    pub const ALL: [Self; 17] = [
         Self::Fails,
         Self::FailsAfter,
         Self::Lies,
@@ -65,7 +81,18 @@ impl Fault {
         Self::PowerCut,
         Self::PowerTear,
         Self::PowerEmpties,
+        Self::PowerCutUnsaved,
     ];
+
+    /// Whether it has this name.
+    pub fn is_called(self, name: &str) -> bool {
+        format!("{self:?}") == name
+    }
+
+    /// Whether there is a fault of this name.
+    pub fn is_named(name: &str) -> bool {
+        Self::ALL.into_iter().chain([Self::PowerCutLater]).any(|fault| fault.is_called(name))
+    }
 
     /// Only a command can do it.
     pub fn is_of_commands(self) -> bool {
@@ -110,8 +137,12 @@ impl Fault {
             || matches!(self, Self::Fails | Self::FailsAfter)
     }
 
-    pub fn is_of_power(self) -> bool {
-        matches!(self, Self::PowerCut | Self::PowerTear | Self::PowerEmpties)
+    pub fn boot(self) -> Boot {
+        match self {
+            Self::PowerCut | Self::PowerTear | Self::PowerEmpties => Boot::Saved,
+            Self::PowerCutUnsaved | Self::PowerCutLater => Boot::Unsaved,
+            _ => Boot::None,
+        }
     }
 }
 
@@ -136,7 +167,9 @@ impl Seen {
         Some(match fault {
             Fault::DiesBefore => before.moment.clone(),
             Fault::DiesAfter => after.moment.clone(),
-            Fault::PowerCut => before.volatile.lost(&before.moment, Loss::All),
+            Fault::PowerCut | Fault::PowerCutUnsaved => {
+                before.volatile.lost(&before.moment, Loss::All)
+            }
             Fault::PowerTear => after.volatile.lost(&after.moment, Loss::Torn),
             Fault::PowerEmpties => after.volatile.lost(&after.moment, Loss::Bytes),
             _ => return None,

@@ -119,7 +119,7 @@ pub fn request(case: &Case) -> Result<(Request, Vec<String>)> {
         raw.file("spec.ini", &text)?;
     }
     for (flag, key, value) in args.spec.flags() {
-        raw.flag(flag, &key, value);
+        raw.flag(&flag, &key, value);
     }
     Ok((raw.finish()?, args.planning.accept))
 }

@@ -464,26 +464,28 @@ impl<'a> Pool<'a> {
     }
 
     /// The states that the command may have met, the likeliest first.
-    fn before(&self, recording: &Recording, at: usize) -> Vec<Facts> {
+    fn before<'b>(
+        &'b self,
+        recording: &'b Recording,
+        at: usize,
+    ) -> Box<dyn Iterator<Item = Facts> + 'b> {
         let class = class_of(recording.command());
         let mut wanted = BTreeSet::new();
         for uuid in recording.args.iter().flat_map(|a| uuids(a)) {
             wanted.extend(self.base.keys().filter(|id| id.1 == uuid).cloned());
         }
         if matches!(class, Some((_, "list" | "param-get"))) {
-            return vec![self.facts(Some(at), &wanted)];
+            return Box::new(std::iter::once(self.facts(Some(at), &wanted)));
         }
-        let mut list = vec![self.facts(None, &wanted)];
-        let near = |shown: &evidence::Shown| {
-            wanted.iter().any(|id| shown.facts.contains_key(id) || shown.missing.contains(id))
+        let of = wanted.clone();
+        let near = move |shown: &evidence::Shown| {
+            of.iter().any(|id| shown.facts.contains_key(id) || shown.missing.contains(id))
         };
-        let shown = self.evidence.shown.iter().filter(|(_, shown)| near(shown));
-        list.extend(shown.map(|(other, _)| self.facts(Some(*other), &wanted)));
-        let mut all = Vec::new();
-        for facts in list {
-            all.extend(self.variants(recording, facts));
-        }
-        all
+        let shown = self.evidence.shown.iter().filter(move |(_, shown)| near(shown));
+        let moments = std::iter::once(None).chain(shown.map(|(other, _)| Some(*other)));
+        Box::new(
+            moments.flat_map(move |moment| self.variants(recording, self.facts(moment, &wanted))),
+        )
     }
 
     /// The same with what the recordings made at some time not made yet, and with a key that was
@@ -505,6 +507,16 @@ impl<'a> Pool<'a> {
             }
         }
         consistent(&mut facts, &BTreeSet::new());
+        if let Some(members) = recording.arg("pif-uuids").filter(|_| recording.status == Some(0)) {
+            // Of one host, or they could not have been bonded.
+            let of = |facts: &Facts, uuid| facts.get(&id("pif", uuid))?.get("host-uuid").cloned();
+            if let Some(host) = members.split(',').find_map(|uuid| of(&facts, uuid)) {
+                for uuid in members.split(',') {
+                    let fields = facts.entry(id("pif", uuid)).or_default();
+                    fields.entry("host-uuid".to_string()).or_insert_with(|| host.clone());
+                }
+            }
+        }
         let mut all = vec![facts];
         let mut also = |alter: &dyn Fn(&mut Facts)| {
             let mut more = all.clone();
@@ -659,10 +671,4 @@ fn recorded_commands_are_answered_as_recorded() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-}
-
-/// A recording's fields, for the tests of this room.
-#[allow(dead_code)]
-fn fields(pairs: &[(&str, &str)]) -> Fields {
-    pairs.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect()
 }

@@ -185,133 +185,51 @@ pub(super) fn class_of(release: Release, command: &str) -> Option<(&'static Clas
 /// Fields that are measured when they are asked for.
 pub(super) const EXPENSIVE: [&str; 3] = ["io_read_kbs", "io_write_kbs", "supported-sr-types"];
 
-/// Fields of the real records that these have not got.
-pub(super) fn unmodelled(class: &str) -> &'static [&'static str] {
-    match class {
-        "host" => &[
-            "display",
-            "suspend-image-sr-uuid",
-            "crash-dump-sr-uuid",
-            "chipset-info",
-            "supported-bootloaders",
-            "blobs",
-            "memory-overhead",
-            "memory-total",
-            "memory-free",
-            "memory-free-computed",
-            "patches",
-            "updates",
-            "ha-statefiles",
-            "ha-network-peers",
-            "external-auth-type",
-            "external-auth-service-name",
-            "external-auth-configuration",
-            "license-server",
-            "power-on-mode",
-            "power-on-config",
-            "local-cache-sr",
-            "tags",
-            "ssl-legacy",
-            "guest_VCPUs_params",
-            "virtual-hardware-platform-versions",
-            "control-domain-uuid",
-            "resident-vms",
-            "updates-requiring-reboot",
-            "iscsi_iqn",
-            "multipathing",
-            "editions",
-            "uefi-certificates",
-            "pending-guidances",
-            "pending-guidances-recommended",
-            "pending-guidances-full",
-            "tls-verification-enabled",
-            "last-software-update",
-            "last-update-hash",
-            "latest-synced-updates-applied",
-            "numa-affinity-policy",
-            "https-only",
-            "uuid-of-host",
-            "hvm-capable",
-            "recommended-guidances",
-            "license-params",
-        ],
-        "vm" => &[
-            "snapshot-of",
-            "snapshots",
-            "snapshot-time",
-            "parent",
-            "children",
-            "memory-actual",
-            "memory-target",
-            "memory-static-max",
-            "memory-static-min",
-            "memory-dynamic-max",
-            "memory-dynamic-min",
-            "memory-overhead",
-            "suspend-VDI-uuid",
-            "suspend-SR-uuid",
-            "VCPUs-params",
-            "VCPUs-max",
-            "VCPUs-at-startup",
-            "actions-after-shutdown",
-            "actions-after-reboot",
-            "actions-after-crash",
-            "console-uuids",
-            "hvm",
-            "platform",
-            "allowed-operations",
-            "current-operations",
-            "blocked-operations",
-            "HVM-boot-policy",
-            "HVM-boot-params",
-            "NVRAM",
-            "PV-kernel",
-            "PV-ramdisk",
-            "PV-args",
-            "dom-id",
-            "reference-label",
-            "recommendations",
-            "xenstore-data",
-            "ha-always-run",
-            "ha-restart-priority",
-            "blobs",
-            "start-time",
-            "install-time",
-            "VCPUs-number",
-            "VCPUs-utilisation",
-            "os-version",
-            "networks",
-            "tags",
-            "domain-type",
-            "possible-hosts",
-            "live",
-            "start-delay",
-            "order",
-        ],
-        "vif" => &[
-            "qos_algorithm_type",
-            "qos_algorithm_params",
-            "locking-mode",
-            "ipv4-allowed",
-            "ipv6-allowed",
-            "ipv4-configuration-mode",
-            "reserved-pci",
-        ],
-        "sr" => &[
-            "virtual-allocation",
-            "physical-utilisation",
-            "physical-size",
-            "sm-config",
-            "blobs",
-            "is-tools-sr",
-            "introduced-by",
-            "tags",
-            "local-cache-enabled",
-            "clustered",
-        ],
-        "pbd" => &["host-name-label", "sr-type"],
-        _ => &[],
-    }
+/// Fields of the real records that these have not got, by class.
+const UNMODELLED: [(&str, &str); 5] = [
+    (
+        "host",
+        "display suspend-image-sr-uuid crash-dump-sr-uuid chipset-info \
+         supported-bootloaders blobs memory-overhead memory-total memory-free \
+         memory-free-computed patches updates ha-statefiles ha-network-peers \
+         external-auth-type external-auth-service-name external-auth-configuration \
+         license-server power-on-mode power-on-config local-cache-sr tags ssl-legacy \
+         guest_VCPUs_params virtual-hardware-platform-versions control-domain-uuid \
+         resident-vms updates-requiring-reboot iscsi_iqn multipathing editions \
+         uefi-certificates pending-guidances pending-guidances-recommended \
+         pending-guidances-full tls-verification-enabled last-software-update \
+         last-update-hash latest-synced-updates-applied numa-affinity-policy https-only \
+         uuid-of-host hvm-capable recommended-guidances license-params",
+    ),
+    (
+        "vm",
+        "snapshot-of snapshots snapshot-time parent children memory-actual memory-target \
+         memory-static-max memory-static-min memory-dynamic-max memory-dynamic-min \
+         memory-overhead suspend-VDI-uuid suspend-SR-uuid VCPUs-params VCPUs-max \
+         VCPUs-at-startup actions-after-shutdown actions-after-reboot actions-after-crash \
+         console-uuids hvm platform allowed-operations current-operations \
+         blocked-operations HVM-boot-policy HVM-boot-params NVRAM PV-kernel PV-ramdisk \
+         PV-args dom-id reference-label recommendations xenstore-data ha-always-run \
+         ha-restart-priority blobs start-time install-time VCPUs-number VCPUs-utilisation \
+         os-version networks tags domain-type possible-hosts live start-delay order",
+    ),
+    (
+        "vif",
+        "qos_algorithm_type qos_algorithm_params locking-mode ipv4-allowed ipv6-allowed \
+         ipv4-configuration-mode reserved-pci",
+    ),
+    (
+        "sr",
+        "virtual-allocation physical-utilisation physical-size sm-config blobs is-tools-sr \
+         introduced-by tags local-cache-enabled clustered",
+    ),
+    ("pbd", "host-name-label sr-type"),
+];
+
+/// Fields of the real records of a class that these have not got.
+pub(super) fn unmodelled(class: &str) -> Vec<&'static str> {
+    let known = UNMODELLED.iter().find(|(name, _)| *name == class);
+    known.map(|(_, names)| names.split_whitespace().collect()).unwrap_or_default()
 }
 
 /// All records of a class, in the order of the database: none that means anything.

@@ -1,0 +1,119 @@
+//! What an option takes, and a value that it took.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, bail, ensure};
+
+use super::Row;
+use crate::net::{IfName, decimal, shown};
+
+/// What an option takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Values {
+    /// A whole number in this range.
+    Number(u32, u32),
+    /// One of these words; the driver's number of each is its place.
+    Words(&'static [&'static str]),
+    /// A slave's device name.
+    Slave,
+    /// Up to [`MAX_TARGETS`] IPv4 addresses, with commas.
+    Targets,
+}
+
+/// `BOND_MAX_ARP_TARGETS`, include/net/bonding.h.
+pub const MAX_TARGETS: usize = 16;
+
+/// A value that its option takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number.
+    Number(u32),
+    /// One of the option's words.
+    Word(&'static str),
+    /// A slave.
+    Slave(IfName),
+    /// Addresses to probe.
+    Targets(Vec<Ipv4Addr>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Word(word) => f.write_str(word),
+            Self::Slave(name) => write!(f, "{name}"),
+            Self::Targets(targets) => {
+                let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                f.write_str(&all.join(","))
+            }
+        }
+    }
+}
+
+impl Row {
+    /// Reads a value of this option; words may be given by the driver's number too.
+    ///
+    /// # Errors
+    /// When the option does not take it; the sentence says what it takes.
+    pub fn parse(&self, text: &str) -> Result<Value> {
+        let shown = shown(text);
+        match self.values {
+            Values::Number(min, max) => match decimal(text).filter(|n| (min..=max).contains(n)) {
+                Some(n) => Ok(Value::Number(n)),
+                None => bail!(
+                    "`{shown}` is no value for {}: it takes a whole number from {min} to {max}",
+                    self.name
+                ),
+            },
+            Values::Words(words) => {
+                let by_number = || decimal(text).and_then(|n| words.get(n as usize));
+                match words.iter().find(|w| **w == text).or_else(by_number) {
+                    Some(word) => Ok(Value::Word(word)),
+                    None => bail!(
+                        "`{shown}` is no value for {}: it takes {}",
+                        self.name,
+                        words.join(", ")
+                    ),
+                }
+            }
+            Values::Slave => Ok(Value::Slave(text.parse()?)),
+            Values::Targets => {
+                let mut targets = Vec::new();
+                for part in text.split(',').map(str::trim) {
+                    let Ok(target) = part.parse::<Ipv4Addr>() else {
+                        bail!(
+                            "`{shown}` is no value for {}: it takes IPv4 addresses with commas",
+                            self.name
+                        );
+                    };
+                    ensure!(!targets.contains(&target), "{} names {target} twice", self.name);
+                    targets.push(target);
+                }
+                ensure!(
+                    targets.len() <= MAX_TARGETS,
+                    "{} has {} addresses; the driver takes {MAX_TARGETS}",
+                    self.name,
+                    targets.len()
+                );
+                Ok(Value::Targets(targets))
+            }
+        }
+    }
+
+    /// The value in the form in which two readings of it are compared: what `/sys` and `/proc`
+    /// print differs in separators and in a number behind the word (`fast 1`).
+    #[must_use]
+    pub fn normal(&self, text: &str) -> String {
+        match self.values {
+            Values::Words(_) => text.split_whitespace().next().unwrap_or_default().to_string(),
+            Values::Targets => {
+                let mut all: Vec<&str> =
+                    text.split([',', ' ', '\n', '\t']).filter(|t| !t.is_empty()).collect();
+                all.sort_unstable();
+                all.join(",")
+            }
+            Values::Number(..) | Values::Slave => text.trim().to_string(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A spec file as text: its sections, keys and values, and what rust-ini would let pass. Knows
+//! which sections there are, and not what a value means.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::{Context, Result, bail, ensure};
+use ini::{Ini, ParseOption};
+
+use super::keys::keys;
+use crate::net::{nearest, shown};
+
+/// Where a value came from, for the sentence that refuses it.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A flag of the command line.
+    Flag(String),
+    /// A key of a file.
+    Key { file: String, section: String, key: String },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "--{flag}"),
+            Self::Key { file, section, key } => write!(f, "{file}: [{section}] {key}"),
+        }
+    }
+}
+
+/// A section of a spec file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// What all hosts share.
+    Bond,
+    /// The hosts' addresses.
+    Addresses,
+    /// The NICs of one host.
+    Nics(String),
+}
+
+/// What a file calls the sections that there are.
+const SECTIONS: &str = "sections are [bond], [addresses] and [nics HOST]";
+
+impl Section {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "bond" => Some(Self::Bond),
+            "addresses" => Some(Self::Addresses),
+            _ => name.strip_prefix("nics ").map(|host| Self::Nics(host.trim().to_string())),
+        }
+    }
+
+    /// The spec's own name for a key of this section.
+    fn key(&self, source: &Source, key: &str) -> Result<String> {
+        match self {
+            Self::Bond => bond_key(source, key),
+            Self::Addresses => Ok(key.to_string()),
+            Self::Nics(_) => {
+                ensure!(key == "nics", "{source}: unknown key; this section has only `nics`");
+                Ok(key.to_string())
+            }
+        }
+    }
+}
+
+/// A value of a file.
+pub(super) struct Entry {
+    pub(super) section: Section,
+    /// The spec's own name for the key.
+    pub(super) key: String,
+    pub(super) source: Source,
+    pub(super) text: String,
+}
+
+/// Reads a spec file; `file` is its name in messages.
+pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_lines(file, text)?;
+    // rust-ini takes an indented comment for the end of the line above.
+    let text = text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let options =
+        ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
+    let ini = Ini::load_from_str_opt(&text, options).with_context(|| format!("reading {file}"))?;
+    let mut all = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, properties) in &ini {
+        let Some(name) = name.map(str::trim) else {
+            if let Some((key, _)) = properties.iter().next() {
+                bail!("{file}: key `{}` stands before the first section; {SECTIONS}", shown(key));
+            }
+            continue;
+        };
+        for (key, value) in properties.iter() {
+            let source = Source::Key { file: file.into(), section: name.into(), key: key.into() };
+            let Some(section) = Section::named(name) else {
+                bail!("{file}: unknown section [{}]; {SECTIONS}", shown(name))
+            };
+            let key = section.key(&source, key)?;
+            ensure!(
+                seen.insert((name.to_string(), key.clone())),
+                "{source}: this key stands twice"
+            );
+            all.push(Entry { section, key, source, text: value.trim().to_string() });
+        }
+    }
+    Ok(all)
+}
+
+/// rust-ini lets a key without `=` swallow the line end, and reads control characters as they
+/// are; both are refused before it sees them.
+fn check_lines(file: &str, text: &str) -> Result<()> {
+    let mut sections = BTreeSet::new();
+    for (number, line) in text.lines().enumerate() {
+        let at = format!("{file}, line {}", number + 1);
+        let line = line.trim();
+        if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
+            bail!("{at}: a control character ({}) stands here", c.escape_unicode());
+        }
+        if line.is_empty() || line.starts_with([';', '#']) {
+            continue;
+        }
+        if let Some(section) = line.strip_prefix('[') {
+            let Some(section) = section.strip_suffix(']') else {
+                bail!("{at}: `{}` is no section: it must be [NAME] alone on its line", shown(line));
+            };
+            let name = section.split_whitespace().collect::<Vec<_>>().join(" ");
+            ensure!(sections.insert(name), "{at}: section [{}] stands twice", shown(section));
+        } else {
+            ensure!(
+                line.contains('='),
+                "{at}: `{}` is neither a [section] nor a `key = value`",
+                shown(line)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The spec's own name for a key of `[bond]`, where dashes do as well as underscores.
+fn bond_key(source: &Source, key: &str) -> Result<String> {
+    let name = key.replace('-', "_");
+    let known: Vec<&str> = keys().iter().map(|key| key.name).collect();
+    if known.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let (nearest, near) = nearest(&name, &known).expect("there are keys");
+    let all = if near { String::new() } else { format!(" The keys are {}", known.join(", ")) };
+    bail!("{source}: unknown key; did you mean `{nearest}`?{all}")
+}

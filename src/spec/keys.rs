@@ -1,0 +1,107 @@
+//! The keys of `[bond]`, each with its flag and its help: the spec's own ones here, the driver's
+//! options from their table. Files, flags, help and completions are made from this list.
+
+use std::borrow::Cow;
+
+use crate::options::{TABLE, Values};
+
+/// A key of `[bond]`, which is a flag as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// How a spec file calls it.
+    pub name: &'static str,
+    /// How the command line calls it, without dashes before it.
+    pub flag: Cow<'static, str>,
+    /// What stands for a value of it in the help.
+    pub word: &'static str,
+    /// Its help.
+    pub help: &'static str,
+    /// Where the help shows it.
+    pub group: Group,
+    /// Whether the flag may be given more than once; a file has a list then.
+    pub many: bool,
+}
+
+/// The groups of the help that flags of a spec are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What is made.
+    What,
+    /// How the bond behaves.
+    Behaviour,
+    /// How it is done.
+    Way,
+    /// What keeps the host safe.
+    Safety,
+}
+
+const fn key(
+    [name, flag, word]: [&'static str; 3],
+    help: &'static str,
+    group: Group,
+    many: bool,
+) -> Key {
+    Key { name, flag: Cow::Borrowed(flag), word, help, group, many }
+}
+
+/// The keys that are no option of the driver.
+const OWN: [Key; 9] = [
+    key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
+    key(
+        ["nics", "nic", "DEVICE_OR_MAC"],
+        "A NIC by device or MAC address; two or more, also with commas",
+        Group::What,
+        true,
+    ),
+    key(
+        ["mode", "mode", "MODE"],
+        "Bonding mode by name or number, 0 to 7 [default: active-backup]",
+        Group::Behaviour,
+        false,
+    ),
+    key(["mtu", "mtu", "BYTES"], "MTU of the bond and its slaves", Group::What, false),
+    key(
+        ["probes", "probe", "IP[:PORT]"],
+        "A storage server that must answer, with a TCP port if any; repeatable",
+        Group::Safety,
+        true,
+    ),
+    key(
+        ["backend", "backend", "WHICH"],
+        "bridge: switch the backend to it if need be; keep: leave it",
+        Group::Way,
+        false,
+    ),
+    key(
+        ["pif", "pif", "HOW"],
+        "What becomes of the PIFs: auto, forget, unmanaged",
+        Group::Way,
+        false,
+    ),
+    key(
+        ["address", "address", "IP/PREFIX"],
+        "The bond's address with its prefix, such as 172.16.51.11/24",
+        Group::What,
+        false,
+    ),
+    key(
+        ["netmask", "netmask", "MASK"],
+        "The netmask, for an address without a prefix",
+        Group::What,
+        false,
+    ),
+];
+
+/// Every key of `[bond]`.
+#[must_use]
+pub fn keys() -> Vec<Key> {
+    let options = TABLE.iter().map(|row| Key {
+        name: row.name,
+        flag: row.name.replace('_', "-").into(),
+        word: row.word,
+        help: row.help,
+        group: Group::Behaviour,
+        many: matches!(row.values, Values::Targets),
+    });
+    OWN.into_iter().chain(options).collect()
+}

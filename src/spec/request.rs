@@ -1,0 +1,123 @@
+//! What one spec asks of every host of a pool, and which of it is for this host.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow, bail, ensure};
+
+use super::{NicRef, Spec};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net};
+use crate::outcome::Hint;
+
+/// The wanted bond of a pool: one file serves all its hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// For a host that is not among `each`; a file with `[addresses]` serves no other host.
+    common: Option<Spec>,
+    /// For the hosts that the file names.
+    each: BTreeMap<HostName, Spec>,
+}
+
+impl Request {
+    /// Of the parts of a file, at least one of which there must be.
+    pub(super) fn new(common: Option<Spec>, each: BTreeMap<HostName, Spec>) -> Self {
+        debug_assert!(common.is_some() || !each.is_empty(), "a request is for some host");
+        Self { common, each }
+    }
+
+    /// For the host that this spec was made for.
+    #[must_use]
+    pub fn of(spec: Spec) -> Self {
+        Self { common: Some(spec), each: BTreeMap::new() }
+    }
+
+    /// The spec of the host that goes by these names. A host's name in XAPI (`name-label`) is
+    /// only among them where no other host has the same.
+    ///
+    /// # Errors
+    /// When the file has no address for it, or two.
+    pub fn for_host(&self, names: &[String]) -> Result<Spec> {
+        let mine = |host: &HostName| names.iter().any(|name| name == host.as_str());
+        let found: Vec<_> = self.each.iter().filter(|(host, _)| mine(host)).collect();
+        let spec = match (&found[..], &self.common) {
+            ([(_, spec)], _) => *spec,
+            ([], Some(spec)) => spec,
+            ([], None) => return Err(self.no_address(names)),
+            ([(a, _), (b, _), ..], Some(_)) => {
+                bail!("[nics {a}] and [nics {b}] are both for this host")
+            }
+            ([(a, _), (b, _), ..], None) => {
+                bail!("[addresses] names this host twice, as {a} and as {b}")
+            }
+        };
+        ensure!(
+            !spec.nics.is_empty(),
+            "the spec names no NICs for this host: neither [bond] nor a [nics HOST] section does"
+        );
+        Ok(spec.clone())
+    }
+
+    fn no_address(&self, names: &[String]) -> anyhow::Error {
+        let (name, add) = match names.first() {
+            Some(name) => (names.join(" or "), format!("`{name} = IP/PREFIX`")),
+            None => ("of no name".into(), "its line".into()),
+        };
+        let hint = format!("the same command on one of those hosts; or add {add} to [addresses]");
+        anyhow!(Hint(hint)).context(format!(
+            "[addresses] has no address for this host, which is {name}; it has {}",
+            listed(&self.each)
+        ))
+    }
+
+    /// Every NIC that it names for any host.
+    #[must_use]
+    pub fn nics(&self) -> Vec<NicRef> {
+        let mut all: Vec<NicRef> = self.specs().flat_map(|spec| spec.nics.clone()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// The bond, which all hosts share.
+    #[must_use]
+    pub fn bond(&self) -> &IfName {
+        &self.any().bond
+    }
+
+    /// The mode, which all hosts share.
+    #[must_use]
+    pub fn mode(&self) -> BondMode {
+        self.any().mode
+    }
+
+    /// The address of each host of `[addresses]`, where there is that section.
+    #[must_use]
+    pub fn addresses(&self) -> Option<BTreeMap<HostName, Ipv4Net>> {
+        let each = self.each.iter().map(|(host, spec)| (host.clone(), spec.address));
+        self.common.is_none().then(|| each.collect())
+    }
+
+    /// The spec of every host that has an address, with the host's name where it has one.
+    #[must_use]
+    pub fn by_host(&self) -> Vec<(Option<HostName>, Spec)> {
+        match &self.common {
+            Some(spec) => vec![(None, spec.clone())],
+            None => {
+                let whole = self.each.iter().filter(|(_, spec)| !spec.nics.is_empty());
+                whole.map(|(host, spec)| (Some(host.clone()), spec.clone())).collect()
+            }
+        }
+    }
+
+    fn specs(&self) -> impl Iterator<Item = &Spec> {
+        self.common.iter().chain(self.each.values())
+    }
+
+    fn any(&self) -> &Spec {
+        self.specs().next().expect("a request is for some host")
+    }
+}
+
+/// The hosts of a map, for messages.
+pub(super) fn listed<T>(all: &BTreeMap<HostName, T>) -> String {
+    all.keys().map(HostName::as_str).collect::<Vec<_>>().join(", ")
+}
