@@ -12,6 +12,7 @@ mod json;
 mod killed;
 mod late;
 mod manners;
+mod others;
 mod reboots;
 mod rehearse;
 pub mod root;

@@ -96,6 +96,19 @@ impl Observer for Silent {
     }
 }
 
+/// Agrees after something else has happened.
+struct Asked<'a>(&'a dyn Fn());
+
+impl Observer for Asked<'_> {
+    fn begins(&mut self, _: usize, _: usize, _: &str) {}
+    fn ended(&mut self, _: StepState, _: Duration) {}
+    fn note(&mut self, _: &str) {}
+    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
+        (self.0)();
+        true
+    }
+}
+
 /// One run of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -175,7 +188,25 @@ impl Dom0 {
         dom0
     }
 
-    fn run(&self, act: Act) -> Result<Outcome> {
+    pub fn run(&self, act: Act) -> Result<Outcome> {
+        self.run_asked(act, &|| {})
+    }
+
+    /// The job in another mode: a second person's.
+    pub fn run_other(&self, scenario: Scenario, nics: usize) -> Result<Outcome> {
+        let signals = Signals::default();
+        let engine = Engine {
+            host: &self.host,
+            templates: &self.templates,
+            accepted: &[],
+            orders: Orders::default(),
+            signals: &signals,
+        };
+        engine.apply(&scenario.request(nics, "balance-xor"), |_| Ok(()), &mut Silent)
+    }
+
+    /// A run, at whose question something else happens first.
+    pub fn run_asked(&self, act: Act, meanwhile: &dyn Fn()) -> Result<Outcome> {
         let signals = Signals::default();
         let engine = Engine {
             host: &self.host,
@@ -185,9 +216,15 @@ impl Dom0 {
             signals: &signals,
         };
         match act {
-            Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Silent),
+            Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
             Act::Resume => engine.resume(&mut Silent),
-            Act::Rollback => engine.rollback(|_| true, &mut Silent),
+            Act::Rollback => engine.rollback(
+                |_| {
+                    meanwhile();
+                    true
+                },
+                &mut Silent,
+            ),
         }
     }
 
