@@ -41,3 +41,10 @@ pub mod status;
 pub mod step;
 pub mod verify;
 pub mod xe;
+
+// The tests beside the code share their dom0 with those of the whole.
+#[cfg(test)]
+extern crate self as xenbond;
+#[cfg(test)]
+#[path = "../tests/dom0.rs"]
+mod dom0;

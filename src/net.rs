@@ -89,7 +89,7 @@ impl FromStr for IfName {
             shown(text)
         );
         ensure!(
-            !["all", "default", "lo"].contains(&text),
+            !["all", "default", "lo", "bonding_masters"].contains(&text),
             "`{text}` is no name for a NIC or a bond: the kernel uses it itself"
         );
         Ok(Self(text.to_string()))

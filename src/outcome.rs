@@ -97,6 +97,15 @@ pub struct StepReport {
     pub seconds: Option<f64>,
 }
 
+/// Something that is not as it is to be, and what to type about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What.
+    pub what: String,
+    /// The command.
+    pub command: String,
+}
+
 /// How a run ended, with all that there is to say.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -115,18 +124,11 @@ pub struct Outcome {
     /// Other things to know.
     pub notes: Vec<String>,
     /// What could not be brought back.
-    pub left: Vec<Left>,
+    pub left: Vec<Item>,
+    /// What a power cut would undo.
+    pub not_saved: Vec<Item>,
     /// Whether the same run, tried again, may end better by what happens elsewhere.
     pub again: bool,
-}
-
-/// Something of ours that is left on the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
-    /// What, in a sentence.
-    pub what: String,
-    /// What to type to put it right.
-    pub command: String,
 }
 
 impl Outcome {
@@ -143,6 +145,7 @@ impl Outcome {
             notes: Vec::new(),
             left: Vec::new(),
             again: false,
+            not_saved: Vec::new(),
         }
     }
 

@@ -33,6 +33,10 @@ pub const SWITCH_SERVICES: &str = "openvswitch";
 pub const SERVICE_PREFIX: &str = "xenbond-";
 /// Our own state.
 pub const STATE: &str = "/var/lib/xenbond";
+/// Names the file of XAPI's database (xapi `parse_db_conf.ml`).
+pub const DB_CONF: &str = "/etc/xensource/db.conf";
+/// What networkd makes at its start (xcp-networkd `network_config.ml`).
+pub const NETWORKD_DB: &str = "/var/lib/xcp/networkd.db";
 /// Where the driver shows its bonds.
 pub const PROC_BONDING: &str = "/proc/net/bonding";
 /// Where the kernel shows its devices.

@@ -86,7 +86,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     let mut drift = Vec::new();
     let mut judged: BTreeMap<String, bool> = BTreeMap::new();
     for made in &made {
-        let checks = checks(made, &inv, templates)?;
+        let checks = checks(host, made, &inv, templates)?;
         note(&made.spec.bond, checks, &mut drift, &mut judged);
     }
     let open = latest.iter().filter(|tx| tx.phase().is_open()).map(|tx| &tx.header.plan.spec.bond);
@@ -112,14 +112,14 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
 }
 
 /// Everything that is to be checked of a bond that xenbond made.
-fn checks(made: &Made, inv: &Inventory, templates: &Templates) -> Result<Vec<Check>> {
+fn checks(host: &Host, made: &Made, inv: &Inventory, templates: &Templates) -> Result<Vec<Check>> {
     let changed = plan::file_changes_of(&made.spec, &made.nics, inv, templates)?;
     let verdict = verify::judge(Question {
         spec: &made.spec,
         nics: &made.nics,
         absent: &[],
         kernel: Running::Read(&inv.kernel),
-        witnesses: &[Witness::Host(inv, &made.unlike(changed))],
+        witnesses: &[Witness::Host(inv, &made.unlike(changed)), Witness::Disk(host, inv)],
     })?;
     Ok(verdict.checks)
 }

@@ -8,8 +8,6 @@
 
 mod parser;
 #[cfg(test)]
-mod samples;
-#[cfg(test)]
 mod tests;
 
 pub use parser::parse;

@@ -53,7 +53,8 @@ impl Run {
                 .context("BOND")
                 .context(Usage)?;
             // Of an open transaction the spec is what is to come.
-            let open = ledger::summary(&self.host)?.filter(ledger::Summary::is_open);
+            let to_come = |open: &ledger::Summary| open.is_open() && !open.phase.is_saving();
+            let open = ledger::summary(&self.host)?.filter(to_come);
             let spec = match open.filter(|o| name.as_ref().is_none_or(|n| o.spec.bond == *n)) {
                 Some(open) => open.spec,
                 None => known_spec(&made, name.as_ref())?,
@@ -92,7 +93,11 @@ impl Run {
                 within,
                 waits: &mut |what: &str| self.progress.waits(what, within),
             },
-            witnesses: &[Witness::Host(&inv, &changed), Witness::Servers(&self.host)],
+            witnesses: &[
+                Witness::Host(&inv, &changed),
+                Witness::Disk(&self.host, &inv),
+                Witness::Servers(&self.host),
+            ],
         })?;
         self.progress.closes();
         Ok((spec, verdict))

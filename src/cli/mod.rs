@@ -5,8 +5,6 @@
 
 mod args;
 mod change;
-#[cfg(debug_assertions)]
-mod death;
 mod drill;
 mod flags;
 mod help;
@@ -17,7 +15,6 @@ mod rehearse;
 mod render;
 mod request;
 mod show;
-mod version;
 
 use std::sync::Arc;
 
@@ -38,10 +35,6 @@ use crate::report::{self, Progress, Teller};
 /// Runs the program; its exit code.
 #[must_use]
 pub fn main(args: &[std::ffi::OsString]) -> u8 {
-    if version::alone(args) {
-        report::out_plain(version::TEXT);
-        return Exit::AsAsked.code();
-    }
     let json = args.iter().skip(1).any(|a| a == "--json");
     let usual = help::help_of(args);
     let cli = match help::parse(args) {
@@ -131,10 +124,6 @@ impl Run {
         host = host
             .watched(Arc::clone(&progress) as Arc<dyn Watch>)
             .watched(Arc::clone(&log) as Arc<dyn Watch>);
-        #[cfg(debug_assertions)]
-        if let Some(death) = death::asked() {
-            host = host.watched(Arc::new(death));
-        }
         if cli.verbose {
             host = host.watched(Arc::new(report::Loud));
         }

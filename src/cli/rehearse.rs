@@ -3,11 +3,12 @@
 //! be made to fail, or the power cut at it.
 
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Rehearse;
 use super::request::{Usage, check_codes, request};
@@ -15,15 +16,9 @@ use crate::engine::{Proposal, Situation};
 use crate::inventory::Inventory;
 use crate::model::{self, Model};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::rehearse::Stage;
-use crate::rehearse::Strike;
-use crate::rehearse::differences;
-use crate::rehearse::goes_on;
-use crate::rehearse::recorded;
-use crate::rehearse::start;
-use crate::rehearse::unlike;
+use crate::rehearse::{Stage, Strike, differences, goes_on, recorded, start, unlike};
 use crate::render::Templates;
-use crate::report::{self};
+use crate::report;
 use crate::spec::{Raw, Request};
 
 /// What is rehearsed when nothing is asked for.
@@ -49,23 +44,13 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
             (Arc::new(Model::create(folder.path(), start(args.dom0.into()))?), "a dom0".to_string())
         }
         Some(file) => {
-            let inv = recorded(file)?;
-            let spec = wanted.for_host(&inv.names())?;
             let about = format!("the host that {file} records");
-            let proposal = Proposal::of(&wanted, Situation::of(spec, inv), &templates)?;
-            if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
-                return Ok(refuse(&proposal, &refused, json));
+            let inv = inventory(file)?;
+            let made = model_of(inv, &about, folder.path(), &wanted, &templates, args, quiet)?;
+            match made {
+                Made::Model(model) => (model, about),
+                Made::Refused(proposal, refused) => return Ok(refuse(&proposal, &refused, json)),
             }
-            let Situation { spec, inv, .. } = &proposal.situation;
-            let model = recorded::create(folder.path(), inv, spec)
-                .with_context(|| format!("making a model of {about}"))
-                .context(Usage)?;
-            let lost = unlike(&model, &wanted, &templates, &proposal.findings)?;
-            if !quiet {
-                report::out(recorded::ASSUMED);
-                report::out(&lost);
-            }
-            (model, about)
         }
     };
     let stage = Stage::new(
@@ -87,42 +72,105 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
         stage.show_result(&wanted)?;
         outcome = stage.back()?;
     }
-    let differences = differences(&before, &stage.snapshot()?);
-    let equal = differences.is_empty();
-    let refused = forward.ending == Ending::Refused && !stage.struck();
-    let exit = if equal && !refused {
-        Exit::AsAsked
-    } else if refused {
-        Exit::Refused
-    } else {
-        Exit::Incomplete
+    let played = Played {
+        differences: differences(&before, &stage.snapshot()?),
+        compared: before.len(),
+        effects: stage.striker.count.load(Ordering::SeqCst),
+        refused: forward.ending == Ending::Refused && !stage.struck(),
+        forward,
     };
-    outcome.exit = exit;
+    outcome.exit = played.exit();
     if json {
-        report::out_json(&json!({
-            "result": outcome.ending, "exit": exit.code(), "transaction": outcome.transaction,
-            "steps": forward.steps, "error": outcome.error, "hint": outcome.hint,
-            "effects": stage.striker.count.load(Ordering::SeqCst), "differences": differences,
-        }));
-        return Ok(exit);
-    }
-    if refused {
-        report::outcome(&forward);
-        return Ok(exit);
-    }
-    for line in &differences {
-        report::err(&format!("  differs: {line}\n"));
-    }
-    let effects = stage.striker.count.load(Ordering::SeqCst);
-    report::out(&if equal {
-        format!(
-            "Compared {} files and all of XAPI's records: the model is as it was ({effects} effects).\n",
-            before.len()
-        )
+        report::out_json(&played.document(&outcome));
     } else {
-        "The model is NOT as it was.\n".to_string()
-    });
-    Ok(exit)
+        played.say();
+    }
+    Ok(outcome.exit)
+}
+
+/// What became of the host that an inventory records.
+enum Made {
+    /// A model of it.
+    Model(Arc<Model>),
+    /// None, since the change would be refused there.
+    Refused(Box<Proposal>, Outcome),
+}
+
+/// The model of a recorded host, unless the change would be refused there.
+fn model_of(
+    inv: Inventory,
+    about: &str,
+    folder: &Path,
+    wanted: &Request,
+    templates: &Templates,
+    args: &Rehearse,
+    quiet: bool,
+) -> Result<Made> {
+    let spec = wanted.for_host(&inv.names())?;
+    let proposal = Proposal::of(wanted, Situation::of(spec, inv), templates)?;
+    if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
+        return Ok(Made::Refused(Box::new(proposal), refused));
+    }
+    let Situation { spec, inv, .. } = &proposal.situation;
+    let model = recorded::create(folder, inv, spec)
+        .with_context(|| format!("making a model of {about}"))
+        .context(Usage)?;
+    let lost = unlike(&model, wanted, templates, &proposal.findings)?;
+    if !quiet {
+        report::out(recorded::ASSUMED);
+        report::out(&lost);
+    }
+    Ok(Made::Model(model))
+}
+
+/// How a rehearsal went.
+struct Played {
+    /// The way forward.
+    forward: Outcome,
+    /// Whether it was refused there.
+    refused: bool,
+    /// What is not as it was before.
+    differences: Vec<String>,
+    /// How many things were compared.
+    compared: usize,
+    /// How many effects there were.
+    effects: usize,
+}
+
+impl Played {
+    fn exit(&self) -> Exit {
+        match (self.refused, self.differences.is_empty()) {
+            (true, _) => Exit::Refused,
+            (false, true) => Exit::AsAsked,
+            (false, false) => Exit::Incomplete,
+        }
+    }
+
+    fn document(&self, outcome: &Outcome) -> Value {
+        json!({
+            "result": outcome.ending, "exit": outcome.exit.code(),
+            "transaction": outcome.transaction, "steps": self.forward.steps,
+            "error": outcome.error, "hint": outcome.hint,
+            "effects": self.effects, "differences": self.differences,
+        })
+    }
+
+    fn say(&self) {
+        if self.refused {
+            return report::outcome(&self.forward);
+        }
+        for line in &self.differences {
+            report::err(&format!("  differs: {line}\n"));
+        }
+        report::out(&if self.differences.is_empty() {
+            format!(
+                "Compared {} files and all of XAPI's records: the model is as it was ({} effects).\n",
+                self.compared, self.effects
+            )
+        } else {
+            "The model is NOT as it was.\n".to_string()
+        });
+    }
 }
 
 /// What is asked for.
@@ -141,7 +189,7 @@ fn wanted(args: &Rehearse) -> Result<Request> {
 }
 
 /// The inventory in a file.
-fn recorded(file: &str) -> Result<Inventory> {
+fn inventory(file: &str) -> Result<Inventory> {
     let read = || -> Result<Inventory> {
         let mut text = Vec::new();
         if file == "-" {

@@ -20,6 +20,10 @@ impl std::fmt::Display for Usage {
     }
 }
 
+/// The longest spec: a line for each host of the largest pool is a tenth of it, and one that never
+/// ends must.
+const LONGEST: u64 = 256 << 10;
+
 /// The spec that flags and file ask for.
 pub(super) fn request(args: &SpecArgs) -> Result<Request> {
     let read = || -> Result<Request> {
@@ -27,11 +31,17 @@ pub(super) fn request(args: &SpecArgs) -> Result<Request> {
         if let Some(file) = &args.spec {
             let (name, bytes) = if file == "-" {
                 let mut bytes = Vec::new();
-                std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
+                let read = std::io::stdin().take(LONGEST + 1).read_to_end(&mut bytes);
+                read.context("reading standard input")?;
                 ("standard input", bytes)
             } else {
-                (file.as_str(), std::fs::read(file).with_context(|| format!("reading {file}"))?)
+                let mut bytes = Vec::new();
+                let read = std::fs::File::open(file)
+                    .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+                read.with_context(|| format!("reading {file}"))?;
+                (file.as_str(), bytes)
             };
+            ensure!(bytes.len() as u64 <= LONGEST, "{name} is longer than {} KiB", LONGEST >> 10);
             let text = String::from_utf8(bytes).map_err(|_| anyhow!("{name} is not UTF-8 text"))?;
             raw.file(name, &text)?;
         }

@@ -3,54 +3,41 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::dom0::Dom0;
 use crate::engine::Signals;
-use crate::host::{Cmd, Host, Output, Runner};
-use crate::journal::{self, Made};
-use crate::model::state::{Backend, Flavour, State};
-use crate::model::{Model, builtin};
+use crate::host::{Cmd, Output, Runner};
+use crate::journal;
+use crate::model::Model;
+use crate::model::state::{Backend, Flavour};
 use crate::report::drill::text;
 
-struct Dom0 {
-    _root: tempfile::TempDir,
-    model: Arc<Model>,
-    host: Host,
-    made: Option<Made>,
-}
-
 impl Dom0 {
-    /// With the usual bond in this mode.
-    fn new(flavour: Flavour, more: &[(&'static str, &str)]) -> Self {
-        let root = crate::model::scratch().unwrap();
-        let model =
-            Arc::new(Model::create(root.path(), builtin::pool(flavour, Backend::Bridge)).unwrap());
-        let host = Host::new(root.path(), model.clone(), model.clone());
-        crate::status::tests::apply(&host, more);
-        let made = journal::made(&host).unwrap().pop();
-        Self { _root: root, model, host, made }
-    }
-
-    fn change(&self, alter: impl FnOnce(&mut State)) {
-        self.model.change(alter);
+    /// With the usual bond, with more settings or others.
+    fn bonded(flavour: Flavour, more: &[(&'static str, &str)]) -> Self {
+        let dom0 = Self::new(flavour, Backend::Bridge);
+        crate::status::tests::apply(&dom0.host, more);
+        dom0
     }
 
     fn drill(&self, cut_links: bool, signals: &Signals) -> Result<Report> {
         let bond = "bond51".parse().unwrap();
+        let made = journal::made(&self.host).unwrap().pop();
         let drill = Drill {
             host: &self.host,
             bond: &bond,
             target: "172.16.51.2".parse().unwrap(),
             cut_links,
-            made: self.made.as_ref(),
+            made: made.as_ref(),
             signals,
         };
-        let before = self.kernel();
+        let before = self.links();
         let report = drill.run(&|_| {});
-        assert_eq!(self.kernel(), before, "not as it was");
+        assert_eq!(self.links(), before, "not as it was");
         report
     }
 
     /// What a drill must bring back.
-    fn kernel(&self) -> (Option<String>, Vec<(String, bool, String)>) {
+    fn links(&self) -> (Option<String>, Vec<(String, bool, String)>) {
         let dom0 = self.model.state().dom0;
         let bond = &dom0.bonds["bond51"];
         let slave = |s: &crate::model::state::Slave| {
@@ -88,9 +75,9 @@ impl Runner for Spoils {
 
 #[test]
 fn a_kernel_that_cannot_be_read_is_not_taken_for_a_sound_one() {
-    let mut dom0 = Dom0::new(Flavour::El7, &[]);
+    let mut dom0 = Dom0::bonded(Flavour::El7, &[]);
     let spoils = Arc::new(Spoils(dom0.model.clone()));
-    dom0.host = Host::new(dom0.model.root(), spoils, dom0.model.clone());
+    dom0 = dom0.run_by(spoils);
     let report = dom0.drill(false, &Signals::default()).unwrap();
     let why = report.slaves[0].why.as_deref().unwrap_or_default();
     assert!(why.contains("reading /proc/net/route"), "{report:?}");
@@ -104,7 +91,7 @@ fn short(report: &Report) -> Vec<(&str, bool, bool)> {
 #[test]
 fn each_slave_carries_the_traffic_and_the_active_one_is_put_back() {
     for flavour in [Flavour::El5, Flavour::El7] {
-        let dom0 = Dom0::new(flavour, &[("primary", "eth3")]);
+        let dom0 = Dom0::bonded(flavour, &[("primary", "eth3")]);
         let report = dom0.drill(false, &Signals::default()).unwrap();
         assert!(report.ok, "{report:?}");
         assert_eq!(short(&report), [("eth2", true, false), ("eth3", true, false)]);
@@ -117,7 +104,7 @@ fn each_slave_carries_the_traffic_and_the_active_one_is_put_back() {
 
 #[test]
 fn a_slave_whose_switch_port_passes_nothing_is_found_and_ends_the_drill() {
-    let dom0 = Dom0::new(Flavour::El7, &[("nics", "eth2,eth3")]);
+    let dom0 = Dom0::bonded(Flavour::El7, &[("nics", "eth2,eth3")]);
     dom0.change(|state| state.dom0.wire.silent = ["eth3".to_string()].into());
     let report = dom0.drill(false, &Signals::default()).unwrap();
     assert_eq!(short(&report), [("eth2", true, false), ("eth3", false, true)]);
@@ -132,7 +119,7 @@ fn a_slave_whose_switch_port_passes_nothing_is_found_and_ends_the_drill() {
 
 #[test]
 fn a_slave_without_link_has_no_turn_and_the_others_have_theirs() {
-    let dom0 = Dom0::new(Flavour::El7, &[]);
+    let dom0 = Dom0::bonded(Flavour::El7, &[]);
     dom0.change(|state| state.dom0.nics.get_mut("eth2").unwrap().link = false);
     for cut in [false, true] {
         let report = dom0.drill(cut, &Signals::default()).unwrap();
@@ -144,7 +131,7 @@ fn a_slave_without_link_has_no_turn_and_the_others_have_theirs() {
 #[test]
 fn links_are_cut_and_mended_in_modes_without_an_active_slave() {
     for mode in ["balance-rr", "802.3ad", "active-backup"] {
-        let dom0 = Dom0::new(Flavour::El7, &[("mode", mode), ("downdelay", "500")]);
+        let dom0 = Dom0::bonded(Flavour::El7, &[("mode", mode), ("downdelay", "500")]);
         let report = dom0.drill(true, &Signals::default()).unwrap();
         assert!(report.ok, "{mode}: {report:?}");
         // Until the driver leaves a link that went down, packets are lost on it.
@@ -155,7 +142,7 @@ fn links_are_cut_and_mended_in_modes_without_an_active_slave() {
 
 #[test]
 fn a_signal_ends_it_with_all_as_it_was() {
-    let dom0 = Dom0::new(Flavour::El7, &[]);
+    let dom0 = Dom0::bonded(Flavour::El7, &[]);
     let signals = Signals::default();
     signals.interrupt.store(true, Ordering::Relaxed);
     let report = dom0.drill(true, &signals).unwrap();
@@ -167,17 +154,17 @@ fn a_signal_ends_it_with_all_as_it_was() {
 fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     let refused =
         |dom0: &Dom0| format!("{:#}", dom0.drill(false, &Signals::default()).unwrap_err());
-    let dom0 = Dom0::new(Flavour::El5, &[]);
+    let dom0 = Dom0::bonded(Flavour::El5, &[]);
     dom0.change(|state| state.dom0.wire.reachable.clear());
     assert!(refused(&dom0).contains("does not answer through bond51 even before"));
-    let dom0 = Dom0::new(Flavour::El5, &[]);
+    let dom0 = Dom0::bonded(Flavour::El5, &[]);
     dom0.change(|state| state.dom0.bonds.get_mut("bond51").unwrap().master = Some("xenbr9".into()));
     dom0.change(|state| {
         let bridge = state.dom0.devices["xenbr0"].clone();
         state.dom0.devices.insert("xenbr9".into(), bridge);
     });
     assert!(refused(&dom0).contains("is a port of xenbr9"), "{}", refused(&dom0));
-    let dom0 = Dom0::new(Flavour::El5, &[]);
+    let dom0 = Dom0::bonded(Flavour::El5, &[]);
     dom0.change(|state| drop(state.dom0.bonds.get_mut("bond51").unwrap().slaves.pop()));
     assert!(refused(&dom0).contains("nobody to take over"));
 }

@@ -71,6 +71,16 @@ impl Engine<'_> {
         fresh: impl FnOnce(&Proposal) -> Result<()>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
+        let ended = self.apply_to_verdict(request, fresh, observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn apply_to_verdict(
+        &self,
+        request: &Request,
+        fresh: impl FnOnce(&Proposal) -> Result<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
         if let Some(holder) = Lock::holder(self.host) {
             bail!("another xenbond is changing this host: {holder}");
         }
@@ -78,6 +88,7 @@ impl Engine<'_> {
         let spec = &proposal.situation.spec;
         if let Some(open) = &proposal.situation.inv.transaction
             && open.is_open()
+            && !open.phase.is_saving()
             && open.spec == *spec
         {
             return match open.phase {
@@ -112,6 +123,7 @@ impl Engine<'_> {
                 // Cut off between its last line and its end.
                 Phase::RolledBack => old.close(self.host)?,
                 Phase::Done => {}
+                phase if phase.is_saving() => self.close_wait(old)?,
                 phase => bail!("transaction {} has just begun and is {phase}", old.header.id),
             }
         }
@@ -173,7 +185,13 @@ impl Engine<'_> {
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
-            if let Err(error) = self.take(&mut tx, number, step, &mut run, observer) {
+            let free = if cut_off && matches!(step, Step::BringUp(_)) {
+                self.take_out_of_bridges(&tx)
+            } else {
+                Ok(())
+            };
+            let done = free.and_then(|()| self.take(&mut tx, number, step, &mut run, observer));
+            if let Err(error) = done {
                 let why = format!("step {number}/{} ({}): {error:#}", steps.len(), step.title());
                 return self.roll_back(tx, &why, false, observer);
             }
@@ -218,14 +236,14 @@ impl Engine<'_> {
         let ended = match tx.orders().confirm_within {
             Some(seconds) => self.await_confirmation(&mut tx, seconds),
             None => self
-                .record(&mut tx, Event::Verified)
+                .ends(&mut tx, Event::Verified, observer)
                 .map(|()| outcome(&tx, Ending::Done, Exit::AsAsked)),
         };
         let mut ended = match ended {
             Ok(ended) => ended,
             Err(error) => return self.roll_back(tx, &format!("{error:#}"), false, observer),
         };
-        if ended.ending == Ending::Done {
+        if tx.phase() == Phase::Done {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
         // A server that did not answer before is told, and no reason to take a sound bond back.

@@ -9,7 +9,7 @@ use crate::inventory::facts::{self, Difference, Fact, Value};
 use crate::inventory::{DeviceKind, Inventory};
 use crate::journal::Transaction;
 use crate::net::{Backend, IfName};
-use crate::outcome::Left;
+use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::step::Step;
@@ -22,7 +22,7 @@ pub(super) struct Compared {
     /// Whether the running backend is another one, which only a reboot brings back.
     pub(super) needs_reboot: bool,
     /// What is ours and not as it was.
-    pub(super) left: Vec<Left>,
+    pub(super) left: Vec<Item>,
     /// What others did since.
     pub(super) others: Vec<String>,
     /// Files that others changed since, and that were not known to be changed.
@@ -75,7 +75,7 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
         match whose(plan, inv, &found) {
             Whose::Ours => {
                 let command = by_hand(tx, inv, &found);
-                compared.left.push(Left { what: found.to_string(), command });
+                compared.left.push(Item { what: found.to_string(), command });
             }
             Whose::TheirFile(path) if kept.contains(&path.as_str()) => {}
             Whose::TheirFile(path) => {
@@ -85,7 +85,7 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
             Whose::OurFile(path) if kept.contains(&path.as_str()) => {}
             Whose::OurFile(path) => {
                 let command = put_back(tx, &path);
-                compared.left.push(Left { what: found.to_string(), command });
+                compared.left.push(Item { what: found.to_string(), command });
             }
             Whose::Others => compared.others.push(found.to_string()),
             Whose::Unknown => {}

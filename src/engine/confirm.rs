@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::reboot::own_copy;
-use super::{Engine, Observer, outcome};
+use super::{Engine, Observer, outcome, saving};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
@@ -86,10 +86,15 @@ impl Engine<'_> {
     /// # Errors
     /// When the state cannot be read or written.
     pub fn confirm(&self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let ended = self.confirm_to_verdict(observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn confirm_to_verdict(&self, observer: &mut dyn Observer) -> Result<Outcome> {
         let Some(open) = Transaction::open(self.host)? else { return self.nothing_to_confirm() };
         match open.phase() {
             Phase::WaitingForConfirmation => {}
-            Phase::Done => return self.nothing_to_confirm(),
+            Phase::Done | Phase::Saving { .. } => return self.nothing_to_confirm(),
             phase => {
                 let hint = match phase {
                     Phase::WaitingForReboot { .. } => {
@@ -123,9 +128,11 @@ impl Engine<'_> {
             self.start_guard(&tx)?;
             return Ok(refused);
         }
-        self.record(&mut tx, Event::Confirmed)?;
+        self.ends(&mut tx, Event::Confirmed, observer)?;
         let mut ended = outcome(&tx, Ending::Done, Exit::AsAsked);
-        if let Err(error) = self.disarm() {
+        if tx.phase() == Phase::Done
+            && let Err(error) = self.disarm()
+        {
             ended.notes.push(format!("{error:#}"));
         }
         observer.note("confirmed: the change stays");
@@ -157,8 +164,16 @@ impl Engine<'_> {
     /// # Errors
     /// When the state cannot be read.
     pub fn guard(&self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let ended = self.guard_to_verdict(observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn guard_to_verdict(&self, observer: &mut dyn Observer) -> Result<Outcome> {
         let nothing = || Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
         let Some(tx) = Transaction::open(self.host)? else { return nothing() };
+        if tx.phase().is_saving() {
+            return Ok(saving(&tx));
+        }
         let Ok(_guard) = Lock::on(self.host, &tx.guard_file())? else { return nothing() };
         let mut warned = tx.orders().confirm_within.is_some_and(|s| s <= WARNING.as_secs());
         loop {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{Engine, Observer};
 use crate::journal::Transaction;
 use crate::ledger::{self, Event};
-use crate::outcome::Left;
+use crate::outcome::Item;
 use crate::step::Step;
 use crate::xe::{self, Pif};
 
@@ -32,7 +32,7 @@ impl Engine<'_> {
         &self,
         tx: &Transaction,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Left>> {
+    ) -> Result<Vec<Item>> {
         let Some(of) = tx.header.plan.steps.iter().find_map(Step::pif).map(|p| p.host.clone())
         else {
             return Ok(Vec::new());
@@ -40,7 +40,7 @@ impl Engine<'_> {
         let mut awaited = tx.killed();
         let mut said = false;
         while !awaited.is_empty() {
-            let pifs = xe::pifs(self.host, &of)?;
+            let pifs = xe::pifs(self.host, &of)?.all;
             awaited.retain(|(args, _)| !has_come(args, &pifs));
             let now = ledger::wall_seconds(self.host);
             let left = |since: u64| WATCH.as_secs().saturating_sub(now.saturating_sub(since));
@@ -73,10 +73,10 @@ fn has_come(args: &[String], pifs: &[Pif]) -> bool {
     }
 }
 
-fn named(args: &[String]) -> Left {
+fn named(args: &[String]) -> Item {
     let uuid = args.iter().find(|arg| arg.starts_with("uuid="));
     let look = uuid.map_or("xe pif-list".to_string(), |uuid| format!("xe pif-list {uuid}"));
-    Left {
+    Item {
         what: format!(
             "XAPI did not answer `xe {}` in time, has not done it in the {} s since, and may still do it",
             args.join(" "),

@@ -12,7 +12,9 @@ mod confirm;
 mod late;
 mod others;
 mod reboot;
+mod repair;
 mod rollback;
+mod saved;
 
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
@@ -140,7 +142,8 @@ impl Engine<'_> {
     /// Never for what a step did: that is in the outcome. When the state cannot be read, or
     /// another run holds the lock.
     pub fn resume(&self, observer: &mut dyn Observer) -> Result<Outcome> {
-        self.go_on(Orders::default(), observer)
+        let ended = self.go_on(Orders::default(), observer)?;
+        Ok(self.until_saved(ended, observer))
     }
 
     /// Goes on with the open transaction; what is ordered now counts from here on.
@@ -161,7 +164,12 @@ impl Engine<'_> {
             {
                 return self.before_reboot(open, orders, observer);
             }
-            Phase::WaitingForConfirmation => return self.still_awaiting(&open, observer),
+            Phase::WaitingForConfirmation if open.judged_in() == Some(&boot) => {
+                return self.still_awaiting(&open, observer);
+            }
+            phase if phase.is_saving() && open.judged_in() == Some(&boot) => {
+                return Ok(saving(&open));
+            }
             _ => {}
         }
         let _lock = self.lock(observer)?;
@@ -170,9 +178,14 @@ impl Engine<'_> {
         if let Err(error) = self.order(&mut tx, orders) {
             return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
         }
-        let forward = matches!(tx.phase(), Phase::Applying | Phase::WaitingForReboot { .. });
+        let judged = matches!(tx.phase(), Phase::Saving { .. } | Phase::WaitingForConfirmation);
+        let forward =
+            judged || matches!(tx.phase(), Phase::Applying | Phase::WaitingForReboot { .. });
         if forward && let Err(error) = self.await_xapi(observer) {
-            if tx.orders().reboot {
+            if tx.phase() == Phase::WaitingForConfirmation {
+                return self.still_awaiting(&tx, observer);
+            }
+            if tx.orders().reboot && !judged {
                 // Nobody may be there to wait for it longer.
                 let why = format!("XAPI does not answer: {error:#}");
                 return Ok(self.roll_back(tx, &why, false, observer));
@@ -186,8 +199,9 @@ impl Engine<'_> {
             });
         }
         match tx.phase() {
-            Phase::Done | Phase::WaitingForConfirmation => {
-                bail!("transaction {} has just become {}", tx.header.id, tx.phase())
+            Phase::Done => bail!("transaction {} has just become {}", tx.header.id, tx.phase()),
+            Phase::Saving { .. } | Phase::WaitingForConfirmation => {
+                self.after_power_cut(tx, observer)
             }
             Phase::Applying => Ok(match self.same_nics(&tx) {
                 Ok(()) => self.run(tx, true, observer),
@@ -197,7 +211,7 @@ impl Engine<'_> {
                 Ok(()) => Ok(self.run(tx, false, observer)),
                 Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
             },
-            Phase::RollingBack | Phase::RollbackWaiting { .. } => {
+            Phase::RollingBack | Phase::RollbackWaiting { .. } | Phase::SavingBack { .. } => {
                 let (why, asked) = tx.rollback_reason().unwrap_or(("", true));
                 let (why, asked) = (why.to_string(), asked);
                 Ok(self.roll_back(tx, &why, asked, observer))
@@ -342,6 +356,17 @@ fn rolled_back(tx: &Transaction, why: &str, asked: bool) -> Outcome {
         error: Some(why.to_string()),
         hint: Some("mend what is named, and run the same apply again".into()),
         ..outcome(tx, Ending::RolledBack, Exit::RolledBack)
+    }
+}
+
+/// The outcome of a transaction whose verdict was given, and which waits for the disk.
+fn saving(tx: &Transaction) -> Outcome {
+    match tx.phase() {
+        Phase::SavingBack { .. } => {
+            let (why, asked) = tx.rollback_reason().unwrap_or(("", true));
+            rolled_back(tx, why, asked)
+        }
+        _ => outcome(tx, Ending::Done, Exit::AsAsked),
     }
 }
 

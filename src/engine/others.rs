@@ -14,7 +14,7 @@ use crate::step::{Kept, Step};
 impl Engine<'_> {
     /// Files that the switch script may touch, that are not ours, and that others changed since.
     pub(super) fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
-        if tx.phase() != Phase::Done {
+        if !tx.phase().stands() {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;

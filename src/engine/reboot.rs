@@ -86,9 +86,9 @@ impl Engine<'_> {
     fn arrange(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
         self.host.make_dir(paths::BIN, 0o700)?;
-        if !self.host.exists(&own_copy()) {
-            self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
-        }
+        self.host.is_ours(paths::BIN)?;
+        // Also where one is there already: what the boot runs as root is this program and no other.
+        self.host.put(&own_copy(), &Kind::new_file(self.host.own_program()?, 0o700))?;
         let file = render::resume_service(&service, &own_copy(), self.templates)?;
         self.host.put(&service.file(), &file)?;
         service.turn_on(self.host)

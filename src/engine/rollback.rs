@@ -8,11 +8,12 @@ use anyhow::{Result, bail};
 
 use super::close::moved_on;
 use super::others::another_card;
+use super::repair::repaired;
 use super::{Engine, Observer, outcome, reports, rolled_back};
 use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::outcome::{Ending, Exit, Left, Outcome, StepReport, StepState};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::step::{Kept, Step};
 use crate::verify::probe::{self, Way};
 use crate::xe::{self, Failure};
@@ -29,6 +30,15 @@ impl Engine<'_> {
     /// # Errors
     /// Only where nothing was touched.
     pub fn rollback(
+        &self,
+        agrees: impl FnOnce(&Transaction) -> bool,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let ended = self.rollback_to_verdict(agrees, observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn rollback_to_verdict(
         &self,
         agrees: impl FnOnce(&Transaction) -> bool,
         observer: &mut dyn Observer,
@@ -97,14 +107,29 @@ impl Engine<'_> {
         }
         self.undo_steps(&mut tx, &mut back, observer);
         self.note_kept(&mut tx, &mut back);
+        if let Some(first) = self.repaired_first(&tx, &mut back) {
+            return match self.leave_to(first, tx) {
+                Ok(first) => self.roll_back(first, why, asked, observer),
+                Err((error, tx)) => {
+                    back.failed(&error);
+                    self.incomplete(tx, back)
+                }
+            };
+        }
         if self.judge(&mut tx, &mut back, observer) {
-            match self.wait_for_reboot(&mut tx, &mut back) {
+            match self.wait_for_reboot(&mut tx, &back) {
                 Ok(()) => return back.waits(self.reboot(&tx)),
                 Err(error) => back.failed(&error),
             }
         }
         if back.left.is_empty()
-            && let Err(error) = self.disarm().and_then(|()| self.record(&mut tx, Event::RolledBack))
+            && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
+        {
+            back.failed(&error);
+        }
+        if back.left.is_empty()
+            && !tx.phase().is_saving()
+            && let Err(error) = self.disarm()
         {
             back.failed(&error);
         }
@@ -125,7 +150,7 @@ impl Engine<'_> {
                 observer.note(&format!("rolling back: {}", back.why));
             }
         }
-        let stood = back.asked && tx.phase() == Phase::Done;
+        let stood = back.asked && tx.phase().stands();
         let line = Event::RollingBack { why: back.why.to_string(), asked: back.asked };
         let error = self.record(tx, line).err()?;
         // What is done stays done: half undone under a journal that calls it done, no run would
@@ -211,7 +236,7 @@ impl Engine<'_> {
         }
         if back.hung {
             let what = format!("{}: XAPI does not answer", step.undo_title());
-            back.pif_left.push(Left { what, command: record.by_hand(None) });
+            back.pif_left.push(Item { what, command: record.by_hand(None) });
         }
         !back.hung
     }
@@ -298,7 +323,9 @@ impl Engine<'_> {
                 check.name
             ));
         }
-        if let Err(error) = tx.close(self.host) {
+        if !tx.phase().is_saving()
+            && let Err(error) = tx.close(self.host)
+        {
             ended.notes.push(format!("{error:#}"));
         }
         ended
@@ -324,13 +351,42 @@ impl Engine<'_> {
         }
     }
 
-    fn wait_for_reboot(&self, tx: &mut Transaction, back: &mut Back<'_>) -> Result<()> {
+    /// The change before, where this one repaired its bond and is undone whole.
+    fn repaired_first(&self, tx: &Transaction, back: &mut Back<'_>) -> Option<Transaction> {
+        let left = [&back.left, &back.pif_left, &back.late];
+        if !back.asked || left.iter().any(|left| !left.is_empty()) {
+            return None;
+        }
+        match repaired(self.host, tx) {
+            Ok(first) => first,
+            Err(error) => {
+                back.failed(&error);
+                None
+            }
+        }
+    }
+
+    /// Closes a repair that is undone: the way back goes on with the change before it.
+    fn leave_to(
+        &self,
+        first: Transaction,
+        mut tx: Transaction,
+    ) -> Result<Transaction, (anyhow::Error, Transaction)> {
+        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
+            return Err((error, tx));
+        }
+        match tx.close(self.host) {
+            Ok(()) => Ok(first),
+            Err(error) => Err((error, first)),
+        }
+    }
+
+    fn wait_for_reboot(&self, tx: &mut Transaction, back: &Back<'_>) -> Result<()> {
         let touched_xapi = tx.header.plan.steps.iter().any(|step| step.pif().is_some());
         if touched_xapi && !back.hung {
-            let cmd = xe::sync_database();
-            let synced = self.host.run(&cmd).and_then(|output| output.check(&cmd));
-            // A member whose master is gone hangs here, and files and backend go back all the same.
-            back.kept.notes.extend(synced.err().map(|e| format!("{e:#}")));
+            // A member that is down makes it fail or hang though the master has written
+            // (facts/xapi-measured.md M20), and a clean stop of XAPI writes as well.
+            let _ = self.host.run(&xe::sync_database());
         }
         let boot_id = self.boot_id()?;
         self.record(tx, Event::RollbackWaiting { boot_id })
@@ -367,11 +423,11 @@ struct Back<'a> {
     hung: bool,
     kept: Kept,
     reports: Vec<StepReport>,
-    left: Vec<Left>,
+    left: Vec<Item>,
     /// What XAPI did not do, which a reboot may mend.
-    pif_left: Vec<Left>,
+    pif_left: Vec<Item>,
     /// What XAPI may still do.
-    late: Vec<Left>,
+    late: Vec<Item>,
 }
 
 impl<'a> Back<'a> {
@@ -391,7 +447,7 @@ impl<'a> Back<'a> {
     }
 
     fn failed(&mut self, error: &anyhow::Error) {
-        self.left.push(Left { what: format!("{error:#}"), command: "xenbond rollback".into() });
+        self.left.push(Item { what: format!("{error:#}"), command: "xenbond rollback".into() });
     }
 
     fn not_undone(&mut self, step: &Step, title: &str, error: &anyhow::Error) {
@@ -399,9 +455,9 @@ impl<'a> Back<'a> {
         let what = format!("{title}: {error:#}");
         match step.pif() {
             Some(record) => {
-                self.pif_left.push(Left { what, command: record.by_hand(None) });
+                self.pif_left.push(Item { what, command: record.by_hand(None) });
             }
-            None => self.left.push(Left { what, command: "xenbond rollback".into() }),
+            None => self.left.push(Item { what, command: "xenbond rollback".into() }),
         }
     }
 

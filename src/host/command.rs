@@ -49,6 +49,7 @@ programs! {
     Ifup = "ifup",
     Ifdown = "ifdown",
     Ip = "ip",
+    Brctl = "brctl",
     Modprobe = "modprobe",
     Modinfo = "modinfo",
     Chkconfig = "chkconfig",

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::attributes::{mtime, xattrs};
 use super::inside::{inside, text};
@@ -94,6 +94,25 @@ impl Host {
     #[must_use]
     pub fn exists(&self, path: &str) -> bool {
         self.real_path(path).symlink_metadata().is_ok()
+    }
+
+    /// Whether the folder or file is this user's alone: nobody else may have put something there that
+    /// root then reads or runs.
+    ///
+    /// # Errors
+    /// When it is somebody else's, others may write it, or it is a link or no file.
+    pub fn is_ours(&self, path: &str) -> Result<()> {
+        let meta =
+            self.real_path(path).symlink_metadata().with_context(|| format!("reading {path}"))?;
+        let me = nix::unistd::geteuid().as_raw();
+        ensure!(meta.is_dir() || meta.is_file(), "{path} is neither a folder nor a file");
+        ensure!(meta.uid() == me, "{path} belongs to uid {}, and not to {me}", meta.uid());
+        ensure!(
+            meta.mode() & 0o022 == 0,
+            "others may write {path}: mode {:04o}",
+            meta.mode() & 0o7777
+        );
+        Ok(())
     }
 
     /// The last part of where a symbolic link points: how `/sys` names a master or a driver.

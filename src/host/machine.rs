@@ -1,9 +1,12 @@
 //! What no file and no program tells: the machine's own answers by system calls, and the process
 //! that this program is.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -90,6 +93,28 @@ pub fn user() -> String {
 pub fn own_session() {
     // A leader of its group has a session of its own already.
     let _ = nix::unistd::setsid();
+}
+
+/// Frees this process of what its caller left to it and its children would have too: SIGCHLD that
+/// is ignored, with which no child's end could be learnt, and open files. `named`: the words of the
+/// command line, of which a `/dev/fd/N` is still to be read.
+pub fn alone(named: &[OsString]) {
+    use signal_hook::consts::SIGCHLD;
+    // A handler that does nothing: what is handled is not ignored, and no child inherits it.
+    let _ = signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)));
+    let meant = |fd: i32| {
+        let ends = [format!("/dev/fd/{fd}"), format!("/proc/self/fd/{fd}")];
+        named.iter().any(|word| ends.iter().any(|end| word.to_string_lossy().ends_with(end)))
+    };
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !meant(*fd)) {
+        // The folder that was read is closed already.
+        let _ = nix::unistd::close(fd);
+    }
 }
 
 /// The addresses of this machine.

@@ -29,10 +29,10 @@ use nix::time::{ClockId, clock_gettime};
 
 pub use command::{Cmd, Failed, Output, Program, Runner, Status, quoted};
 pub use files::join;
-pub use inside::inside;
+pub use inside::{inside, name, text as text_of};
 pub use kind::{Kind, Original, Xattrs};
 pub use lock::Locked;
-pub use machine::{OwnAddress, is_root, own_session, user};
+pub use machine::{OwnAddress, alone, is_root, own_session, user};
 pub use process::OsRunner;
 
 /// The clock: wall time for records, a pause for waits that poll.

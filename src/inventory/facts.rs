@@ -104,7 +104,7 @@ fn pif(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     let mut say = |field: String, value: Value| {
         facts.insert(Fact::PifField(nic.clone(), field), value);
     };
-    say("MAC".into(), Value::Word(pif.mac.clone()));
+    say("MAC".into(), Value::Word(pif.mac.to_string()));
     say("managed".into(), pif.managed.map_or(Value::Absent, |m| Value::Word(m.to_string())));
     say("currently-attached".into(), Value::Word(pif.attached.to_string()));
     say("network-uuid".into(), Value::Word(pif.network.to_string()));

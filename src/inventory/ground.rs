@@ -1,28 +1,21 @@
 //! What else of the host bears on a change of its network: storage that is in use, what the next
 //! boot will do to the NICs, and whether there is room to write. Files, `/proc` and `/sys` only.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::storage::{StoragePath, StorageUse};
 use crate::host::{Host, join};
 use crate::ifcfg;
 use crate::ledger::Lock;
 use crate::net::MacAddr;
 use crate::paths;
 
-/// A server that this host has storage from now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StoragePath {
-    /// What it is, in a sentence.
-    pub what: String,
-    /// The server.
-    pub server: Ipv4Addr,
-}
-
 /// A name that interface-rename gives a NIC at boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenameRule {
     /// The file that says so.
     pub file: String,
@@ -35,7 +28,7 @@ pub struct RenameRule {
 }
 
 /// A place that a change writes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The folder.
     pub folder: String,
@@ -46,7 +39,7 @@ pub struct Place {
 }
 
 /// One reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
     /// The pool's master, where this host is a member.
     pub pool_master: Option<String>,
@@ -86,8 +79,12 @@ const REDO_LOG: &str = "general metadata VDI";
 /// boots from.
 const RESCAN_RULES: &str = "/opt/xensource/libexec/bfs-interfaces";
 
-/// File systems that come over the network, and show their server in the option `addr=`.
-const NETWORK_MOUNTS: [&str; 5] = ["nfs", "nfs4", "cifs", "smb3", "ceph"];
+/// File systems that come over the network. Those of FUSE (gluster, MooseFS) too: their type, or
+/// that of FUSE, is all that tells.
+fn comes_over_the_network(kind: &str) -> bool {
+    const KINDS: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "lustre", "fuse"];
+    KINDS.contains(&kind) || kind.starts_with("fuse.")
+}
 
 impl Ground {
     /// Reads it.
@@ -99,7 +96,7 @@ impl Ground {
         let mounts = text("/proc/mounts")?;
         let network = ifcfg::parse(&text("/etc/sysconfig/network")?);
         let (rescan, bridge) = settings(host)?;
-        let mut storage = mounted(&mounts);
+        let mut storage = mounted(&mounts, &hosts(&text("/etc/hosts")?));
         storage.extend(iscsi(host)?);
         Ok(Self {
             pool_master: text("/etc/xensource/pool.conf")?
@@ -150,22 +147,55 @@ fn redo_log(host: &Host) -> Result<bool> {
     Ok(false)
 }
 
-/// `/proc/mounts`: source, mount point, type, options.
-fn mounted(mounts: &str) -> Vec<StoragePath> {
+/// `/proc/mounts`: source, mount point, type, options. NFS and SMB show their server in the option
+/// `addr=`; of the others it stands only in the source, maybe several of them, maybe by name.
+fn mounted(mounts: &str, hosts: &BTreeMap<String, Ipv4Addr>) -> Vec<StoragePath> {
     let mut found = Vec::new();
     for line in mounts.lines() {
         let [source, _, kind, options, ..] = line.split(' ').collect::<Vec<_>>()[..] else {
             continue;
         };
-        if NETWORK_MOUNTS.contains(&kind)
-            && let Some(server) = options
-                .split(',')
-                .find_map(|option| option.strip_prefix("addr=")?.parse::<Ipv4Addr>().ok())
-        {
-            found.push(StoragePath { what: format!("the {kind} mount of {source}"), server });
+        if !comes_over_the_network(kind) {
+            continue;
+        }
+        let option = |key: &str| options.split(',').find_map(|o| o.strip_prefix(key));
+        let mut servers: Vec<Ipv4Addr> =
+            option("addr=").into_iter().filter_map(|addr| addr.parse().ok()).collect();
+        if servers.is_empty() && option("addr=").is_none() {
+            let named = [Some(source), option("mon_addr=")];
+            servers =
+                named.into_iter().flatten().flat_map(|text| servers_in(text, hosts)).collect();
+        }
+        for server in servers {
+            let used = StorageUse::Mount { source: source.into(), filesystem: kind.into() };
+            found.push(StoragePath { used, server });
         }
     }
     found
+}
+
+/// The servers that a source names: by address, or by a name of `/etc/hosts`.
+fn servers_in(text: &str, hosts: &BTreeMap<String, Ipv4Addr>) -> Vec<Ipv4Addr> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c)));
+    let named = |word: &str| word.parse().ok().or_else(|| hosts.get(word).copied());
+    let mut found: Vec<Ipv4Addr> = words.filter_map(named).collect();
+    found.dedup();
+    found
+}
+
+/// The names of `/etc/hosts`, the first line of a name counts; those of this host itself left out.
+fn hosts(text: &str) -> BTreeMap<String, Ipv4Addr> {
+    let mut all = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let Some(addr) = words.next().and_then(|addr| addr.parse::<Ipv4Addr>().ok()) else {
+            continue;
+        };
+        for name in words.filter(|_| !addr.is_loopback()) {
+            all.entry(name.to_string()).or_insert(addr);
+        }
+    }
+    all
 }
 
 /// Connections of iSCSI sessions: the address that the session is connected to now, or else was
@@ -179,7 +209,7 @@ fn iscsi(host: &Host) -> Result<Vec<StoragePath>> {
             .iter()
             .find_map(|file| host.attribute(&join(&folder, file))?.parse::<Ipv4Addr>().ok());
         if let Some(server) = server {
-            found.push(StoragePath { what: format!("iSCSI {name}"), server });
+            found.push(StoragePath { used: StorageUse::Iscsi { connection: name }, server });
         }
     }
     Ok(found)
@@ -233,23 +263,37 @@ fn rename_rules(host: &Host) -> Result<Vec<RenameRule>> {
     Ok(rules)
 }
 
-/// Lines `eth2: mac = "00:1b:21:0a:01:02"`, by `mac`, `pci`, or what only the firmware knows.
+/// Lines `eth2: mac = "00:1b:21:0a:01:02"`, by `mac`, `pci`, or what only the firmware knows. Blanks
+/// may stand anywhere, values in either quotes or none, and the domain of a PCI function may be
+/// left out (interface-rename, xcp/net/ifrename/static.py).
 fn static_rules(file: &str, text: &str) -> Vec<RenameRule> {
     let rule = |line: &str| {
         let line = line.split('#').next()?;
         let (name, rest) = line.split_once(':')?;
         let (method, value) = rest.split_once('=')?;
-        let value = value.trim().trim_matches('"');
+        let method = method.trim().to_ascii_lowercase();
+        let value = value.trim().trim_matches(['"', '\'']).trim();
         let rule = RenameRule {
             file: file.into(),
             name: name.trim().into(),
-            mac: (method.trim() == "mac").then(|| value.parse().ok()).flatten(),
-            // `...[1]` is the second of several NICs on one function.
-            pci: (method.trim() == "pci" && !value.contains('[')).then(|| value.into()),
+            mac: (method == "mac").then(|| value.parse().ok()).flatten(),
+            pci: (method == "pci").then(|| function(value)).flatten(),
         };
         (rule.mac.is_some() || rule.pci.is_some()).then_some(rule)
     };
     text.lines().filter_map(rule).collect()
+}
+
+/// A PCI function in full. `...[1]` is the second of several NICs on one function, which the kernel
+/// does not tell apart here.
+fn function(text: &str) -> Option<String> {
+    let text = text.strip_suffix("[0]").unwrap_or(text).to_ascii_lowercase();
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.');
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [bus, device] if digits(bus) && digits(device) => Some(format!("0000:{text}")),
+        [domain, bus, device] if digits(domain) && digits(bus) && digits(device) => Some(text),
+        _ => None,
+    }
 }
 
 /// `{"lastboot": [[MAC, PCI, NAME], ...]}`
@@ -331,15 +375,27 @@ filer:/iso /run/sr-mount/a\\040b nfs ro,addr=10.9.9.9,mountaddr=10.9.9.8 0 0
 //10.0.0.9/isos /mnt cifs rw,username=x,addr=10.0.0.9 0 0
 host:/v6 /v6 nfs4 rw,addr=fd00::2 0 0
 tmpfs /run tmpfs rw 0 0
+10.0.1.1:6789,10.0.1.2:6789:/ /ceph ceph rw,name=admin,secret=<hidden> 0 0
+admin@1b.fs=/ /ceph2 ceph rw,mon_addr=10.0.1.3:6789/10.0.1.4:6789 0 0
+10.0.2.1:/gv0 /gluster fuse.glusterfs rw 0 0
+mfs#mfs1:9421 /mfs fuse rw 0 0
+gvfsd-fuse /run/user/0/gvfs fuse.gvfsd-fuse rw 0 0
 ";
+        let names = hosts("127.0.0.1 localhost filer2\n10.9.9.7\tmfs1.example mfs1 # x\n");
         let found: Vec<String> =
-            mounted(text).iter().map(|s| format!("{} {}", s.what, s.server)).collect();
+            mounted(text, &names).iter().map(|s| format!("{} {}", s.used, s.server)).collect();
         assert_eq!(
             found,
             [
                 "the nfs4 mount of 172.16.51.2:/export/vm 172.16.51.2",
                 "the nfs mount of filer:/iso 10.9.9.9",
                 "the cifs mount of //10.0.0.9/isos 10.0.0.9",
+                "the ceph mount of 10.0.1.1:6789,10.0.1.2:6789:/ 10.0.1.1",
+                "the ceph mount of 10.0.1.1:6789,10.0.1.2:6789:/ 10.0.1.2",
+                "the ceph mount of admin@1b.fs=/ 10.0.1.3",
+                "the ceph mount of admin@1b.fs=/ 10.0.1.4",
+                "the fuse.glusterfs mount of 10.0.2.1:/gv0 10.0.2.1",
+                "the fuse mount of mfs#mfs1:9421 10.9.9.7",
             ]
         );
     }
@@ -371,7 +427,8 @@ tmpfs /opt tmpfs rw 0 0
     #[test]
     fn rules_of_interface_rename_are_read_by_mac_and_pci() {
         let text = "# eth9: mac = \"00:00:00:00:00:09\"\n\neth2:mac = \"00:1B:21:0A:01:03\"\n\
-            eth3: pci = \"0000:03:00.1\"\neth4: ppn = \"p1p1\"\neth5: pci = \"0000:03:00.1[1]\"\n";
+            eth3: pci = \"0000:03:00.1\"\neth4: ppn = \"p1p1\"\neth5: pci = \"0000:03:00.1[1]\"\n\
+            \teth6 :MAC='00:1B:21:0A:01:06' # c\neth7:pci=04:00.0\neth8: pci = 0000:05:00.A[0]\n";
         let rules = static_rules("f", text);
         let shown: Vec<String> = rules
             .iter()
@@ -379,7 +436,13 @@ tmpfs /opt tmpfs rw 0 0
             .collect();
         assert_eq!(
             shown,
-            ["eth2 Some(\"00:1b:21:0a:01:03\") None", "eth3 None Some(\"0000:03:00.1\")",]
+            [
+                "eth2 Some(\"00:1b:21:0a:01:03\") None",
+                "eth3 None Some(\"0000:03:00.1\")",
+                "eth6 Some(\"00:1b:21:0a:01:06\") None",
+                "eth7 None Some(\"0000:04:00.0\")",
+                "eth8 None Some(\"0000:05:00.a\")",
+            ]
         );
         let text = "# Automatically adjusted file.\n{\"lastboot\": [[\"00:1b:21:0a:01:03\", \
             \"0000:04:00.1\", \"eth7\"], [\"x\", \"y\", \"eth8\"]], \"old\": []}\n";

@@ -2,7 +2,7 @@
 //! `/sys` are read; no program is run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,19 @@ use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
 
 /// A network device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Device {
-    /// Its MAC address now: a slave carries its bond's.
-    pub address: Option<String>,
+    /// Its MAC address now: a slave carries its bond's. None where it is no address of a NIC.
+    pub address: Option<MacAddr>,
     /// MTU in bytes.
     pub mtu: Option<u32>,
     /// The largest MTU that its driver takes; `None`: not to be told.
     pub max_mtu: Option<u32>,
+    /// Whether it is administratively up.
+    pub up: Option<bool>,
+    /// Whether it is InfiniBand, whose addresses are no Ethernet's.
+    pub infiniband: bool,
     /// `up`, `down`, `unknown`, ...
     pub operstate: Option<String>,
     /// Whether it has carrier; unknown while it is down.
@@ -37,13 +42,23 @@ pub struct Device {
     pub pci: Option<String>,
     /// How many SR-IOV virtual functions are on; `None` where there can be none.
     pub vfs: Option<u32>,
-    /// Whether it is up: IFF_UP of its flags.
-    #[serde(default)]
-    pub up: Option<bool>,
     /// The device that it is a slave or port of.
     pub master: Option<String>,
+    /// The devices that lie on it, as far as the kernel has links to them (3.9 on).
+    pub uppers: BTreeSet<String>,
+    /// What it is as a VLAN.
+    pub vlan: Option<VlanOf>,
     /// What it is besides a NIC.
     pub kind: DeviceKind,
+}
+
+/// The tag of a VLAN device, and what it lies on: its name need not say either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VlanOf {
+    /// The tag.
+    pub tag: u32,
+    /// The device below.
+    pub device: String,
 }
 
 /// What a device is.
@@ -78,7 +93,7 @@ impl DeviceKind {
 }
 
 /// A route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The device it goes out by.
     pub device: String,
@@ -89,7 +104,7 @@ pub struct Route {
 }
 
 /// An address of this host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
     /// The device that has it.
     pub device: String,
@@ -98,7 +113,7 @@ pub struct Address {
 }
 
 /// One reading of the kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// Devices by name.
     pub devices: BTreeMap<String, Device>,
@@ -108,6 +123,9 @@ pub struct Kernel {
     pub bond_options: BTreeMap<String, BTreeMap<String, String>>,
     /// IPv4 addresses, loopback left out.
     pub addresses: Vec<Address>,
+    /// IPv6 addresses by device, those of the link and of loopback left out.
+    #[serde(default)]
+    pub addresses6: Vec<(String, Ipv6Addr)>,
     /// Whether the kernel says which addresses are this host's own (`/proc/net/fib_trie`).
     pub addresses_known: bool,
     /// IPv4 routes.
@@ -162,6 +180,7 @@ impl Kernel {
             bonds,
             bond_options,
             addresses,
+            addresses6: addresses6(&host.read_text("/proc/net/if_inet6")?.unwrap_or_default()),
             addresses_known,
             routes,
             modules: modules
@@ -208,7 +227,7 @@ impl Kernel {
                 return slave.perm_hwaddr?.parse().ok();
             }
         }
-        self.devices.get(name)?.address.as_ref()?.parse().ok()
+        self.devices.get(name)?.address
     }
 
     /// The device that traffic to an address leaves by, the default route's at the worst.
@@ -216,6 +235,63 @@ impl Kernel {
     pub fn device_towards(&self, addr: Ipv4Addr) -> Option<&str> {
         let fits = self.routes.iter().filter(|route| route.to.contains(addr));
         fits.max_by_key(|route| route.to.prefix).map(|route| route.device.as_str())
+    }
+
+    /// The devices that lie on a device, on those, and so on: its bridge, VLANs, macvlans. Open
+    /// vSwitch's one master for all is nobody's, and what a bond carries is the bond's.
+    #[must_use]
+    pub fn above(&self, name: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        let mut next = vec![name];
+        while let Some(below) = next.pop() {
+            let device = self.devices.get(below);
+            let mut uppers: Vec<&str> =
+                device.into_iter().flat_map(|d| &d.uppers).map(String::as_str).collect();
+            uppers.extend(device.and_then(|d| d.master.as_deref()));
+            uppers.extend(self.vlans_on(below).into_iter().map(|(name, _)| name));
+            for upper in uppers {
+                let bond = self.bonds.contains_key(upper) && below == name;
+                if upper != "ovs-system" && upper != name && !bond && !found.contains(&upper) {
+                    found.push(upper);
+                    next.push(upper);
+                }
+            }
+        }
+        found
+    }
+
+    /// The VLAN devices on a device with their tags, whatever their names.
+    #[must_use]
+    pub fn vlans_on<'a>(&'a self, below: &str) -> Vec<(&'a str, u32)> {
+        let on = |(name, device): (&'a String, &'a Device)| {
+            let tag = match &device.vlan {
+                Some(vlan) => (vlan.device == below).then_some(vlan.tag),
+                None if device.kind == DeviceKind::Vlan => {
+                    crate::net::decimal(name.strip_prefix(below)?.strip_prefix('.')?)
+                }
+                None => None,
+            };
+            Some((name.as_str(), tag?))
+        };
+        self.devices.iter().filter_map(on).collect()
+    }
+
+    /// What lies on a device beside its own address: VLANs, other devices, further addresses.
+    #[must_use]
+    pub fn beside(&self, name: &str, own: Ipv4Net) -> Vec<String> {
+        let vlans = self.vlans_on(name);
+        let mut found: Vec<String> =
+            vlans.iter().map(|(vlan, tag)| format!("{vlan} (VLAN {tag})")).collect();
+        let device = self.devices.get(name);
+        let uppers = device.into_iter().flat_map(|d| d.uppers.iter().chain(&d.master));
+        let others: BTreeSet<&String> =
+            uppers.filter(|upper| !vlans.iter().any(|(vlan, _)| *vlan == upper.as_str())).collect();
+        found.extend(others.into_iter().cloned());
+        let v4 = self.addresses.iter().filter(|a| a.device == name && a.net.addr != own.addr);
+        found.extend(v4.map(|a| a.net.to_string()));
+        let v6 = self.addresses6.iter().filter(|(device, _)| device == name);
+        found.extend(v6.map(|(_, addr)| addr.to_string()));
+        found
     }
 
     /// The devices that have the address.
@@ -241,12 +317,11 @@ fn device(host: &Host, name: &str) -> Device {
         DeviceKind::Plain
     };
     Device {
-        address: attribute("address").map(|a| a.to_ascii_lowercase()),
+        address: attribute("address").and_then(|a| a.parse().ok()),
         mtu: attribute("mtu").and_then(|v| v.parse().ok()),
         max_mtu: None,
-        up: attribute("flags")
-            .and_then(|text| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok())
-            .map(|flags| flags & 1 == 1),
+        up: attribute("flags").and_then(|flags| is_up(&flags)),
+        infiniband: attribute("type").as_deref() == Some(INFINIBAND),
         operstate: attribute("operstate"),
         carrier: attribute("carrier").map(|v| v == "1"),
         // 3.10 prints SPEED_UNKNOWN, -1, as an unsigned number; later kernels as it is.
@@ -258,8 +333,51 @@ fn device(host: &Host, name: &str) -> Device {
         master: host
             .link_name(&join(&folder, "master"))
             .or_else(|| host.link_name(&join(&folder, "brport/bridge"))),
+        uppers: uppers(host, &folder),
+        vlan: host
+            .read_text(&format!("/proc/net/vlan/{name}"))
+            .ok()
+            .flatten()
+            .and_then(|text| vlan_of(&text)),
         kind,
     }
+}
+
+/// `ARPHRD_INFINIBAND` (include/uapi/linux/if_arp.h).
+const INFINIBAND: &str = "32";
+
+/// `IFF_UP` of the flags in hexadecimal digits.
+fn is_up(flags: &str) -> Option<bool> {
+    Some(u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()? & 1 == 1)
+}
+
+/// The links `upper_NAME` of a device (net/core/dev.c, `netdev_adjacent_sysfs_add`).
+fn uppers(host: &Host, folder: &str) -> BTreeSet<String> {
+    let names = host.list(folder).unwrap_or_default();
+    names.iter().filter_map(|name| name.strip_prefix("upper_").map(String::from)).collect()
+}
+
+/// What `/proc/net/vlan/NAME` says (net/8021q/vlanproc.c, `vlandev_seq_show`).
+fn vlan_of(text: &str) -> Option<VlanOf> {
+    let (_, tag) = text.split_once("VID: ")?;
+    let tag: String = tag.chars().take_while(char::is_ascii_digit).collect();
+    let device = text.lines().find_map(|line| line.strip_prefix("Device: "))?;
+    Some(VlanOf { tag: tag.parse().ok()?, device: device.trim().to_string() })
+}
+
+/// `/proc/net/if_inet6`: address, index, prefix, scope, flags, device (net/ipv6/addrconf.c,
+/// `if6_seq_show`). Scopes 10 and 20 are loopback and link.
+fn addresses6(text: &str) -> Vec<(String, Ipv6Addr)> {
+    let one = |line: &str| {
+        let [addr, _, _, scope, _, device] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let addr = Ipv6Addr::from(u128::from_str_radix(addr, 16).ok()?);
+        (!["10", "20"].contains(&scope)).then(|| (device.to_string(), addr))
+    };
+    let mut found: Vec<_> = text.lines().filter_map(one).collect();
+    found.sort();
+    found
 }
 
 /// `/proc/net/route`: addresses are hexadecimal numbers in the machine's own byte order.

@@ -10,6 +10,7 @@ mod kernel;
 mod management;
 mod nic;
 pub mod storage;
+mod stores;
 mod wire;
 mod xapi;
 
@@ -17,13 +18,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use ground::other_run;
-pub use ground::{Ground, Place, RenameRule, StoragePath};
-pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use ground::{Ground, Place, RenameRule};
+pub use kernel::{Address, Device, DeviceKind, Kernel, Route, VlanOf};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
+pub use storage::{StoragePath, StorageUse};
+pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};
@@ -31,6 +34,7 @@ pub use xapi::{Xapi, usual_bridge};
 use crate::host::{Cmd, Host, Kind, Program, join};
 use crate::ledger;
 use crate::ledger::Summary;
+use crate::modprobe;
 use crate::net::{Backend, Uuid};
 use crate::paths;
 use crate::service::Init;
@@ -41,7 +45,7 @@ use crate::spec::{NicRef, Request};
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
 /// Everything that a plan rests on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inventory {
     /// Whether the program may change this host.
     pub may_change: bool,
@@ -57,11 +61,16 @@ pub struct Inventory {
     pub network_conf: Option<Backend>,
     /// Configuration files by path: all of network-scripts, modprobe's, our unit's.
     pub files: BTreeMap<String, Kind>,
+    /// Files in the same folders whose names are no UTF-8 text, as well as they can be shown: they
+    /// cannot be recorded.
+    #[serde(default)]
+    pub unnamed: Vec<String>,
     /// The kernel.
     pub kernel: Kernel,
     /// What else of the host bears on a change.
     pub ground: Ground,
     /// What is on the wire, where it was asked.
+    #[serde(skip_deserializing)]
     pub wire: Wire,
     /// XAPI's view, when it gave one.
     pub xapi: Option<Xapi>,
@@ -109,12 +118,7 @@ impl Inventory {
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            // The wire takes longest. Whatever XAPI says may change what it is to be asked.
-            let names = xapi::with_short(kernel.hostname.iter().cloned().collect());
-            let guess = ask.request.and_then(|request| request.for_host(&names).ok());
-            let guess = guess.map(|spec| Questions::of(&kernel, None, &spec));
-            let wire = guess.map(|questions| scope.spawn(|| (questions.ask(host), questions)));
-            let files = files(host)?;
+            let (files, unnamed) = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
@@ -134,6 +138,7 @@ impl Inventory {
                 programs: programs.clone(),
                 network_conf,
                 files,
+                unnamed,
                 kernel,
                 ground,
                 wire: Wire::default(),
@@ -142,13 +147,11 @@ impl Inventory {
                 driver_has_slb: slb.join().expect(done),
                 transaction,
             };
-            let spec = ask.request.and_then(|request| request.for_host(&inv.names()).ok());
-            let questions = spec.map(|spec| Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec));
-            let asked = wire.map(|wire| wire.join().expect(done));
-            inv.wire = match (questions, asked) {
-                (Some(right), Some((wire, guess))) if right == guess => wire,
-                (right, _) => right.map(|questions| questions.ask(host)).unwrap_or_default(),
-            };
+            // XAPI says which bridge hears which NIC.
+            if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
+            {
+                inv.wire = Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec).ask(host);
+            }
             Ok(inv)
         })
     }
@@ -197,6 +200,12 @@ impl Inventory {
         }
     }
 
+    /// The backend that the next boot takes.
+    #[must_use]
+    pub fn next_backend(&self) -> Option<Backend> {
+        self.network_conf.as_ref().map(Backend::taken)
+    }
+
     /// What stands at a path that the inventory covers.
     #[must_use]
     pub fn file(&self, path: &str) -> &Kind {
@@ -224,11 +233,15 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Every configuration file that a step may touch or that can contradict one.
-fn files(host: &Host) -> Result<BTreeMap<String, Kind>> {
+fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>)> {
     let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
     for (folder, wanted) in [
         (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
-        (paths::MODPROBE_D, &[""]),
+        (modprobe::FOLDERS[0], &[""]),
+        (modprobe::FOLDERS[1], &[""]),
+        (modprobe::FOLDERS[2], &[""]),
+        (modprobe::FOLDERS[3], &[""]),
+        (modprobe::FOLDERS[4], &[""]),
         (paths::SYSTEMD_UNITS, &[paths::SERVICE_PREFIX]),
         (paths::SYSTEMD_WANTS, &[paths::SERVICE_PREFIX, paths::SWITCH_SERVICES]),
         (paths::INIT_SCRIPTS, &[paths::SERVICE_PREFIX]),
@@ -248,14 +261,16 @@ fn files(host: &Host) -> Result<BTreeMap<String, Kind>> {
             }
         }
     }
-    let mut files = BTreeMap::new();
+    let (mut files, mut unnamed) = (BTreeMap::new(), Vec::new());
     for path in paths {
-        let was = host.original(&path)?.was;
-        if was != Kind::Absent {
-            files.insert(path, was);
+        match host.original(&path)?.was {
+            // What was listed and is not there by that name has another one.
+            Kind::Absent if path.contains(char::REPLACEMENT_CHARACTER) => unnamed.push(path),
+            Kind::Absent => {}
+            was => drop(files.insert(path, was)),
         }
     }
-    Ok(files)
+    Ok((files, unnamed))
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.

@@ -1,6 +1,6 @@
 //! What is on the wire before there is a bond: who answers for its address, and which storage
 //! servers answer already. Asked by the host's own `arping` and `ping`, about a second each and
-//! all at the same time, while XAPI is asked; no socket of ours.
+//! all at the same time, once XAPI has said which bridge hears which NIC; no socket of ours.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{DeviceKind, Kernel, Xapi, usual_bridge};
+use super::{Kernel, Xapi};
 use crate::host::{Cmd, Host, Program, Status};
-use crate::spec::Spec;
+use crate::net::MacAddr;
+use crate::spec::{NicRef, Spec};
 
 /// Who answers for the bond's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,7 +19,7 @@ pub struct Answer {
     /// The device that heard it.
     pub device: String,
     /// The MAC address that answered, when it was understood.
-    pub mac: Option<String>,
+    pub mac: Option<MacAddr>,
 }
 
 /// What was heard.
@@ -34,7 +35,6 @@ pub struct Wire {
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is to be asked for a spec.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Questions {
     /// The bond's address.
     addr: Ipv4Addr,
@@ -45,8 +45,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Nothing where the bond has its address already. Without XAPI's word the bridge of a NIC is
-    /// guessed: what XAPI will say can be held against that.
+    /// Nothing where the bond has its address already.
     pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
         let addr = spec.address.addr;
         if !kernel.devices_with(addr).is_empty() {
@@ -54,7 +53,7 @@ impl Questions {
         }
         let subnet = spec.address.subnet();
         let mut servers = BTreeSet::new();
-        servers.extend(spec.probes.iter().map(|probe| probe.addr));
+        servers.extend(spec.servers());
         let known = |probe: &Ipv4Addr| Some((*probe, kernel.device_towards(*probe)?.to_string()));
         Self {
             addr,
@@ -87,32 +86,25 @@ impl Questions {
 /// Where the wires of the NICs can be heard: a NIC that is a port hears nothing itself, its
 /// bridge does. A NIC that is down, or a slave of another bond, is not asked.
 fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for nic in &spec.nics {
-        let Some(name) = kernel.device_of(nic) else { continue };
-        let hears = match &kernel.devices[name].master {
-            None => Some(name.to_string()),
-            // The bond that is to change hears what its slaves hear.
-            Some(master) if *master == spec.bond.as_str() => Some(master.clone()),
-            Some(master) if kernel.bonds.contains_key(master) => None,
-            Some(master) => match xapi {
-                Some(xapi) => xapi.nic(name).and_then(|pif| xapi.bridge_of(pif)).map(String::from),
-                None => guessed_bridge(kernel, name, master),
-            },
-        };
-        let up = |name: &String| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
-        let new = |name: &String| up(name) && !found.contains(name);
-        let hears = hears.filter(new);
-        found.extend(hears);
-    }
-    found
-}
-
-/// The bridge of a NIC by the kernel alone: its master, or with Open vSwitch, which has one master
-/// for all, the usual one.
-fn guessed_bridge(kernel: &Kernel, nic: &str, master: &str) -> Option<String> {
-    let is_bridge = kernel.devices.get(master).is_some_and(|d| d.kind == DeviceKind::Bridge);
-    if is_bridge { Some(master.to_string()) } else { usual_bridge(nic) }
+    let up = |name: &String| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
+    let hears = |nic: &NicRef| match kernel.device_of(nic)? {
+        name if kernel.devices[name].master.is_none() => Some(name.to_string()),
+        // The bond that is to change hears what its slaves hear.
+        name if kernel.devices[name].master.as_deref() == Some(spec.bond.as_str()) => {
+            Some(spec.bond.to_string())
+        }
+        name if kernel.devices[name]
+            .master
+            .as_ref()
+            .is_some_and(|m| kernel.bonds.contains_key(m)) =>
+        {
+            None
+        }
+        // Without XAPI's word nobody knows which bridge hears it.
+        name => Some(xapi?.bridge_of(xapi?.nic(name)?)?.to_string()),
+    };
+    let all: BTreeSet<String> = spec.nics.iter().filter_map(hears).filter(up).collect();
+    all.into_iter().collect()
 }
 
 /// Duplicate address detection (RFC 5227), as the boot scripts do it: exit code 1 is an answer.
@@ -122,8 +114,8 @@ fn arping(host: &Host, device: &str, addr: Ipv4Addr) -> Option<Answer> {
     let output = host.run(&Cmd::read(Program::Arping, &args, LIMIT)).ok()?;
     let text = output.text();
     let mac = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
-    let mac = mac.and_then(|(mac, _)| mac.parse::<crate::net::MacAddr>().ok());
-    let answer = Answer { device: device.to_string(), mac: mac.map(|mac| mac.to_string()) };
+    let mac = mac.and_then(|(mac, _)| mac.parse().ok());
+    let answer = Answer { device: device.to_string(), mac };
     (output.status == Status::Exited(1)).then_some(answer)
 }
 

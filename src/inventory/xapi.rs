@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Ask;
 use crate::host::Host;
 use crate::net::Uuid;
 use crate::spec::{NicRef, PifChoice};
-use crate::xe::{self, Bond, ClusterHost, Network, Pbd, Pif, Pool, PoolHost, Vif, Vm};
+use crate::xe::{
+    self, Bond, ClusterHost, Listed, Network, OddRecord, Pbd, Pif, Pool, PoolHost, Vif, Vm,
+};
 
 /// One reading of XAPI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Xapi {
     /// Hosts of the pool.
     pub hosts: Vec<PoolHost>,
@@ -36,6 +38,9 @@ pub struct Xapi {
     pub pbds: Vec<Pbd>,
     /// PIFs whose maps cannot be read exactly, and why: they could not be restored.
     pub unreadable: BTreeMap<Uuid, String>,
+    /// Records with a word in them that makes no sense.
+    #[serde(default)]
+    pub odd: Vec<OddRecord>,
 }
 
 impl Xapi {
@@ -45,7 +50,24 @@ impl Xapi {
     /// # Errors
     /// The first question that was not answered.
     pub(super) fn read(host: &Host, uuid: &Uuid, ask: &Ask<'_>) -> Result<Self> {
-        let mut read = std::thread::scope(|scope| -> Result<(Self, xe::PifTexts)> {
+        let (mut read, texts) = Self::lists(host, uuid)?;
+        for pif in &mut read.pifs {
+            let every = ask.every_nic && pif.is_nic();
+            if every || ask.nics.iter().any(|nic| is_named(pif, nic)) {
+                match xe::fill_maps(host, pif.clone(), &texts) {
+                    Ok(whole) => *pif = whole,
+                    Err(error) => {
+                        read.unreadable.insert(pif.uuid.clone(), format!("{error:#}"));
+                    }
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    /// The lists, and what people wrote about the PIFs.
+    fn lists(host: &Host, uuid: &Uuid) -> Result<(Self, xe::PifTexts)> {
+        std::thread::scope(|scope| {
             let hosts = scope.spawn(|| xe::hosts(host));
             let texts = scope.spawn(|| xe::pif_texts(host, uuid));
             let networks = scope.spawn(|| xe::networks(host));
@@ -57,37 +79,27 @@ impl Xapi {
             let pbds = scope.spawn(|| xe::pbds(host, uuid));
             let pifs = xe::pifs(host, uuid);
             let done = "a reading thread does not panic";
-            let hosts = hosts.join().expect(done)?;
-            let all_vms = vms.join().expect(done)?;
+            let mut odd = Vec::new();
+            let hosts = apart(hosts.join().expect(done)?, &mut odd);
+            let all_vms = apart(vms.join().expect(done)?, &mut odd);
             let (vms, other_vms) =
                 all_vms.into_iter().partition(|vm| vm.runs_on.as_ref() == Some(uuid));
             let read = Self {
                 hosts,
-                pifs: pifs?,
-                networks: networks.join().expect(done)?,
-                vifs: vifs.join().expect(done)?,
+                pifs: apart(pifs?, &mut odd),
+                networks: apart(networks.join().expect(done)?, &mut odd),
+                vifs: apart(vifs.join().expect(done)?, &mut odd),
                 vms,
                 other_vms,
                 pool: pool.join().expect(done)?,
-                bonds: bonds.join().expect(done)?,
+                bonds: apart(bonds.join().expect(done)?, &mut odd),
                 cluster_hosts: cluster_hosts.join().expect(done)?,
-                pbds: pbds.join().expect(done)?,
+                pbds: apart(pbds.join().expect(done)?, &mut odd),
                 unreadable: BTreeMap::new(),
+                odd,
             };
             Ok((read, texts.join().expect(done)?))
-        })?;
-        for pif in &mut read.0.pifs {
-            let every = ask.every_nic && pif.is_nic();
-            if every || ask.nics.iter().any(|nic| is_named(pif, nic)) {
-                match xe::fill_maps(host, pif.clone(), &read.1) {
-                    Ok(whole) => *pif = whole,
-                    Err(error) => {
-                        read.0.unreadable.insert(pif.uuid.clone(), format!("{error:#}"));
-                    }
-                }
-            }
-        }
-        Ok(read.0)
+        })
     }
 
     /// Names by which a spec may call a host of the pool: its hostname, short too, and its name in
@@ -121,6 +133,13 @@ impl Xapi {
         self.networks.iter().find(|n| n.uuid == pif.network).map(|n| n.bridge.as_str())
     }
 
+    /// The record that was not understood and may be a NIC's: that of its device, or of one whose
+    /// device was not understood either.
+    #[must_use]
+    pub fn odd_of(&self, device: &str) -> Option<&OddRecord> {
+        self.odd.iter().find(|odd| odd.may_be_of(device))
+    }
+
     /// The record of a NIC on this host.
     #[must_use]
     pub fn nic(&self, device: &str) -> Option<&Pif> {
@@ -133,6 +152,12 @@ impl Xapi {
 #[must_use]
 pub fn usual_bridge(device: &str) -> Option<String> {
     device.strip_prefix("eth").map(|number| format!("xenbr{number}"))
+}
+
+/// The records, with the odd ones put to the others of their kind.
+fn apart<T>(listed: Listed<T>, odd: &mut Vec<OddRecord>) -> Vec<T> {
+    odd.extend(listed.odd);
+    listed.all
 }
 
 /// Names, and those with a domain without it too, each once.
@@ -154,6 +179,6 @@ fn is_named(pif: &Pif, nic: &NicRef) -> bool {
     pif.is_nic()
         && match nic {
             NicRef::Device(name) => pif.device == name.as_str(),
-            NicRef::Mac(mac) => pif.mac == mac.to_string(),
+            NicRef::Mac(mac) => pif.mac == *mac,
         }
 }

@@ -52,8 +52,8 @@ pub fn made(host: &Host) -> Result<Vec<Made>> {
     while let Some(tx) = next {
         let bond = &tx.header.plan.spec.bond;
         match tx.phase() {
-            Phase::Done => add(&mut all, &open, &tx),
-            Phase::RolledBack => {}
+            Phase::Done | Phase::Saving { .. } => add(&mut all, &open, &tx),
+            Phase::RolledBack | Phase::SavingBack { .. } => {}
             _ => open.push(bond.clone()),
         }
         // A chain that bites its tail would be of no journal of ours; it must not hang either.

@@ -13,12 +13,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Cmd, Effect, Host, Output, Program, Watch};
+use crate::host::{Cmd, Effect, Host, Output, Program, Status, Watch};
 use crate::ledger;
 use crate::paths;
 
 /// How long `logger` may take; it only writes to a socket.
-const LOGGER_LIMIT: Duration = Duration::from_secs(5);
+const LOGGER_LIMIT: Duration = Duration::from_secs(2);
 
 /// The longest message, in bytes: RFC 3164 allows 1024 with the header.
 const MESSAGE: usize = 900;
@@ -242,12 +242,15 @@ fn messages(head: &str, effects: &[String]) -> Vec<String> {
     all.iter().map(|message| cut(message)).collect()
 }
 
-/// Hands every message to `logger`, one by one.
+/// Hands every message to `logger`, one by one; one that hangs is asked no second time.
 fn tell(host: &Host, messages: &Receiver<String>) {
-    let there = host.programs().contains_key(&Program::Logger);
-    for message in messages.iter().filter(|_| there) {
-        let words = ["-t", "xenbond", "-p", "user.notice", "--", &message];
-        let _ = host.run(&Cmd::read(Program::Logger, &words, LOGGER_LIMIT));
+    let mut there = host.programs().contains_key(&Program::Logger);
+    for message in messages.iter() {
+        if there {
+            let words = ["-t", "xenbond", "-p", "user.notice", "--", &message];
+            let told = host.run(&Cmd::read(Program::Logger, &words, LOGGER_LIMIT));
+            there = told.is_ok_and(|output| output.status != Status::TimedOut);
+        }
     }
 }
 

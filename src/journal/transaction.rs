@@ -18,7 +18,8 @@ use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
-use crate::outcome::Left;
+use crate::net::Uuid;
+use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
 use crate::verify::probe::Answers;
@@ -27,6 +28,8 @@ use crate::verify::probe::Answers;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     format: u32,
+    /// XAPI's uuid of the host that it is of.
+    host: Option<Uuid>,
     /// Its name: when it began, and the bond.
     pub id: String,
     /// When it began.
@@ -77,9 +80,8 @@ impl Transaction {
 
     fn read(host: &Host, folder: &str) -> Result<Option<Self>> {
         let Some(bytes) = ledger::plan_json(host, folder)? else { return Ok(None) };
-        let plan = join(folder, "plan.json");
         let header = stored::read(host, &join(folder, "originals"), &bytes)
-            .with_context(|| format!("reading {plan}"))?;
+            .map_err(|error| ledger::damaged(host, folder, "plan.json", &error))?;
         let (lines, length) = ledger::journal(host, folder)?;
         let (times, events) = lines.into_iter().map(|line| (line.at, line.event)).unzip();
         Ok(Some(Self { header, events, times, length }))
@@ -105,6 +107,7 @@ impl Transaction {
         }
         let header = Header {
             format: FORMAT,
+            host: ledger::this_host(host),
             id,
             started,
             program: env!("CARGO_PKG_VERSION").into(),
@@ -124,7 +127,7 @@ impl Transaction {
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
-        let script = undo_script::script(&header.plan);
+        let script = undo_script::script(&header.plan, header.host.as_ref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
         let text = stored::text(&header)?;
         // Before anything rests on it.
@@ -199,6 +202,17 @@ impl Transaction {
         Some(Duration::from_secs(seconds.saturating_sub(passed)))
     }
 
+    /// The boot in which the verdict that waits for something was given.
+    #[must_use]
+    pub fn judged_in(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Awaiting { boot_id, .. } | Event::Saving { boot_id, .. } => {
+                Some(boot_id.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// The numbers of the steps that were begun, whether or not they were done.
     #[must_use]
     pub fn begun(&self) -> Vec<usize> {
@@ -246,7 +260,7 @@ impl Transaction {
 
     /// What the last rollback could not bring back.
     #[must_use]
-    pub fn left(&self) -> &[Left] {
+    pub fn left(&self) -> &[Item] {
         let last = self.events.iter().rev().find_map(|e| match e {
             Event::Left { left } | Event::Closed { left } => Some(left.as_slice()),
             Event::RolledBack => Some(&[][..]),

@@ -4,7 +4,10 @@
 //! It undoes every step whether or not it was taken: each undo looks first whether there is
 //! anything to undo. Every value in it was a typed value or is quoted.
 
-use crate::host::{Kind, quoted};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::host::{Cmd, Kind, name, quoted};
+use crate::net::Uuid;
 use crate::paths;
 use crate::paths::original_name;
 use crate::plan::Plan;
@@ -25,7 +28,8 @@ export PATH LC_ALL
 here=$(cd "$(dirname "$0")" && pwd) || exit 4
 bad=0
 
-tell() { echo "undo: $*"; }
+# What others wrote is in some of these words: no control character of theirs is printed.
+tell() { printf '%s' "undo: $*" | tr '\\000-\\037\\177' '?'; echo; }
 run() { program=$(command -v "$1") && shift && "$program" "$@" </dev/null; }
 try() { tell "$@"; run "$@" || { tell "FAILED: $*"; bad=1; }; }
 
@@ -82,10 +86,53 @@ forget_unmanaged() {
 /// Without XAPI nothing can be introduced again.
 const AWAIT_XAPI: &str = "\nif command -v xapi-wait-init-complete >/dev/null; then try xapi-wait-init-complete 600; fi\n";
 
-/// The script of a plan.
+/// In the background: a member that is down makes it hang, and the master has written by then.
+const SYNC: &str = "\n# XAPI's database on disk; networkd writes its own within 300 s.\nrun xe pool-sync-database >/dev/null 2>&1 &\n";
+
+/// A word as the script must be given it, on one line whatever is in it: what is no printable ASCII
+/// is made by `printf`, so that no line of the script is another file's or XAPI's.
+fn word(text: &str) -> String {
+    let name = name(text);
+    let bytes = name.as_bytes();
+    if bytes.iter().all(|b| (b' '..=b'~').contains(b)) {
+        return quoted(text);
+    }
+    let mut format = String::new();
+    for byte in bytes {
+        match byte {
+            b'%' => format.push_str("%%"),
+            b' '..=b'~' if !b"\\'".contains(byte) => format.push(char::from(*byte)),
+            _ => format.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    // The shell takes line ends off the end of what a command prints.
+    format!("\"$(printf '{format}')\"")
+}
+
+/// A command as a line of the script; the argument `instead.0` is written as `instead.1`.
+fn command(cmd: &Cmd, instead: (&str, &str)) -> String {
+    let mut line = cmd.program.to_string();
+    for arg in &cmd.args {
+        line.push(' ');
+        line.push_str(&if arg == instead.0 { instead.1.to_string() } else { word(arg) });
+    }
+    line
+}
+
+/// Another host's record is not acted on.
+fn only_here(host: &Uuid) -> String {
+    format!(
+        "\n# This host's record only.\nif [ -e \"$R{file}\" ] && ! grep -q {host} \"$R{file}\"; then\n    echo 'undo: this is the record of another host ({host}): nothing is done' >&2\n    exit 4\nfi\n",
+        file = paths::INVENTORY
+    )
+}
+
+/// The script of a plan, for the host of this uuid.
 #[must_use]
-pub fn script(plan: &Plan) -> String {
-    let mut text = HEAD.to_string() + AWAIT_XAPI;
+pub fn script(plan: &Plan, host: Option<&Uuid>) -> String {
+    let mut text = HEAD.to_string();
+    text.extend(host.map(only_here));
+    text.push_str(AWAIT_XAPI);
     for (at, step) in plan.steps.iter().enumerate().rev() {
         text.push_str(&format!("\n# {}. {}\n", at + 1, step.undo_title()));
         match step {
@@ -113,8 +160,11 @@ pub fn script(plan: &Plan) -> String {
             Step::Reboot { .. } | Step::Verify { .. } => {}
         }
     }
+    if plan.steps.iter().any(|step| step.pif().is_some()) {
+        text.push_str(SYNC);
+    }
     if plan.reboots() {
-        text.push_str("\ntry xe pool-sync-database\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
+        text.push_str("\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
     }
     text.push_str(&going_on());
     text.push_str("\n[ $bad = 0 ] && tell done\nexit $((bad * 4))\n");
@@ -136,7 +186,7 @@ fn going_on() -> String {
 }
 
 fn file(change: &FileChange, text: &mut String) {
-    let (path, name) = (quoted(&change.path), quoted(&original_name(&change.path)));
+    let (path, name) = (word(&change.path), word(&original_name(&change.path)));
     match (&change.was, &change.block_of) {
         (_, Some(bond)) => text.push_str(&format!("take_block_out {path} {bond} {name}\n")),
         (Kind::Absent, None) => text.push_str(&format!("take_away {path}\n")),
@@ -148,15 +198,15 @@ fn backend(switch: &Switch, text: &mut String) {
     text.push_str(&format!(
         "[ \"$(cat \"$R{conf}\")\" = {from} ] || try {script} {from}\n",
         conf = paths::NETWORK_CONF,
-        from = quoted(switch.from.word()),
+        from = word(switch.from.word()),
         script = crate::host::Program::XeSwitchNetworkBackend,
     ));
     for original in &switch.files {
-        let (path, name) = (quoted(&original.path), quoted(&original_name(&original.path)));
+        let (path, name) = (word(&original.path), word(&original_name(&original.path)));
         match (&original.was, Switch::is_its_own(&original.path)) {
             (Kind::Absent, _) => text.push_str(&format!("take_away {path}\n")),
             (Kind::Link { target }, _) => {
-                let target = quoted(target);
+                let target = word(target);
                 text.push_str(&format!("[ -L \"$R\"{path} ] || try ln -s {target} \"$R\"{path}\n"));
             }
             (_, true) => text.push_str(&format!("put_back {path} {name}\n")),
@@ -184,11 +234,51 @@ fn pif(record: &PifRecord, text: &mut String) {
         ..was.clone()
     };
     let uuid = format!("uuid={}", was.uuid);
+    let found = (uuid.as_str(), "uuid=\"$pif\"");
     let mut cmds = xe::restore(&nothing, was);
     if was.attached {
         cmds.push(xe::plug(&was.uuid.to_string()));
     }
     for cmd in cmds {
-        text.push_str(&format!("try {}\n", cmd.to_string().replace(&uuid, "uuid=\"$pif\"")));
+        text.push_str(&format!("try {}\n", command(&cmd, found)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn any_word_is_one_line_and_gives_its_very_bytes_back() {
+        for text in [
+            "ifcfg-eth2",
+            "",
+            "it's",
+            "a b\tc",
+            "x\ny",
+            "100% \\n",
+            "$(touch /tmp/x) `id` \"q\"",
+            "\u{1b}]0;title\u{7}",
+            "h\u{f6}st",
+            "b\u{f7fc}ro",
+        ] {
+            let word = word(text);
+            assert!(word.bytes().all(|b| (b' '..=b'~').contains(&b)), "{word}");
+            let script = format!("printf %s {word}");
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(output.stdout, name(text).as_bytes(), "{script}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_argument_is_put_in_place_of_the_uuid() {
+        let args = ["pif-param-set", "uuid=1", "other-config:x=see uuid=1 here"];
+        let cmd = Cmd::change(crate::host::Program::Xe, &args, std::time::Duration::ZERO);
+        assert_eq!(
+            command(&cmd, ("uuid=1", "uuid=\"$pif\"")),
+            "xe pif-param-set uuid=\"$pif\" 'other-config:x=see uuid=1 here'"
+        );
     }
 }

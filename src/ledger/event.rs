@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Left;
+use crate::outcome::Item;
 
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,11 @@ pub enum Phase {
     },
     /// All is as asked, and it is rolled back unless a person says in time that it may stay.
     WaitingForConfirmation,
+    /// All is as asked, and waits until that survives a power cut.
+    Saving {
+        /// The boot in which that was so.
+        boot_id: String,
+    },
     /// All is as asked.
     Done,
     /// It is being undone, or was when the run was cut off.
@@ -26,6 +31,11 @@ pub enum Phase {
     /// All but the running backend is undone.
     RollbackWaiting {
         /// The boot in which the reboot was asked for.
+        boot_id: String,
+    },
+    /// All is undone and compared, and waits until that survives a power cut.
+    SavingBack {
+        /// The boot in which that was so.
         boot_id: String,
     },
     /// All is undone and compared.
@@ -39,6 +49,8 @@ impl Phase {
         events.iter().fold(Self::Applying, |phase, event| match event {
             Event::Waiting { boot_id } => Self::WaitingForReboot { boot_id: boot_id.clone() },
             Event::Verified | Event::Confirmed => Self::Done,
+            Event::Saving { boot_id, back: false } => Self::Saving { boot_id: boot_id.clone() },
+            Event::Saving { boot_id, back: true } => Self::SavingBack { boot_id: boot_id.clone() },
             Event::Awaiting { .. } => Self::WaitingForConfirmation,
             Event::RollingBack { .. } => Self::RollingBack,
             Event::RollbackWaiting { boot_id } => {
@@ -48,6 +60,18 @@ impl Phase {
             Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
             _ => phase,
         })
+    }
+
+    /// Whether the host is at one of the two ends, compared, and nothing but the disk is waited for.
+    #[must_use]
+    pub fn is_saving(&self) -> bool {
+        matches!(self, Self::Saving { .. } | Self::SavingBack { .. })
+    }
+
+    /// Whether the bond stands as asked, also where it may not survive a power cut yet.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        matches!(self, Self::Done | Self::Saving { .. })
     }
 
     /// Whether the transaction has not come to its end.
@@ -63,9 +87,11 @@ impl fmt::Display for Phase {
             Self::Applying => "not finished",
             Self::WaitingForReboot { .. } => "waiting for a reboot",
             Self::WaitingForConfirmation => "waiting for a confirmation",
+            Self::Saving { .. } => "done, and waiting until it survives a power cut",
             Self::Done => "done",
             Self::RollingBack => "being rolled back",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
+            Self::SavingBack { .. } => "rolled back, and waiting until that survives a power cut",
             Self::RolledBack => "rolled back",
         })
     }
@@ -123,6 +149,13 @@ pub enum Event {
         /// This boot.
         boot_id: String,
     },
+    /// The verdict is given, and XAPI or networkd has not written yet what it rests on.
+    Saving {
+        /// This boot.
+        boot_id: String,
+        /// Whether it is that of a rollback.
+        back: bool,
+    },
     /// A person said that it may stay.
     Confirmed,
     /// All is as asked.
@@ -159,7 +192,7 @@ pub enum Event {
     /// A rollback did not come to its end.
     Left {
         /// What is left.
-        left: Vec<Left>,
+        left: Vec<Item>,
     },
     /// What failed is tried again by a run that nobody stands beside.
     TriesAgain {
@@ -171,7 +204,7 @@ pub enum Event {
     /// A person has ended a rollback that could not be brought to its end.
     Closed {
         /// What is left.
-        left: Vec<Left>,
+        left: Vec<Item>,
     },
     /// The host was compared with what was recorded.
     RolledBack,

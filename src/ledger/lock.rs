@@ -20,6 +20,7 @@ impl Lock {
     /// When another run holds it, with that run's own words about itself.
     pub fn take(host: &Host) -> Result<Self> {
         host.make_dir(paths::STATE, 0o700)?;
+        host.is_ours(paths::STATE)?;
         host.make_dir(&join(paths::STATE, "history"), 0o700)?;
         Self::on(host, &join(paths::STATE, "lock"))?
             .map_err(|holder| anyhow::anyhow!("another xenbond is changing this host: {holder}"))
@@ -30,6 +31,9 @@ impl Lock {
     /// # Errors
     /// When the file cannot be opened.
     pub fn on(host: &Host, path: &str) -> Result<std::result::Result<Self, String>> {
+        if host.exists(path) {
+            host.is_ours(path)?;
+        }
         let mut file = match host.lock(path)? {
             Ok(file) => file,
             Err(words) => return Ok(Err(at_work(host, words))),

@@ -4,12 +4,14 @@
 mod event;
 mod lock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 pub use event::{Event, Line, Orders, Phase};
 pub use lock::Lock;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, Kind, join};
+use crate::ifcfg;
+use crate::net::Uuid;
 use crate::outcome::Hint;
 use crate::paths;
 use crate::spec::Spec;
@@ -72,11 +74,11 @@ pub fn log_file(id: &str) -> String {
 /// The transaction in short, when there is one.
 ///
 /// # Errors
-/// When its files are there and cannot be understood.
+/// When its files are there and cannot be understood, or are another host's.
 pub fn summary(host: &Host) -> Result<Option<Summary>> {
     let Some(bytes) = plan_json(host, &current())? else { return Ok(None) };
     let head: Head = serde_json::from_slice(&bytes)
-        .with_context(|| format!("reading {}", join(&current(), "plan.json")))?;
+        .map_err(|error| damaged(host, &current(), "plan.json", &error.into()))?;
     let events: Vec<Event> =
         journal(host, &current())?.0.into_iter().map(|line| line.event).collect();
     let phase = Phase::after(&events);
@@ -96,23 +98,81 @@ struct HeadPlan {
     spec: Spec,
 }
 
+/// What is said of a part of a record that is damaged: which, and the way out, which needs none of
+/// the record but its script and the originals.
+#[must_use]
+pub fn damaged(host: &Host, folder: &str, part: &str, error: &Error) -> Error {
+    let script = join(&real_folder(host, folder), "undo.sh");
+    let hint = if host.exists(&script) {
+        format!(
+            "what it did is undone without the record by: sh {script}; `show` and `status --help` need none of it"
+        )
+    } else {
+        let originals = join(&history("*"), "originals");
+        format!(
+            "undo.sh of that transaction is gone too: what remains of the files as they were lies in {originals}"
+        )
+    };
+    let state = join(paths::STATE, "current");
+    let hint = format!("{hint}; once the host is as it should be: rm {state}");
+    anyhow!(Hint(hint)).context(format!(
+        "the record of what xenbond did here is damaged, and nothing is done by it: {}: {error:#}",
+        join(&real_folder(host, folder), part)
+    ))
+}
+
+/// The folder itself, where it was named by the link to it.
+fn real_folder(host: &Host, folder: &str) -> String {
+    match current_id(host) {
+        Some(id) if folder == current() => history(&id),
+        _ => folder.to_string(),
+    }
+}
+
+/// The uuid of this host, where its inventory file tells.
+#[must_use]
+pub fn this_host(host: &Host) -> Option<Uuid> {
+    let text = host.read_text(paths::INVENTORY).ok()??;
+    ifcfg::parse(&text).get("INSTALLATION_UUID")?.parse().ok()
+}
+
 /// The bytes of the `plan.json` in a transaction's folder, when it is there.
 ///
 /// # Errors
-/// When it cannot be read, or has another format than [`FORMAT`].
+/// When it cannot be read, has another format than [`FORMAT`], or is another host's; when `current`
+/// leads to a transaction that has none.
 pub fn plan_json(host: &Host, folder: &str) -> Result<Option<Vec<u8>>> {
     #[derive(Deserialize)]
     struct Format {
         format: Option<serde_json::Value>,
+        host: Option<Uuid>,
     }
     let plan = join(folder, "plan.json");
-    let Some(bytes) = host.read(&plan)? else { return Ok(None) };
-    let head: Format = serde_json::from_slice(&bytes).with_context(|| format!("reading {plan}"))?;
+    let Some(bytes) = host.read(&plan)? else {
+        // It is durable before the link is made.
+        let cut = folder == current() && host.exists(&current());
+        return if cut {
+            Err(damaged(host, folder, "plan.json", &anyhow!("it is gone")))
+        } else {
+            Ok(None)
+        };
+    };
+    let head: Format = serde_json::from_slice(&bytes)
+        .map_err(|error| damaged(host, folder, "plan.json", &error.into()))?;
     if head.format != Some(FORMAT.into()) {
         let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
         return Err(anyhow!(Hint(hint)).context(format!(
             "{plan} has the format {}, and this xenbond knows {FORMAT}: use the xenbond that wrote it",
             head.format.map_or("unknown".into(), |f| f.to_string())
+        )));
+    }
+    if let (Some(theirs), Some(mine)) = (&head.host, &this_host(host))
+        && theirs != mine
+    {
+        let hint = format!("mv {} /root/xenbond-of-{theirs}", paths::STATE);
+        return Err(anyhow!(Hint(hint)).context(format!(
+            "{} is the state of another host (uuid {theirs}, and this host is {mine}), as from a backup or a cloned disk: nothing is done by it",
+            paths::STATE
         )));
     }
     Ok(Some(bytes))
@@ -128,9 +188,13 @@ pub fn journal(host: &Host, folder: &str) -> Result<(Vec<Line>, u64)> {
     let whole = &text[..text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)];
     let lines = whole
         .split_inclusive(|b| *b == b'\n')
-        .map(serde_json::from_slice)
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("reading the journal of {folder}"))?;
+        .enumerate()
+        .map(|(at, line)| {
+            let read = serde_json::from_slice(line).map_err(anyhow::Error::from);
+            read.with_context(|| format!("line {}", at + 1))
+        })
+        .collect::<Result<_>>()
+        .map_err(|error| damaged(host, folder, "journal", &error))?;
     Ok((lines, whole.len() as u64))
 }
 

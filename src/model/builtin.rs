@@ -119,6 +119,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         ifindex,
         modules,
         addresses: BTreeMap::new(),
+        addresses6: BTreeMap::new(),
         routes: BTreeMap::new(),
         mounts: Map::new(),
         lies: BTreeMap::new(),

@@ -18,6 +18,8 @@ use crate::host::{Output, Status};
 /// The state, and what is known of the root.
 pub(super) struct Inner {
     pub(super) state: State,
+    /// XAPI's records as they are kept on the disk, where they were read from there.
+    pub(super) kept: Option<Pool>,
     /// What was last written under `/proc` and `/sys`.
     tree: tree::Tree,
     /// What the guard of a confirmation holds while it lives.
@@ -69,6 +71,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         ifindex,
         modules,
         addresses,
+        addresses6,
         routes,
         wire,
         mounts,
@@ -106,6 +109,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         && *ifindex == other.ifindex
         && *modules == other.modules
         && *addresses == other.addresses
+        && *addresses6 == other.addresses6
         && *routes == other.routes
         && *wire == other.wire
         && *mounts == other.mounts
@@ -115,13 +119,23 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
 impl Inner {
     pub(super) fn new(state: State, tree: tree::Tree) -> Self {
         let answers = (state.pool.clone(), BTreeMap::new());
-        Self { state, tree, guard: None, shown: None, answers }
+        Self { state, kept: None, tree, guard: None, shown: None, answers }
     }
 
     /// What it held is free at once: a process that another thread is just starting has the file
     /// open too, and would hold it a while longer.
     pub(super) fn end_guard(&mut self) -> bool {
         self.guard.take().is_some_and(|file| file.unlock().is_ok())
+    }
+
+    /// Takes the files to be as the state is.
+    pub(super) fn trust(&mut self) {
+        self.shown = Some(without_notes(&mut self.state.dom0));
+    }
+
+    /// Whether the files are as the state was when it was last shown.
+    pub(super) fn shows(&self) -> bool {
+        self.shown.is_some()
     }
 
     /// Whether `/proc` and `/sys` are as the state is.
@@ -201,13 +215,14 @@ impl Inner {
         tree::sync(root, &self.tree, &want)?;
         self.tree = want;
         self.answers.1.clear();
-        self.shown = Some(without_notes(&mut self.state.dom0));
+        self.trust();
         Ok(())
     }
 
     /// The same where no error can be given: a root that is gone ends a test, not the model.
     pub(super) fn show_or_note(&mut self, root: &Path) {
         if let Err(error) = self.show(root) {
+            self.shown = None;
             self.state.dom0.dmesg.push(format!("the model: {error:#}"));
         }
     }

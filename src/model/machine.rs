@@ -27,6 +27,9 @@ const START: u64 = 1_795_179_600;
 /// Where the state is kept, below the root.
 const FOLDER: &str = ".dom0";
 
+/// There while `/proc` and `/sys` show the state that is kept.
+const SHOWN: &str = "shown";
+
 /// A folder for a model, in memory where the machine has such a place: a model writes and syncs
 /// hundreds of small files.
 ///
@@ -75,8 +78,16 @@ impl Model {
         // In the lab the kernel is real and nobody reads these files: reading them back on every
         // call would be most of the work.
         let bare = root.join(FOLDER).join("bare").exists();
-        let tree = if bare { wanted } else { tree::present(root, &wanted) };
-        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(Inner::new(state, tree)) })
+        // Nor is there a need where whoever was here last came to an end and left them as they are
+        // to be. What was written into them since is taken by `absorb`.
+        let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
+        let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
+        let mut inner = Inner::new(state, tree);
+        inner.kept = Some(inner.state.pool.clone());
+        if shown {
+            inner.trust();
+        }
+        Ok(Self { root: root.to_path_buf(), inner: Mutex::new(inner) })
     }
 
     /// Keeps the state under the root.
@@ -84,9 +95,16 @@ impl Model {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self) -> Result<()> {
-        let inner = self.lock();
-        store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
-        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)
+        let mut inner = self.lock();
+        if inner.kept.as_ref() != Some(&inner.state.pool) {
+            store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
+            inner.kept = Some(inner.state.pool.clone());
+        }
+        store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
+        if inner.shows() {
+            fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -178,7 +196,7 @@ fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 fn store<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let temp = path.with_extension("new");
-    let text = serde_json::to_vec_pretty(value)?;
+    let text = serde_json::to_vec(value)?;
     fs::write(&temp, text)
         .and_then(|()| fs::rename(&temp, &path))
         .with_context(|| format!("writing {}", path.display()))

@@ -30,6 +30,14 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// What networkd takes it for: what it does not know is Open vSwitch (facts/xapi.md section D5).
+    #[must_use]
+    pub fn taken(&self) -> Self {
+        if *self == Self::Bridge { Self::Bridge } else { Self::Openvswitch }
+    }
+}
+
 impl From<&str> for Backend {
     fn from(text: &str) -> Self {
         match text.trim() {

@@ -1,14 +1,10 @@
 //! Which steps a host needs, from hosts of the built-in pool as they are, as they become when
 //! the steps are taken, and as others leave them.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use super::*;
-use crate::host::Host;
+use crate::dom0::Dom0;
 use crate::inventory::{Ask, resolve};
 use crate::model::state::{Backend, Flavour, State};
-use crate::model::{Model, builtin};
 use crate::service::Init;
 use crate::service::Service;
 use crate::spec::tests::usual as spec;
@@ -17,36 +13,14 @@ const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
 const EL5: Flavour = Flavour::El5;
 const EL7: Flavour = Flavour::El7;
 
-struct Dom0 {
-    root: tempfile::TempDir,
-    host: Host,
-}
-
 impl Dom0 {
-    fn new(flavour: Flavour, backend: Backend) -> Self {
-        Self::altered(flavour, backend, |_| {})
-    }
-
-    fn altered(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State)) -> Self {
-        let root = crate::model::scratch().unwrap();
-        let mut state = builtin::pool(flavour, backend);
-        alter(&mut state);
-        let model = Arc::new(Model::create(root.path(), state).unwrap());
-        let host = Host::new(root.path(), model.clone(), model);
-        Self { root, host }
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join(path.trim_start_matches('/'))
-    }
-
-    fn read(&self, spec: &Spec) -> Inventory {
+    fn inventory(&self, spec: &Spec) -> Inventory {
         Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() })
             .unwrap()
     }
 
     fn plan(&self, spec: &Spec) -> Plan {
-        let inv = self.read(spec);
+        let inv = self.inventory(spec);
         build(spec, &resolve(spec, &inv), &inv, &templates()).unwrap()
     }
 
@@ -195,7 +169,7 @@ fn a_nic_without_a_pif_is_introduced_only_when_that_was_asked_for() {
 fn what_runs_and_what_is_set_for_the_next_boot_are_two_things() {
     let set = |word: &str, backend| {
         let dom0 = Dom0::new(EL7, backend);
-        std::fs::write(dom0.path(paths::NETWORK_CONF), format!("{word}\n")).unwrap();
+        std::fs::write(dom0.at(paths::NETWORK_CONF), format!("{word}\n")).unwrap();
         let plan = dom0.plan(&spec(&[]));
         titles(&plan).into_iter().filter(|t| t.contains("backend")).collect::<Vec<_>>()
     };
@@ -236,8 +210,8 @@ fn only_what_changed_is_done_again() {
         dom0.become_as(&spec);
         dom0.needs(&spec, &[]);
     };
-    let write = |path: &str, text: &str| std::fs::write(dom0.path(path), text).unwrap();
-    let remove = |path: &str| std::fs::remove_file(dom0.path(path)).unwrap();
+    let write = |path: &str, text: &str| std::fs::write(dom0.at(path), text).unwrap();
+    let remove = |path: &str| std::fs::remove_file(dom0.at(path)).unwrap();
     let (down, up) = ("take bond51 down", "bring up bond51");
     again(
         &|| write("etc/modprobe.d/bond51.conf", "x\n"),
@@ -265,7 +239,7 @@ fn a_file_of_another_mode_is_written_again() {
     let spec = spec(&[]);
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     dom0.become_as(&spec);
-    let path = dom0.path("etc/modprobe.d/bond51.conf");
+    let path = dom0.at("etc/modprobe.d/bond51.conf");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     dom0.needs(&spec, &["replace modprobe.d/bond51.conf", VERIFY]);
 }
@@ -296,7 +270,7 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     assert!(plan.scope.nics.iter().any(|n| n.as_str() == "eth3"), "{:?}", plan.scope);
     dom0.become_as(&fewer);
     dom0.needs(&fewer, &[]);
-    assert!(!dom0.path("etc/sysconfig/network-scripts/ifcfg-eth3").exists());
+    assert!(!dom0.at("etc/sysconfig/network-scripts/ifcfg-eth3").exists());
     let more = spec(&[("nics", "eth2,eth4,eth5")]);
     dom0.needs(
         &more,
@@ -314,7 +288,7 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
 #[test]
 fn files_of_others_are_no_slaves_of_ours() {
     let dom0 = Dom0::new(EL7, Backend::Bridge);
-    std::fs::write(dom0.path(&format!("{SCRIPTS}/ifcfg-eth5")), "DEVICE=eth5\nMASTER=bond51\n")
+    std::fs::write(dom0.at(&format!("{SCRIPTS}/ifcfg-eth5")), "DEVICE=eth5\nMASTER=bond51\n")
         .unwrap();
     dom0.needs(&spec(&[]), &[&PIFS[..], &EL7_FILES, &[VERIFY]].concat());
 }
@@ -362,8 +336,7 @@ fn a_plan_reads_back_from_json() {
         ),
     ] {
         let dom0 = Dom0::new(flavour, backend);
-        std::fs::write(dom0.path(&format!("{SCRIPTS}/ifcfg-eth3")), b"DEVICE=eth3\n\xff\n")
-            .unwrap();
+        std::fs::write(dom0.at(&format!("{SCRIPTS}/ifcfg-eth3")), b"DEVICE=eth3\n\xff\n").unwrap();
         let plan = dom0.plan(&spec(more));
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
@@ -374,7 +347,7 @@ fn a_plan_reads_back_from_json() {
 fn a_nic_that_is_not_there_makes_no_plan() {
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     let spec = spec(&[("nics", "eth2,eth9")]);
-    let inv = dom0.read(&spec);
+    let inv = dom0.inventory(&spec);
     let error = build(&spec, &resolve(&spec, &inv), &inv, &templates()).unwrap_err().to_string();
     assert_eq!(error, "not every NIC of the spec is on this host");
 }
@@ -384,10 +357,10 @@ fn the_facts_of_a_plan_move_when_what_it_rests_on_does() {
     let spec = spec(&[]);
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     let plan = dom0.plan(&spec);
-    let before = plan.facts(&dom0.read(&spec));
-    assert_eq!(plan.facts(&dom0.read(&spec)), before);
-    std::fs::write(dom0.path(&format!("{SCRIPTS}/ifcfg-eth3")), "DEVICE=eth3\n").unwrap();
-    let now = plan.facts(&dom0.read(&spec));
+    let before = plan.facts(&dom0.inventory(&spec));
+    assert_eq!(plan.facts(&dom0.inventory(&spec)), before);
+    std::fs::write(dom0.at(&format!("{SCRIPTS}/ifcfg-eth3")), "DEVICE=eth3\n").unwrap();
+    let now = plan.facts(&dom0.inventory(&spec));
     let named: Vec<String> =
         facts::differences(&before, &now).iter().map(|d| d.fact.to_string()).collect();
     assert_eq!(named, [format!("file {SCRIPTS}/ifcfg-eth3")]);

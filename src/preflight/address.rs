@@ -1,92 +1,92 @@
 //! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
 
-use std::collections::BTreeSet;
-
-use super::{Code, Finding};
-use crate::inventory::Inventory;
+use super::{Case, Code, Finding, Rule};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
-use crate::spec::Spec;
 
-/// How many leading bits two addresses share that a wrong netmask may have parted.
-const NEAR: u32 = 16;
+pub(super) const RULES: &[Rule] = &[
+    taken,
+    answers,
+    subnet_routable,
+    subnet_overlap,
+    default_route_by_device,
+    default_route_by_gateway,
+    storage_moves,
+];
 
-pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    let bond = spec.bond.as_str();
-    let subnet = spec.address.subnet();
-    for device in inv.kernel.devices_with(spec.address.addr).into_iter().filter(|d| *d != bond) {
+fn taken(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let addr = case.spec.address.addr;
+    let devices = case.inv.kernel.devices_with(addr);
+    for device in devices.into_iter().filter(|d| *d != case.spec.bond.as_str()) {
         found.push(Finding::new(
             Code::AddressTaken,
-            format!("{} is already configured here, on {device}", spec.address.addr),
+            format!("{addr} is already configured here, on {device}"),
         ));
     }
-    let answers = &inv.wire.answers;
-    if let Some(first) = answers.first() {
-        let mac = answers.iter().find_map(|answer| answer.mac.as_deref());
-        let who = mac.unwrap_or("a MAC address that was not understood");
-        let heard: Vec<&str> = answers.iter().map(|answer| answer.device.as_str()).collect();
-        let (addr, heard) = (spec.address.addr, heard.join(" and "));
-        found.push(
-            Finding::new(
-                Code::AddressAnswers,
-                format!("{addr} is in use: {who} answers for it, heard on {heard}"),
-            )
-            .hint(format!("choose another address; arping -D -I {} {addr}", first.device)),
-        );
-    }
-    for (server, device) in &inv.wire.routed {
+}
+
+fn answers(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let answers = &case.inv.wire.answers;
+    let Some(first) = answers.first() else { return };
+    let who = answers
+        .iter()
+        .find_map(|answer| answer.mac)
+        .map_or_else(|| "a MAC address that was not understood".to_string(), |mac| mac.to_string());
+    let heard: Vec<&str> = answers.iter().map(|answer| answer.device.as_str()).collect();
+    let (addr, heard) = (case.spec.address.addr, heard.join(" and "));
+    found.push(
+        Finding::new(
+            Code::AddressAnswers,
+            format!("{addr} is in use: {who} answers for it, heard on {heard}"),
+        )
+        .hint(format!("choose another address; arping -D -I {} {addr}", first.device)),
+    );
+}
+
+fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let subnet = case.spec.address.subnet();
+    for (server, device) in &case.inv.wire.routed {
         found.push(Finding::new(
             Code::SubnetRoutable,
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
         ));
     }
-    let mut far = BTreeSet::new();
-    far.extend(spec.probes.iter().map(|p| p.addr).filter(|addr| !subnet.contains(*addr)));
-    for server in far {
-        // The longest usual prefix that holds both may be what was meant.
-        let same = (u32::from(spec.address.addr) ^ u32::from(server)).leading_zeros();
-        let mut finding = Finding::new(
-            Code::ProbeOutsideSubnet,
-            format!(
-                "the storage server {server} is not in {subnet}, the subnet of {bond}, and is not reached through it"
-            ),
-        );
-        if same >= NEAR {
-            let address = spec.address.addr;
-            let prefix = same.min(24);
-            finding = finding.hint(format!("is the netmask right? {address}/{prefix} holds both"));
+}
+
+fn subnet_overlap(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let (bond, subnet) = (case.spec.bond.as_str(), case.spec.address.subnet());
+    let kernel = &case.inv.kernel;
+    let addresses = kernel.addresses.iter().map(|a| (a.device.as_str(), a.net, "the subnet"));
+    let routes = kernel.routes.iter().map(|r| (r.device.as_str(), r.to, "the route to"));
+    let mut said: Vec<(&str, Ipv4Net)> = Vec::new();
+    for (device, net, what) in addresses.chain(routes) {
+        let overlaps = device != bond && net.prefix > 0 && net.overlaps(subnet);
+        if !overlaps || said.contains(&(device, net.subnet())) {
+            continue;
         }
-        found.push(finding);
+        said.push((device, net.subnet()));
+        let management = case.inv.management_bridge() == Some(device);
+        let role = if management { ", the management subnet" } else { "" };
+        found.push(Finding::new(
+            Code::SubnetOverlap,
+            format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
+        ));
     }
-    let mut said = Vec::new();
-    let management = inv.management_bridge();
-    let mut overlap = |device: &str, net: Ipv4Net, what: &str| {
-        if device != bond
-            && net.prefix > 0
-            && net.overlaps(subnet)
-            && !said.contains(&(device.to_string(), net.subnet()))
-        {
-            said.push((device.to_string(), net.subnet()));
-            let role = if management == Some(device) { ", the management subnet" } else { "" };
-            found.push(Finding::new(
-                Code::SubnetOverlap,
-                format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
-            ));
-        }
-    };
-    for address in &inv.kernel.addresses {
-        overlap(&address.device, address.net, "the subnet");
-    }
-    for route in &inv.kernel.routes {
-        overlap(&route.device, route.to, "the route to");
-    }
-    if inv.ground.gateway_device.as_deref() == Some(bond) {
+}
+
+fn default_route_by_device(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    if case.inv.ground.gateway_device.as_deref() == Some(bond) {
         found.push(Finding::new(
             Code::DefaultRouteByBond,
             format!("/etc/sysconfig/network says GATEWAYDEV={bond}: the host's default route would go through the bond"),
         ));
     }
-    if let Some(gateway) = inv.ground.gateway.filter(|gateway| subnet.contains(*gateway)) {
+}
+
+fn default_route_by_gateway(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let subnet = case.spec.address.subnet();
+    if let Some(gateway) = case.inv.ground.gateway.filter(|gateway| subnet.contains(*gateway)) {
         found.push(
             Finding::new(
                 Code::DefaultRouteByBond,
@@ -95,15 +95,21 @@ pub(super) fn check(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             .hint("remove GATEWAY from /etc/sysconfig/network"),
         );
     }
-    // Storage that the host has by another way now is on a subnet that the management interface
-    // can be routed to, and the recipe forbids that: its connections move when the bond comes up.
-    for (what, server) in servers(inv) {
-        if let Some(device) = inv.kernel.device_towards(server).filter(|device| *device != bond)
+}
+
+/// Storage that the host has by another way now is on a subnet that the management interface
+/// can be routed to, and the recipe forbids that: its connections move when the bond comes up.
+fn storage_moves(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let (bond, subnet) = (case.spec.bond.as_str(), case.spec.address.subnet());
+    for path in servers(case.inv) {
+        let (used, server) = (path.used, path.server);
+        if let Some(device) =
+            case.inv.kernel.device_towards(server).filter(|device| *device != bond)
             && subnet.contains(server)
         {
             found.push(Finding::new(
                 Code::StorageMoves,
-                format!("{what} is reached at {server} through {device} now, and would be through {bond} in the midst of its work"),
+                format!("{used} is reached at {server} through {device} now, and would be through {bond} in the midst of its work"),
             ));
         }
     }

@@ -85,9 +85,11 @@ findings! {
     NicMissing "nic-missing" Error "a NIC is not on this host" "ls /sys/class/net";
     NicNamedTwice "nic-named-twice" Error "two names of the spec are the same NIC" "name each NIC once";
     NicNotPhysical "nic-not-physical" Error "a device is no NIC that XAPI knows as physical" "xe pif-list physical=true params=device,MAC,VLAN";
+    NicInfiniband "nic-infiniband" Error "a NIC is InfiniBand, which is not supported" "choose Ethernet NICs";
     NicIsManagement "nic-is-management" Error "a NIC carries the management of this host" "choose another NIC, or move management first";
     NicInManagedBond "nic-in-managed-bond" Error "a NIC is a slave of a bond that XAPI manages" "xe bond-list; xe bond-destroy uuid=...";
     NicInOtherBond "nic-in-other-bond" Error "a NIC is a slave of another bond of the kernel" "take it out of that bond first";
+    NicInUse "nic-in-use" Error "a NIC is a port of, or carries, a device that is not XAPI's: a bridge of one's own, a macvlan, a team" "take the NIC out of it first";
     NicHasVlans "nic-has-vlans" Error "VLANs lie on a NIC" "xe vlan-list; xe vlan-destroy uuid=...";
     NicHasTunnels "nic-has-tunnels" Error "a tunnel or SR-IOV network lies on a NIC" "xe tunnel-list; xe network-sriov-list";
     NicHasFcoe "nic-has-fcoe" Error "FCoE runs over a NIC, or is to" "move the storage, and set FCOE_ENABLE=no in /etc/fcoe/cfg-...";
@@ -101,12 +103,14 @@ findings! {
     NicWillBeRenamed "nic-will-be-renamed" Error "the next boot gives a NIC another name, or its name to another NIC" "remove the rule, or reboot first and name the NICs anew";
     MtuTooLarge "mtu-too-large" Error "the MTU is above what a NIC's driver takes" "give a smaller --mtu";
     PifUnreadable "pif-unreadable" Error "a PIF's settings cannot be read exactly, so they could not be restored" "xe pif-param-list uuid=...; remove the key that is named";
+    NicMtuPending "nic-mtu-pending" Error "a NIC has another MTU than XAPI gives it when it is next plugged, so a rollback could not bring it back" "plug it again first, or set the MTU of its network";
     PifUnmanagedUnsupported "pif-unmanaged-unsupported" Error "this XAPI has no unmanaged PIFs" "leave out --pif, or give --pif forget";
     PrimaryNotSlave "primary-not-slave" Error "the primary is no slave of the bond" "name one of the bond's NICs, by device";
     BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
+    NameNotText "name-not-text" Error "the name of a file that the change may touch is no UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
     AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";
@@ -124,8 +128,8 @@ findings! {
     NetworkNotRestorable "network-not-restorable" Warning "XAPI would put a NIC that comes back by a rollback on another network than it is on now" "xe network-list params=uuid,bridge; a rollback may then end with exit code 4";
     StorageMoves "storage-moves" Warning "storage that is in use is on the bond's subnet and is reached by another way now" "detach it first: xe pbd-unplug uuid=...";
     SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
-    ProbeOutsideSubnet "probe-outside-subnet" Warning "a storage server of the spec is not in the bond's subnet, so no connected route leads to it through the bond" "compare the address's prefix with that of the server";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
+    SpeedUnknown "speed-unknown" Warning "the driver of a NIC tells no speed or duplex, as in a nested test host" "ethtool DEVICE";
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";
     PoolBackends "pool-backends" Note "not all hosts of the pool run the bridge backend" "run xenbond on each host; xe host-list params=name-label,software-version";
@@ -140,6 +144,8 @@ findings! {
     BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     DriversDiffer "drivers-differ" Note "the NICs have different drivers" "good against a driver's fault; offloads may differ";
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
+    BondCarriesMore "bond-carries-more" Note "a VLAN device or an address lies on the bond that nobody asked for, and goes when the bond is taken down" "keep what is named, and make it again afterwards";
+    RecordNotUnderstood "record-not-understood" Note "XAPI has a record with a word in it that makes no sense, as is known after upgrades; it is not the change's" "xe CLASS-param-list uuid=...";
 }
 
 impl fmt::Display for Code {

@@ -1,83 +1,115 @@
 //! The pool and the backend: what a switch, a reboot or a forget would run into.
 
-use super::{Code, Finding, counted, needs_reboot, needs_switch, takes_nics};
+use super::{Case, Code, Finding, Rule, XapiRule, counted, needs_reboot};
 use crate::host::Program;
-use crate::inventory::{Inventory, Nic, Xapi};
+use crate::inventory::{Inventory, Xapi};
 use crate::net::Backend;
 use crate::paths;
-use crate::spec::{BackendChoice, Request, Spec};
+use crate::spec::{BackendChoice, Request};
 use crate::xe::PoolHost;
 
-/// Release 9 of either product has no bridge backend, whatever else it still carries
-/// (facts/xapi.md section D).
-const FIRST_WITHOUT_BRIDGE: u32 = 9;
+/// Of the host's own files.
+pub(super) const RULES: &[Rule] = &[network_reset_pending, rescan_rules_changed];
 
 /// The word that makes the switch script do the opposite of what is asked (facts/xapi.md
 /// section D).
 const VSWITCH: &str = "vswitch";
 
-pub(super) fn check(
-    spec: &Spec,
-    nics: &[Option<Nic>],
-    inv: &Inventory,
-    xapi: &Xapi,
-    found: &mut Vec<Finding>,
-) {
-    backend(spec, inv, found);
-    if needs_switch(spec, inv) {
-        needs_openvswitch(xapi, found);
+pub(super) const XAPI_RULES: &[XapiRule] = &[
+    backend_differs,
+    backend_kept,
+    network_conf,
+    no_bridge_backend,
+    bonds_need_openvswitch,
+    tunnels_need_openvswitch,
+    pool_backends,
+    vms_running,
+    ha_enabled,
+    redo_log_enabled,
+    forget_does_not_last,
+];
+
+fn vms_running(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    if !needs_reboot(case.spec, case.inv) || xapi.vms.is_empty() {
+        return;
     }
-    others(inv, xapi, found);
-    if needs_reboot(spec, inv) && !xapi.vms.is_empty() {
-        let uuid = inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-        let vms: Vec<&str> = xapi.vms.iter().map(|vm| vm.name_label.as_str()).collect();
-        found.push(
-            Finding::new(
-                Code::VmsRunning,
-                format!(
-                    "the host must be rebooted, and {} run here: {}",
-                    counted(vms.len(), "VM"),
-                    vms.join(", ").escape_debug()
-                ),
-            )
-            .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
-        );
-    }
-    // What protects the pool bars unplug and forget (facts/xapi.md section B1), and nothing where
-    // XAPI has let go of the NICs already.
-    if takes_nics(nics) {
-        protection(inv, xapi, found);
-        if !xapi.keeps(spec.pif) {
-            found.push(Finding::new(
-                Code::ForgetDoesNotLast,
-                "the NICs' PIFs are forgotten and not kept as unmanaged: a rescan of the host's NICs takes them back, and the next boot then plugs them",
-            ));
-        }
+    let uuid = case.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
+    let vms: Vec<&str> = xapi.vms.iter().map(|vm| vm.name_label.as_str()).collect();
+    found.push(
+        Finding::new(
+            Code::VmsRunning,
+            format!(
+                "the host must be rebooted, and {} run here: {}",
+                counted(vms.len(), "VM"),
+                vms.join(", ").escape_debug()
+            ),
+        )
+        .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
+    );
+}
+
+/// What protects the pool bars unplug and forget (facts/xapi.md section B1), and nothing where
+/// XAPI has let go of the NICs already.
+fn ha_enabled(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    if case.takes_nics() && xapi.pool.as_ref().is_some_and(|pool| pool.ha_enabled) {
+        found.push(Finding::new(
+            Code::HaEnabled,
+            "high availability is on in this pool: XAPI then neither unplugs nor forgets a PIF",
+        ));
     }
 }
 
-fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
-    let running = inv.running_backend();
-    let next = inv.network_conf.as_ref();
-    if let (Some(running), Some(next)) = (&running, next)
-        && running != next
-        && next.word() != VSWITCH
-    {
+fn redo_log_enabled(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    if case.takes_nics() && case.inv.ground.redo_log {
         found.push(Finding::new(
-            Code::BackendDiffers,
-            format!("the running backend is {running}, and {} says {next}", paths::NETWORK_CONF),
+            Code::RedoLogEnabled,
+            "the pool's redo log is on: XAPI then neither unplugs nor forgets a PIF",
         ));
     }
-    if spec.backend == BackendChoice::Keep {
-        if let Some(running) = running.filter(|b| *b != Backend::Bridge) {
-            found.push(Finding::new(
-                Code::BackendKept,
-                format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
-            ));
-        }
+}
+
+fn forget_does_not_last(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    if case.takes_nics() && !xapi.keeps(case.spec.pif) {
+        found.push(Finding::new(
+            Code::ForgetDoesNotLast,
+            "the NICs' PIFs are forgotten and not kept as unmanaged: a rescan of the host's NICs takes them back, and the next boot then plugs them",
+        ));
+    }
+}
+
+fn backend_differs(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    let running = case.inv.running_backend();
+    let said = case.inv.network_conf.as_ref().filter(|next| next.word() != VSWITCH);
+    let (Some(running), Some(said), Some(next)) = (running, said, case.inv.next_backend()) else {
+        return;
+    };
+    if running != next || *said != next {
+        let taken = if *said == next { "" } else { ", which is taken for openvswitch" };
+        let file = paths::NETWORK_CONF;
+        found.push(Finding::new(
+            Code::BackendDiffers,
+            format!("the running backend is {running}, and {file} says {said}{taken}"),
+        ));
+    }
+}
+
+fn backend_kept(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    if case.spec.backend != BackendChoice::Keep {
         return;
     }
-    match next {
+    if let Some(running) = case.inv.running_backend().filter(|b| *b != Backend::Bridge) {
+        found.push(Finding::new(
+            Code::BackendKept,
+            format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
+        ));
+    }
+}
+
+fn network_conf(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    if case.spec.backend == BackendChoice::Keep {
+        return;
+    }
+    match &case.inv.network_conf {
         None => found.push(Finding::new(
             Code::NetworkConfMissing,
             format!("{} is missing", paths::NETWORK_CONF),
@@ -86,14 +118,24 @@ fn backend(spec: &Spec, inv: &Inventory, found: &mut Vec<Finding>) {
             Code::NetworkConfVswitch,
             format!("{} holds `vswitch`: asked for bridge, the switch script would set openvswitch and report success", paths::NETWORK_CONF),
         )),
-        Some(_) if needs_switch(spec, inv) => {
-            if let Some(why) = without_bridge(inv) {
-                found.push(Finding::new(Code::NoBridgeBackend, why));
-            }
-        }
         Some(_) => {}
     }
 }
+
+fn no_bridge_backend(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    let usual = case.inv.network_conf.as_ref().is_some_and(|next| next.word() != VSWITCH);
+    if case.spec.backend == BackendChoice::Bridge
+        && usual
+        && case.needs_switch()
+        && let Some(why) = without_bridge(case.inv)
+    {
+        found.push(Finding::new(Code::NoBridgeBackend, why));
+    }
+}
+
+/// Release 9 of either product has no bridge backend, whatever else it still carries
+/// (facts/xapi.md section D).
+const FIRST_WITHOUT_BRIDGE: u32 = 9;
 
 /// Why this release cannot be switched to the bridge backend.
 fn without_bridge(inv: &Inventory) -> Option<String> {
@@ -111,33 +153,40 @@ fn without_bridge(inv: &Inventory) -> Option<String> {
     (!script).then(|| "there is no xe-switch-network-backend on this host".into())
 }
 
-/// What this host has that only Open vSwitch can do. Each host has PIFs of its own for a private
-/// network, so those of other hosts say nothing about this one: their own plan will.
-fn needs_openvswitch(xapi: &Xapi, found: &mut Vec<Finding>) {
+/// The managed bonds of this host that only Open vSwitch can do.
+fn bonds_need_openvswitch(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    if !case.needs_switch() {
+        return;
+    }
     for pif in &xapi.pifs {
         let Some(bond) = xapi.bonds.iter().find(|b| b.master.as_ref() == Some(&pif.uuid)) else {
             continue;
         };
-        let lacp = bond.mode.as_deref() == Some("lacp");
-        if bond.slaves > 2 || lacp {
-            let what =
-                if lacp { "speaks LACP".to_string() } else { format!("has {} NICs", bond.slaves) };
-            found.push(
-                Finding::new(
-                    Code::BondsNeedOpenvswitch,
-                    format!("the managed bond {} {what}, which the bridge backend cannot do", pif.device),
-                )
-                .hint(format!("xe bond-param-list uuid={}; make it one of two NICs without LACP, or leave this host on Open vSwitch", bond.uuid)),
-            );
-        }
+        let what = match bond.mode.as_deref() {
+            Some("lacp") => "speaks LACP".to_string(),
+            _ if bond.slaves > 2 => format!("has {} NICs", bond.slaves),
+            _ => continue,
+        };
+        found.push(
+            Finding::new(
+                Code::BondsNeedOpenvswitch,
+                format!("the managed bond {} {what}, which the bridge backend cannot do", pif.device),
+            )
+            .hint(format!("xe bond-param-list uuid={}; make it one of two NICs without LACP, or leave this host on Open vSwitch", bond.uuid)),
+        );
     }
+}
+
+/// The tunnels of this host. Each host has PIFs of its own for a private network, so those of other
+/// hosts say nothing about this one: their own plan will.
+fn tunnels_need_openvswitch(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let tunnels: Vec<&str> = xapi
         .pifs
         .iter()
         .filter(|pif| pif.relations.contains_key("tunnel-access-PIF-of"))
         .filter_map(|pif| xapi.bridge_of(pif))
         .collect();
-    if !tunnels.is_empty() {
+    if case.needs_switch() && !tunnels.is_empty() {
         found.push(Finding::new(
             Code::TunnelsNeedOpenvswitch,
             format!(
@@ -150,7 +199,7 @@ fn needs_openvswitch(xapi: &Xapi, found: &mut Vec<Finding>) {
 }
 
 /// How far the pool is.
-fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
+fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let on = |bridge: bool| -> Vec<&str> {
         let mut names: Vec<&str> = xapi
             .hosts
@@ -162,7 +211,7 @@ fn others(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
         names
     };
     let (there, left) = (on(true), on(false));
-    let me = inv.host_uuid();
+    let me = case.inv.host_uuid();
     if xapi.hosts.iter().all(|h| Some(&h.uuid) == me.as_ref() || h.backend == Backend::Bridge) {
         return;
     }
@@ -221,36 +270,9 @@ pub(super) fn spec_hosts(
     }
 }
 
-fn protection(inv: &Inventory, xapi: &Xapi, found: &mut Vec<Finding>) {
-    if xapi.pool.as_ref().is_some_and(|pool| pool.ha_enabled) {
-        found.push(Finding::new(
-            Code::HaEnabled,
-            "high availability is on in this pool: XAPI then neither unplugs nor forgets a PIF",
-        ));
-    }
-    if inv.ground.redo_log {
-        found.push(Finding::new(
-            Code::RedoLogEnabled,
-            "the pool's redo log is on: XAPI then neither unplugs nor forgets a PIF",
-        ));
-    }
-}
-
-/// Where XAPI did not answer: why that may be.
-pub(super) fn silence(inv: &Inventory, error: &str, found: &mut Vec<Finding>) {
-    found.push(match &inv.ground.pool_master {
-        Some(master) if inv.programs.contains_key(&Program::Xe) => Finding::new(
-            Code::PoolMasterUnreachable,
-            format!("XAPI could not be asked; this host is a member of the pool and asks its master, {}: {error}", master.escape_debug()),
-        )
-        .hint(format!("is {} up, and reached from here? On both: xe host-list", master.escape_debug())),
-        _ => Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")),
-    });
-}
-
-/// What a rescan or XAPI's next start would do to the NICs.
-pub(super) fn adoption(nics: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Finding>) {
-    if inv.ground.network_reset {
+/// What XAPI's next start would do to the NICs.
+fn network_reset_pending(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.inv.ground.network_reset {
         found.push(
             Finding::new(
                 Code::NetworkResetPending,
@@ -259,17 +281,20 @@ pub(super) fn adoption(nics: &[Option<Nic>], inv: &Inventory, found: &mut Vec<Fi
             .hint(format!("xe-toolstack-restart and look again, or: rm {}", paths::NETWORK_RESET)),
         );
     }
-    if let Some(program) = &inv.ground.rescan_rules {
-        let nics: Vec<String> = nics.iter().flatten().map(|nic| nic.device.to_string()).collect();
-        found.push(
-            Finding::new(
-                Code::RescanRulesChanged,
-                format!(
-                    "a rescan asks {} which NICs to leave alone, and not XAPI's own program",
-                    program.escape_debug()
-                ),
-            )
-            .hint(format!("does it name {}?", nics.join(" or "))),
-        );
-    }
+}
+
+/// What a rescan would do to the NICs.
+fn rescan_rules_changed(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(program) = &case.inv.ground.rescan_rules else { return };
+    let nics: Vec<&str> = case.found().map(|nic| nic.device.as_str()).collect();
+    found.push(
+        Finding::new(
+            Code::RescanRulesChanged,
+            format!(
+                "a rescan asks {} which NICs to leave alone, and not XAPI's own program",
+                program.escape_debug()
+            ),
+        )
+        .hint(format!("does it name {}?", nics.join(" or "))),
+    );
 }

@@ -1,53 +1,48 @@
 //! Storage that this host uses now: through which NIC, and whether a NIC is its own kind of it.
 
-use super::{Code, Finding, Nic};
+use super::nic::{NicRule, One};
+use super::{Code, Finding};
 use crate::inventory::storage::servers;
-use crate::inventory::{Inventory, Xapi};
 
-/// What of it a NIC carries. `bridge` is that of its network: the address is there.
-pub(super) fn on_nic(
-    inv: &Inventory,
-    xapi: &Xapi,
-    nic: &Nic,
-    bridge: Option<&str>,
-    found: &mut Vec<Finding>,
-) {
-    let device = nic.device.as_str();
-    for (what, server) in servers(inv) {
-        let by = inv.kernel.device_towards(server);
-        if by.is_some_and(|by| by == device || Some(by) == bridge) {
-            found.push(Finding::new(
-                Code::NicCarriesStorage,
-                format!("{what} is reached at {server} through {device}"),
-            ));
+pub(super) const RULES: &[NicRule] = &[carries_storage, has_fcoe, boots_host, is_clustered];
+
+/// Storage that is reached through the NIC, or the bridge of its network: the address is there.
+fn carries_storage(one: &One<'_>, found: &mut Vec<Finding>) {
+    for path in servers(one.inv) {
+        let by = one.inv.kernel.device_towards(path.server);
+        if by.is_some_and(|by| one.carries(by)) {
+            let (used, server, device) = (path.used, path.server, one.name);
+            let said = format!("{used} is reached at {server} through {device}");
+            found.push(Finding::new(Code::NicCarriesStorage, said));
         }
     }
-    // FCoE lies on a NIC or on a VLAN device of it, such as `eth2.100-fcoe`.
-    let carries = |over: &String| over.split('.').next() == Some(device);
-    if inv.ground.fcoe.iter().any(carries) {
+}
+
+/// FCoE lies on a NIC or on a VLAN device of it, such as `eth2.100-fcoe`.
+fn has_fcoe(one: &One<'_>, found: &mut Vec<Finding>) {
+    let device = one.name;
+    if one.inv.ground.fcoe.iter().any(|over| over.split('.').next() == Some(device)) {
         found.push(
             Finding::new(Code::NicHasFcoe, format!("FCoE runs over {device}, or is to")).hint(
                 format!("move the storage, and set FCOE_ENABLE=no in /etc/fcoe/cfg-{device}"),
             ),
         );
     }
-    if inv.ground.boot_nics.contains(&nic.mac) {
-        found.push(Finding::new(
-            Code::NicBootsHost,
-            format!("the firmware boots this host from iSCSI through {device} ({})", nic.mac),
-        ));
+}
+
+fn boots_host(one: &One<'_>, found: &mut Vec<Finding>) {
+    let (device, mac) = (one.name, one.nic.mac);
+    if one.inv.ground.boot_nics.contains(&mac) {
+        let said = format!("the firmware boots this host from iSCSI through {device} ({mac})");
+        found.push(Finding::new(Code::NicBootsHost, said));
     }
-    let cluster = xapi
-        .cluster_hosts
-        .iter()
-        .find(|c| c.pif.is_some() && c.pif.as_ref() == nic.pif.as_ref().map(|p| &p.uuid));
-    if let Some(cluster) = cluster {
-        found.push(
-            Finding::new(Code::NicClustered, format!("the pool's cluster talks through {device}"))
-                .hint(format!(
-                    "choose another NIC, or: xe cluster-host-disable uuid={}",
-                    cluster.uuid
-                )),
-        );
-    }
+}
+
+fn is_clustered(one: &One<'_>, found: &mut Vec<Finding>) {
+    let Some(pif) = &one.nic.pif else { return };
+    let mut clusters = one.xapi.cluster_hosts.iter();
+    let Some(cluster) = clusters.find(|c| c.pif.as_ref() == Some(&pif.uuid)) else { return };
+    let said = format!("the pool's cluster talks through {}", one.name);
+    let hint = format!("choose another NIC, or: xe cluster-host-disable uuid={}", cluster.uuid);
+    found.push(Finding::new(Code::NicClustered, said).hint(hint));
 }

@@ -22,7 +22,7 @@ pub(super) fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()
             want.as_deref().map_or("none".into(), |v| format!("`{v}`"))
         );
     }
-    Ok(())
+    refuse_others(text, wanted)
 }
 
 pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()> {
@@ -38,7 +38,6 @@ pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()
             ("MTU", None),
         ],
     )?;
-    refuse_keys(text, &["TYPE", "MACADDR", "XEMANAGED", "BRIDGE"])?;
     has_lines(
         text,
         &[format!("DEVICE={}", slave.device), format!("MASTER={}", spec.bond), "SLAVE=yes".into()],
@@ -65,21 +64,31 @@ pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
             ("BRIDGE", None),
         ],
     )?;
-    refuse_keys(text, &["TYPE", "MACADDR", "MASTER", "SLAVE", "XEMANAGED"])?;
     has_lines(text, &[format!("DEVICE={}", spec.bond)])
 }
 
-/// Keys that change what the boot scripts do, beyond what the spec can ask for: other kinds of
-/// device, more addresses, another MAC, XenServer's own mark (facts/initscripts.md section 8).
-pub(super) fn refuse_keys(text: &str, refused: &[&str]) -> Result<()> {
+/// What each file may say besides, in just these words: what keeps other programs away from it, and
+/// the default route and the name servers where they are.
+const BESIDES: [(&str, &str); 8] = [
+    ("ONBOOT", "yes"),
+    ("BOOTPROTO", "none"),
+    ("PEERDNS", "no"),
+    ("DEFROUTE", "no"),
+    ("IPV6INIT", "no"),
+    ("NM_CONTROLLED", "no"),
+    ("USERCTL", "no"),
+    ("HOTPLUG", "no"),
+];
+
+/// Every other key is refused: nobody can list all that make the boot scripts do something that the
+/// spec does not ask for (another kind of device, more addresses, another MAC, an owner).
+fn refuse_others(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()> {
     for (key, value) in ifcfg::parse(text).iter() {
-        // IPADDR0, NETMASK1 and so on are addresses of their own.
-        let numbered = key.trim_end_matches(|c: char| c.is_ascii_digit());
-        let more =
-            numbered != key && ["IPADDR", "NETMASK", "PREFIX", "GATEWAY"].contains(&numbered);
+        let asked = wanted.iter().any(|(wanted, _)| *wanted == key);
         ensure!(
-            !more && !refused.contains(&key),
-            "{key}={value} is nothing that the spec asks for"
+            asked || BESIDES.contains(&(key, value)),
+            "{key}={} is nothing that the spec asks for",
+            value.escape_debug()
         );
     }
     Ok(())

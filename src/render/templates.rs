@@ -77,7 +77,11 @@ impl Templates {
         for (key, value) in values {
             context.insert(*key, value);
         }
-        self.0.render(name, &context).with_context(|| format!("rendering template {name}"))
+        let text =
+            self.0.render(name, &context).with_context(|| format!("rendering template {name}"))?;
+        // A shell, kmod and systemd each take it for a part of the last word.
+        ensure!(!text.contains('\r'), "template {name}: a line ends in a carriage return (CR LF)");
+        Ok(text)
     }
 
     /// The text of a service, from its template as a unit or as a script. It must run `start`.

@@ -220,15 +220,58 @@ fn built_in(name: &str) -> &'static str {
 }
 
 #[test]
-fn a_template_may_say_more_in_comments_and_harmless_keys() {
+fn a_template_may_say_more_in_comments_and_other_quotes() {
     for (name, template) in [
-        (NIC, format!("# our racks\n{}ETHTOOL_OPTS=\"autoneg on\"\n", built_in(NIC))),
-        (BOND, format!("{}LINKDELAY=5\n", built_in(BOND))),
+        (NIC, format!("# our racks\n{}DEFROUTE=no\n", built_in(NIC))),
+        (BOND, built_in(BOND).replace("IPV6INIT=no\n", "")),
         (BOND, built_in(BOND).replace("NETMASK={{ netmask }}", "NETMASK=\"{{ netmask }}\"")),
         (MODPROBE, format!("# {{{{ bond }}}}\n\n{}", built_in(MODPROBE))),
         (UNIT, format!("{}# the end\n", built_in(UNIT))),
     ] {
         with_template(name, &template).unwrap_or_else(|e| panic!("{name} {template}: {e:#}"));
+    }
+}
+
+#[test]
+fn a_key_that_no_spec_asks_for_is_refused_whatever_it_is() {
+    for line in [
+        "TYPE=Bridge",
+        "XEMANAGED=yes",
+        "IPADDR2=10.0.0.9",
+        "IPV6ADDR=fd00::1/64",
+        "SRCADDR=10.0.0.9",
+        "ETHTOOL_OPTS=\"autoneg off\"",
+        "VLAN=yes",
+        "HOTPLUG=yes",
+        "WHATEVER=1",
+        "WHATEVER=",
+    ] {
+        for name in [NIC, BOND] {
+            let template = format!("{}{line}\n", built_in(name));
+            let error = format!("{:#}", with_template(name, &template).unwrap_err());
+            let key = line.split('=').next().unwrap();
+            assert!(error.contains(&format!("{key}=")), "{name} {line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_template_with_cr_lf_is_refused_for_every_file() {
+    for (name, text) in BUILT_IN {
+        let resume = name.starts_with("resume");
+        let template = text.replace('\n', "\r\n");
+        let error = if resume {
+            let folder = crate::model::scratch().unwrap();
+            std::fs::write(folder.path().join(name), template).unwrap();
+            let templates = Templates::load(Some(folder.path())).unwrap();
+            let init = if name.contains("init") { Init::Sysv } else { Init::Systemd };
+            resume_service(&Service::of_resume(init), "/x/xenbond", &templates).unwrap_err()
+        } else if name == SCRIPT {
+            continue;
+        } else {
+            with_template(name, &template).unwrap_err()
+        };
+        assert!(format!("{error:#}").contains("carriage return"), "{name}: {error:#}");
     }
 }
 

@@ -51,7 +51,8 @@ impl Setting {
     fn shown(self, text: &Text, terminal: bool) -> String {
         let colors = self.colors(terminal);
         let piece = |(mark, piece): (Option<Mark>, &str)| {
-            let piece = if terminal && !self.utf8 { ascii(piece) } else { piece.to_string() };
+            let piece = harmless(piece);
+            let piece = if terminal && !self.utf8 { ascii(&piece) } else { piece };
             match mark {
                 Some(mark) if colors => format!("\u{1b}[{}m{piece}\u{1b}[0m", color(mark)),
                 _ => piece,
@@ -85,6 +86,19 @@ pub fn out_plain(text: &str) {
 fn write_all(to: &mut dyn Write, text: &str) {
     // Losing a terminal must not stop the work, and there is nobody left to tell.
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Without what a terminal acts on or what turns the order of letters about: text of a file or of
+/// XAPI's is in what is printed. The line ends, and the carriage return of a line that is renewed in
+/// place, are the program's own.
+fn harmless(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| (c.is_control() && !"\n\r\t".contains(c)) || turns(c);
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
 }
 
 fn ascii(text: &str) -> String {
@@ -128,6 +142,16 @@ mod tests {
         let painted = "  \u{1b}[31mBAD\u{1b}[0m  mode\n\u{1b}[1mhint:\u{1b}[0m error\n";
         assert_eq!(shown(Color::Always), painted);
         assert_eq!(shown(Color::Never), "  BAD  mode\nhint: error\n");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_comes_through() {
+        let setting = Setting { color: Color::Always, no_color: false, utf8: true };
+        let text = "a\u{1b}]0;x\u{7}b\u{9b}2J\u{202e}c\u{7f}\n\r\td";
+        let shown = r"a\u{1b}]0;x\u{7}b\u{9b}2J\u{202e}c\u{7f}".to_string() + "\n\r\td";
+        assert_eq!(setting.shown(&text.into(), true), shown);
+        let marked = setting.shown(&Text::marked(Mark::Bad, "x\u{1b}c"), true);
+        assert_eq!(marked, "\u{1b}[31mx\\u{1b}c\u{1b}[0m");
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
     };
     let how = match &tx.phase {
         Phase::Done => format!("done {}", tx.last),
+        phase if phase.is_saving() => format!("{phase}, since {}", tx.last),
         Phase::RolledBack => format!("rolled back {}", tx.last),
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };

@@ -45,7 +45,7 @@ const fn key(
 }
 
 /// The keys that are no option of the driver.
-const OWN: [Key; 9] = [
+const OWN: [Key; 10] = [
     key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
     key(
         ["nics", "nic", "DEVICE_OR_MAC"],
@@ -63,6 +63,12 @@ const OWN: [Key; 9] = [
     key(
         ["probes", "probe", "IP[:PORT]"],
         "A storage server that must answer, with a TCP port if any; repeatable",
+        Group::Safety,
+        true,
+    ),
+    key(
+        ["optional_probes", "probe-optional", "IP[:PORT]"],
+        "A server whose answer is reported and not required; repeatable",
         Group::Safety,
         true,
     ),

@@ -9,7 +9,9 @@ mod raw;
 mod request;
 mod value;
 
-use anyhow::{Result, ensure};
+use std::net::Ipv4Addr;
+
+use anyhow::{Error, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use keys::{Group, Key, keys};
@@ -19,6 +21,7 @@ pub use value::{BackendChoice, NicRef, PifChoice, Probe};
 
 use crate::net::{BondMode, IfName, Ipv4Net};
 use crate::options::Options;
+use crate::outcome::Hint;
 
 /// The wanted bond of one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +38,11 @@ pub struct Spec {
     pub address: Ipv4Net,
     /// The MTU of bond and slaves; `None`: whatever it is.
     pub mtu: Option<u32>,
-    /// Storage servers to ask.
+    /// Storage servers that must answer through the bond.
     pub probes: Vec<Probe>,
+    /// Servers that are asked as well, and whose answer nothing depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional_probes: Vec<Probe>,
     /// The backend.
     pub backend: BackendChoice,
     /// What becomes of the PIFs.
@@ -69,18 +75,48 @@ impl Spec {
         self.options.check(self.mode, self.nics.len())
     }
 
-    /// Targets that the bond can reach: it never gets a gateway.
-    fn check_targets(&self) -> Result<()> {
+    /// Whether the bond can reach whom it is to ask: it never gets a gateway.
+    fn check_reach(&self) -> Result<()> {
+        let subnet = self.address.subnet();
         for target in self.options.targets() {
             ensure!(
                 self.address.contains(*target) && *target != self.address.addr,
-                "arp_ip_target {target} is not another host of {}: the bond has no gateway to reach it by",
-                self.address.subnet()
+                "arp_ip_target {target} is not another host of {subnet}: the bond has no gateway to reach it by"
             );
         }
-        Ok(())
+        if let Some(probe) = self.optional_probes.iter().find(|probe| self.probes.contains(probe)) {
+            bail!("{probe} is a probe that must answer and one that need not: name it once");
+        }
+        match self.servers().find(|server| !self.address.contains(*server)) {
+            Some(server) => Err(self.out_of_reach(server)),
+            None => Ok(()),
+        }
+    }
+
+    /// The servers of all probes.
+    pub fn servers(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.probes.iter().chain(&self.optional_probes).map(|probe| probe.addr)
+    }
+
+    fn out_of_reach(&self, server: Ipv4Addr) -> Error {
+        let Self { bond, address, .. } = self;
+        let subnet = address.subnet();
+        let fault = format!(
+            "the storage server {server} is not in {subnet}, the subnet of {bond}, and is not reached through it"
+        );
+        // The longest usual prefix that holds both may be what was meant.
+        let same = (u32::from(address.addr) ^ u32::from(server)).leading_zeros();
+        if same < NEAR {
+            return anyhow!(fault);
+        }
+        let prefix = same.min(24);
+        let hint = format!("is the netmask right? {}/{prefix} holds both", address.addr);
+        anyhow!(Hint(hint)).context(fault)
     }
 }
+
+/// How many leading bits two addresses share that a wrong netmask may have parted.
+const NEAR: u32 = 16;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -114,6 +114,7 @@ struct Draft {
     options: Options,
     mtu: Option<u32>,
     probes: Vec<Probe>,
+    optional_probes: Vec<Probe>,
     backend: BackendChoice,
     pif: PifChoice,
     address: Option<Ipv4Net>,
@@ -128,6 +129,8 @@ impl Draft {
         let mode = take(texts, "mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
         let mtu = take(texts, "mtu", mtu)?;
         let probes = take(texts, "probes", |text| list(text, "probe"))?.unwrap_or_default();
+        let optional_probes =
+            take(texts, "optional_probes", |text| list(text, "probe"))?.unwrap_or_default();
         let backend = take(texts, "backend", |text| word(text, &BACKENDS))?.unwrap_or_default();
         let pif = take(texts, "pif", |text| word(text, &PIFS))?.unwrap_or_default();
         let address = address(texts)?;
@@ -139,18 +142,27 @@ impl Draft {
         }
         options.add_defaults();
         debug_assert!(texts.is_empty(), "every known key is taken: {texts:?}");
-        Ok(Self { bond, nics, mode, options, mtu, probes, backend, pif, address })
+        Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
     }
 
     /// The spec of a host with this address. Whether it has any NICs is asked when that host is.
     fn spec(self, address: Ipv4Net) -> Result<Spec> {
-        let Self { bond, nics, mode, options, mtu, probes, backend, pif, .. } = self;
-        let nics = nics.unwrap_or_default();
-        let spec = Spec { bond, nics, mode, options, address, mtu, probes, backend, pif };
+        let spec = Spec {
+            bond: self.bond,
+            nics: self.nics.unwrap_or_default(),
+            mode: self.mode,
+            options: self.options,
+            address,
+            mtu: self.mtu,
+            probes: self.probes,
+            optional_probes: self.optional_probes,
+            backend: self.backend,
+            pif: self.pif,
+        };
         if !spec.nics.is_empty() {
             spec.check_nics()?;
         }
-        spec.check_targets()?;
+        spec.check_reach()?;
         Ok(spec)
     }
 }

@@ -87,9 +87,8 @@ pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, bool>) -> Vec<BondV
 
 fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
-    let of = |pif: &&Pif| {
-        pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(&b.to_string()))
-    };
+    let of =
+        |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(b));
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
     let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();

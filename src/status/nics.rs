@@ -78,7 +78,7 @@ fn nic(inv: &Inventory, labels: &Names, name: &str) -> NicView {
     let bridge = pif.and_then(|p| xapi?.bridge_of(p));
     NicView {
         device: name.to_string(),
-        mac: kernel.permanent_mac(name).map(|m| m.to_string()).or(pif.map(|p| p.mac.clone())),
+        mac: kernel.permanent_mac(name).map(|m| m.to_string()).or(pif.map(|p| p.mac.to_string())),
         link: device.and_then(|d| d.carrier).map(|up| if up { "up" } else { "down" }),
         speed_mbps: device.and_then(|d| d.speed),
         duplex: device.and_then(|d| d.duplex.clone()),
@@ -117,7 +117,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     }
     let Some(xapi) = &inv.xapi else { return uses };
     if let Some(of) = pif.and_then(|p| p.bond_slave_of.as_ref()) {
-        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(&of.to_string()));
+        let bond = xapi.pifs.iter().find(|p| p.bond_master_of.contains(of));
         let bond = bond.map_or("a bond of XAPI", |b| b.device.as_str());
         if master != Some(bond) {
             uses.push(format!("slave of {bond} in XAPI"));
@@ -145,9 +145,9 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
         .map(|vm| vm.name_label.as_str())
         .collect();
     uses.extend(vms.iter().map(|vm| format!("VM {vm}")));
-    uses.extend(storage::servers(inv).into_iter().filter_map(|(what, server)| {
-        let by = inv.kernel.device_towards(server)?;
-        (by == name || Some(by) == bridge || Some(by) == master).then_some(what)
+    uses.extend(storage::servers(inv).into_iter().filter_map(|path| {
+        let by = inv.kernel.device_towards(path.server)?;
+        (by == name || Some(by) == bridge || Some(by) == master).then(|| path.used.to_string())
     }));
     uses
 }

@@ -1,14 +1,14 @@
 //! What a glance at each kind of host shows.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::dom0::Dom0;
 use crate::engine::{Engine, Signals};
 use crate::host::{Cmd, Output, Runner};
 use crate::ledger::{Lock, Orders, Phase};
+use crate::model::Model;
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
-use crate::model::{Model, builtin};
 use crate::outcome::Ending;
 use crate::report::Teller;
 use crate::report::status as text;
@@ -35,20 +35,7 @@ pub(crate) fn apply(host: &Host, more: &[(&'static str, &str)]) {
     assert_eq!(done.ending, Ending::Done, "{done:?}");
 }
 
-struct Dom0 {
-    root: tempfile::TempDir,
-    model: Arc<Model>,
-    host: Host,
-}
-
 impl Dom0 {
-    fn new(flavour: Flavour, backend: Backend) -> Self {
-        let root = crate::model::scratch().unwrap();
-        let model = Arc::new(Model::create(root.path(), builtin::pool(flavour, backend)).unwrap());
-        let host = Host::new(root.path(), model.clone(), model.clone());
-        Self { root, model, host }
-    }
-
     /// With the usual bond.
     fn applied(flavour: Flavour) -> Self {
         let dom0 = Self::new(flavour, Backend::Bridge);
@@ -56,18 +43,9 @@ impl Dom0 {
         dom0
     }
 
-    fn change(&self, alter: impl FnOnce(&mut State)) -> &Self {
-        self.model.change(alter);
-        self
-    }
-
     fn remove(&self, path: &str) -> &Self {
         std::fs::remove_file(self.at(path)).unwrap();
         self
-    }
-
-    fn at(&self, path: &str) -> std::path::PathBuf {
-        self.root.path().join(Path::new(path).strip_prefix("/").unwrap())
     }
 
     fn status(&self) -> Status {
@@ -159,7 +137,7 @@ fn a_run_that_works_on_the_transaction_is_told() {
     let dom0 = Dom0::applied(Flavour::El7);
     let _lock = Lock::take(&dom0.host).unwrap();
     let other = "pid 1, since then\n";
-    std::fs::write(dom0.root.path().join("var/lib/xenbond/lock"), other).unwrap();
+    std::fs::write(dom0.root().join("var/lib/xenbond/lock"), other).unwrap();
     let status = dom0.status();
     let tx = status.transaction.as_ref().unwrap();
     let run = format!("pid 1, since then, transaction {}", tx.id);
@@ -199,7 +177,7 @@ impl Runner for BeginsMeanwhile {
 fn a_run_that_begins_while_xapi_is_asked_is_told_too() {
     let dom0 = Dom0::applied(Flavour::El7);
     let runner = Arc::new(BeginsMeanwhile { model: dom0.model.clone(), lock: Mutex::default() });
-    let host = Host::new(dom0.root.path(), runner, dom0.model.clone());
+    let host = Host::new(dom0.root(), runner, dom0.model.clone());
     let status = read(&host, &Templates::load(None).unwrap()).unwrap();
     let run = status.transaction.unwrap().run;
     assert!(run.as_ref().is_some_and(|run| run.starts_with("pid 1, since then")), "{run:?}");

@@ -41,8 +41,9 @@ pub struct TransactionView {
 pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> TransactionView {
     let phase = tx.phase();
     let steps = tx.header.plan.steps.len();
-    let rolled_back = phase == Phase::RolledBack || phase == Phase::RollingBack;
-    let reason = tx.rollback_reason().filter(|_| phase != Phase::Done);
+    let rolled_back =
+        matches!(phase, Phase::RolledBack | Phase::RollingBack | Phase::SavingBack { .. });
+    let reason = tx.rollback_reason().filter(|_| !phase.stands());
     TransactionView {
         id: tx.header.id.clone(),
         bond: tx.header.plan.spec.bond.to_string(),
@@ -57,6 +58,9 @@ pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> Transa
         hint: match phase {
             _ if run.is_some() => None,
             Phase::Done => Some("xenbond rollback undoes it".into()),
+            Phase::Saving { .. } | Phase::SavingBack { .. } => {
+                Some("xenbond resume waits for it".into())
+            }
             Phase::RolledBack => None,
             Phase::WaitingForReboot { .. } | Phase::RollbackWaiting { .. } => {
                 Some("reboot this host, then: xenbond resume".into())

@@ -67,7 +67,8 @@ impl Switch {
             own.iter().map(|file| added_by_others(host, file)).collect::<Result<_>>()?;
         if next_backend(host)? != self.from {
             let now = ifcfg_files(host)?;
-            self.run(host, &self.from)?;
+            // The script takes no other words; the file itself is put back below, byte for byte.
+            self.run(host, &self.from.taken())?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
         // What XAPI makes itself, and what the script may have taken just now; whatever else is

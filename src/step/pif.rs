@@ -42,8 +42,7 @@ impl PifRecord {
 
     /// The NIC's record now.
     fn now(&self, host: &Host) -> Result<Option<Pif>> {
-        let all = xe::pifs(host, &self.host)?;
-        Ok(all.into_iter().find(|p| p.is_nic() && p.device == self.device.as_str()))
+        Ok(xe::pifs(host, &self.host)?.nic(self.device.as_str())?.cloned())
     }
 
     /// Fails where the record is not the one that was recorded: somebody else's later work, or

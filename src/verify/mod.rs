@@ -5,6 +5,7 @@
 
 mod check;
 mod drift;
+mod durable;
 mod kernel;
 mod lacp;
 pub mod probe;
@@ -17,6 +18,7 @@ use anyhow::Result;
 
 pub use check::{Check, failed};
 pub use drift::leftovers;
+pub use durable::{Unsaved, unsaved};
 use kernel::kernel;
 pub use question::{Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;

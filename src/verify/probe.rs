@@ -247,11 +247,9 @@ fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Check> 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::dom0::Dom0;
     use crate::model::state::{Backend, Flavour, State};
-    use crate::model::{Model, builtin};
     use crate::spec::tests::usual;
 
     /// What is heard on a host with the bond's address on a device of its own.
@@ -260,11 +258,8 @@ mod tests {
         mtu: Option<u32>,
         way: Way<'_>,
     ) -> Vec<(String, bool)> {
-        let root = crate::model::scratch().unwrap();
-        let model = Arc::new(
-            Model::create(root.path(), builtin::pool(Flavour::El7, Backend::Bridge)).unwrap(),
-        );
-        model.change(|state| {
+        let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+        dom0.change(|state| {
             state
                 .dom0
                 .addresses
@@ -282,10 +277,9 @@ mod tests {
             );
             alter(state);
         });
-        let host = Host::new(root.path(), model.clone(), model);
         let mut spec = usual(&[]);
         (spec.mtu, spec.probes) = (mtu, vec!["172.16.51.2:2049".parse().unwrap()]);
-        ask(&host, &spec, way).into_iter().map(|c| (c.name.to_string(), c.ok)).collect()
+        ask(&dom0.host, &spec, way).into_iter().map(|c| (c.name.to_string(), c.ok)).collect()
     }
 
     fn all(names: &[(&str, bool)]) -> Vec<(String, bool)> {

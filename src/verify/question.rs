@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Check, drift, failed, kernel, probe, settles};
+use super::{Check, drift, durable, failed, kernel, probe, settles};
 use crate::host::Host;
-use crate::inventory::{Inventory, Kernel, Nic};
-use crate::net::Uuid;
+use crate::inventory::{Inventory, Kernel, Nic, Stores};
+use crate::net::{IfName, Uuid};
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
@@ -51,6 +51,8 @@ pub enum Witness<'a> {
     Lists(&'a Host, &'a Uuid),
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
+    /// The files of XAPI and networkd, beside one reading of the host.
+    Disk(&'a Host, &'a Inventory),
     /// The storage servers of the spec, asked through the bond.
     Servers(&'a Host),
 }
@@ -94,10 +96,24 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     for witness in witnesses {
         checks.extend(match witness {
             Witness::Xapi(pifs) => drift::xapi(nics, *pifs),
-            Witness::Lists(host, uuid) => drift::xapi(nics, Some(&xe::pifs(host, uuid)?)),
+            Witness::Lists(host, uuid) => {
+                let listed = xe::pifs(host, uuid)?;
+                // A record that was not understood is no proof that there is none.
+                nics.iter().try_for_each(|nic| listed.nic(nic.device.as_str()).map(drop))?;
+                drift::xapi(nics, Some(&listed.all))
+            }
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
+            Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
             Witness::Servers(host) => probe::ask(host, spec, probe::Way::Bond(&spec.bond)),
         });
     }
     Ok(Verdict { checks })
+}
+
+/// Whether a power cut would change what XAPI says of these NICs.
+fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
+    let devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
+    let names: Vec<&str> = devices.iter().map(IfName::as_str).collect();
+    let pifs = inv.xapi.as_ref().map(|xapi| xapi.pifs.as_slice());
+    durable::check(&Stores::read(host, &names), inv.host_uuid().as_ref(), &devices, pifs)
 }

@@ -69,6 +69,8 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// Whether what XAPI and networkd know of the NICs is on disk.
+    SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
     Probe(Probing),
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Setting {
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)
     }

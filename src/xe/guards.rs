@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{list, read, records};
+use super::{List, Listed};
 use crate::host::{Host, Status};
 use crate::net::Uuid;
 
 /// The pool itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// Its master.
     pub master: Option<Uuid>,
@@ -22,7 +22,7 @@ pub struct Pool {
 }
 
 /// A bond that XAPI manages, on any host of the pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bond {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -35,7 +35,7 @@ pub struct Bond {
 }
 
 /// This host's part in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterHost {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -44,7 +44,7 @@ pub struct ClusterHost {
 }
 
 /// A storage repository that is attached to this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pbd {
     /// XAPI's uuid.
     pub uuid: Uuid,
@@ -62,19 +62,19 @@ pub struct Pbd {
 /// As of every reader of this module's parent.
 pub fn pool(host: &Host) -> Result<Option<Pool>> {
     let params = ["uuid", "master", "ha-enabled"];
-    let pools = read(host, &list("pool", &[], &params), &params, &[], |record| {
+    let pools = List::of("pool", &params).read(host, |record| {
         Ok(Pool { master: record.reference("master")?, ha_enabled: record.bool("ha-enabled")? })
     })?;
-    Ok(pools.into_iter().next())
+    Ok(pools.whole()?.into_iter().next())
 }
 
 /// All managed bonds of the pool.
 ///
 /// # Errors
 /// As of every reader of this module's parent.
-pub fn bonds(host: &Host) -> Result<Vec<Bond>> {
+pub fn bonds(host: &Host) -> Result<Listed<Bond>> {
     let params = ["uuid", "master", "slaves", "mode"];
-    read(host, &list("bond", &[], &params), &params, &["mode"], |record| {
+    List::of("bond", &params).maybe(&["mode"]).read(host, |record| {
         let slaves = record.text("slaves");
         Ok(Bond {
             uuid: record.uuid()?,
@@ -94,16 +94,16 @@ pub fn bonds(host: &Host) -> Result<Vec<Bond>> {
 /// (facts/xapi.md section B0); the other lists, asked at the same time, tell whether XAPI answers.
 pub fn cluster_hosts(host: &Host, of: &Uuid) -> Result<Vec<ClusterHost>> {
     let params = ["uuid", "PIF", "enabled"];
-    let cmd = list("cluster-host", &[format!("host={of}")], &params);
-    let (output, found) = records(host, &cmd, &params, &[], |record| {
+    let list = List::of("cluster-host", &params).only(format!("host={of}"));
+    let (output, found) = list.answer(host, |record| {
         let pif = record.text("PIF").parse().ok();
         Ok(record.bool("enabled")?.then_some(ClusterHost { uuid: record.uuid()?, pif }))
     })?;
     if matches!(output.status, Status::Exited(code) if code != 0) {
         return Ok(Vec::new());
     }
-    output.check(&cmd)?;
-    Ok(found?.into_iter().flatten().collect())
+    output.check(&list.command())?;
+    Ok(found?.whole()?.into_iter().flatten().collect())
 }
 
 /// Keys of `device-config` that name servers (sm drivers NFSSR, LVMoISCSISR, ISOSR, SMBSR).
@@ -113,10 +113,10 @@ const SERVER_KEYS: [&str; 5] = ["server", "target", "multihomelist", "location",
 ///
 /// # Errors
 /// As of every reader of this module's parent.
-pub fn pbds(host: &Host, of: &Uuid) -> Result<Vec<Pbd>> {
+pub fn pbds(host: &Host, of: &Uuid) -> Result<Listed<Pbd>> {
     let params = ["uuid", "sr-name-label", "device-config"];
-    let filters = [format!("host-uuid={of}"), "currently-attached=true".into()];
-    read(host, &list("pbd", &filters, &params), &params, &[], |record| {
+    let list = List::of("pbd", &params).only(format!("host-uuid={of}"));
+    list.only("currently-attached=true".into()).read(host, |record| {
         let config = record.map("device-config");
         let named = config.iter().filter(|(key, _)| SERVER_KEYS.contains(&key.as_str()));
         let mut servers = BTreeSet::new();

@@ -4,6 +4,8 @@
 
 mod by_itself;
 mod captured;
+#[path = "../dom0.rs"]
+mod dom0;
 mod e2e;
 mod faults;
 mod ground;
@@ -13,6 +15,7 @@ mod packaging;
 mod readme;
 mod recorded;
 mod replay;
+mod sample;
 mod services;
 mod state;
 mod traps;

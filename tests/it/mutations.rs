@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use xenbond::bonding;
-use xenbond::host::{Clock, Cmd, Host, Output, Runner};
+use xenbond::host::{Cmd, Output, Runner};
 use xenbond::ifcfg;
 use xenbond::inventory::{Ask, Inventory};
+use xenbond::model::Model;
 use xenbond::model::state::{Backend, Flavour};
-use xenbond::model::{Model, builtin};
 use xenbond::modprobe;
 use xenbond::spec::Raw;
 use xenbond::xe;
+
+use crate::dom0::Dom0;
 
 /// Numbers that look random and are the same in every run (xorshift64).
 struct Dice(u64);
@@ -90,12 +92,11 @@ impl Runner for Damaging {
 
 #[test]
 fn no_parser_minds_damaged_texts() {
-    let root = xenbond::model::scratch().unwrap();
-    let state = builtin::pool(Flavour::El5, Backend::Bridge);
-    let model = Arc::new(Model::create(root.path(), state).unwrap());
-    let runner = Damaging { model: Arc::clone(&model), dice: Mutex::new(Dice(7)) };
-    let host = Host::new(root.path(), Arc::new(runner), Arc::clone(&model) as Arc<dyn Clock>);
-    let inventory = root.path().join("etc/xensource-inventory");
+    let dom0 = Dom0::new(Flavour::El5, Backend::Bridge);
+    let runner = Damaging { model: Arc::clone(&dom0.model), dice: Mutex::new(Dice(7)) };
+    let dom0 = dom0.run_by(Arc::new(runner));
+    let host = &dom0.host;
+    let inventory = dom0.at("etc/xensource-inventory");
     let whole = std::fs::read(&inventory).unwrap();
     let me = std::str::from_utf8(&whole).unwrap().split("INSTALLATION_UUID='").nth(1).unwrap();
     let me = me[..36].parse().unwrap();
@@ -120,7 +121,7 @@ fn no_parser_minds_damaged_texts() {
     each("/proc/net/bonding", 4000, &captured, &|text| {
         drop(bonding::parse(&String::from_utf8_lossy(text)));
     });
-    let read = |path: &str| std::fs::read(root.path().join(path)).unwrap();
+    let read = |path: &str| std::fs::read(dom0.at(path)).unwrap();
     let scripts = "etc/sysconfig/network-scripts";
     let ifcfgs = [
         read(&format!("{scripts}/ifcfg-eth0")),
@@ -152,12 +153,12 @@ fn no_parser_minds_damaged_texts() {
         }
     });
     each("xe", 600, &[Vec::new()], &|_| {
-        let _ = (xe::hosts(&host).is_ok(), xe::pifs(&host, &me).is_ok());
-        let _ = (xe::networks(&host).is_ok(), xe::vifs(&host).is_ok());
+        let _ = (xe::hosts(host).is_ok(), xe::pifs(host, &me).is_ok());
+        let _ = (xe::networks(host).is_ok(), xe::vifs(host).is_ok());
     });
     each("inventory", 60, &[whole], &|text| {
         std::fs::write(&inventory, text).unwrap();
-        let _ = Inventory::read(&host, Ask { nics: &[], driver_modes: true, ..Ask::default() })
+        let _ = Inventory::read(host, Ask { nics: &[], driver_modes: true, ..Ask::default() })
             .map(|i| i.names());
     });
     println!("damaged texts read without a panic: {}", counts.join(", "));

@@ -4,29 +4,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xenbond::engine;
-use xenbond::host::{Clock, Host, Runner};
 use xenbond::inventory::{Ask, Inventory, resolve};
+use xenbond::model::scratch;
 use xenbond::model::state::{Backend, Flavour};
-use xenbond::model::{Model, builtin, scratch};
 use xenbond::preflight;
 use xenbond::rehearse::recorded;
-use xenbond::spec::{Raw, Request};
 
-fn host(model: &Arc<Model>) -> Host {
-    let clock = Arc::clone(model) as Arc<dyn Clock>;
-    Host::new(model.root(), Arc::clone(model) as Arc<dyn Runner>, clock)
-}
-
-fn request() -> Request {
-    let mut raw = Raw::default();
-    let spec = "[bond]\nname = bond51\nnics = eth2, eth3\naddress = 172.16.51.11/24\n";
-    raw.file("spec.ini", spec).unwrap();
-    raw.finish().unwrap()
-}
+use crate::dom0::{Dom0, request};
 
 /// A path for each kind of place in a document: of the members of a list or a map with names of a
 /// host only the first.
@@ -56,15 +43,16 @@ fn places(value: &Value, at: &str, kind: &str, seen: &mut BTreeSet<String>, all:
 /// Whatever it is, it is refused or makes a host.
 fn take(text: &str, outside: &Path) -> bool {
     let Ok(inv) = Inventory::of_document(text.as_bytes()) else { return false };
-    let Ok(spec) = request().for_host(&inv.names()) else { return false };
+    let Ok(spec) = request(&[]).for_host(&inv.names()) else { return false };
     let _ = preflight::check(&spec, &resolve(&spec, &inv), &inv);
     let folder = tempfile::tempdir_in(outside).unwrap();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
     let Ok(model) = recorded::create(&root, &inv, &spec) else { return false };
-    let _ = engine::look(&host(&model), &request());
-    model.reboot().unwrap();
-    let _ = engine::look(&host(&model), &request());
+    let dom0 = Dom0::around(model);
+    let _ = engine::look(&dom0.host, &request(&[]));
+    dom0.model.reboot().unwrap();
+    let _ = engine::look(&dom0.host, &request(&[]));
     let beside = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(beside, 1, "a file was written outside the root");
     true
@@ -72,15 +60,12 @@ fn take(text: &str, outside: &Path) -> bool {
 
 #[test]
 fn a_damaged_inventory_is_refused_or_makes_a_host() {
-    let folder = scratch().unwrap();
-    let state = builtin::pool(Flavour::El7, Backend::Bridge);
-    let model = Arc::new(Model::create(folder.path(), state).unwrap());
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     let scripts = "etc/sysconfig/network-scripts";
-    fs::write(folder.path().join(scripts).join("ifcfg-old"), "DEVICE=old\n").unwrap();
-    std::os::unix::fs::symlink("ifcfg-old", folder.path().join(scripts).join("ifcfg-link"))
-        .unwrap();
+    fs::write(dom0.at(scripts).join("ifcfg-old"), "DEVICE=old\n").unwrap();
+    std::os::unix::fs::symlink("ifcfg-old", dom0.at(scripts).join("ifcfg-link")).unwrap();
     let ask = Ask { every_nic: true, driver_modes: true, ..Ask::default() };
-    let whole = Inventory::read(&host(&model), ask).unwrap().to_document().unwrap();
+    let whole = Inventory::read(&dom0.host, ask).unwrap().to_document().unwrap();
     let mut all = Vec::new();
     places(&whole, "", "", &mut BTreeSet::new(), &mut all);
     assert!(all.len() > 100, "{all:?}");

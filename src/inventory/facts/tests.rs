@@ -1,30 +1,14 @@
 //! The facts by name: what is among them, what is left out, and how a difference reads.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::*;
-use crate::host::Host;
+use crate::dom0::Dom0;
 use crate::inventory::Ask;
 use crate::model::state::{Backend, Flavour, State};
-use crate::model::{Model, builtin};
 use crate::spec::NicRef;
 
-struct Dom0 {
-    root: tempfile::TempDir,
-    model: Arc<Model>,
-    host: Host,
-}
-
 impl Dom0 {
-    fn new(flavour: Flavour) -> Self {
-        let root = crate::model::scratch().unwrap();
-        let state = builtin::pool(flavour, Backend::Bridge);
-        let model = Arc::new(Model::create(root.path(), state).unwrap());
-        let host = Host::new(root.path(), model.clone(), model.clone());
-        Self { root, model, host }
-    }
-
     fn facts(&self) -> Facts {
         let nics: Vec<NicRef> = ["eth2", "eth3"].map(|n| n.parse().unwrap()).into();
         let inv =
@@ -38,10 +22,6 @@ impl Dom0 {
         let before = self.facts();
         change(self);
         differences(&before, &self.facts()).into_iter().map(|d| d.fact.words()).collect()
-    }
-
-    fn path(&self, path: &str) -> std::path::PathBuf {
-        self.root.path().join(path.trim_start_matches('/'))
     }
 }
 
@@ -99,7 +79,7 @@ fn the_digest_tells_any_change_and_nothing_else() {
 
 #[test]
 fn a_healthy_host_has_all_facts_by_name() {
-    let facts = Dom0::new(Flavour::El7).facts();
+    let facts = Dom0::new(Flavour::El7, Backend::Bridge).facts();
     let said: BTreeMap<String, String> = facts
         .iter()
         .map(|(fact, value)| (fact.words(), key::value_in_words(fact, value)))
@@ -129,7 +109,7 @@ fn a_healthy_host_has_all_facts_by_name() {
 
 #[test]
 fn the_keys_in_the_record_do_not_change() {
-    let facts = Dom0::new(Flavour::El7).facts();
+    let facts = Dom0::new(Flavour::El7, Backend::Bridge).facts();
     let json = serde_json::to_value(&facts).unwrap();
     for (key, value) in [
         ("running-backend", r#"{"word":"bridge"}"#),
@@ -157,9 +137,9 @@ fn each_change_moves_its_own_fact() {
     let pif = |s: &mut State, alter: &dyn Fn(&mut crate::model::state::Pif)| {
         alter(s.pool.pifs.get_mut("xen01/eth2").unwrap());
     };
-    let dom0 = Dom0::new(Flavour::El7);
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     let state = |alter: &dyn Fn(&mut State)| dom0.moved(|d| d.model.change(alter));
-    let disk = |alter: &dyn Fn(&Path)| dom0.moved(|d| alter(&d.path(IFCFG)));
+    let disk = |alter: &dyn Fn(&Path)| dom0.moved(|d| alter(&d.at(IFCFG)));
     assert!(state(&|_| {}).is_empty());
     assert_eq!(state(&|s| pif(s, &|p| p.disallow_unplug = true)), ["PIF of eth2, disallow-unplug"]);
     assert_eq!(state(&|s| pif(s, &|p| p.network = "xenbr5".into())), ["PIF of eth2, network-uuid"]);
@@ -191,7 +171,7 @@ fn each_change_moves_its_own_fact() {
 
 #[test]
 fn what_dhcp_gave_is_no_fact_and_what_a_person_set_is() {
-    let dom0 = Dom0::new(Flavour::El7);
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     let set = |mode: &'static str, ip: &'static str| {
         dom0.moved(|d| {
             d.model.change(|s| {
@@ -208,8 +188,8 @@ fn what_dhcp_gave_is_no_fact_and_what_a_person_set_is() {
 
 #[test]
 fn our_own_block_of_modprobe_conf_is_no_fact() {
-    let dom0 = Dom0::new(Flavour::El5);
-    let conf = dom0.path("/etc/modprobe.conf");
+    let dom0 = Dom0::new(Flavour::El5, Backend::Bridge);
+    let conf = dom0.at("/etc/modprobe.conf");
     let was = std::fs::read(&conf).unwrap();
     let lines = ["alias bond51 bonding".to_string()];
     let merged = |bond: &str| modprobe::merge_block(&was, bond, &lines).unwrap();
@@ -225,8 +205,8 @@ fn our_own_block_of_modprobe_conf_is_no_fact() {
 
 #[test]
 fn links_and_folders_are_told_from_files() {
-    let dom0 = Dom0::new(Flavour::El7);
-    let path = dom0.path(IFCFG);
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    let path = dom0.at(IFCFG);
     let fact = Fact::File(IFCFG.into());
     let value = || key::value_in_words(&fact, &dom0.facts()[&fact]);
     std::os::unix::fs::symlink("ifcfg-lo", &path).unwrap();

@@ -1,44 +1,33 @@
 //! The record of a transaction: what is durable, what a torn line means, how phases fold.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::*;
+use crate::dom0::Dom0;
 use crate::inventory::{Ask, Inventory};
 use crate::journal::latest;
 use crate::ledger::Lock;
 use crate::ledger::Summary;
 use crate::ledger::summary;
 use crate::model::state::{Backend, Flavour};
-use crate::model::{Model, builtin};
 use crate::plan;
 use crate::render::Templates;
 use crate::spec::Raw;
 
-struct Dom0 {
-    root: tempfile::TempDir,
-    model: Arc<Model>,
-    host: Host,
+fn dom0() -> Dom0 {
+    Dom0::new(Flavour::El5, Backend::Bridge)
 }
 
 impl Dom0 {
-    fn new() -> Self {
-        let root = crate::model::scratch().unwrap();
-        let state = builtin::pool(Flavour::El5, Backend::Bridge);
-        let model = Arc::new(Model::create(root.path(), state).unwrap());
-        let host = Host::new(root.path(), model.clone(), model.clone());
-        Self { root, model, host }
+    fn own(&self, name: &str) -> PathBuf {
+        self.at("var/lib/xenbond").join(name)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join("var/lib/xenbond").join(name)
+    fn own_text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.own(name)).unwrap()
     }
 
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn plan(&self, bond: &str) -> (Plan, Facts) {
+    fn planned(&self, bond: &str) -> (Plan, Facts) {
         let mut raw = Raw::default();
         for (key, value) in [("name", bond), ("nics", "eth2,eth3"), ("address", "172.16.51.11/24")]
         {
@@ -57,7 +46,7 @@ impl Dom0 {
     }
 
     fn begin(&self, bond: &str) -> Transaction {
-        let (plan, facts) = self.plan(bond);
+        let (plan, facts) = self.planned(bond);
         Transaction::begin(&self.host, plan, facts, Answers::new(), None).unwrap()
     }
 
@@ -88,17 +77,17 @@ fn rollback_waiting() -> Event {
 
 #[test]
 fn a_host_without_our_state_has_no_transaction() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     assert!(Transaction::open(&dom0.host).unwrap().is_none());
     assert_eq!(summary(&dom0.host).unwrap(), None);
     assert!(Lock::holder(&dom0.host).is_none());
-    assert!(!dom0.path("").exists(), "looking makes nothing");
+    assert!(!dom0.own("").exists(), "looking makes nothing");
 }
 
 #[test]
 fn the_plan_and_the_originals_are_there_before_the_first_step() {
-    let dom0 = Dom0::new();
-    let conf = std::fs::read(dom0.root.path().join("etc/modprobe.conf")).unwrap();
+    let dom0 = dom0();
+    let conf = std::fs::read(dom0.root().join("etc/modprobe.conf")).unwrap();
     let tx = dom0.begin("bond51");
     assert!(
         tx.header.id.starts_with("2026") && tx.header.id.ends_with("-bond51"),
@@ -113,19 +102,19 @@ fn the_plan_and_the_originals_are_there_before_the_first_step() {
     assert_eq!(again.header.before, tx.header.before);
     assert_eq!((&again.header.id, &again.header.previous), (&tx.header.id, &None));
     assert_eq!(again.header.program, env!("CARGO_PKG_VERSION"));
-    let folder = dom0.root.path().join(tx.originals_folder().trim_start_matches('/'));
+    let folder = dom0.root().join(tx.originals_folder().trim_start_matches('/'));
     let names: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["etc_modprobe.conf"], "files that were not there leave none");
     assert_eq!(std::fs::read(folder.join("etc_modprobe.conf")).unwrap(), conf);
-    let target = std::fs::read_link(dom0.path("current")).unwrap();
+    let target = std::fs::read_link(dom0.own("current")).unwrap();
     assert_eq!(target, PathBuf::from(format!("history/{}", tx.header.id)));
 }
 
 #[test]
 fn our_folder_is_for_root_only() {
     use std::os::unix::fs::PermissionsExt;
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let _lock = Lock::take(&dom0.host).unwrap();
     dom0.begin("bond51").record(&dom0.host, begin(1)).unwrap();
     for (name, mode) in [
@@ -137,14 +126,14 @@ fn our_folder_is_for_root_only() {
         ("current/journal", 0o600),
         ("lock", 0o600),
     ] {
-        let meta = std::fs::metadata(dom0.path(name)).unwrap();
+        let meta = std::fs::metadata(dom0.own(name)).unwrap();
         assert_eq!(meta.permissions().mode() & 0o777, mode, "{name}");
     }
 }
 
 #[test]
 fn every_event_is_a_line_that_a_person_can_read_and_reads_back() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut tx = dom0.begin("bond51");
     let all = [
         begin(1),
@@ -161,7 +150,7 @@ fn every_event_is_a_line_that_a_person_can_read_and_reads_back() {
     for event in &all {
         tx.record(&dom0.host, event.clone()).unwrap();
     }
-    let text = dom0.text("current/journal");
+    let text = dom0.own_text("current/journal");
     assert_eq!(text.lines().count(), all.len());
     assert!(text.ends_with('\n'));
     assert!(text.lines().next().unwrap().contains(r#""event":"begin","step":1"#), "{text}");
@@ -201,7 +190,7 @@ fn phases_fold() {
         (vec![Event::Verified, rolling_back()], Phase::RollingBack),
         (vec![waiting(), rolling_back(), rollback_waiting(), Event::RolledBack], Phase::RolledBack),
     ];
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let header = dom0.begin("bond51").header;
     for (events, phase) in cases {
         let times = vec![String::new(); events.len()];
@@ -224,30 +213,30 @@ fn a_torn_last_line_never_was_and_the_next_record_cuts_it() {
         "{\"at\":\"2026\u{fffd}",
         "x",
     ] {
-        let dom0 = Dom0::new();
+        let dom0 = dom0();
         let mut tx = dom0.begin("bond51");
         tx.record(&dom0.host, begin(1)).unwrap();
-        let whole = dom0.text("current/journal");
-        std::fs::write(dom0.path("current/journal"), format!("{whole}{torn}")).unwrap();
+        let whole = dom0.own_text("current/journal");
+        std::fs::write(dom0.own("current/journal"), format!("{whole}{torn}")).unwrap();
         let mut again = dom0.open();
         assert_eq!(again.events, [begin(1)], "{torn:?}");
         assert_eq!(
-            dom0.text("current/journal"),
+            dom0.own_text("current/journal"),
             format!("{whole}{torn}"),
             "looking changes nothing"
         );
         again.record(&dom0.host, done(1)).unwrap();
         assert_eq!(dom0.open().events, [begin(1), done(1)], "{torn:?}");
-        let text = dom0.text("current/journal");
+        let text = dom0.own_text("current/journal");
         assert!(text.starts_with(&whole) && text.lines().count() == 2, "{text}");
     }
 }
 
 #[test]
 fn a_torn_first_line_is_cut_too() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut tx = dom0.begin("bond51");
-    std::fs::write(dom0.path("current/journal"), "{\"at\"").unwrap();
+    std::fs::write(dom0.own("current/journal"), "{\"at\"").unwrap();
     assert!(dom0.open().events.is_empty());
     tx.record(&dom0.host, begin(1)).unwrap();
     assert_eq!(dom0.open().events, [begin(1)]);
@@ -255,21 +244,21 @@ fn a_torn_first_line_is_cut_too() {
 
 #[test]
 fn a_journal_that_is_broken_before_its_end_is_an_error() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     dom0.begin("bond51").record(&dom0.host, begin(1)).unwrap();
-    let whole = dom0.text("current/journal");
+    let whole = dom0.own_text("current/journal");
     for broken in [format!("x\n{whole}"), format!("{whole}\n"), whole.replace("begin", "nope")] {
-        std::fs::write(dom0.path("current/journal"), broken).unwrap();
+        std::fs::write(dom0.own("current/journal"), broken).unwrap();
         let error = format!("{:#}", Transaction::open(&dom0.host).err().unwrap());
-        assert!(error.starts_with("reading the journal of /var/lib/xenbond/current"), "{error}");
+        assert!(error.contains("/journal: line "), "{error}");
     }
 }
 
 #[test]
 fn a_plan_of_a_newer_format_is_not_touched() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     dom0.begin("bond51");
-    let text = dom0.text("current/plan.json");
+    let text = dom0.own_text("current/plan.json");
     for (new, words) in [
         (
             text.replace("\"format\": 2", "\"format\": 3"),
@@ -277,11 +266,11 @@ fn a_plan_of_a_newer_format_is_not_touched() {
         ),
         (text.replace("\"format\": 2", "\"format\": \"2\""), "has the format \"2\""),
         (text.replace("\"format\": 2,", ""), "has the format unknown"),
-        (text[..text.len() / 2].to_string(), "reading /var/lib/xenbond/current/plan.json"),
-        (String::new(), "reading /var/lib/xenbond/current/plan.json"),
+        (text[..text.len() / 2].to_string(), "/plan.json: "),
+        (String::new(), "/plan.json: "),
     ] {
         assert_ne!(new, text);
-        std::fs::write(dom0.path("current/plan.json"), new).unwrap();
+        std::fs::write(dom0.own("current/plan.json"), new).unwrap();
         let error = format!("{:#}", Transaction::open(&dom0.host).err().unwrap());
         assert!(error.contains(words), "{error}");
         assert!(summary(&dom0.host).is_err());
@@ -290,22 +279,68 @@ fn a_plan_of_a_newer_format_is_not_touched() {
 
 #[test]
 fn a_transaction_cut_off_before_it_began_leaves_the_one_before() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut first = dom0.begin("bond51");
     first.record(&dom0.host, Event::Verified).unwrap();
     // The folder of the next is there, but `current` does not point at it.
-    std::fs::create_dir_all(dom0.path("history/20990101000000-bond52/originals")).unwrap();
-    std::fs::write(dom0.path("history/20990101000000-bond52/plan.json"), "{").unwrap();
+    std::fs::create_dir_all(dom0.own("history/20990101000000-bond52/originals")).unwrap();
+    std::fs::write(dom0.own("history/20990101000000-bond52/plan.json"), "{").unwrap();
     assert_eq!(dom0.open().header.id, first.header.id);
-    // And `current` that points nowhere is none.
-    std::fs::remove_file(dom0.path("current")).unwrap();
-    std::os::unix::fs::symlink("history/gone", dom0.path("current")).unwrap();
-    assert!(Transaction::open(&dom0.host).unwrap().is_none());
+}
+
+/// What is said of a record that cannot be used: the error, and its hint.
+fn refusal(dom0: &Dom0) -> (String, String) {
+    let error = Transaction::open(&dom0.host).err().unwrap();
+    assert!(summary(&dom0.host).is_err(), "{error:#}");
+    let hint = error.downcast_ref::<crate::outcome::Hint>().map(|hint| hint.0.clone());
+    (error.to_string(), hint.unwrap())
+}
+
+#[test]
+fn a_current_that_leads_nowhere_is_damage_and_not_nothing() {
+    let dom0 = dom0();
+    let id = dom0.begin("bond51").header.id;
+    std::fs::remove_file(dom0.own("current/plan.json")).unwrap();
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains(&format!("history/{id}/plan.json: it is gone")), "{error}");
+    assert!(hint.contains(&format!("sh /var/lib/xenbond/history/{id}/undo.sh")), "{hint}");
+    std::fs::remove_file(dom0.own("current")).unwrap();
+    std::os::unix::fs::symlink("history/gone", dom0.own("current")).unwrap();
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains("history/gone/plan.json"), "{error}");
+    assert!(hint.contains("undo.sh of that transaction is gone too"), "{hint}");
+}
+
+#[test]
+fn an_original_that_is_gone_or_another_one_is_damage() {
+    let dom0 = dom0();
+    dom0.begin("bond51");
+    let original = dom0.own("current/originals/etc_modprobe.conf");
+    std::fs::write(&original, "alias eth0 e1000\n").unwrap();
+    assert!(refusal(&dom0).0.contains("etc_modprobe.conf does not hold what was recorded"));
+    std::fs::remove_file(&original).unwrap();
+    assert!(refusal(&dom0).0.contains("etc_modprobe.conf is missing"));
+}
+
+#[test]
+fn the_record_of_another_host_is_not_used() {
+    let dom0 = dom0();
+    dom0.begin("bond51");
+    let file = dom0.at("etc/xensource-inventory");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mine = crate::ledger::this_host(&dom0.host).unwrap().to_string();
+    let other = "11111111-2222-3333-4444-555555555555";
+    std::fs::write(&file, text.replace(&mine, other)).unwrap();
+    let (error, hint) = refusal(&dom0);
+    assert!(error.contains(&format!("uuid {mine}, and this host is {other}")), "{error}");
+    assert_eq!(hint, format!("mv /var/lib/xenbond /root/xenbond-of-{mine}"));
+    std::fs::write(&file, text).unwrap();
+    assert!(Transaction::open(&dom0.host).unwrap().is_some());
 }
 
 #[test]
 fn the_one_before_is_current_again_after_the_end() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut first = dom0.begin("bond51");
     first.record(&dom0.host, Event::Verified).unwrap();
     let mut second = dom0.begin("bond52");
@@ -321,15 +356,15 @@ fn the_one_before_is_current_again_after_the_end() {
     assert_eq!((now.id, now.phase), (first.header.id.clone(), Phase::Done));
     assert_eq!(now.spec.bond.as_str(), "bond51");
     dom0.open().close(&dom0.host).unwrap();
-    assert!(!dom0.path("current").exists() && dom0.path("current").symlink_metadata().is_err());
+    assert!(!dom0.own("current").exists() && dom0.own("current").symlink_metadata().is_err());
     for id in [id, first.header.id] {
-        assert!(dom0.path(&format!("history/{id}/journal")).exists(), "the history stays");
+        assert!(dom0.own(&format!("history/{id}/journal")).exists(), "the history stays");
     }
 }
 
 #[test]
 fn the_open_transaction_is_the_latest_whatever_the_clock_said() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut first = dom0.begin("bond51");
     first.record(&dom0.host, Event::Verified).unwrap();
     dom0.model.change(|s| s.dom0.wall_offset = -1_000_000);
@@ -340,16 +375,16 @@ fn the_open_transaction_is_the_latest_whatever_the_clock_said() {
 
 #[test]
 fn two_transactions_of_one_second_have_two_names() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let all: Vec<String> = (0..3).map(|_| dom0.begin("bond51").header.id).collect();
     assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{all:?}");
 }
 
 #[test]
 fn only_one_run_holds_the_lock_and_it_goes_with_the_value() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let lock = Lock::take(&dom0.host).unwrap();
-    let other = Host::new(dom0.root.path(), dom0.model.clone(), dom0.model.clone());
+    let other = Host::new(dom0.root(), dom0.model.clone(), dom0.model.clone());
     let me = format!("pid {}, since 2026-", std::process::id());
     let error = Lock::take(&other).err().unwrap().to_string();
     assert!(error.starts_with(&format!("another xenbond is changing this host: {me}")), "{error}");
@@ -366,7 +401,7 @@ fn only_one_run_holds_the_lock_and_it_goes_with_the_value() {
 
 #[test]
 fn whoever_only_looks_at_the_lock_keeps_nobody_from_taking_it() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     drop(Lock::take(&dom0.host).unwrap());
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -387,16 +422,16 @@ fn whoever_only_looks_at_the_lock_keeps_nobody_from_taking_it() {
 
 #[test]
 fn a_lock_whose_holder_died_is_taken_over_with_a_word() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     drop(Lock::take(&dom0.host).unwrap());
-    std::fs::write(dom0.path("lock"), "pid 4711, since 2026-11-20T12:00:00Z\n").unwrap();
+    std::fs::write(dom0.own("lock"), "pid 4711, since 2026-11-20T12:00:00Z\n").unwrap();
     let lock = Lock::take(&dom0.host).unwrap();
     assert_eq!(lock.dead.as_deref(), Some("pid 4711, since 2026-11-20T12:00:00Z"));
 }
 
 #[test]
 fn a_journal_cut_at_any_byte_is_one_with_fewer_lines() {
-    let dom0 = Dom0::new();
+    let dom0 = dom0();
     let mut tx = dom0.begin("bond51");
     let events = [
         begin(1),
@@ -414,9 +449,9 @@ fn a_journal_cut_at_any_byte_is_one_with_fewer_lines() {
     for event in &events {
         tx.record(&dom0.host, event.clone()).unwrap();
     }
-    let whole = std::fs::read(dom0.path("current/journal")).unwrap();
+    let whole = std::fs::read(dom0.own("current/journal")).unwrap();
     for cut in 0..=whole.len() {
-        std::fs::write(dom0.path("current/journal"), &whole[..cut]).unwrap();
+        std::fs::write(dom0.own("current/journal"), &whole[..cut]).unwrap();
         let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
         let mut left = dom0.open();
         assert_eq!(left.events, events[..lines], "cut at byte {cut}");

@@ -146,6 +146,8 @@ impl Dom0 {
                 mtu: 1500,
                 up: true,
                 master: None,
+                below: None,
+                tag: None,
             };
             self.devices.insert(name.to_string(), device);
             self.number(name);

@@ -1,7 +1,7 @@
 //! The kernel's view of the state, as files: everything under `/proc` and `/sys` that a program
 //! on dom0 reads. Written anew after each change, each file at once and only when it differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::options::{NUMBERS, WORDS};
 use super::proc_bonding::{self, word};
 use super::routes_text;
-use crate::model::state::{Bond, Dom0, Flavour, Nic, uuid_of};
+use crate::model::state::{Bond, Device, Dom0, Flavour, Nic, uuid_of};
 
 /// A file's text or a link's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +38,19 @@ pub(crate) fn wanted(dom0: &Dom0) -> Tree {
     file("proc/sys/kernel/osrelease", format!("{}\n", dom0.kernel));
     file("proc/net/route", routes_text::route(dom0));
     file("proc/net/fib_trie", routes_text::fib_trie(dom0));
+    if !dom0.addresses6.is_empty() {
+        file("proc/net/if_inet6", if_inet6(dom0));
+    }
     file("proc/net/dev", dev_table(dom0));
     file("proc/modules", modules(dom0));
     let root =
         "/dev/sda1 / ext3 rw,relatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n";
     let mounts: String = dom0.mounts.values().map(|line| format!("{line}\n")).collect();
     file("proc/mounts", format!("{root}{mounts}"));
-    for (name, _) in dom0.devices.iter().filter(|(_, device)| device.kind == "vlan") {
-        let (below, tag) = name.split_once('.').unwrap_or((name, "0"));
+    for (name, device) in dom0.devices.iter().filter(|(_, device)| device.kind == "vlan") {
+        let below = device.lies_on(name).unwrap_or_default();
+        let by_name = || name.split_once('.').and_then(|(_, tag)| tag.parse().ok());
+        let tag = device.tag.or_else(by_name).unwrap_or(0);
         let head = format!("{name}  VID: {tag}\t REORDER_HDR: 1  dev->priv_flags: 1021");
         file(&format!("proc/net/vlan/{name}"), format!("{head}\nDevice: {below}\n"));
     }
@@ -73,6 +78,18 @@ fn dev_table(dom0: &Dom0) -> String {
             "{name:>6}: {:>7} {:>7}    0    0    0     0          0         0 {:>8} {:>7}    0    0    0     0       0          0\n",
             0, 0, 0, 0
         ));
+    }
+    text
+}
+
+fn if_inet6(dom0: &Dom0) -> String {
+    let mut text = String::new();
+    for (device, all) in &dom0.addresses6 {
+        let index = dom0.ifindex.get(device).copied().unwrap_or(99);
+        for addr in all {
+            let bits = u128::from(*addr);
+            text.push_str(&format!("{bits:032x} {index:02x} 40 00 80 {device:>8}\n"));
+        }
     }
     text
 }
@@ -195,6 +212,22 @@ impl Files<'_> {
         }
     }
 
+    /// The links to what lies on it (Linux 3.9 on).
+    fn uppers(&mut self) {
+        let dom0 = self.dom0;
+        if dom0.flavour != Flavour::El7 {
+            return;
+        }
+        let on = |(upper, device): (&String, &Device)| {
+            (device.lies_on(upper) == Some(self.name)).then(|| upper.clone())
+        };
+        let master = dom0.master_of(self.name).map(String::from);
+        let all: Vec<String> = dom0.devices.iter().filter_map(on).chain(master).collect();
+        for upper in all {
+            self.link(&format!("upper_{upper}"), "", &upper, "");
+        }
+    }
+
     /// As a slave or a port.
     fn below(&mut self, master: &str) {
         let (dom0, name) = (self.dom0, self.name);
@@ -242,6 +275,7 @@ fn device(tree: &mut Tree, dom0: &Dom0, name: &str) {
     if let Some(master) = dom0.master_of(name) {
         files.below(master);
     }
+    files.uppers();
     match dom0.devices.get(name).map(|device| device.kind.as_str()) {
         Some("tun") => files.file("tun_flags", "0x1002"),
         Some("bridge") => files.bridge(),
@@ -321,9 +355,22 @@ pub(crate) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
             }
         }
     }
+    let mut folders = BTreeSet::new();
     for (path, node) in want {
         if have.get(path) != Some(node) {
-            write(root, path, node).with_context(|| format!("writing {path} of the model"))?;
+            let real = root.join(path);
+            let folder = real.parent().unwrap_or(root);
+            let made = if folders.insert(folder.to_path_buf()) {
+                fs::create_dir_all(folder)
+            } else {
+                Ok(())
+            };
+            let written = made.and_then(|()| match node {
+                // Nobody reads a host that is just being made.
+                Node::File(text) if have.is_empty() => fs::write(&real, text),
+                _ => write(root, path, node),
+            });
+            written.with_context(|| format!("writing {path} of the model"))?;
         }
     }
     Ok(())
@@ -331,9 +378,6 @@ pub(crate) fn sync(root: &Path, have: &Tree, want: &Tree) -> Result<()> {
 
 fn write(root: &Path, path: &str, node: &Node) -> std::io::Result<()> {
     let real = root.join(path);
-    if let Some(folder) = real.parent() {
-        fs::create_dir_all(folder)?;
-    }
     let temp = root.join(".dom0").join("new");
     match node {
         Node::Folder => fs::create_dir_all(&real),

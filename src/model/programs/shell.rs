@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::host::inside;
+use crate::host::{inside, text_of};
 use crate::model::state::{Features, Flavour, State};
 
 /// A running program's surroundings.
@@ -104,7 +104,7 @@ impl<'a> Shell<'a> {
             .into_iter()
             .flatten()
             .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .map(|entry| text_of(&entry.file_name()))
             .collect();
         names.sort();
         names

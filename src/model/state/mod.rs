@@ -148,6 +148,21 @@ pub struct Device {
     pub up: bool,
     /// What it is a port of.
     pub master: Option<String>,
+    /// The device that it lies on, where its name does not say so: of a VLAN, a macvlan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<String>,
+    /// The tag of a VLAN whose name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<u32>,
+}
+
+impl Device {
+    /// What it lies on: a VLAN by its name, `eth2.50`, where nothing else is said.
+    #[must_use]
+    pub fn lies_on<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let by_name = || name.split_once('.').filter(|_| self.kind == "vlan").map(|(nic, _)| nic);
+        self.below.as_deref().or_else(by_name)
+    }
 }
 
 /// A bond of the kernel.
@@ -329,6 +344,9 @@ pub struct Dom0 {
     pub modules: BTreeMap<String, Map>,
     /// Addresses with prefix, by device.
     pub addresses: BTreeMap<String, BTreeSet<String>>,
+    /// IPv6 addresses without prefix, by device; those of the link are not told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addresses6: BTreeMap<String, BTreeSet<std::net::Ipv6Addr>>,
     /// By destination and device.
     pub routes: BTreeMap<String, Route>,
     /// What is beyond the cables.

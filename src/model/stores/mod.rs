@@ -104,10 +104,10 @@ pub(super) fn are_behind(root: &Path, state: &State) -> bool {
 pub(super) fn settle(root: &Path, state: &mut State) {
     let (clock, saves) = (state.dom0.clock, state.dom0.saves);
     if let Some(every) = saves.networkd
-        && clock >= state.dom0.disk.networkd_next
+        && (every == 0 || clock >= state.dom0.disk.networkd_next)
     {
         write_networkd(root, state);
-        let late = clock - state.dom0.disk.networkd_next;
+        let late = clock.saturating_sub(state.dom0.disk.networkd_next);
         state.dom0.disk.networkd_next = clock + every - late.checked_rem(every).unwrap_or(0);
     }
     let Some(every) = saves.xapi else { return };

@@ -38,7 +38,7 @@ fn the_switch_script_does_the_opposite_for_vswitch_and_stops_without_the_file() 
     dom0.write("etc/xensource/network.conf", "vswitch\n");
     assert_eq!(dom0.run("xe-switch-network-backend bridge").0, 0);
     assert_eq!(dom0.read("etc/xensource/network.conf"), "openvswitch\n");
-    std::fs::remove_file(dom0.root.path().join("etc/xensource/network.conf")).expect("there");
+    std::fs::remove_file(dom0.root().join("etc/xensource/network.conf")).expect("there");
     assert_eq!(dom0.run("xe-switch-network-backend bridge").0, 1);
     assert_eq!(dom0.bad("xe-switch-network-backend"), "Need bridge or openvswitch...\n");
     assert_eq!(dom0.bad("xe-switch-network-backend x"), "Mode must be \"bridge\" or \"vswitch\"\n");

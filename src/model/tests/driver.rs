@@ -204,7 +204,7 @@ fn the_slave_block_has_its_kernels_order() {
 fn sysfs_links_lead_where_the_kernels_do() {
     let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     let real = |path: &str| {
-        std::fs::canonicalize(dom0.root.path().join(path)).expect("a link that leads somewhere")
+        std::fs::canonicalize(dom0.root().join(path)).expect("a link that leads somewhere")
     };
     assert!(real("sys/class/net/eth2/master").ends_with("sys/devices/virtual/net/xenbr2"));
     assert!(real("sys/class/net/eth2/device").ends_with("0000:04:00.0"));
@@ -229,7 +229,7 @@ fn an_opened_model_is_the_one_that_was_saved() {
     dom0.prepared("mode=1 miimon=100");
     dom0.ok("ifup bond51");
     dom0.model.save().expect("saved");
-    let again = super::Model::open(dom0.root.path()).expect("opened");
+    let again = super::Model::open(dom0.root()).expect("opened");
     assert_eq!(again.state(), dom0.model.state());
     let output =
         again.execute("ip", &["link".into(), "delete".into(), "dev".into(), "bond51".into()]);

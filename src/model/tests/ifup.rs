@@ -130,7 +130,7 @@ fn backups_with_foreign_suffixes_are_used() {
     {
         for (flavour, want) in [(Flavour::El5, old), (Flavour::El7, new)] {
             let dom0 = bonded(flavour, OPTS);
-            std::fs::remove_file(dom0.root.path().join("etc/sysconfig/network-scripts/ifcfg-eth3"))
+            std::fs::remove_file(dom0.root().join("etc/sysconfig/network-scripts/ifcfg-eth3"))
                 .expect("there");
             dom0.ifcfg(&format!("eth3{suffix}"), "DEVICE=eth3\nMASTER=bond51\nSLAVE=yes\n");
             dom0.ok("ifup bond51");
@@ -273,7 +273,7 @@ fn ifdown_leaves_the_device_and_its_mode() {
 fn ifdown_of_a_bond_whose_file_has_another_name_takes_down_a_slave_only() {
     for flavour in BOTH {
         let dom0 = bonded(flavour, OPTS);
-        let folder = dom0.root.path().join("etc/sysconfig/network-scripts");
+        let folder = dom0.root().join("etc/sysconfig/network-scripts");
         std::fs::rename(folder.join("ifcfg-bond51"), folder.join("ifcfg-bond0")).expect("renamed");
         dom0.ifcfg("eth2", "DEVICE=eth2\nHWADDR=00:1b:21:0a:01:02\nMASTER=bond51\nSLAVE=yes\n");
         dom0.ok("ifup bond51");

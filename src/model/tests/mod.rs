@@ -9,29 +9,12 @@ mod xe;
 
 use std::time::Duration;
 
-use super::state::{Backend, Flavour, State};
-use super::{Model, builtin};
+use super::Model;
+use super::state::Flavour;
+use crate::dom0::Dom0;
 use crate::host::{Clock, Status};
 
-/// A host of the built-in pool in a folder of its own.
-struct Dom0 {
-    model: Model,
-    root: tempfile::TempDir,
-}
-
 impl Dom0 {
-    fn new(flavour: Flavour, backend: Backend) -> Self {
-        Self::altered(flavour, backend, |_| {})
-    }
-
-    fn altered(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State)) -> Self {
-        let root = crate::model::scratch().expect("a temporary folder");
-        let mut state = builtin::pool(flavour, backend);
-        alter(&mut state);
-        let model = Model::create(root.path(), state).expect("a model");
-        Self { model, root }
-    }
-
     /// Runs a command line; its status, stdout and stderr.
     fn run(&self, line: &str) -> (i32, String, String) {
         let words: Vec<String> = line.split_whitespace().map(str::to_string).collect();
@@ -60,15 +43,15 @@ impl Dom0 {
     }
 
     fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.root.path().join(path)).unwrap_or_default()
+        std::fs::read_to_string(self.root().join(path)).unwrap_or_default()
     }
 
     fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.root.path().join(path), text).expect("a writable root");
+        std::fs::write(self.root().join(path), text).expect("a writable root");
     }
 
     fn exists(&self, path: &str) -> bool {
-        self.root.path().join(path).symlink_metadata().is_ok()
+        self.root().join(path).symlink_metadata().is_ok()
     }
 
     fn sysfs(&self, path: &str) -> String {

@@ -3,18 +3,20 @@
 mod situations;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::*;
-use crate::host::{Host, Kind, Program};
+use crate::dom0::{Dom0, evacuate};
+use crate::host::{Kind, Program};
 use crate::inventory::resolve;
 use crate::inventory::{
-    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath,
+    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath, StorageUse,
 };
 use crate::ledger::{Phase, Summary};
+use crate::model::builtin;
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
-use crate::model::{Model, builtin};
 use crate::options::Opt;
+use crate::service::Init;
 use crate::spec::tests::usual as spec;
 use crate::spec::{NicRef, PifChoice};
 
@@ -23,21 +25,16 @@ use Code::*;
 /// The built-in pool with the machines of this host moved to another.
 fn evacuated(flavour: Flavour, backend: Backend) -> State {
     let mut state = builtin::pool(flavour, backend);
-    for vm in state.pool.vms.values_mut().filter(|vm| !vm.is_control_domain) {
-        if vm.resident_on.as_deref() == Some("xen01") {
-            vm.resident_on = Some("xen02".into());
-        }
-    }
+    evacuate(&mut state);
     state
 }
 
 /// What is read of a host with this state, whose files `alter` has been at.
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
-    let root = crate::model::scratch().unwrap();
-    let model = Arc::new(Model::create(root.path(), state).unwrap());
-    alter(root.path());
-    let host = Host::new(root.path(), model.clone(), model);
-    Inventory::read(&host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() }).unwrap()
+    let dom0 = Dom0::of(state);
+    alter(dom0.root());
+    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() })
+        .unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.
@@ -325,7 +322,7 @@ const CASES: &[Case] = &[
         let to = "192.168.9.0/24".parse().unwrap();
         i.kernel.routes.push(Route { device: "xenbr3".into(), to, gateway: None });
         let server = "192.168.9.9".parse().unwrap();
-        i.ground.storage.push(StoragePath { what: "iSCSI connection1:0".into(), server });
+        i.ground.storage.push(StoragePath { used: StorageUse::Iscsi { connection: "connection1:0".into() }, server });
     }), &[], "iSCSI connection1:0 is reached at 192.168.9.9 through eth3"),
     (NicCarriesStorage, &[], Bend::State(|s| {
         let route = crate::model::state::Route { to: "192.168.9.0/24".into(), dev: "xenbr3".into(), via: None, metric: 0 };
@@ -394,9 +391,57 @@ const CASES: &[Case] = &[
     }), &[], "172.16.51.11 is in use: a MAC address that was not understood answers for it, heard on xenbr3"),
     (SubnetRoutable, &[], Value(|_, i| i.wire.routed.push(("172.16.51.2".parse().unwrap(), "xenbr0".into()))), &[],
         "172.16.51.2 answers already, by way of xenbr0"),
-    (ProbeOutsideSubnet, &[("probes", "172.16.52.2:2049")], Not, &[], "172.16.52.2 is not in 172.16.51.0/24"),
     (ArpNotValidated, &[("miimon", "0"), ("arp_interval", "1000"), ("arp_ip_target", "172.16.51.2")], Not, &[],
         "arp_interval without arp_validate"),
+    (NicInUse, &[], Bend::State(|s| {
+        s.pool.pifs.get_mut("xen01/eth3").unwrap().managed = false;
+        let bridge = s.dom0.devices.remove("xenbr3").unwrap();
+        s.dom0.devices.insert("brstor".into(), crate::model::state::Device { kind: "bridge".into(), ..bridge });
+        s.dom0.nics.get_mut("eth3").unwrap().master = Some("brstor".into());
+    }), &[], "eth3 is a port of brstor, which is no bridge of XAPI's"),
+    (NicInUse, &[], Value(|_, i| { device(i, "eth3").uppers.insert("mv0".into()); }), &[], "mv0 lies on eth3"),
+    (NicInfiniband, &[], Value(|_, i| {
+        device(i, "eth3").infiniband = true;
+        device(i, "eth3").address = None;
+    }), &[], "eth3 is InfiniBand"),
+    (NicMtuPending, &[], Bend::State(|s| s.pool.networks.get_mut("xenbr3").unwrap().mtu = 9000), &[],
+        "eth3 has an MTU of 1500, and XAPI gives it 9000 when it is next plugged"),
+    (NicMtuPending, &[], Bend::State(|s| {
+        let config = &mut s.pool.pifs.get_mut("xen01/eth2").unwrap().other_config;
+        config.insert("mtu".into(), "9000".into());
+    }), &[], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
+    (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is no UTF-8 text"),
+    (SpeedUnknown, &[], Value(|_, i| device(i, "eth3").speed = None), &[], "eth3 has a link, and its driver tells no speed"),
+    (BondCarriesMore, &[], Value(|_, i| {
+        i.transaction = transaction(&[], Phase::Done);
+        let net = "172.16.52.11/24".parse().unwrap();
+        i.kernel.addresses.push(Address { device: "bond51".into(), net });
+    }), &[], "172.16.52.11/24 lies on bond51, and goes when bond51 is taken down"),
+    (RecordNotUnderstood, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth1").unwrap().mac = "<invalid reference>".into()), &[],
+        "the pif of eth1 "),
+    (PifUnreadable, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth3").unwrap().mac = "<not in database>".into()), &[],
+        "the PIF of eth3 cannot be restored: the pif of eth3 "),
+    (NicHasVlans, &[], Bend::State(|s| {
+        let vlan = crate::model::state::Device {
+            kind: "vlan".into(), mac: "00:1b:21:0a:01:03".into(), mtu: 1500, up: true, master: None,
+            below: Some("eth3".into()), tag: Some(50),
+        };
+        s.dom0.devices.insert("nas".into(), vlan);
+    }), &[], "eth3 carries VLAN 50"),
+    (NicHasIp, &[], Bend::State(|s| {
+        s.dom0.addresses6.entry("xenbr3".into()).or_default().insert("fd00:51::11".parse().unwrap());
+    }), &[], "eth3 carries fd00:51::11 on xenbr3"),
+    (BridgeBlacklisted, &[], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "install bridge /usr/bin/true\n").unwrap()),
+        &[], "/etc/modprobe.d/x.conf keeps"),
+    (DeviceNamedElsewhere, &[], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/ifcfg-nas"), "HWADDR=00:1b:21:0a:01:03\n").unwrap();
+    }), &[], "ifcfg-nas configures eth3 (00:1b:21:0a:01:03) as well"),
+    (DeviceNamedElsewhere, &[], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/ifcfg-nas"), "DEVICE=nas\nVLAN=yes\nPHYSDEV=eth2\n").unwrap();
+    }), &[], "ifcfg-nas configures nas on eth2 as well"),
+    (DeviceNamedElsewhere, &[], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/ifcfg-bond51-range0"), "IPADDR_START=172.16.51.20\n").unwrap();
+    }), &[], "ifcfg-bond51-range0 configures addresses of bond51 as well"),
 ];
 
 /// Found on every host of a pool that is on Open vSwitch, as far as XAPI answers.

@@ -100,7 +100,7 @@ fn a_bond_that_we_made_bars_nothing() {
     inv.kernel.routes.push(Route { device: "bond51".into(), to: net.subnet(), gateway: None });
     for nic in ["eth2", "eth3"] {
         device(&mut inv, nic).master = Some("bond51".into());
-        device(&mut inv, nic).address = Some("00:1b:21:0a:01:02".into());
+        device(&mut inv, nic).address = Some("00:1b:21:0a:01:02".parse().unwrap());
         device(&mut inv, nic).carrier = Some(false);
     }
     inv.xapi.as_mut().unwrap().pifs.retain(|p| p.device != "eth2");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::host::{Clock, Host, Kind, Program, Runner, Xattrs, join};
-use crate::inventory::{Ask, Inventory, RenameRule};
+use crate::inventory::{Ask, Ground, Inventory, RenameRule, StorageUse};
 use crate::model::Model;
 use crate::model::state::Map;
 use crate::paths;
@@ -15,11 +15,9 @@ use crate::paths;
 pub(super) fn mounts(inv: &Inventory) -> Map {
     let mut lines = Map::new();
     for (number, path) in inv.ground.storage.iter().enumerate() {
-        // As `StoragePath::what` says it.
-        let named = path.what.strip_prefix("the ").and_then(|rest| rest.split_once(" mount of "));
-        if let Some((kind, source)) = named {
+        if let StorageUse::Mount { source, filesystem } = &path.used {
             let at = format!("/run/sr-mount/{number}");
-            let line = format!("{source} {at} {kind} rw,addr={} 0 0", path.server);
+            let line = format!("{source} {at} {filesystem} rw,addr={} 0 0", path.server);
             lines.insert(at, line);
         }
     }
@@ -85,6 +83,14 @@ fn programs(host: &Host, own: &Inventory, inv: &Inventory) -> Result<()> {
 
 /// Files of which the inventory tells one fact.
 fn facts(host: &Host, inv: &Inventory) -> Result<()> {
+    xensource(host, inv)?;
+    boot_scripts(host, &inv.ground)?;
+    daemons(host, &inv.ground)?;
+    storage(host, &inv.ground)?;
+    rules(host, &inv.ground.rename_rules)
+}
+
+fn xensource(host: &Host, inv: &Inventory) -> Result<()> {
     let ground = &inv.ground;
     match &inv.xensource {
         None => host.put(paths::INVENTORY, &Kind::Absent)?,
@@ -98,6 +104,10 @@ fn facts(host: &Host, inv: &Inventory) -> Result<()> {
     if ground.network_reset {
         text(host, paths::NETWORK_RESET, "")?;
     }
+    Ok(())
+}
+
+fn boot_scripts(host: &Host, ground: &Ground) -> Result<()> {
     let functions = join(paths::NETWORK_SCRIPTS, "network-functions");
     match ground.bonding_opts {
         None => host.put(&functions, &Kind::Absent)?,
@@ -110,21 +120,29 @@ fn facts(host: &Host, inv: &Inventory) -> Result<()> {
     if let Some(gateway) = ground.gateway {
         network.push_str(&format!("GATEWAY={gateway}\n"));
     }
-    text(host, "/etc/sysconfig/network", &network)?;
+    text(host, "/etc/sysconfig/network", &network)
+}
+
+/// The configuration of XAPI and its daemons.
+fn daemons(host: &Host, ground: &Ground) -> Result<()> {
     let xapi = "/etc/xapi.conf";
     let rescan = ground.rescan_rules.as_ref().map(|path| format!("non-managed-pifs = {path}\n"));
     let rescan = rescan.unwrap_or_default();
     match &ground.no_linux_bridge {
         Some(file) if file == xapi => {
-            text(host, xapi, &format!("{rescan}support-linux-bridge = false\n"))?;
+            text(host, xapi, &format!("{rescan}support-linux-bridge = false\n"))
         }
         file => {
             text(host, xapi, &rescan)?;
-            if let Some(file) = file.as_ref().filter(|file| in_etc(file)) {
-                text(host, file, "support-linux-bridge = false\n")?;
+            match file.as_ref().filter(|file| in_etc(file)) {
+                Some(file) => text(host, file, "support-linux-bridge = false\n"),
+                None => Ok(()),
             }
         }
     }
+}
+
+fn storage(host: &Host, ground: &Ground) -> Result<()> {
     for device in &ground.fcoe {
         text(host, &format!("/etc/fcoe/cfg-{device}"), "FCOE_ENABLE=\"yes\"\n")?;
     }
@@ -132,14 +150,14 @@ fn facts(host: &Host, inv: &Inventory) -> Result<()> {
         text(host, &format!("/sys/firmware/ibft/ethernet{number}/mac"), &format!("{mac}\n"))?;
     }
     for (number, path) in ground.storage.iter().enumerate() {
-        if path.what.starts_with("iSCSI ") {
-            let name = path.what.trim_start_matches("iSCSI ").replace(['/', '.'], "");
+        if let StorageUse::Iscsi { connection } = &path.used {
+            let name = connection.replace(['/', '.'], "");
             let name = if name.is_empty() { format!("connection{number}") } else { name };
             let address = format!("/sys/class/iscsi_connection/{name}/address");
             text(host, &address, &format!("{}\n", path.server))?;
         }
     }
-    rules(host, &ground.rename_rules)
+    Ok(())
 }
 
 /// Whether a file may be written for a fact that names it.

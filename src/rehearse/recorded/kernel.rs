@@ -40,16 +40,19 @@ pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
             DeviceKind::Bridge => "bridge",
             DeviceKind::Vlan => "vlan",
             DeviceKind::Tun => "tun",
+            _ if below(inv, name).is_some() => "macvlan",
             _ if name.starts_with("vif") => "vif",
             _ if name == "ovs-system" => "ovs-system",
             _ => "ovs",
         };
         let device = Device {
             kind: kind.into(),
-            mac: recorded.address.clone().unwrap_or_default(),
+            mac: recorded.address.map(|mac| mac.to_string()).unwrap_or_default(),
             mtu: recorded.mtu.unwrap_or(1500),
-            up: recorded.carrier.is_some(),
+            up: recorded.up.unwrap_or(recorded.carrier.is_some()),
             master: recorded.master.clone(),
+            below: below(inv, name),
+            tag: recorded.vlan.as_ref().map(|vlan| vlan.tag),
         };
         dom0.devices.insert(name.clone(), device);
     }
@@ -60,22 +63,37 @@ pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
         let all = dom0.addresses.entry(address.device.clone()).or_default();
         all.insert(address.net.to_string());
     }
+    dom0.addresses6.clear();
+    for (device, addr) in &kernel.addresses6 {
+        dom0.addresses6.entry(device.clone()).or_default().insert(*addr);
+    }
     for route in &kernel.routes {
         let via = route.gateway.map(|gateway| gateway.to_string());
         dom0.add_route(&route.to.to_string(), &route.device, via.as_deref(), 0);
     }
 }
 
+/// What a device lies on, as far as it is told from below.
+fn below(inv: &Inventory, name: &str) -> Option<String> {
+    if let Some(vlan) = &inv.kernel.devices[name].vlan {
+        return Some(vlan.device.clone());
+    }
+    let lies = |device: &crate::inventory::Device| {
+        device.uppers.contains(name) && device.master.as_deref() != Some(name)
+    };
+    inv.kernel.devices.iter().find(|(_, device)| lies(device)).map(|(below, _)| below.clone())
+}
+
 fn nic(inv: &Inventory, name: &str, number: usize) -> Nic {
     let device = &inv.kernel.devices[name];
-    let mac = device.address.clone().unwrap_or_default();
+    let mac = device.address.map(|mac| mac.to_string()).unwrap_or_default();
     let permanent = inv.kernel.permanent_mac(name).map(|mac| mac.to_string());
     Nic {
         permanent_mac: permanent.unwrap_or_else(|| mac.clone()),
         mac,
         mtu: device.mtu.unwrap_or(1500),
         max_mtu: device.max_mtu.unwrap_or(MAX_MTU),
-        up: device.carrier.is_some(),
+        up: device.up.unwrap_or(device.carrier.is_some()),
         link: device.carrier != Some(false),
         speed: device.speed.unwrap_or(SPEED),
         duplex: device.duplex.clone().unwrap_or_else(|| "full".into()),
@@ -109,9 +127,9 @@ fn bond(dom0: &mut Dom0, inv: &Inventory, name: &str) {
         let _ = dom0.set_option(name, "arp_ip_target", &format!("+{target}"));
     }
     let Some(bond) = dom0.bonds.get_mut(name) else { return };
-    bond.mac = device.address.clone().unwrap_or_default();
+    bond.mac = device.address.map(|mac| mac.to_string()).unwrap_or_default();
     bond.mtu = device.mtu.unwrap_or(1500);
-    bond.up = device.carrier.is_some();
+    bond.up = device.up.unwrap_or(device.carrier.is_some());
     bond.opened = bond.up;
     bond.master.clone_from(&device.master);
     bond.primary.clone_from(&status.primary);

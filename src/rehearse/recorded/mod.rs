@@ -33,6 +33,9 @@ pub fn create(root: &Path, inv: &Inventory, spec: &Spec) -> Result<Arc<Model>> {
     Ok(model)
 }
 
+/// Below these lies what an inventory records.
+const FOLDERS: [&str; 4] = ["etc", "lib", "run", "usr"];
+
 /// Names become files below the root, and must stay there.
 fn check(inv: &Inventory) -> Result<()> {
     let plain = |what: &str, name: &str| -> Result<()> {
@@ -61,6 +64,9 @@ fn check(inv: &Inventory) -> Result<()> {
             && !path.contains('\0')
             && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'));
         ensure!(good, "files: `{}` cannot be a path", path.escape_debug());
+        // What the model writes itself is no recorded file's.
+        let top = parts.first().copied().unwrap_or_default();
+        ensure!(FOLDERS.contains(&top), "files: {path} is none that an inventory records");
         if let Kind::Link { target } = kind {
             ensure!(stays(parts.len() - 1, target), "files: {path} leads out of the host");
         }
@@ -114,14 +120,13 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.mounts = files::mounts(inv);
     dom0.saves = Saves::REAL;
     kernel::fill(dom0, inv, xapi);
-    let storage = crate::inventory::storage::servers(inv).into_iter().map(|(_, server)| server);
+    let storage = crate::inventory::storage::servers(inv).into_iter().map(|path| path.server);
     let gateways = inv.kernel.routes.iter().filter_map(|route| route.gateway);
-    let probes = spec.probes.iter().map(|probe| probe.addr);
     let targets = spec.options.targets().iter().copied();
     let wire = &mut dom0.wire;
     wire.reachable.clear();
     wire.answers.clear();
-    for server in storage.chain(gateways).chain(probes).chain(targets) {
+    for server in storage.chain(gateways).chain(spec.servers()).chain(targets) {
         wire.reachable.insert(server.to_string());
         wire.answers.insert(server.to_string(), SERVER.to_string());
     }

@@ -18,47 +18,8 @@ const MOST_SLAVES: usize = 64;
 
 /// The database, with `me` as the key of this host.
 pub(super) fn database(inv: &Inventory, xapi: &Xapi, me: &str) -> Pool {
-    let mut keys = Keys::default();
-    let own = inv.host_uuid();
-    for host in &xapi.hosts {
-        let name = if own.as_ref() == Some(&host.uuid) { me } else { &host.hostname };
-        keys.hosts.insert(host.uuid.clone(), unique(name, &host.uuid, keys.hosts.values()));
-    }
-    for network in &xapi.networks {
-        let key = unique(&network.bridge, &network.uuid, keys.networks.values());
-        keys.networks.insert(network.uuid.clone(), key);
-    }
-    for pif in &xapi.pifs {
-        let device = match pif.vlan {
-            tag if tag >= 0 => format!("{me}/{}.{tag}", pif.device),
-            _ => format!("{me}/{}", pif.device),
-        };
-        keys.pifs.insert(pif.uuid.clone(), unique(&device, &pif.uuid, keys.pifs.values()));
-    }
-    let pool = xapi.pool.as_ref();
-    let master = pool.and_then(|pool| pool.master.clone());
-    let mut database = Pool {
-        uuid: uuid_of("pool"),
-        name_label: "recorded".into(),
-        master: master.and_then(|uuid| keys.hosts.get(&uuid).cloned()).unwrap_or_default(),
-        ha_enabled: pool.is_some_and(|pool| pool.ha_enabled),
-        redo_log_enabled: inv.ground.redo_log,
-        other_config: Map::new(),
-        release: None,
-        notes: BTreeMap::new(),
-        counter: 0,
-        hosts: BTreeMap::new(),
-        networks: BTreeMap::new(),
-        pifs: BTreeMap::new(),
-        bonds: BTreeMap::new(),
-        vlans: BTreeMap::new(),
-        tunnels: BTreeMap::new(),
-        vms: BTreeMap::new(),
-        vifs: BTreeMap::new(),
-        srs: BTreeMap::new(),
-        pbds: BTreeMap::new(),
-        cluster_hosts: BTreeMap::new(),
-    };
+    let keys = Keys::of(inv, xapi, me);
+    let mut database = empty(inv, xapi, &keys);
     for host in &xapi.hosts {
         database.hosts.insert(keys.hosts[&host.uuid].clone(), self::host(host));
     }
@@ -79,6 +40,34 @@ pub(super) fn database(inv: &Inventory, xapi: &Xapi, me: &str) -> Pool {
     machines(&mut database, xapi, &keys);
     others(&mut database, xapi, &keys, me);
     database
+}
+
+/// The pool itself, without its records.
+fn empty(inv: &Inventory, xapi: &Xapi, keys: &Keys) -> Pool {
+    let pool = xapi.pool.as_ref();
+    let master = pool.and_then(|pool| pool.master.clone());
+    Pool {
+        uuid: uuid_of("pool"),
+        name_label: "recorded".into(),
+        master: master.and_then(|uuid| keys.hosts.get(&uuid).cloned()).unwrap_or_default(),
+        ha_enabled: pool.is_some_and(|pool| pool.ha_enabled),
+        redo_log_enabled: inv.ground.redo_log,
+        other_config: Map::new(),
+        release: None,
+        notes: BTreeMap::new(),
+        counter: 0,
+        hosts: BTreeMap::new(),
+        networks: BTreeMap::new(),
+        pifs: BTreeMap::new(),
+        bonds: BTreeMap::new(),
+        vlans: BTreeMap::new(),
+        tunnels: BTreeMap::new(),
+        vms: BTreeMap::new(),
+        vifs: BTreeMap::new(),
+        srs: BTreeMap::new(),
+        pbds: BTreeMap::new(),
+        cluster_hosts: BTreeMap::new(),
+    }
 }
 
 /// Storage and clusters.
@@ -126,6 +115,29 @@ struct Keys {
     pifs: BTreeMap<Uuid, String>,
 }
 
+impl Keys {
+    fn of(inv: &Inventory, xapi: &Xapi, me: &str) -> Self {
+        let mut keys = Self::default();
+        let own = inv.host_uuid();
+        for host in &xapi.hosts {
+            let name = if own.as_ref() == Some(&host.uuid) { me } else { &host.hostname };
+            keys.hosts.insert(host.uuid.clone(), unique(name, &host.uuid, keys.hosts.values()));
+        }
+        for network in &xapi.networks {
+            let key = unique(&network.bridge, &network.uuid, keys.networks.values());
+            keys.networks.insert(network.uuid.clone(), key);
+        }
+        for pif in &xapi.pifs {
+            let device = match pif.vlan {
+                tag if tag >= 0 => format!("{me}/{}.{tag}", pif.device),
+                _ => format!("{me}/{}", pif.device),
+            };
+            keys.pifs.insert(pif.uuid.clone(), unique(&device, &pif.uuid, keys.pifs.values()));
+        }
+        keys
+    }
+}
+
 /// The name, or the uuid where the name is taken or empty.
 fn unique<'a>(name: &str, uuid: &Uuid, mut taken: impl Iterator<Item = &'a String>) -> String {
     if name.is_empty() || taken.any(|other| other == name) { uuid.to_string() } else { name.into() }
@@ -161,7 +173,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
         name_label: format!("the network of {}", network.bridge),
         name_description: String::new(),
         bridge: network.bridge.clone(),
-        mtu: bridge.and_then(|device| device.mtu).unwrap_or(1500),
+        mtu: network.mtu.or(bridge.and_then(|device| device.mtu)).unwrap_or(1500),
         managed: true,
         other_config: Map::new(),
     }
@@ -170,11 +182,12 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
 fn pif(inv: &Inventory, keys: &Keys, pif: &xe::Pif, me: &str) -> Pif {
     let ip = |name: &str| pif.ip.get(name).unwrap_or_default().to_string();
     let device = inv.kernel.devices.get(&pif.device);
+    let sriov = related(pif, "sriov-physical-PIF-of");
     Pif {
         uuid: pif.uuid.to_string(),
         host: me.into(),
         device: pif.device.clone(),
-        mac: pif.mac.clone(),
+        mac: pif.mac.to_string(),
         physical: pif.physical,
         managed: pif.managed != Some(false),
         currently_attached: pif.attached,
@@ -190,8 +203,12 @@ fn pif(inv: &Inventory, keys: &Keys, pif: &xe::Pif, me: &str) -> Pif {
         disallow_unplug: pif.disallow_unplug,
         properties: pif.properties.clone(),
         other_config: pif.other_config.clone(),
-        sriov: pif.relations.get("sriov-physical-PIF-of").cloned(),
+        sriov: sriov.first().map(ToString::to_string),
     }
+}
+
+fn related<'a>(pif: &'a xe::Pif, field: &str) -> &'a [Uuid] {
+    pif.relations.get(field).map_or(&[], Vec::as_slice)
 }
 
 /// The managed bonds. Of those of other hosts only this is known: a PIF, and how many are in it.
@@ -269,10 +286,10 @@ fn above(database: &mut Pool, xapi: &Xapi, keys: &Keys) {
         for (field, ends_here) in
             [("tunnel-access-PIF-of", true), ("tunnel-transport-PIF-of", false)]
         {
-            let uuids = pif.relations.get(field).map_or("", String::as_str);
-            for uuid in uuids.split("; ").filter(|uuid| !uuid.is_empty()) {
-                let tunnel = database.tunnels.entry(uuid.into()).or_insert_with(|| Tunnel {
-                    uuid: uuid.into(),
+            for uuid in related(pif, field) {
+                let uuid = uuid.to_string();
+                let tunnel = database.tunnels.entry(uuid.clone()).or_insert_with(|| Tunnel {
+                    uuid,
                     access: String::new(),
                     transport: String::new(),
                 });

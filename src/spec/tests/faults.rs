@@ -164,6 +164,41 @@ fn probes_are_addresses_with_or_without_a_port() {
 }
 
 #[test]
+fn an_optional_probe_is_asked_beside_the_others() {
+    let spec =
+        here(&small("probes=172.16.51.2\noptional-probes=172.16.51.3:2049, 172.16.51.4"), &[]);
+    let all: Vec<String> = spec.optional_probes.iter().map(ToString::to_string).collect();
+    assert_eq!(all, ["172.16.51.3:2049", "172.16.51.4"]);
+    assert_eq!(spec.servers().map(|a| a.octets()[3]).collect::<Vec<_>>(), [2, 3, 4]);
+    let by_flag =
+        here(&small("optional_probes=172.16.51.9"), &[("optional-probes", "172.16.51.3")]);
+    assert_eq!(by_flag.optional_probes, ["172.16.51.3".parse().unwrap()]);
+    let said = refused(&small("probes=172.16.51.2\noptional_probes=172.16.51.2"), &[]);
+    assert!(
+        said.starts_with("172.16.51.2 is a probe that must answer and one that need not"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_server_that_the_bond_does_not_reach_is_no_probe() {
+    for (key, server, hint) in [
+        ("probes", "172.16.52.2:2049", Some("172.16.51.11/22 holds both")),
+        ("optional_probes", "172.16.52.2", Some("172.16.51.11/22 holds both")),
+        ("probes", "10.99.0.7", None),
+    ] {
+        let said = request(&small(&format!("{key}={server}")), &[]).unwrap_err();
+        let whole = format!("{said:#}");
+        assert!(whole.contains("is not in 172.16.51.0/24, the subnet of bond51"), "{whole}");
+        let given = said.downcast_ref::<Hint>().map(|hint| hint.0.clone()).unwrap_or_default();
+        assert_eq!(given, hint.map(|h| format!("is the netmask right? {h}")).unwrap_or_default());
+    }
+    // Every host of the pool is asked for, not the first alone.
+    let said = refused(&POOL.replace("51.12/24", "52.12/24"), &[]);
+    assert!(said.contains("172.16.51.2 is not in 172.16.52.0/24"), "{said}");
+}
+
+#[test]
 fn netmask_and_prefix_exclude_each_other() {
     let said = refused(&small("netmask=255.255.255.0"), &[]);
     assert!(said.contains("has a prefix, and a netmask was given as well"), "{said}");

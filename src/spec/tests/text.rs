@@ -153,6 +153,7 @@ impl Asked {
             address: format!("172.16.51.{last}/24").parse().unwrap(),
             mtu: self.mtu,
             probes: self.probes.iter().map(|p| p.parse().unwrap()).collect(),
+            optional_probes: Vec::new(),
             backend: BackendChoice::Bridge,
             pif: PifChoice::Auto,
         }
@@ -196,7 +197,7 @@ fn asked() -> impl Strategy<Value = Asked> {
                 options,
                 hosts,
                 mtu,
-                probes: ["172.16.51.2:2049", "10.0.0.1"]
+                probes: ["172.16.51.2:2049", "172.16.51.3"]
                     .into_iter()
                     .take(probes)
                     .map(String::from)

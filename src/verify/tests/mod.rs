@@ -104,7 +104,7 @@ fn nics() -> Vec<Nic> {
 
 fn reading(text: &str, options: &[(&str, &str)]) -> Kernel {
     let device = |kind| Device {
-        address: Some("00:1b:21:0a:01:02".into()),
+        address: "00:1b:21:0a:01:02".parse().ok(),
         mtu: Some(9000),
         carrier: Some(true),
         kind,
@@ -265,7 +265,7 @@ fn a_nic_that_moved_is_told_from_one_that_is_gone() {
     let own = |k: &mut Kernel, name: &str, mac: &str| {
         k.devices.insert(
             name.into(),
-            Device { address: Some(mac.into()), kind: DeviceKind::Plain, ..Device::default() },
+            Device { address: mac.parse().ok(), kind: DeviceKind::Plain, ..Device::default() },
         );
     };
     own(&mut out, "eth3", "00:1b:21:0a:01:03");
@@ -418,12 +418,12 @@ fn pif(device: &str, vlan: i32, managed: Option<bool>) -> Pif {
     Pif {
         uuid: uuid.clone(),
         device: device.into(),
-        mac: "00:1b:21:0a:01:02".into(),
+        mac: "00:1b:21:0a:01:02".parse().unwrap(),
         physical: vlan == -1,
         managed,
         attached: true,
         vlan,
-        bond_master_of: String::new(),
+        bond_master_of: Vec::new(),
         bond_slave_of: None,
         relations: Default::default(),
         management: false,

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod changes;
+mod cut;
 mod drill;
 mod economy;
 mod faults;
@@ -18,6 +19,7 @@ mod rehearse;
 pub mod root;
 mod saved;
 mod story;
+mod struck;
 mod undo;
 mod values;
 mod xe_text;

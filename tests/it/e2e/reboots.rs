@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use super::root::{Root, Snapshot, until, with_spec};
+use super::root::{Root, until, with_spec};
+use crate::dom0::Snapshot;
 
 /// What is enabled while a transaction is open, by flavour.
 const SERVICE: [(&str, &str, &str); 2] = [

@@ -1,19 +1,21 @@
 //! A root of the model of a dom0 with its stand-in programs, and the binary that works on it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::struck;
+use crate::dom0::Snapshot;
 
 /// What most tests ask for.
 pub const SPEC: &[&str] =
@@ -38,10 +40,6 @@ pub struct Run {
     pub err: String,
 }
 
-/// Everything that a rollback must bring back, from outside the program's own state.
-#[derive(Debug)]
-pub struct Snapshot(BTreeMap<String, String>);
-
 /// `words` and the usual spec.
 pub fn with_spec<'a>(words: &[&'a str]) -> Vec<&'a str> {
     words.iter().chain(SPEC).copied().collect()
@@ -63,6 +61,28 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Where roots are made: in memory, where programs may be run from there, files may have
+/// attributes, and there is room. A run of the program makes every file that it writes durable,
+/// and on a disk most of its time goes into that.
+fn place() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let memory = PathBuf::from("/dev/shm");
+        if is_fit(&memory).unwrap_or(false) { memory } else { std::env::temp_dir() }
+    })
+}
+
+fn is_fit(place: &Path) -> std::io::Result<bool> {
+    const ENOUGH: u64 = 2 << 30;
+    let folder = tempfile::Builder::new().prefix("xenbond-").tempdir_in(place)?;
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/bin/sh\n")?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    rustix::fs::lsetxattr(&script, "user.xenbond", b"1", rustix::fs::XattrFlags::empty())?;
+    let room = rustix::fs::statvfs(place)?;
+    Ok(Command::new(&script).status()?.success() && room.f_bavail * room.f_frsize >= ENOUGH)
+}
+
 impl Root {
     /// The built-in pool's master, without machines that a reboot would stop.
     pub fn new(flavour: &str, backend: &str) -> Self {
@@ -71,13 +91,15 @@ impl Root {
 
     /// The same, altered.
     pub fn patched(flavour: &str, backend: &str, patch: &Value) -> Self {
-        let folder = tempfile::Builder::new().prefix("xenbond-").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("xenbond-").tempdir_in(place()).unwrap();
         let root = Self { folder };
         fs::create_dir(root.path()).unwrap();
-        let file = root.patch_file(patch);
+        let mut patch = patch.clone();
+        for vm in ["vm-web", "vm-db"] {
+            patch["pool"]["vms"][vm]["resident_on"] = "xen02".into();
+        }
+        let file = root.patch_file(&patch);
         root.standin(&["create", root.path().to_str().unwrap(), flavour, backend, &file]);
-        let away = json!({"resident_on": "xen02"});
-        root.set(&json!({"pool": {"vms": {"vm-web": away, "vm-db": away}}}));
         root
     }
 
@@ -115,6 +137,11 @@ impl Root {
     /// Restarts the host.
     pub fn reboot(&self) {
         self.standin(&["reboot", self.path().to_str().unwrap()]);
+    }
+
+    /// Cuts the power and boots the host: what was not on disk is lost, and every run of ours.
+    pub fn cut(&self) {
+        self.standin(&["cut", self.path().to_str().unwrap()]);
     }
 
     /// Waits until the host was told to reboot and the run that told it is over; reboots it.
@@ -230,11 +257,11 @@ impl Root {
         document
     }
 
-    /// Runs the program, which kills itself at a line of its journal: `N` before it is written,
-    /// `N+` after. Whether it came there.
+    /// Runs the program and kills it at a line of its journal: `N` before it is written, `N+`
+    /// after. Whether it came there.
     pub fn dies_at(&self, line: &str, args: &[&str]) -> bool {
-        let output = self.command(args).env("XENBOND_DIES_AT", line).output().unwrap();
-        output.status.signal() == Some(Signal::SIGKILL as i32)
+        let number = line.trim_end_matches('+').parse().unwrap();
+        struck::at_journal_line(self.command(args), number, line.ends_with('+'))
     }
 
     /// Starts the program.
@@ -307,38 +334,9 @@ impl Root {
         names
     }
 
-    /// Every file outside the program's own folder: kind, mode, owner, time and content.
-    pub fn tree(&self) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        let but = [".dom0", "proc", "sys", "var/lib/xenbond"].map(|p| self.at(p));
-        walk(&self.path(), &self.path(), &but, &mut all);
-        all
-    }
-
     /// What a rollback must bring back.
     pub fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        let mut all = self.tree();
-        for part in ["nics", "devices", "addresses", "routes", "running"] {
-            flatten(&format!("dom0.{part}"), &state["dom0"][part], &mut all);
-        }
-        for (bond, live) in state["dom0"]["bonds"].as_object().unwrap() {
-            for part in ["mac", "mtu", "up", "master", "options", "arp_targets", "primary"] {
-                flatten(&format!("dom0.bonds.{bond}.{part}"), &live[part], &mut all);
-            }
-            for slave in live["slaves"].as_array().unwrap() {
-                let name = slave["name"].as_str().unwrap();
-                flatten(&format!("dom0.bonds.{bond}.slave.{name}"), &json!("there"), &mut all);
-            }
-        }
-        flatten("pool", &state["pool"], &mut all);
-        // XAPI numbers its objects, and gives a NIC another uuid after a forget; ports of
-        // machines that were moved away go with the next boot.
-        all.retain(|key, _| {
-            let uuid = key.starts_with("pool.pifs.xen01/eth") && key.ends_with(".uuid");
-            !uuid && key != "pool.counter" && !key.starts_with("dom0.devices.vif")
-        });
-        Snapshot(all)
+        Snapshot::of(&self.path(), &serde_json::from_value(self.state()).unwrap())
     }
 
     /// Puts a shell script in a program's place; the program itself is `$real` in it.
@@ -386,67 +384,10 @@ impl Root {
 }
 
 impl Snapshot {
-    /// What is not as it was, one line each.
-    pub fn differences(&self, now: &Self) -> String {
-        let mut text = String::new();
-        for (key, was) in &self.0 {
-            match now.0.get(key) {
-                Some(is) if is == was => {}
-                Some(is) => writeln!(text, "{key}: was {was:?}, is {is:?}").unwrap(),
-                None => writeln!(text, "{key}: was {was:?}, is gone").unwrap(),
-            }
-        }
-        for (key, is) in now.0.iter().filter(|(key, _)| !self.0.contains_key(*key)) {
-            writeln!(text, "{key}: is new: {is:?}").unwrap();
-        }
-        text
-    }
-
     /// The host must be as it was.
     pub fn assert_same(&self, root: &Root, when: &str) {
         let differences = self.differences(&root.snapshot());
         assert!(differences.is_empty(), "{when}:\n{differences}");
-    }
-}
-
-fn flatten(name: &str, value: &Value, all: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                flatten(&format!("{name}.{key}"), value, all);
-            }
-        }
-        other => {
-            all.insert(name.to_string(), other.to_string());
-        }
-    }
-}
-
-/// Every file below `folder`.
-pub fn walk(base: &Path, folder: &Path, but: &[PathBuf], all: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if but.contains(&path) {
-            continue;
-        }
-        let name = path.strip_prefix(base).unwrap().to_str().unwrap().to_string();
-        let meta = path.symlink_metadata().unwrap();
-        let mode = meta.permissions().mode() & 0o7777;
-        let shown = if meta.is_symlink() {
-            format!("link to {}", fs::read_link(&path).unwrap().display())
-        } else if meta.is_dir() {
-            walk(base, &path, but, all);
-            format!("folder, mode {mode:o}")
-        } else {
-            let bytes = fs::read(&path).unwrap();
-            let owner = (meta.uid(), meta.gid());
-            format!(
-                "file, mode {mode:o}, owner {owner:?}, time {}: {}",
-                meta.mtime(),
-                bytes.escape_ascii()
-            )
-        };
-        all.insert(name, shown);
     }
 }
 

@@ -66,7 +66,7 @@ fn as_asked(root: &Root) {
     assert_eq!(state["dom0"]["executed"], json!([]), "a shell ran something of a file");
 }
 
-fn as_it_was(root: &Root, start: &super::root::Snapshot) {
+fn as_it_was(root: &Root, start: &crate::dom0::Snapshot) {
     start.assert_same(root, "after the rollback");
     assert_eq!(root.own_files(), ["history", "lock"]);
     let ran = root.changing().len();

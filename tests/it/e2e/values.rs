@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::root::{SPEC, walk};
+use super::root::SPEC;
+use crate::dom0::walk;
 
 /// Flag, key of the file, and values that it must refuse.
 const BAD: &[(&str, &str, &[&str])] = &[
@@ -412,7 +413,7 @@ fn rendered_files_mean_to_a_shell_what_was_asked_for() {
         let mut all = BTreeMap::new();
         walk(Path::new(&out), Path::new(&out), &[], &mut all);
         let files: Vec<&String> =
-            all.iter().filter(|(_, v)| v.starts_with("file")).map(|(k, _)| k).collect();
+            all.iter().filter(|(_, entry)| !entry.is_folder).map(|(path, _)| path).collect();
         let modprobe =
             if flavour == "el5" { "etc/modprobe.conf" } else { "etc/modprobe.d/bond51.conf" };
         assert!(files.iter().any(|f| *f == modprobe), "{files:?}");

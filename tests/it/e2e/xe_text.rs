@@ -10,14 +10,14 @@ const UUID: &str = "11111111-2222-3333-4444-555555555555";
 fn plan_with(what: &str, script: &str) {
     let root = Root::new("el7", "bridge");
     root.wrap("opt/xensource/bin/xe", script);
-    let start = root.tree();
+    let start = root.snapshot().files;
     let run = root.exits(1, &with_spec(&["plan"]));
     let said = run.out.clone() + &run.err;
     assert!(said.contains("XAPI") || said.contains("xe"), "{what}: {run:?}");
     assert!(said.len() < 8000, "{what}: {} bytes of message", said.len());
     let bad = |c: char| c.is_control() && c != '\n';
     assert!(!said.contains(bad), "{what}: {said:?}");
-    assert_eq!(start, root.tree(), "{what}");
+    assert_eq!(start, root.snapshot().files, "{what}");
     assert!(!root.at("var/lib/xenbond").exists(), "{what}");
 }
 
@@ -117,9 +117,9 @@ fn an_error_of_10_megabytes() {
 fn an_apply_is_refused_as_well() {
     let root = Root::new("el7", "bridge");
     root.wrap("opt/xensource/bin/xe", &pif_list("echo 'Error: no.'\nexit 0\n"));
-    let start = root.tree();
+    let start = root.snapshot().files;
     root.exits(1, &with_spec(&["apply", "--yes"]));
-    assert_eq!(start, root.tree());
+    assert_eq!(start, root.snapshot().files);
     assert!(!root.at("var/lib/xenbond").exists());
 }
 

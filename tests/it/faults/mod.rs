@@ -1,8 +1,8 @@
 //! Never half: at every effect of apply, resume and rollback something goes wrong, and whatever it
 //! is, the host ends at one of two ends, wanted or untouched, which is compared whole.
 //!
-//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all, and a
-//! story or a kind of fault (`PowerCutUnsaved`) in its place takes all of that.
+//! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all, and
+//! `XENBOND_STORY` those of one story, or of one kind of fault (`PowerCutUnsaved`).
 
 mod moment;
 mod stage;
@@ -15,8 +15,9 @@ use std::sync::Mutex;
 use anyhow::Result;
 use xenbond::outcome::{Ending, Outcome};
 
+use crate::sample::Sample;
 use moment::Moment;
-use stage::{Act, Dom0, SCENARIOS, Scenario, Stage};
+use stage::{Act, Later, SCENARIOS, Scenario, Scene, Stage};
 use strike::{Boot, Fault};
 
 /// One in so many faults is in the sample of `cargo test`.
@@ -81,7 +82,7 @@ impl Known {
 }
 
 struct Case<'a> {
-    dom0: &'a Dom0,
+    scene: &'a Scene,
     scenario: Scenario,
     runs: usize,
     /// Hosts as wanted from which the way back was taken.
@@ -94,24 +95,24 @@ impl Case<'_> {
             Ok(o) => format!("{:?} {:?}", o.ending, o.error),
             Err(e) => format!("{e:#}"),
         };
-        format!("{}: {what}; last: {last}; {:#?}", self.scenario.name(), self.dom0.differences())
+        format!("{}: {what}; last: {last}; {:#?}", self.scenario.name(), self.scene.differences())
     }
 
     /// The host must be at one of its two ends now, and from the wanted one there is a way back.
     fn end(&mut self, last: &Result<Outcome>) -> Result<End, String> {
         self.runs += 1;
-        if self.dom0.is_untouched() {
+        if self.scene.is_untouched() {
             return Ok(End::Untouched);
         }
-        let wanted = self.dom0.now().timeless();
+        let wanted = self.scene.now().timeless();
         if self.wanted.contains(&wanted) {
             return Ok(End::Wanted);
         }
-        if !self.dom0.is_as_wanted() {
+        if !self.scene.is_as_wanted() {
             return Err(self.say("neither wanted nor untouched", last));
         }
-        let back = self.dom0.run_to_the_end(Act::Rollback);
-        if self.dom0.is_untouched() {
+        let back = self.scene.run_to_the_end(Act::Rollback);
+        if self.scene.is_untouched() {
             self.wanted.push(wanted);
             Ok(End::Wanted)
         } else {
@@ -121,9 +122,9 @@ impl Case<'_> {
 
     /// The engine lived on: what it says must be so, and what it leaves open both ways must end.
     fn survived(&mut self, stage: &Stage, ended: &Result<Outcome>) -> Vec<Result<End, String>> {
-        let untouched = self.dom0.is_untouched();
+        let untouched = self.scene.is_untouched();
         let refused = |o: &Outcome| o.ending == Ending::Refused;
-        let moved = || self.dom0.now().view() != stage.start.view();
+        let moved = || self.scene.now().view() != stage.start.view();
         match ended {
             Ok(o) if o.ending == Ending::RolledBack && untouched => vec![Ok(End::Untouched)],
             Ok(o) if o.ending == Ending::RolledBack => {
@@ -134,7 +135,7 @@ impl Case<'_> {
             }
             Ok(o) if o.ending == Ending::Done => vec![self.end(ended)],
             _ => {
-                let left = self.dom0.now();
+                let left = self.scene.now();
                 [Act::Resume, Act::Rollback].map(|by| self.recovered(&left, Boot::None, by)).into()
             }
         }
@@ -142,9 +143,9 @@ impl Case<'_> {
 
     /// Others did something at an effect: it is neither lost nor in the way.
     fn edited(&mut self, stage: &Stage, at: usize, fault: Fault) -> Vec<Result<End, String>> {
-        self.dom0.load(&stage.start, Boot::None);
-        let Some((path, text)) = fault.edit(self.dom0.root()) else { return Vec::new() };
-        let Some(ended) = self.dom0.strike(stage, at, fault) else { return Vec::new() };
+        self.scene.load(&stage.start, Boot::None);
+        let Some((path, text)) = fault.edit(self.scene.root()) else { return Vec::new() };
+        let Some(ended) = self.scene.strike(stage, at, fault) else { return Vec::new() };
         self.runs += 1;
         let end = match &ended {
             Ok(o) if o.ending == Ending::RolledBack => End::Untouched,
@@ -152,9 +153,9 @@ impl Case<'_> {
         };
         let last = match end {
             End::Untouched => ended,
-            End::Wanted => self.dom0.run_to_the_end(Act::Rollback),
+            End::Wanted => self.scene.run_to_the_end(Act::Rollback),
         };
-        let harm = self.dom0.harm(&path, text.as_deref());
+        let harm = self.scene.harm(&path, text.as_deref());
         vec![match &last {
             Ok(o)
                 if matches!(o.ending, Ending::RolledBack | Ending::NothingToDo)
@@ -167,11 +168,11 @@ impl Case<'_> {
     }
 
     fn recovered(&mut self, left: &Moment, boot: Boot, by: Act) -> Result<End, String> {
-        self.dom0.load(left, boot);
-        let last = self.dom0.run_to_the_end(by);
+        self.scene.load(left, boot);
+        let last = self.scene.run_to_the_end(by);
         // Where nothing has begun, or all is undone, the transaction before is the last one.
-        let before = by == Act::Rollback && left.view() == self.dom0.untouched.view();
-        if before && self.dom0.is_earlier() {
+        let before = by == Act::Rollback && left.view() == self.scene.untouched.view();
+        if before && self.scene.is_earlier() {
             self.runs += 1;
             return Ok(End::Untouched);
         }
@@ -179,13 +180,22 @@ impl Case<'_> {
     }
 
     /// The power goes when the verdict was given: it holds all the same.
-    fn later(&mut self, left: &Moment, said: Ending) -> Result<End, String> {
-        let end = self.recovered(left, Boot::Unsaved, Act::Resume)?;
-        let wanted = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
-        if end == wanted {
-            return Ok(end);
+    fn later(&mut self, later: &Later, said: Ending) -> Vec<Result<End, String>> {
+        let end = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
+        let mut ways = vec![(Boot::Unsaved, Act::Resume, end)];
+        if later.waits {
+            // Whoever changes the host ends the wait, after a power cut or without one.
+            ways.push((Boot::None, Act::Resume, end));
+            ways.push((Boot::None, Act::Rollback, End::Untouched));
+            ways.push((Boot::Unsaved, Act::Rollback, End::Untouched));
         }
-        Err(format!("{}: {said:?} was said, and it is {end:?}", self.scenario.name()))
+        let one = |(boot, by, wanted): (Boot, Act, End)| {
+            let is = self.recovered(&later.moment, boot, by)?;
+            let name = self.scenario.name();
+            let wrong = || format!("{name}: {said:?} was said, and by {by:?} it is {is:?}");
+            if is == wanted { Ok(is) } else { Err(wrong()) }
+        };
+        ways.into_iter().map(one).collect()
     }
 
     /// A fault at an effect of a stage, and all that may follow it.
@@ -201,9 +211,9 @@ impl Case<'_> {
             if fault.is_of_others() {
                 return self.edited(stage, at, fault);
             }
-            return match self.dom0.strike(stage, at, fault) {
+            return match self.scene.strike(stage, at, fault) {
                 Some(ended) => {
-                    self.dom0.lets_late_come();
+                    self.scene.lets_late_come();
                     self.survived(stage, &ended)
                 }
                 None => Vec::new(),
@@ -230,9 +240,10 @@ impl Case<'_> {
 }
 
 fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<Counts>) {
-    let dom0 = Dom0::new(scenario);
-    let mut case = Case { dom0: &dom0, scenario, runs: 0, wanted: Vec::new() };
-    for (which, stage) in dom0.stages().iter().enumerate() {
+    let scene = Scene::new(scenario);
+    let mut case = Case { scene: &scene, scenario, runs: 0, wanted: Vec::new() };
+    let sample = Sample::one_in(SAMPLE);
+    for (which, stage) in scene.stages().iter().enumerate() {
         let kind = only.filter(|only| Fault::is_named(only));
         if only.is_some_and(|only| kind.is_none() && only != stage.story) {
             continue;
@@ -251,7 +262,7 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
                     continue;
                 }
                 let turn = at * 7 + which_kind * 31 + which * 13 + number * 17;
-                if sample() && !turn.is_multiple_of(one_in()) {
+                if !sample.takes(turn) {
                     continue;
                 }
                 let what = format!("effect {at} ({})", seen.text);
@@ -264,32 +275,24 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
         if kind.is_some_and(|kind| !Fault::PowerCutLater.is_called(kind)) {
             continue;
         }
-        for (minute, left) in minutes.iter().enumerate() {
+        for (minute, later) in minutes.iter().enumerate() {
             let turn = minute * 7 + which * 13 + number * 17;
-            if sample() && !turn.is_multiple_of(SAMPLE / 8) {
+            if !Sample::one_in(SAMPLE / 8).takes(turn) {
                 continue;
             }
-            let what = format!("{} s after {said:?}", minute * 60);
-            let end = case.later(left, *said);
-            counts.lock().unwrap().take(number, stage, Fault::PowerCutLater, &what, end);
+            let when = if later.waits { "of the wait" } else { "after it" };
+            let what = format!("{said:?}, moment {minute}, {when}");
+            for end in case.later(later, *said) {
+                counts.lock().unwrap().take(number, stage, Fault::PowerCutLater, &what, end);
+            }
         }
     }
     counts.lock().unwrap().recoveries += case.runs;
 }
 
-/// One in so many faults is in the sample.
-fn one_in() -> usize {
-    std::env::var("XENBOND_FAULT_SAMPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLE)
-}
-
-fn sample() -> bool {
-    std::env::var("XENBOND_FAULTS").is_err()
-}
-
 #[test]
 fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
-    // `all`, or one story of all scenarios.
-    let only = std::env::var("XENBOND_FAULTS").ok().filter(|word| word != "all");
+    let only = std::env::var("XENBOND_STORY").ok();
     let counts = Mutex::<Counts>::default();
     let queue = Mutex::new(SCENARIOS.into_iter().enumerate());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -342,7 +345,7 @@ fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
 fn a_second_run_at_a_question_is_noticed() {
     for scenario in SCENARIOS.into_iter().filter(|s| !s.switch && s.replaces.is_none()) {
         let name = scenario.name();
-        let dom0 = Dom0::new(scenario);
+        let dom0 = Scene::new(scenario);
         let done =
             |outcome: Result<Outcome>| assert_eq!(outcome.unwrap().ending, Ending::Done, "{name}");
         let refused = |act: Act, what: &str, meanwhile: &dyn Fn()| {

@@ -116,6 +116,11 @@ impl Moment {
         Self { files, state, clock, saves }
     }
 
+    /// Whether it is so many seconds after another one.
+    pub fn is_later_than(&self, other: &Self, seconds: u64) -> bool {
+        self.clock >= other.clock + seconds * 1000
+    }
+
     /// Whether files and XAPI's records are the same: what no time that passes changes.
     pub fn was_left_alone(&self, later: &Self) -> bool {
         let ours = |files: &Files| -> Vec<(PathBuf, Entry)> {

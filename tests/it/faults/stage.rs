@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, FILE_CHANGED, Observer, Signals};
-use xenbond::host::{Clock, Host, Watch};
-use xenbond::inventory::Inventory;
+use xenbond::engine::{Engine, FILE_CHANGED};
+use xenbond::host::Clock;
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour, Saves, State};
-use xenbond::model::{Model, builtin};
-use xenbond::outcome::{Ending, Outcome, StepState};
-use xenbond::plan::Plan;
-use xenbond::preflight::Finding;
-use xenbond::render::Templates;
+use xenbond::outcome::{Ending, Outcome};
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
 use super::strike::{Boot, EDIT, Fault, Liar, Seen, Strike};
+use crate::dom0::{Dom0, Notes};
 
 /// A host and what is asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -85,17 +81,6 @@ impl Scenario {
     }
 }
 
-struct Silent;
-
-impl Observer for Silent {
-    fn begins(&mut self, _: usize, _: usize, _: &str) {}
-    fn ended(&mut self, _: StepState, _: Duration) {}
-    fn note(&mut self, _: &str) {}
-    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
-        true
-    }
-}
-
 /// Agrees after something else has happened.
 struct Asked<'a>(&'a dyn Fn());
 
@@ -126,37 +111,40 @@ pub struct Stage {
     pub start: Moment,
     pub given: Option<(usize, Fault)>,
     pub seen: Vec<Seen>,
-    /// The host at each minute after the verdict, and what the verdict was.
-    pub later: Option<(Ending, Vec<Moment>)>,
+    /// The host at each minute of the wait for the disk and after it, and what the verdict was.
+    pub later: Option<(Ending, Vec<Later>)>,
 }
 
-/// A dom0 and the engine on it.
-pub struct Dom0 {
-    model: Arc<Model>,
-    host: Host,
+/// A moment after a verdict.
+pub struct Later {
+    pub moment: Moment,
+    /// Whether the transaction still waits for the disk.
+    pub waits: bool,
+}
+
+/// A dom0 and what is asked of it.
+pub struct Scene {
+    dom0: Dom0,
     strike: Arc<Strike>,
     request: Request,
-    templates: Templates,
     /// Before anything was touched.
     pub untouched: Moment,
     /// Before the bond was made that is replaced.
     earlier: Option<Moment>,
-    _folder: tempfile::TempDir,
 }
 
 fn is(outcome: &Result<Outcome>, ending: Ending) -> bool {
     outcome.as_ref().is_ok_and(|o| o.ending == ending)
 }
 
-impl Dom0 {
+impl Scene {
     pub fn new(scenario: Scenario) -> Self {
-        let folder = xenbond::model::scratch().unwrap();
         let bridge = if scenario.switch { Backend::Openvswitch } else { Backend::Bridge };
-        let mut state = builtin::pool(scenario.flavour, bridge);
-        state.dom0.saves = Saves::REAL;
-        let model = Arc::new(Model::create(folder.path(), state).unwrap());
-        let scripts = folder.path().join("etc/sysconfig/network-scripts");
+        let dom0 = Dom0::new(scenario.flavour, bridge);
+        dom0.model.change(|state| state.dom0.saves = Saves::REAL);
+        let model = Arc::clone(&dom0.model);
         if scenario.existing {
+            let scripts = dom0.at("etc/sysconfig/network-scripts");
             std::fs::write(scripts.join("ifcfg-eth2"), "DEVICE=eth2\nONBOOT=no\n").unwrap();
             std::fs::write(scripts.join("ifcfg-backup0"), "DEVICE=backup0\nONBOOT=no\n").unwrap();
         }
@@ -164,28 +152,29 @@ impl Dom0 {
         model.reboot().unwrap();
         model.pause(Duration::from_secs(60));
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
-        let liar = Arc::new(Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) });
-        let host = Host::new(folder.path(), liar.clone(), liar as Arc<dyn Clock>)
-            .watched(Arc::clone(&strike) as Arc<dyn Watch>);
-        let mut dom0 = Self {
+        let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
+        let dom0 = dom0.run_by(Arc::new(liar)).watched(strike.clone());
+        let mut scene = Self {
             untouched: Moment::of(&model, None),
             earlier: None,
             request: scenario.request(scenario.nics, "active-backup"),
-            templates: Templates::load(None).unwrap(),
-            model,
-            host,
             strike,
-            _folder: folder,
+            dom0,
         };
         if let Some(nics) = scenario.replaces {
             let wanted =
-                std::mem::replace(&mut dom0.request, scenario.request(nics, "balance-xor"));
-            assert!(is(&dom0.run(Act::Apply), Ending::Done), "{}: the first bond", scenario.name());
-            dom0.request = wanted;
-            let earlier = std::mem::replace(&mut dom0.untouched, Moment::of(&dom0.model, None));
-            dom0.earlier = Some(earlier);
+                std::mem::replace(&mut scene.request, scenario.request(nics, "balance-xor"));
+            assert!(
+                is(&scene.run(Act::Apply), Ending::Done),
+                "{}: the first bond",
+                scenario.name()
+            );
+            scene.request = wanted;
+            let earlier =
+                std::mem::replace(&mut scene.untouched, Moment::of(&scene.dom0.model, None));
+            scene.earlier = Some(earlier);
         }
-        dom0
+        scene
     }
 
     pub fn run(&self, act: Act) -> Result<Outcome> {
@@ -194,55 +183,46 @@ impl Dom0 {
 
     /// The job in another mode: a second person's.
     pub fn run_other(&self, scenario: Scenario, nics: usize) -> Result<Outcome> {
-        let signals = Signals::default();
-        let engine = Engine {
-            host: &self.host,
-            templates: &self.templates,
-            accepted: &[],
-            orders: Orders::default(),
-            signals: &signals,
-        };
-        engine.apply(&scenario.request(nics, "balance-xor"), |_| Ok(()), &mut Silent)
+        self.dom0.engine(Orders::default(), |engine| {
+            let request = scenario.request(nics, "balance-xor");
+            engine.apply(&request, |_| Ok(()), &mut Notes::default())
+        })
     }
 
     /// A run, at whose question something else happens first.
     pub fn run_asked(&self, act: Act, meanwhile: &dyn Fn()) -> Result<Outcome> {
-        let signals = Signals::default();
-        let engine = Engine {
-            host: &self.host,
-            templates: &self.templates,
-            accepted: &[FILE_CHANGED.to_string()],
-            orders: Orders::default(),
-            signals: &signals,
-        };
-        match act {
-            Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
-            Act::Resume => engine.resume(&mut Silent),
-            Act::Rollback => engine.rollback(
-                |_| {
-                    meanwhile();
-                    true
-                },
-                &mut Silent,
-            ),
-        }
+        self.dom0.engine(Orders::default(), |engine| {
+            let accepted = [FILE_CHANGED.to_string()];
+            let engine = &Engine { accepted: &accepted, ..*engine };
+            match act {
+                Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
+                Act::Resume => engine.resume(&mut Notes::default()),
+                Act::Rollback => engine.rollback(
+                    |_| {
+                        meanwhile();
+                        true
+                    },
+                    &mut Notes::default(),
+                ),
+            }
+        })
     }
 
     pub fn root(&self) -> &Path {
-        self.model.root()
+        self.dom0.model.root()
     }
 
     pub fn now(&self) -> Moment {
-        Moment::of(&self.model, None)
+        Moment::of(&self.dom0.model, None)
     }
 
     pub fn load(&self, moment: &Moment, boot: Boot) {
-        moment.put(&self.model);
+        moment.put(&self.dom0.model);
         self.strike.arm(&[], false);
         match boot {
             Boot::None => {}
-            Boot::Saved => self.model.reboot().unwrap(),
-            Boot::Unsaved => self.model.cut().unwrap(),
+            Boot::Saved => self.dom0.model.reboot().unwrap(),
+            Boot::Unsaved => self.dom0.model.cut().unwrap(),
         }
     }
 
@@ -250,7 +230,7 @@ impl Dom0 {
     fn minutes(&self) -> Vec<Moment> {
         let mut minutes = vec![self.now()];
         for _ in 0..5 {
-            self.model.pause(Duration::from_secs(60));
+            self.dom0.model.pause(Duration::from_secs(60));
             minutes.push(self.now());
         }
         minutes
@@ -262,7 +242,7 @@ impl Dom0 {
 
     /// Lets all come that XAPI may still do for a client that was killed.
     pub fn lets_late_come(&self) {
-        self.model.pause(Duration::from_secs(90));
+        self.dom0.model.pause(Duration::from_secs(90));
         self.strike.late();
     }
 
@@ -273,14 +253,10 @@ impl Dom0 {
         let mut before = self.untouched.view();
         let name = path.display().to_string();
         (now.remove(&name), before.remove(&name));
-        let names = before.keys().chain(now.keys()).collect::<std::collections::BTreeSet<_>>();
-        let differ = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
-        let mut wrong: Vec<String> = differ
-            .map(|name| format!("{name}: was {:?}, is {:?}", before.get(name), now.get(name)))
-            .collect();
-        let real = self.model.root().join(path);
+        let mut wrong: Vec<String> = xenbond::rehearse::differences(&before, &now);
+        let real = self.dom0.model.root().join(path);
         let saved = || {
-            let history = self.model.root().join("var/lib/xenbond/history");
+            let history = self.dom0.model.root().join("var/lib/xenbond/history");
             let folders = std::fs::read_dir(history).into_iter().flatten().flatten();
             let name = name.replace('/', "_");
             let texts = folders.map(|f| f.path().join("changed-since").join(&name));
@@ -308,7 +284,7 @@ impl Dom0 {
 
     pub fn is_as_wanted(&self) -> bool {
         // After a boot XAPI takes its time.
-        self.model.pause(Duration::from_secs(60));
+        self.dom0.model.pause(Duration::from_secs(60));
         is(&self.run(Act::Apply), Ending::NothingToDo)
     }
 
@@ -319,7 +295,7 @@ impl Dom0 {
             if !is(&last, Ending::WaitingForReboot) {
                 break;
             }
-            self.model.reboot().unwrap();
+            self.dom0.model.reboot().unwrap();
             last = self.run(Act::Resume);
         }
         last
@@ -360,15 +336,20 @@ impl Dom0 {
             self.strike.arm(&faults, true);
             let outcome = self.run(act).unwrap();
             assert_eq!(self.strike.struck(), faults.len(), "{story}");
-            let seen = self.strike.seen();
+            let (seen, waits) = (self.strike.seen(), self.strike.waits());
             self.strike.arm(&[], false);
             let ends = outcome.ending != Ending::WaitingForReboot;
-            let later = ends.then(|| (outcome.ending, self.minutes()));
+            let later = |moment: Moment, waits: bool| Later { moment, waits };
+            let later = ends.then(|| {
+                let waited = waits.into_iter().map(|moment| later(moment, true));
+                let after = self.minutes().into_iter().map(|moment| later(moment, false));
+                (outcome.ending, waited.chain(after).collect())
+            });
             stages.push(Stage { story, act, start, given, seen, later });
             if ends {
                 return outcome;
             }
-            self.model.reboot().unwrap();
+            self.dom0.model.reboot().unwrap();
             (act, given) = (Act::Resume, None);
         }
     }

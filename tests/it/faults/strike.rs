@@ -192,6 +192,8 @@ struct Inner {
     seen: Vec<Seen>,
     volatile: Volatile,
     last: Option<Moment>,
+    /// The host at each minute of a wait for the disk.
+    waits: Vec<Moment>,
     /// What XAPI will still do for a client that was killed, and when.
     late: Option<(Cmd, Duration)>,
 }
@@ -234,6 +236,23 @@ impl Strike {
         let due = self.inner.lock().unwrap().late.take_if(|(_, when)| *when <= now);
         if let Some((cmd, _)) = due {
             let _ = self.model.run(&cmd);
+        }
+    }
+
+    /// The moments of the wait for the disk that were recorded.
+    pub fn waits(&self) -> Vec<Moment> {
+        std::mem::take(&mut self.inner.lock().unwrap().waits)
+    }
+
+    /// Time is about to pass.
+    fn passes(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        if !inner.records || !is_saving(&self.model) {
+            return;
+        }
+        let now = Moment::of(&self.model, inner.last.as_ref());
+        if inner.waits.last().is_none_or(|last| now.is_later_than(last, 60)) {
+            inner.waits.push(now);
         }
     }
 
@@ -306,6 +325,13 @@ impl Watch for Strike {
     }
 }
 
+/// Whether the transaction waits for nothing but the disk.
+fn is_saving(model: &Model) -> bool {
+    let journal = model.root().join("var/lib/xenbond/current/journal");
+    let text = std::fs::read_to_string(journal).unwrap_or_default();
+    text.lines().last().is_some_and(|line| line.contains("\"event\":\"saving\""))
+}
+
 /// The model's programs, one of which may lie or hang.
 pub struct Liar {
     pub model: Arc<Model>,
@@ -352,6 +378,7 @@ impl Clock for Liar {
         self.model.since_boot()
     }
     fn pause(&self, time: Duration) {
+        self.strike.passes();
         self.model.pause(time);
         self.strike.late();
     }

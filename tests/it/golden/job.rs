@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use xenbond::cli::{Cli, Command};
 use xenbond::engine::{self, Engine};
-use xenbond::host::{Clock, Host};
+use xenbond::host::Clock;
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::{Ending, Exit, Outcome};
@@ -26,7 +26,8 @@ use xenbond::spec::{BackendChoice, Raw, Request, Spec};
 use xenbond::verify::{self, Question, Running};
 
 use super::case::Case;
-use super::model_host::{Scribe, Snapshot, Witness};
+use super::model_host::{Scribe, Taken, Witness};
+use crate::dom0::Dom0;
 
 /// The host of a case, and how its job ends.
 #[derive(Deserialize)]
@@ -92,13 +93,11 @@ pub fn run(case: &Case) -> Result<()> {
     let hosts =
         if setup.hosts.is_empty() { vec!["xen01".to_string()] } else { setup.hosts.clone() };
     for me in &hosts {
-        let folder = xenbond::model::scratch()?;
-        let witness = Witness::new(folder.path(), &setup, me)?;
-        case.lay("host", folder.path())?;
-        let host = witness.host();
+        let (dom0, witness) = Witness::new(&setup, me)?;
+        case.lay("host", dom0.root())?;
         let templates = Templates::load(None)?;
         let job =
-            Job { setup: &setup, request: &request, accepted: &accepted, witness, host, templates };
+            Job { setup: &setup, request: &request, accepted: &accepted, witness, dom0, templates };
         let done = job.run();
         if let Err(error) = done {
             bail!("{me}: {error:#}\nup to there:\n{}", job.witness.log());
@@ -130,7 +129,7 @@ struct Job<'a> {
     request: &'a Request,
     accepted: &'a [String],
     witness: Arc<Witness>,
-    host: Host,
+    dom0: Dom0,
     templates: Templates,
 }
 
@@ -139,14 +138,14 @@ impl Job<'_> {
         self.witness.say(text);
     }
 
-    fn now(&self) -> Result<Snapshot> {
-        Snapshot::of(self.witness.model())
+    fn now(&self) -> Taken {
+        Taken::of(self.witness.model())
     }
 
     fn with<T>(&self, act: impl FnOnce(&Engine<'_>, &mut Scribe<'_>) -> Result<T>) -> Result<T> {
         let signals = xenbond::engine::Signals::default();
         let engine = Engine {
-            host: &self.host,
+            host: &self.dom0.host,
             templates: &self.templates,
             accepted: self.accepted,
             orders: Orders::default(),
@@ -156,9 +155,9 @@ impl Job<'_> {
     }
 
     fn run(&self) -> Result<()> {
-        let before = self.now()?;
+        let before = self.now();
         let (spec, planned) = self.plan()?;
-        before.ensure_same(&self.now()?).context("after plan")?;
+        before.ensure_same(&self.now()).context("after plan")?;
         let outcome = self.apply()?;
         let exit = outcome.exit.code();
         ensure!(exit == self.setup.exit, "apply ended with {exit}, wanted {}", self.setup.exit);
@@ -174,7 +173,7 @@ impl Job<'_> {
         match expected {
             Ending::Refused => {
                 ensure!(ran.is_empty(), "commands were run: {ran:?}");
-                ensure!(!self.host.exists("/var/lib/xenbond"), "it left /var/lib/xenbond");
+                ensure!(!self.dom0.host.exists("/var/lib/xenbond"), "it left /var/lib/xenbond");
             }
             Ending::Done => {
                 let ran: Vec<String> = ran.iter().map(ToString::to_string).collect();
@@ -186,10 +185,10 @@ impl Job<'_> {
             }
             _ => {}
         }
-        let after = self.now()?;
+        let after = self.now();
         before.ensure_same(&after)?;
         if expected != Ending::Refused {
-            let mut left = self.host.list("/var/lib/xenbond")?;
+            let mut left = self.dom0.host.list("/var/lib/xenbond")?;
             left.retain(|name| !["lock", "history"].contains(&name.as_str()));
             ensure!(left.is_empty(), "left in /var/lib/xenbond: {left:?}");
         }
@@ -298,8 +297,8 @@ impl Job<'_> {
     }
 
     /// What has become of the host.
-    fn show(&self, before: &Snapshot, spec: &Spec) -> Result<()> {
-        let now = self.now()?;
+    fn show(&self, before: &Taken, spec: &Spec) -> Result<()> {
+        let now = self.now();
         let lost = before.lost(&now);
         ensure!(lost.is_empty(), "files of others are lost: {lost:?}");
         self.say(&format!("\n=== /etc, before and after\n{}", before.files_diff(&now)));
@@ -308,7 +307,7 @@ impl Job<'_> {
             before.records_diff(&now)?
         ));
         let path = format!("/proc/net/bonding/{}", spec.bond);
-        let text = self.host.read_text(&path)?.context("the kernel shows no bond")?;
+        let text = self.dom0.host.read_text(&path)?.context("the kernel shows no bond")?;
         self.say(&format!("\n=== {path}\n{text}"));
         Ok(())
     }
@@ -317,13 +316,13 @@ impl Job<'_> {
     fn again(&self, spec: &Spec) -> Result<()> {
         self.say("\n=== xenbond verify\n");
         self.verify(spec)?;
-        let before = self.now()?;
+        let before = self.now();
         self.say("\n=== xenbond apply --yes, once more\n");
         let outcome = self.with(|engine, scribe| engine.apply(self.request, |_| Ok(()), scribe))?;
         self.verdict(&outcome);
         let end = (outcome.ending, outcome.exit);
         ensure!(end == (Ending::NothingToDo, Exit::AsAsked), "apply once more ended as {end:?}");
-        before.ensure_same(&self.now()?).context("after apply once more")?;
+        before.ensure_same(&self.now()).context("after apply once more")?;
         if self.setup.boots {
             self.say("\n=== the host reboots; xenbond verify\n");
             self.witness.model().reboot()?;
@@ -338,7 +337,7 @@ impl Job<'_> {
 
     /// As `verify` does it.
     fn verify(&self, spec: &Spec) -> Result<()> {
-        let inv = engine::look_for(&self.host, spec)?;
+        let inv = engine::look_for(&self.dom0.host, spec)?;
         let nics: Vec<_> = xenbond::inventory::resolve(spec, &inv).into_iter().flatten().collect();
         let changed = plan::file_changes_of(spec, &nics, &inv, &self.templates)?;
         let verdict = verify::judge(Question {
@@ -346,13 +345,13 @@ impl Job<'_> {
             nics: &nics,
             absent: &[],
             kernel: Running::Settling {
-                host: &self.host,
+                host: &self.dom0.host,
                 within: verify::limit(spec),
                 waits: &mut |_| {},
             },
             witnesses: &[
                 verify::Witness::Host(&inv, &changed),
-                verify::Witness::Servers(&self.host),
+                verify::Witness::Servers(&self.dom0.host),
             ],
         })?;
         self.say(&report::checks(&verdict));

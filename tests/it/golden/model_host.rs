@@ -1,9 +1,7 @@
 //! The model of a dom0 under the engine, with everything written down: each step, each command
 //! that changes the host, and how it ended. Things can happen to it before or after a command.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,15 +9,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use similar::TextDiff;
 use xenbond::engine::Observer;
-use xenbond::host::{Cmd, Host, Output, Runner, Status};
+use xenbond::host::{Cmd, Output, Runner, Status};
 use xenbond::inventory::Inventory;
-use xenbond::model::state::{Dom0, Pool, State};
+use xenbond::model::state::{Pool, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::StepState;
 use xenbond::plan::Plan;
 use xenbond::preflight::Finding;
 
 use super::job::Setup;
+use crate::dom0::{Dom0, Entry, Snapshot};
 
 /// Takes `patch` into `value` (RFC 7396).
 pub fn merge(value: &mut Value, patch: &Value) {
@@ -83,22 +82,17 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// A new host under `root`.
-    pub fn new(root: &Path, setup: &Setup, me: &str) -> Result<Arc<Self>> {
-        let model = Arc::new(Model::create(root, pool(setup, me)?)?);
-        Ok(Arc::new(Self {
-            model,
+    /// A new host, and its witness.
+    pub fn new(setup: &Setup, me: &str) -> Result<(Dom0, Arc<Self>)> {
+        let dom0 = Dom0::of(pool(setup, me)?);
+        let witness = Arc::new(Self {
+            model: Arc::clone(&dom0.model),
             log: Mutex::default(),
             commands: Mutex::default(),
             before: Mutex::new(setup.before.clone()),
             after: Mutex::new(setup.after.clone()),
-        }))
-    }
-
-    /// The seam that the engine works through.
-    pub fn host(self: &Arc<Self>) -> Host {
-        let clock = Arc::clone(&self.model);
-        Host::new(self.model.root(), Arc::clone(self) as Arc<dyn Runner>, clock)
+        });
+        Ok((dom0.run_by(witness.clone()), witness))
     }
 
     /// The model.
@@ -197,45 +191,39 @@ impl Observer for Scribe<'_> {
     }
 }
 
-/// A file or link.
-#[derive(Clone, PartialEq, Eq)]
-struct Entry {
-    text: String,
-    mode: u32,
-    time: (i64, i64),
-}
-
-/// A host at one time.
-pub struct Snapshot {
-    etc: BTreeMap<String, Entry>,
+/// A host at one time, and its records as they were.
+pub struct Taken {
+    snapshot: Snapshot,
     pool: Pool,
-    dom0: Dom0,
 }
 
-impl Snapshot {
+impl Taken {
     /// The host now.
-    pub fn of(model: &Model) -> Result<Self> {
-        let mut etc = BTreeMap::new();
-        entries(&model.root().join("etc"), "/etc", &mut etc)?;
-        let State { pool, dom0 } = model.state();
-        Ok(Self { etc, pool, dom0 })
+    pub fn of(model: &Model) -> Self {
+        let state = model.state();
+        Self { snapshot: Snapshot::of(model.root(), &state), pool: state.pool }
+    }
+
+    fn etc(&self) -> BTreeMap<&str, &Entry> {
+        let files = self.snapshot.files.iter().map(|(path, entry)| (path.as_str(), entry));
+        files.filter(|(path, entry)| path.starts_with("etc/") && !entry.is_folder).collect()
     }
 
     /// `/etc` of this host against a later one.
     pub fn files_diff(&self, later: &Self) -> String {
         let mut text = String::new();
-        let paths = self.etc.keys().chain(later.etc.keys());
-        for path in paths.collect::<std::collections::BTreeSet<_>>() {
-            let (was, is) = (self.etc.get(path), later.etc.get(path));
+        let (all, others) = (self.etc(), later.etc());
+        for path in all.keys().chain(others.keys()).collect::<BTreeSet<_>>() {
+            let (was, is) = (all.get(path), others.get(path));
             let same = |a: &Entry, b: &Entry| a.text == b.text && a.mode == b.mode;
             if was.zip(is).is_some_and(|(a, b)| same(a, b)) {
                 continue;
             }
-            let name = |e: Option<&Entry>| match e {
-                Some(e) => format!("{path} {:04o}", e.mode),
+            let name = |e: Option<&&Entry>| match e {
+                Some(e) => format!("/{path} {:04o}", e.mode),
                 None => "/dev/null".into(),
             };
-            let content = |e: Option<&Entry>| e.map(|e| e.text.clone()).unwrap_or_default();
+            let content = |e: Option<&&Entry>| e.map(|e| e.text.clone()).unwrap_or_default();
             let diff = TextDiff::from_lines(content(was), content(is))
                 .unified_diff()
                 .header(&name(was), &name(is))
@@ -247,11 +235,14 @@ impl Snapshot {
 
     /// Boot configuration that is lost on a later host, XAPI's own aside: the switch script of old
     /// releases deletes it all, and whoever runs it must put it back.
-    pub fn lost(&self, later: &Self) -> Vec<&String> {
-        let ours = |path: &str| path.starts_with("/etc/sysconfig/network-scripts/");
-        let gone = |path: &String| ours(path) && !later.etc.contains_key(path);
+    pub fn lost(&self, later: &Self) -> Vec<String> {
+        let there = later.etc();
+        let gone = |path: &str| {
+            path.starts_with("etc/sysconfig/network-scripts/") && !there.contains_key(path)
+        };
         let foreign = |entry: &Entry| !entry.text.contains("XEMANAGED=yes");
-        self.etc.iter().filter(|(p, entry)| gone(p) && foreign(entry)).map(|(p, _)| p).collect()
+        let lost = self.etc().into_iter().filter(|(path, entry)| gone(path) && foreign(entry));
+        lost.map(|(path, _)| path.to_string()).collect()
     }
 
     /// XAPI's records of this host against those of a later one: the lines that differ.
@@ -264,47 +255,10 @@ impl Snapshot {
 
     /// Whether a later host is as this one, but for uuids of PIFs.
     pub fn ensure_same(&self, later: &Self) -> Result<()> {
-        let diff = self.files_diff(later);
-        ensure!(diff.is_empty(), "/etc is not as it was\n{diff}");
-        for (path, was) in &self.etc {
-            let is = &later.etc[path];
-            ensure!(was.time == is.time, "{path} has another time than it had");
-        }
-        for (key, pif) in &self.pool.pifs {
-            let other = pif.host != self.dom0.me || !pif.physical;
-            let uuid = later.pool.pifs.get(key).map(|p| &p.uuid);
-            ensure!(!other || uuid == Some(&pif.uuid), "the PIF {key} has another uuid");
-        }
-        let (was, is) = (anonymous(&self.pool), anonymous(&later.pool));
-        ensure!(was == is, "XAPI's records are not as they were\n{}", self.records_diff(later)?);
-        let (was, is) = (kernel(&self.dom0)?, kernel(&later.dom0)?);
-        let diff = TextDiff::from_lines(&was, &is).unified_diff().to_string();
-        ensure!(was == is, "the kernel is not as it was\n{diff}");
+        let differences = self.snapshot.differences(&later.snapshot);
+        ensure!(differences.is_empty(), "it is not as it was\n{differences}");
         Ok(())
     }
-}
-
-fn entries(folder: &Path, name: &str, all: &mut BTreeMap<String, Entry>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {name}"))? {
-        let entry = entry?;
-        let path = format!("{name}/{}", entry.file_name().to_string_lossy());
-        let meta = entry.metadata()?;
-        if meta.is_dir() {
-            entries(&entry.path(), &path, all)?;
-            continue;
-        }
-        // The time and mode of a link say nothing.
-        let link = meta.is_symlink();
-        let text = if link {
-            format!("a link to {}\n", std::fs::read_link(entry.path())?.display())
-        } else {
-            String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned()
-        };
-        let mode = if link { 0o777 } else { meta.permissions().mode() & 0o7777 };
-        let time = if link { (0, 0) } else { (meta.mtime(), meta.mtime_nsec()) };
-        all.insert(path, Entry { text, mode, time });
-    }
-    Ok(())
 }
 
 /// One field of one record on each line.
@@ -325,29 +279,6 @@ fn records(pool: &Pool) -> Result<String> {
         add("host", key, &serde_json::to_value(&host.software_version)?);
     }
     Ok(text)
-}
-
-fn anonymous(pool: &Pool) -> Pool {
-    let mut pool = pool.clone();
-    pool.counter = 0;
-    pool.pifs.values_mut().for_each(|pif| pif.uuid.clear());
-    pool
-}
-
-/// What a change of the network may leave behind in a kernel: not cables, nor what time changes.
-fn kernel(dom0: &Dom0) -> Result<String> {
-    let Dom0 { running, mut nics, mut bonds, devices, addresses, routes, .. } = dom0.clone();
-    nics.values_mut().for_each(|nic| nic.link = true);
-    for slave in bonds.values_mut().flat_map(|bond| &mut bond.slaves) {
-        (slave.until, slave.lacp_at, slave.failures) = (None, 0, 0);
-        slave.status.clear();
-    }
-    let addresses: BTreeMap<_, _> = addresses.iter().filter(|(_, all)| !all.is_empty()).collect();
-    let value = serde_json::json!({
-        "running": running, "nics": nics, "bonds": bonds, "devices": devices,
-        "addresses": addresses, "routes": routes,
-    });
-    Ok(format!("{value:#}\n"))
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Evidence {
     }
 
     /// The rows of a list that succeeded, with its filters as fields of every row.
-    fn listed<'a>(&self, recording: &'a Recording) -> Option<(&'static str, Vec<Fields>)> {
+    fn listed(&self, recording: &Recording) -> Option<(&'static str, Vec<Fields>)> {
         let (class, verb) = class_of(recording.command())?;
         if verb != "list" || recording.status != Some(0) {
             return None;

@@ -330,6 +330,8 @@ fn kernel(state: &mut State, frame: &Frame<'_>) {
             mtu: 1500,
             up: true,
             master: None,
+            below: None,
+            tag: None,
         };
         dom0.devices.insert(net.bridge.clone(), device);
         let home = if ovs { "ovs-system".to_string() } else { net.bridge.clone() };

@@ -1,0 +1,325 @@
+//! The last step of a change and of its way back: what XAPI and networkd were told is on disk, and
+//! a power cut would change nothing. Until then the transaction is open, so that the boot after a
+//! power cut goes on with it. Waiting holds no lock: whoever changes the host meanwhile ends it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::reboot::own_copy;
+use super::{Engine, Observer, outcome};
+use crate::host::{Cmd, Host, Program};
+use crate::inventory::Stores;
+use crate::journal::Transaction;
+use crate::ledger::{self, Event, Line, Lock, Phase};
+use crate::net::{IfName, Uuid};
+use crate::outcome::{Ending, Exit, Item, Outcome};
+use crate::paths;
+use crate::step::{PifRecord, Step};
+use crate::verify::{self, Question, Running, Unsaved, Witness};
+use crate::xe::{self, Pif};
+
+/// How long a wait may take: both write at most every 300 s (facts/xapi-measured.md M20, M21).
+const LIMIT: Duration = Duration::from_secs(330);
+
+/// How long it takes at most where nothing is in the way.
+const USUAL: Duration = Duration::from_secs(300);
+
+/// The longest pause between two looks.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a NIC may take to leave its bridge.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// What is looked for on disk.
+struct Awaited {
+    host: Uuid,
+    nics: Vec<IfName>,
+    pifs: Option<Vec<Pif>>,
+    stores: Stores,
+}
+
+impl Awaited {
+    /// What a transaction changed of XAPI's records; `None` where it changed nothing of them.
+    fn of(host: &Host, tx: &Transaction) -> Option<Self> {
+        let records: Vec<&PifRecord> = tx.header.plan.steps.iter().filter_map(Step::pif).collect();
+        let uuid = records.first()?.host.clone();
+        let mut nics: Vec<IfName> = records.iter().map(|record| record.device.clone()).collect();
+        nics.dedup();
+        let names: Vec<&str> = nics.iter().map(IfName::as_str).collect();
+        let stores = Stores::read(host, &names);
+        // Where there is nothing to look at XAPI need not be asked.
+        let pifs = if stores.tell_something() { list(host, &uuid, &nics) } else { None };
+        Some(Self { host: uuid, nics, pifs, stores })
+    }
+
+    fn left(&self) -> Vec<Unsaved> {
+        if self.pifs.is_none() && self.stores.tell_something() {
+            return vec![Unsaved::Unlisted];
+        }
+        verify::unsaved(&self.stores, &self.host, &self.nics, self.pifs.as_deref())
+    }
+
+    fn again(self, host: &Host) -> Self {
+        let names: Vec<&str> = self.nics.iter().map(IfName::as_str).collect();
+        let stores = self.stores.again(host, &names);
+        let pifs = self.pifs.or_else(|| list(host, &self.host, &self.nics));
+        Self { stores, pifs, ..self }
+    }
+}
+
+/// The NICs' records with all that XAPI has of them.
+fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
+    let listed = xe::pifs(host, uuid).ok()?;
+    // A record that was not understood is no proof that there is none.
+    nics.iter().try_for_each(|nic| listed.nic(nic.as_str()).map(drop)).ok()?;
+    let is_ours = |p: &Pif| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device);
+    let ours = listed.all.into_iter().filter(is_ours);
+    Some(ours.collect())
+}
+
+fn items(left: &[Unsaved]) -> Vec<Item> {
+    let item = |one: &Unsaved| Item { what: one.to_string(), command: one.command().into() };
+    left.iter().map(item).collect()
+}
+
+impl Engine<'_> {
+    /// Ends a transaction whose verdict is given, or has it wait until the verdict survives a power
+    /// cut: its phase tells which.
+    pub(super) fn ends(
+        &self,
+        tx: &mut Transaction,
+        end: Event,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        if Awaited::of(self.host, tx).is_none_or(|awaited| awaited.left().is_empty()) {
+            return self.record(tx, end);
+        }
+        if let Err(error) = self.arm() {
+            observer.note(&format!("a boot would not go on by itself: {error:#}"));
+        }
+        let back = end == Event::RolledBack;
+        if end == Event::Confirmed {
+            self.record(tx, end)?;
+        }
+        self.record(tx, Event::Saving { boot_id: self.boot_id()?, back })
+    }
+
+    /// Waits where the transaction of this outcome waits for the disk. No lock is held.
+    pub(super) fn until_saved(&self, ended: Outcome, observer: &mut dyn Observer) -> Outcome {
+        match Transaction::open(self.host) {
+            Ok(Some(tx)) if ended.transaction.as_ref() == Some(&tx.header.id) => {
+                self.wait_for_disk(tx, ended, observer)
+            }
+            _ => ended,
+        }
+    }
+
+    fn wait_for_disk(
+        &self,
+        tx: Transaction,
+        mut ended: Outcome,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let phase = tx.phase();
+        let (Phase::Saving { .. } | Phase::SavingBack { .. }) = &phase else { return ended };
+        if !matches!(ended.ending, Ending::Done | Ending::RolledBack | Ending::NothingToDo) {
+            return ended;
+        }
+        let Some(mut awaited) = Awaited::of(self.host, &tx) else {
+            ended.notes.extend(self.closes(&tx, &phase).err().map(|e| format!("{e:#}")));
+            return ended;
+        };
+        let bond = &tx.header.plan.spec.bond;
+        let said = match phase {
+            Phase::Saving { .. } => {
+                format!("{bond} is up and as asked; until it survives a power cut")
+            }
+            _ => "the host is as it was; until that survives a power cut".into(),
+        };
+        if !awaited.left().is_empty() {
+            observer.note(&format!("{said}: at most {} s", USUAL.as_secs()));
+        }
+        let start = self.host.clock().elapsed();
+        let mut pause = Duration::from_millis(100);
+        let mut asked = false;
+        loop {
+            let left = awaited.left();
+            let over = self.host.clock().elapsed().saturating_sub(start) >= LIMIT;
+            if left.is_empty() || over {
+                ended.not_saved = items(&left);
+                if over && !left.is_empty() {
+                    ended
+                        .notes
+                        .push(format!("a power cut would undo some of it still: {}", left[0]));
+                }
+                ended.notes.extend(self.closes(&tx, &phase).err().map(|e| format!("{e:#}")));
+                return ended;
+            }
+            if self.goes_to_the_background(&tx, &mut ended) || self.is_ended(&tx, &phase) {
+                ended.not_saved = items(&left);
+                return ended;
+            }
+            // Once: every host of the pool is asked, and one that is down makes it hang though the
+            // master has written (facts/xapi-measured.md M20): only the file tells.
+            if !asked && left.iter().any(Unsaved::is_of_xapi) {
+                asked = true;
+                let _ = self.host.run(&xe::sync_database());
+            } else {
+                observer.waits(&format!("it to survive a power cut: {}", left[0]), LIMIT);
+                self.host.clock().pause(pause);
+                pause = (pause * 2).min(PAUSE);
+            }
+            awaited = awaited.again(self.host);
+        }
+    }
+
+    /// Whether another run has this transaction in its hands, or has ended its wait.
+    fn is_ended(&self, tx: &Transaction, phase: &Phase) -> bool {
+        let events =
+            |lines: Vec<Line>| lines.into_iter().map(|line| line.event).collect::<Vec<_>>();
+        let now = ledger::journal(self.host, &ledger::current()).map(events);
+        Lock::holder(self.host).is_some()
+            || ledger::current_id(self.host).as_ref() != Some(&tx.header.id)
+            || !now.is_ok_and(|events| Phase::after(&events) == *phase)
+    }
+
+    /// A signal hands the wait to the background, where it goes on.
+    fn goes_to_the_background(&self, tx: &Transaction, ended: &mut Outcome) -> bool {
+        if self.check_interrupt().is_ok() {
+            return false;
+        }
+        ended.notes.push(match self.host.detach(&own_copy(), &["guard"], &tx.guard_output()) {
+            Ok(()) => "the wait goes on in the background: xenbond status".into(),
+            Err(error) => format!("nobody waits any more: {error:#}; xenbond resume goes on"),
+        });
+        true
+    }
+
+    /// The end of the wait: the transaction is closed, if nobody else has it in his hands.
+    fn closes(&self, tx: &Transaction, phase: &Phase) -> Result<()> {
+        let Ok(_lock) = Lock::take(self.host) else { return Ok(()) };
+        let now = Transaction::open(self.host)?
+            .filter(|now| now.header.id == tx.header.id && now.phase() == *phase);
+        match now {
+            Some(now) => self.close_wait(now),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the wait of a transaction; the lock is held.
+    pub(super) fn close_wait(&self, mut tx: Transaction) -> Result<()> {
+        if matches!(tx.phase(), Phase::SavingBack { .. }) {
+            self.record(&mut tx, Event::RolledBack)?;
+            self.disarm()?;
+            return tx.close(self.host);
+        }
+        self.record(&mut tx, Event::Verified)?;
+        self.disarm()
+    }
+
+    /// A boot came between a verdict and the disk, or the person who was to confirm it: the power
+    /// may have gone. What does not hold any more is made again; then the verdict is given again.
+    pub(super) fn after_power_cut(
+        &self,
+        tx: Transaction,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let (holds, others) = match self.still_holds(&tx) {
+            Ok(said) => said,
+            Err(error) => {
+                return Ok(Outcome {
+                    error: Some(format!("{error:#}")),
+                    hint: Some("xenbond resume goes on".into()),
+                    ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
+                });
+            }
+        };
+        if !holds && others.is_empty() {
+            observer.note("the power went before all was on disk: what came back is undone again");
+            return Ok(self.run(tx, true, observer));
+        }
+        if tx.phase() == Phase::WaitingForConfirmation {
+            return self.still_awaiting(&tx, observer);
+        }
+        let mut ended = outcome(&tx, Ending::Done, Exit::AsAsked);
+        if !others.is_empty() {
+            ended.exit = Exit::NotAsAsked;
+            ended.error = Some(format!(
+                "XAPI manages {} by a record that is not the one of before: somebody's later work",
+                others.join(", ")
+            ));
+            ended.hint = Some("xenbond apply makes the bond again".into());
+            self.close_wait(tx)?;
+        }
+        Ok(ended)
+    }
+
+    /// Whether the bond is as asked, and what is others' work since.
+    fn still_holds(&self, tx: &Transaction) -> Result<(bool, Vec<String>)> {
+        let plan = &tx.header.plan;
+        let uuid = plan.steps.iter().find_map(Step::pif).map(|record| record.host.clone());
+        let pifs = match &uuid {
+            Some(uuid) => {
+                let listed = xe::pifs(self.host, uuid).and_then(xe::Listed::whole);
+                Some(listed.context("asking XAPI for the PIFs of this host")?)
+            }
+            None => None,
+        };
+        let witness = pifs.as_deref().map(|pifs| Witness::Xapi(Some(pifs)));
+        let verdict = verify::judge(Question {
+            spec: &plan.spec,
+            nics: &plan.nics,
+            absent: &[],
+            kernel: Running::Settling {
+                host: self.host,
+                within: verify::limit(&plan.spec),
+                waits: &mut |_| {},
+            },
+            witnesses: witness.as_slice(),
+        })?;
+        Ok((verdict.is_good(), others(tx, pifs.as_deref().unwrap_or_default())))
+    }
+
+    /// Takes the NICs out of the bridges that networkd put them into at its start: XAPI, which has
+    /// forgotten them, does not (facts/xapi-measured.md M15).
+    pub(super) fn take_out_of_bridges(&self, tx: &Transaction) -> Result<()> {
+        for nic in &tx.header.plan.nics {
+            let device = nic.device.as_str();
+            let link = format!("{}/master", paths::sys_net(device));
+            let bridge = || {
+                let name = self.host.link_name(&link)?;
+                self.host.exists(&format!("{}/bridge", paths::sys_net(&name))).then_some(name)
+            };
+            let Some(name) = bridge() else { continue };
+            let leave = Cmd::change(Program::Ip, &["link", "set", "dev", device, "nomaster"], LOOK);
+            let said = self.host.run(&leave)?;
+            if bridge().is_none() {
+                continue;
+            }
+            // The `ip` of CentOS 5 knows no `nomaster`.
+            let delif = Cmd::change(Program::Brctl, &["delif", &name, device], LOOK);
+            let output = self.host.run(&delif)?;
+            if bridge().is_some() {
+                said.check(&leave)?;
+                output.check(&delif)?;
+                bail!("`{leave}` and `{delif}` reported success, and {device} is still in {name}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// NICs that XAPI manages by a record that was not there before the change.
+fn others(tx: &Transaction, pifs: &[Pif]) -> Vec<String> {
+    let records = tx.header.plan.steps.iter().filter_map(|step| match step {
+        Step::ForgetPif(record) => Some(record),
+        _ => None,
+    });
+    let other = |record: &PifRecord| {
+        let now = pifs.iter().find(|p| p.is_nic() && p.device == record.device.as_str())?;
+        let ours = record.was.as_ref().is_some_and(|was| was.uuid == now.uuid);
+        (now.is_managed() && !ours).then(|| format!("{} ({})", record.device, now.uuid))
+    };
+    records.filter_map(other).collect()
+}

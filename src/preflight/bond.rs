@@ -1,0 +1,143 @@
+//! The bond's name and mode.
+
+use super::{Case, Code, Finding, Rule, bond_is_ours};
+use crate::net::BondMode;
+use crate::options::{Opt, switch_support};
+use crate::service::Service;
+
+pub(super) const RULES: &[Rule] = &[
+    name_reserved,
+    name_taken,
+    name_of_a_script,
+    mode_unknown,
+    slb_behaviour,
+    switch_setup,
+    arp_not_validated,
+    alerts_lost,
+    carries_more,
+];
+
+fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let (spec, inv) = (case.spec, case.inv);
+    let bond = spec.bond.as_str();
+    // xapi_bond.ml names its bonds bond0, bond1, ...: the lowest number that no bond PIF of this
+    // host has; it does not look at the kernel (facts/xapi.md section B9).
+    let low = bond.strip_prefix("bond").and_then(crate::net::decimal).is_some_and(|n| n <= 9);
+    let pif = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.device == bond);
+    let why = if pif {
+        Some("a PIF of this host has it")
+    } else if low {
+        Some("XAPI calls its own bonds bond0 to bond9")
+    } else if Service::of_bond(&spec.bond, inv.init).name == Service::of_resume(inv.init).name {
+        Some("its service would be the one that goes on after a reboot")
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        found
+            .push(Finding::new(Code::BondNameReserved, format!("the name {bond} is taken: {why}")));
+    }
+}
+
+fn name_taken(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    let ours = bond_is_ours(case.spec, case.inv);
+    if let Some(device) = case.inv.kernel.devices.get(bond).filter(|_| !ours) {
+        found.push(Finding::new(
+            Code::BondNameTaken,
+            format!("the kernel has a {} called {bond}", device.kind.word()),
+        ));
+    }
+}
+
+/// `ifup` hands the device to ifup-$DEVICETYPE, the name less its digits, when there is one
+/// (facts/initscripts.md section 1).
+fn name_of_a_script(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    let kind = bond.trim_end_matches(|c: char| c.is_ascii_digit());
+    if SCRIPT_TYPES.contains(&kind) {
+        found.push(Finding::new(
+            Code::BondNameScript,
+            format!("the boot scripts would run ifup-{kind} for {bond}, and not what makes a bond"),
+        ));
+    }
+}
+
+/// `ifup-TYPE` scripts of initscripts (rhel5-branch to rhel7-branch, sysconfig/network-scripts).
+const SCRIPT_TYPES: [&str; 14] = [
+    "aliases", "bnep", "eth", "ib", "ippp", "ipv6", "ipx", "isdn", "plip", "plusb", "ppp", "sit",
+    "tunnel", "wireless",
+];
+
+fn mode_unknown(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let mode = case.spec.mode;
+    if mode != BondMode::BalanceSlb {
+        return;
+    }
+    let mode = format!("mode {mode} ({})", mode.number());
+    let said = match case.inv.driver_has_slb {
+        Some(true) => return,
+        Some(false) => {
+            format!("{mode} is not in what `modinfo bonding` says, nor in the module itself")
+        }
+        None => {
+            format!("whether the driver has {mode} cannot be told: modinfo did not answer")
+        }
+    };
+    found.push(Finding::new(Code::ModeUnknown, said));
+}
+
+fn slb_behaviour(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let mode = case.spec.mode;
+    if mode == BondMode::BalanceSlb {
+        found.push(Finding::new(
+            Code::SlbBehaviour,
+            format!("mode {mode} chooses the slave by source MAC: all of dom0's own traffic has one and uses one NIC, and a bond outside a bridge announces nothing when it fails over"),
+        ));
+    }
+}
+
+fn switch_setup(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let mode = case.spec.mode;
+    if let Some(setup) = switch_support(mode) {
+        found.push(
+            Finding::new(Code::SwitchSetup, format!("mode {mode} needs the switch: {setup}"))
+                .hint(setup),
+        );
+    }
+}
+
+/// The monitor takes other hosts' broadcasts for an answer (facts/peers.md row 29).
+fn arp_not_validated(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let options = &case.spec.options;
+    let arp = options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
+    let validated = options.word(Opt::ArpValidate).is_some_and(|word| word != "none");
+    if case.spec.mode == BondMode::ActiveBackup && arp && !validated {
+        found.push(Finding::new(
+            Code::ArpNotValidated,
+            "arp_interval without arp_validate: other hosts' broadcasts keep a dead link looking alive",
+        ));
+    }
+}
+
+/// What lies on the bond of this name that stands, and was not asked for: it goes with the bond when
+/// that is made anew.
+fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    if !bond_is_ours(case.spec, case.inv) {
+        return;
+    }
+    for what in case.inv.kernel.beside(bond, case.spec.address) {
+        let said = format!("{what} lies on {bond}, and goes when {bond} is taken down");
+        found.push(Finding::new(Code::BondCarriesMore, said));
+    }
+}
+
+fn alerts_lost(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.inv.xapi.is_some() {
+        found.push(Finding::new(
+            Code::AlertsLost,
+            format!("XAPI will send no alert when a slave of {} fails", case.spec.bond),
+        ));
+    }
+}

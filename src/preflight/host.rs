@@ -1,0 +1,119 @@
+//! The host itself: whether it is a dom0 that can be changed now, and what else is changing it.
+
+use super::{Case, Code, Finding, Rule};
+use crate::host::Program;
+use crate::inventory::{Inventory, Xapi};
+use crate::paths;
+use crate::service::Init;
+
+pub(super) const RULES: &[Rule] = &[
+    not_root,
+    not_a_dom0,
+    xapi_unreachable,
+    host_not_found,
+    no_boot_scripts,
+    no_bonding_opts,
+    nothing_brings_it_up,
+    transaction_open,
+    another_run,
+];
+
+fn not_root(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if !case.inv.may_change {
+        found.push(Finding::new(Code::NotRoot, "only root may change the network of a host"));
+    }
+}
+
+fn not_a_dom0(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if case.inv.xensource.is_none() {
+        found.push(Finding::new(
+            Code::NotADom0,
+            format!("{} is missing: this is no XenServer or XCP-ng dom0", paths::INVENTORY),
+        ));
+    }
+}
+
+/// A dom0: what makes one is looked for only there.
+fn dom0<'a>(case: &Case<'a>) -> Option<&'a Inventory> {
+    Some(case.inv).filter(|inv| inv.xensource.is_some())
+}
+
+/// Where XAPI did not answer: why that may be.
+fn xapi_unreachable(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(inv) = dom0(case) else { return };
+    let Some(error) = &inv.xapi_error else { return };
+    found.push(match &inv.ground.pool_master {
+        Some(master) if inv.programs.contains_key(&Program::Xe) => Finding::new(
+            Code::PoolMasterUnreachable,
+            format!("XAPI could not be asked; this host is a member of the pool and asks its master, {}: {error}", master.escape_debug()),
+        )
+        .hint(format!("is {} up, and reached from here? On both: xe host-list", master.escape_debug())),
+        _ => Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")),
+    });
+}
+
+fn host_not_found(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let known = |xapi: &Xapi, uuid| xapi.hosts.iter().any(|host| host.uuid == uuid);
+    if let (Some(xapi), Some(uuid)) = (&case.inv.xapi, case.inv.host_uuid())
+        && !known(xapi, uuid.clone())
+    {
+        found.push(Finding::new(
+            Code::HostNotFound,
+            format!("INSTALLATION_UUID is {uuid}, and XAPI has no host with that uuid"),
+        ));
+    }
+}
+
+fn no_boot_scripts(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(inv) = dom0(case) else { return };
+    if !inv.programs.contains_key(&Program::Ifup) || !inv.programs.contains_key(&Program::Ifdown) {
+        found.push(Finding::new(Code::NoBootScripts, "there is no ifup or no ifdown on this host"));
+    }
+}
+
+fn no_bonding_opts(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(inv) = dom0(case) else { return };
+    if inv.ground.bonding_opts == Some(false) && inv.kernel.modules.contains("bonding") {
+        found.push(Finding::new(
+            Code::NoBondingOpts,
+            "the network-functions of this host know no BONDING_OPTS, and the driver is loaded: the options of this bond count only when it is first loaded",
+        ));
+    }
+}
+
+fn nothing_brings_it_up(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let Some(inv) = dom0(case) else { return };
+    let program = match inv.init {
+        Init::Systemd => Program::Systemctl,
+        Init::Sysv => Program::Chkconfig,
+    };
+    if !inv.network_service && !inv.programs.contains_key(&program) {
+        found.push(Finding::new(
+            Code::NothingBringsItUp,
+            format!("the network service is off, and without `{program}` no other can be enabled"),
+        ));
+    }
+}
+
+fn transaction_open(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let open = case
+        .inv
+        .transaction
+        .as_ref()
+        .filter(|t| t.is_open() && !t.phase.is_saving() && t.spec != *case.spec);
+    if let Some(open) = open {
+        found.push(Finding::new(
+            Code::TransactionOpen,
+            format!("transaction {} for {} is {}", open.id, open.spec.bond, open.phase),
+        ));
+    }
+}
+
+fn another_run(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if let Some(words) = &case.inv.ground.other_run {
+        found.push(Finding::new(
+            Code::AnotherRun,
+            format!("another xenbond is changing this host: {}", words.escape_debug()),
+        ));
+    }
+}

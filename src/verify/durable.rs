@@ -1,0 +1,146 @@
+//! Whether what XAPI and networkd know of a bond's NICs is on disk: what is not, a power cut undoes.
+//! Pure. What cannot be looked at is unknown, and no fault.
+
+use std::fmt;
+
+use super::{Check, Setting};
+use crate::inventory::{Networkd, Row, Stores};
+use crate::net::{IfName, Uuid};
+use crate::paths;
+use crate::xe::Pif;
+
+/// Something that a power cut would undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsaved {
+    /// XAPI's file has another record of the NIC.
+    Record(IfName),
+    /// XAPI's file still has a record of the NIC that is gone.
+    Forgotten(IfName),
+    /// networkd's file still has the NIC in this bridge.
+    InBridge(IfName, String),
+    /// networkd's file does not have the NIC in its bridge yet.
+    NotInBridge(IfName),
+    /// XAPI does not say what it has.
+    Unlisted,
+}
+
+impl Unsaved {
+    /// What to type about it.
+    #[must_use]
+    pub const fn command(&self) -> &'static str {
+        match self {
+            Self::Record(_) | Self::Forgotten(_) => "xe pool-sync-database",
+            Self::InBridge(..) | Self::NotInBridge(_) => "xenbond verify",
+            Self::Unlisted => "xe pif-list",
+        }
+    }
+
+    /// Whether XAPI can be asked to write it.
+    #[must_use]
+    pub const fn is_of_xapi(&self) -> bool {
+        matches!(self, Self::Record(_) | Self::Forgotten(_))
+    }
+}
+
+impl fmt::Display for Unsaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(nic) => {
+                write!(f, "the PIF of {nic} is not in XAPI's database on disk as it is now")
+            }
+            Self::Forgotten(nic) => {
+                write!(f, "XAPI's database on disk has a PIF of {nic} that is gone")
+            }
+            Self::InBridge(nic, bridge) => {
+                write!(f, "{} has {nic} in {bridge}", paths::NETWORKD_DB)
+            }
+            Self::Unlisted => f.write_str("XAPI does not answer, so that nothing tells"),
+            Self::NotInBridge(nic) => {
+                write!(f, "{} does not have {nic} in its bridge", paths::NETWORKD_DB)
+            }
+        }
+    }
+}
+
+/// What is not on disk of these NICs. `pifs` is what XAPI lists of this host; `None`: it was not
+/// asked or does not answer, and then only its managed records on disk are known to be wrong.
+#[must_use]
+pub fn unsaved(
+    stores: &Stores,
+    host: &Uuid,
+    nics: &[IfName],
+    pifs: Option<&[Pif]>,
+) -> Vec<Unsaved> {
+    let mut all = Vec::new();
+    for nic in nics {
+        let listed =
+            pifs.and_then(|all| all.iter().find(|p| p.is_nic() && p.device == nic.as_str()));
+        if let (Some(database), Some(_)) = (&stores.database, pifs) {
+            let rows = database.of(host, nic.as_str());
+            let is = |row: &&Row, pif: &Pif| row.get("uuid") == Some(&pif.uuid.to_string());
+            if let Some(pif) = listed
+                && !rows.iter().any(|row| is(row, pif) && says(row, pif))
+            {
+                all.push(Unsaved::Record(nic.clone()));
+            } else if rows.iter().any(|row| !listed.is_some_and(|pif| is(row, pif))) {
+                all.push(Unsaved::Forgotten(nic.clone()));
+            }
+        }
+        let plugged = listed.is_some_and(|pif| pif.is_managed() && pif.attached);
+        match (&stores.networkd, stores.networkd.bridge_of(nic.as_str())) {
+            (Networkd::Bridges(_), Some(bridge)) if pifs.is_some() && !plugged => {
+                all.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
+            }
+            (Networkd::Bridges(_), None) if plugged => all.push(Unsaved::NotInBridge(nic.clone())),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Whether a row on disk has what XAPI says of a PIF; a field that the release has not is as good.
+fn says(row: &Row, pif: &Pif) -> bool {
+    let ip = |name: &str| pif.ip.get(name).unwrap_or_default();
+    let words = [
+        ("managed", pif.is_managed().to_string()),
+        ("disallow_unplug", pif.disallow_unplug.to_string()),
+        ("ip_configuration_mode", ip("IP-configuration-mode").to_string()),
+        ("netmask", ip("netmask").to_string()),
+        ("gateway", ip("gateway").to_string()),
+        ("IP", ip("IP").to_string()),
+    ];
+    let dhcp = pif.ip_mode() == "dhcp";
+    let same = |(field, want): &(&str, String)| {
+        let given = dhcp && ["netmask", "gateway", "IP"].contains(field);
+        given || row.get(field).is_none_or(|have| have.eq_ignore_ascii_case(want))
+    };
+    let maps = [("other_config", &pif.other_config), ("properties", &pif.properties)];
+    let has = |text: &str, key: &str, value: &str| {
+        let odd = |word: &str| word.contains(['\'', '\\']);
+        odd(key) || odd(value) || text.contains(&format!("('{key}' '{value}')"))
+    };
+    words.iter().all(same)
+        && maps.iter().all(|(field, map)| {
+            row.get(field).is_none_or(|text| map.iter().all(|(k, v)| has(text, k, v)))
+        })
+}
+
+/// The row of a verification.
+pub(super) fn check(
+    stores: &Stores,
+    host: Option<&Uuid>,
+    nics: &[IfName],
+    pifs: Option<&[Pif]>,
+) -> Check {
+    let found = host.map(|host| unsaved(stores, host, nics, pifs)).unwrap_or_default();
+    let known = host.is_some() && pifs.is_some() && stores.database.is_some();
+    let have = match found.first() {
+        Some(first) => Some(format!("no: {first}")),
+        None => known.then(|| "yes".to_string()),
+    };
+    let unknown = have.is_none();
+    let row = Check::new(Setting::SurvivesPowerCut, "yes", have)
+        .because("XAPI and networkd write what they know every 300 s; until then a power cut brings the NICs back under XAPI");
+    // What cannot be looked at is no fault.
+    if unknown { Check { ok: true, hint: None, ..row } } else { row }
+}

@@ -1,0 +1,94 @@
+//! The commands that change XAPI's records of a NIC.
+
+use std::time::Duration;
+
+use super::{LIMIT, Pif};
+use crate::host::{Cmd, Program};
+use crate::net::{IfName, MacAddr, Uuid};
+
+/// `pif-reconfigure-ip` polls the host for up to 300 s itself (facts/xapi.md section B7).
+const RECONFIGURE_LIMIT: Duration = Duration::from_secs(330);
+
+fn change(args: &[String]) -> Cmd {
+    let limit = if args[0] == "pif-reconfigure-ip" { RECONFIGURE_LIMIT } else { LIMIT };
+    Cmd::change(Program::Xe, args, limit)
+}
+
+fn of_pif(command: &str, pif: &str) -> Cmd {
+    change(&[command.to_string(), format!("uuid={pif}")])
+}
+
+/// Unplugs a PIF: it makes the checks for VIFs and `disallow-unplug` that forget does not make
+/// (facts/xapi.md section B6).
+#[must_use]
+pub fn unplug(pif: &str) -> Cmd {
+    of_pif("pif-unplug", pif)
+}
+
+/// Plugs a PIF.
+#[must_use]
+pub fn plug(pif: &str) -> Cmd {
+    of_pif("pif-plug", pif)
+}
+
+/// Forgets a PIF.
+#[must_use]
+pub fn forget(pif: &str) -> Cmd {
+    of_pif("pif-forget", pif)
+}
+
+/// Introduces the PIF of a NIC; prints its new uuid.
+#[must_use]
+pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cmd {
+    let mut args = vec![
+        "pif-introduce".to_string(),
+        format!("host-uuid={of}"),
+        format!("device={device}"),
+        format!("mac={mac}"),
+    ];
+    if !managed {
+        args.push("managed=false".into());
+    }
+    change(&args)
+}
+
+/// The commands that give a PIF as it is `now` what the recorded one had and a forget loses
+/// (facts/xapi.md section B4), all but the plug: only what differs is set.
+#[must_use]
+pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
+    let uuid = format!("uuid={}", now.uuid);
+    let set = |setting: String| change(&["pif-param-set".into(), uuid.clone(), setting]);
+    let mut cmds = Vec::new();
+    if now.static_ip() != recorded.static_ip() {
+        let mut args =
+            vec!["pif-reconfigure-ip".into(), uuid.clone(), format!("mode={}", recorded.ip_mode())];
+        for name in ["IP", "netmask", "gateway", "DNS"] {
+            args.extend(recorded.static_ip().get(name).map(|value| format!("{name}={value}")));
+        }
+        cmds.push(change(&args));
+    }
+    for (field, had, has) in [
+        ("properties", &recorded.properties, &now.properties),
+        ("other-config", &recorded.other_config, &now.other_config),
+    ] {
+        for (key, value) in had.iter().filter(|(key, value)| has.get(*key) != Some(*value)) {
+            cmds.push(set(format!("{field}:{key}={value}")));
+        }
+        // XAPI sets properties and removes none.
+        let removable = field != "properties";
+        for key in has.keys().filter(|key| removable && !had.contains_key(*key)) {
+            let (field, key) = (format!("param-name={field}"), format!("param-key={key}"));
+            cmds.push(change(&["pif-param-remove".into(), uuid.clone(), field, key]));
+        }
+    }
+    if now.disallow_unplug != recorded.disallow_unplug {
+        cmds.push(set(format!("disallow-unplug={}", recorded.disallow_unplug)));
+    }
+    cmds
+}
+
+/// Writes the pool's database to disk before a reboot.
+#[must_use]
+pub fn sync_database() -> Cmd {
+    change(&["pool-sync-database".into()])
+}
