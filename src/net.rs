@@ -5,6 +5,7 @@
 //! section 7), so each accepts only characters that mean nothing to a shell.
 
 mod backend;
+mod nic_ref;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 pub use backend::Backend;
+pub use nic_ref::NicRef;
 use serde::{Deserialize, Serialize};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.

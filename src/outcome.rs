@@ -123,10 +123,12 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
-    /// What could not be brought back.
-    pub left: Vec<Item>,
+    /// What was accepted and does not hold yet.
+    pub pending: Vec<Item>,
     /// What a power cut would undo.
     pub not_saved: Vec<Item>,
+    /// What could not be brought back.
+    pub left: Vec<Item>,
     /// Whether the same run, tried again, may end better by what happens elsewhere.
     pub again: bool,
 }
@@ -143,9 +145,10 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
-            left: Vec::new(),
+            pending: Vec::new(),
             again: false,
             not_saved: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -160,7 +163,13 @@ impl Outcome {
 #[must_use]
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match (outcome.ending, outcome.exit) {
+        (Ending::Done, Exit::NotAsAsked) => {
+            "Done: verified but for what was accepted and does not hold yet."
+        }
         (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, Exit::NotAsAsked) => {
+            "Nothing to do: what was accepted does not hold yet."
+        }
         (Ending::NothingToDo, _) => "Nothing to do.",
         (Ending::Refused, _) => "Refused: the host is as it was.",
         (Ending::RolledBack, Exit::RolledBack) => {

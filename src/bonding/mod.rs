@@ -10,7 +10,7 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
-pub use parser::parse;
+pub use parser::{parse, parse_all};
 
 use serde::Serialize;
 

@@ -28,6 +28,31 @@ pub fn parse(text: &str) -> BondStatus {
     parser.status
 }
 
+/// Reads every bond of a text: one file after the other, as `cat /proc/net/bonding/*` gives. None,
+/// when nothing in it is of a bond.
+#[must_use]
+pub fn parse_all(text: &str) -> Vec<BondStatus> {
+    let mut parts: Vec<String> = Vec::new();
+    // A file begins with its driver's line, and where that got lost with its mode.
+    let (mut driver, mut mode) = (false, false);
+    for line in text.lines() {
+        let (label, _) = split(trimmed(line));
+        if parts.is_empty() || label == DRIVER && (driver || mode) || label == MODE && mode {
+            parts.push(String::new());
+            (driver, mode) = (false, false);
+        }
+        (driver, mode) = (driver || label == DRIVER, mode || label == MODE);
+        if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    let says = |status: &BondStatus| {
+        status.mode_text.is_some() || status.driver_version.is_some() || !status.slaves.is_empty()
+    };
+    parts.iter().map(|part| parse(part)).filter(says).collect()
+}
+
 /// Which part of the file the lines belong to. Labels repeat (`MII Status`, `Aggregator ID`,
 /// `system mac address`, `port state`), so the part decides.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

@@ -38,6 +38,12 @@ pub(super) fn run(args: &args::Render) -> Result<Exit> {
                 ),
             })
             .collect::<Result<Vec<_>>>()?;
+        if let Some(NicRef::Mac(mac)) = spec.options.primary() {
+            bail!(
+                anyhow!("primary {mac}: without a host its device is not known: name it by device")
+                    .context(Usage)
+            );
+        }
         for (path, kind) in render::files(&spec, &slaves, &target, &templates)? {
             let folder = name.as_ref().map(|n| format!("/{n}")).unwrap_or_default();
             rendered.push((format!("{folder}{path}"), kind));

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use super::{Engine, look_for};
-use crate::host::{join, quoted};
 use crate::inventory::facts::{self, Difference, Fact, Value};
 use crate::inventory::{DeviceKind, Inventory};
 use crate::journal::Transaction;
 use crate::net::{Backend, IfName};
 use crate::outcome::Item;
-use crate::paths::{self, original_name};
+use crate::paths;
 use crate::plan::Plan;
 use crate::step::Step;
 
@@ -83,8 +82,8 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
                 compared.theirs.push(path);
             }
             Whose::OurFile(path) if kept.contains(&path.as_str()) => {}
-            Whose::OurFile(path) => {
-                let command = put_back(tx, &path);
+            Whose::OurFile(_) => {
+                let command = tx.by_hand(&found);
                 compared.left.push(Item { what: found.to_string(), command });
             }
             Whose::Others => compared.others.push(found.to_string()),
@@ -180,41 +179,22 @@ fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
     all.filter(|one| one.split_once(" on ").is_some_and(|(_, device)| own(device))).collect()
 }
 
-/// What a person types to put a file back.
-fn put_back(tx: &Transaction, path: &str) -> String {
-    let original = tx.header.plan.originals().find(|file| file.path == path);
-    if original.is_some_and(|file| file.was.bytes().is_some()) {
-        let copy = join(&tx.originals_folder(), &original_name(path));
-        format!("cp -p {} {}", quoted(&copy), quoted(path))
-    } else {
-        format!("rm -f {}", quoted(path))
-    }
-}
-
 /// What a person types to bring a fact back.
 fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
     let plan = &tx.header.plan;
-    let was = match &found.was {
-        Some(Value::Word(word)) => word.as_str(),
-        _ => "",
-    };
+    let bond = Value::Word(plan.spec.bond.to_string());
     match &found.fact {
         Fact::Pif(nic) | Fact::PifField(nic, _) => {
             let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
             let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
-            record.map_or_else(|| format!("xe pif-list device={nic}"), |r| r.by_hand(now))
+            record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))
         }
-        Fact::Mtu(nic) => format!("ip link set dev {nic} mtu {was}"),
-        Fact::Master(nic) if was == plan.spec.bond.as_str() => {
-            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(was))
+        Fact::Master(nic) if found.was == Some(bond) => {
+            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
         }
-        Fact::Master(nic) if was.is_empty() => format!("ip link set dev {nic} nomaster"),
-        Fact::Device(bond) if found.was != Some(Value::There) => {
-            format!("ifdown {bond}; ip link delete dev {bond}")
+        Fact::Device(_) | Fact::Addresses(_) if found.was != Some(Value::Absent) => {
+            format!("ifup {}", plan.spec.bond)
         }
-        Fact::Addresses(_) if was.is_empty() && found.is != Some(Value::List(Vec::new())) => {
-            format!("ip addr show dev {}", plan.spec.bond)
-        }
-        _ => format!("ifup {}", plan.spec.bond),
+        _ => tx.by_hand(found),
     }
 }

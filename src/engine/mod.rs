@@ -6,6 +6,7 @@
 
 mod again;
 mod apply;
+mod back;
 mod close;
 mod compare;
 mod confirm;
@@ -112,7 +113,7 @@ impl Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let inv = read(host, &request.nics(), request.mode(), Some(request))?;
+    let inv = read(host, &request.nics(), request.asks_for(BondMode::BalanceSlb), Some(request))?;
     let spec = request.for_host(&inv.names())?;
     Ok(Situation::of(spec, inv))
 }
@@ -122,16 +123,15 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    read(host, &spec.nics, spec.mode, None)
+    read(host, &spec.nics, spec.mode == BondMode::BalanceSlb, None)
 }
 
 fn read(
     host: &Host,
     nics: &[NicRef],
-    mode: BondMode,
+    driver_modes: bool,
     request: Option<&Request>,
 ) -> Result<Inventory> {
-    let driver_modes = mode == BondMode::BalanceSlb;
     Inventory::read(host, Ask { nics, driver_modes, request, ..Ask::default() })
 }
 

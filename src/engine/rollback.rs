@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::back::Back;
 use super::close::moved_on;
 use super::others::another_card;
-use super::repair::repaired;
-use super::{Engine, Observer, outcome, reports, rolled_back};
+use super::{Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
-use crate::step::{Kept, Step};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
+use crate::step::Step;
 use crate::verify::probe::{self, Way};
 use crate::xe::{self, Failure};
 
 /// After how many seconds a call that nobody answered is made again.
-const AGAIN: [u64; 3] = [1, 3, 9];
+const PAUSES: [u64; 3] = [1, 3, 9];
 
 /// What accepts that files which are not ours have changed since.
 pub const FILE_CHANGED: &str = "file-changed";
@@ -196,7 +196,9 @@ impl Engine<'_> {
                 }
                 Err(error) => {
                     self.note_killed(tx, &error);
-                    back.not_undone(step, &title, &error);
+                    let command = step.by_hand(&tx.originals_folder());
+                    let left = Item { what: format!("{title}: {error:#}"), command };
+                    back.not_undone(step, left, &error);
                 }
             }
         }
@@ -236,7 +238,8 @@ impl Engine<'_> {
         }
         if back.hung {
             let what = format!("{}: XAPI does not answer", step.undo_title());
-            back.pif_left.push(Item { what, command: record.by_hand(None) });
+            let command = step.by_hand(&tx.originals_folder());
+            back.pif_left.push(Item { what, command });
         }
         !back.hung
     }
@@ -247,7 +250,7 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
         mut act: impl FnMut() -> Result<()>,
     ) -> Result<()> {
-        for seconds in AGAIN {
+        for seconds in PAUSES {
             match act() {
                 Err(error) if xe::failure(&error) == Some(Failure::NoAnswer) => {
                     observer.note(&format!("{error:#}: again in {seconds} s"));
@@ -319,7 +322,7 @@ impl Engine<'_> {
         let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
         for check in probe::lost(&now, &tx.header.answers) {
             ended.notes.push(format!(
-                "{}: answered before the change, and does not after the rollback: look at the server",
+                "{}: answered before the change, and does not after the rollback, though the host is as it was: the server itself may be down, or a switch port may still hold its traffic back; ask it again",
                 check.name
             ));
         }
@@ -333,10 +336,10 @@ impl Engine<'_> {
 
     /// The end of a rollback that leaves something of ours on the host.
     fn incomplete(&self, mut tx: Transaction, back: Back<'_>) -> Outcome {
-        let recorded = self.record(&mut tx, Event::Left { left: back.left.clone() });
+        let recorded = self.record(&mut tx, Event::Incomplete { left: back.left.clone() });
         let mut all = if back.asked { Vec::new() } else { vec![back.why.to_string()] };
         all.push("the rollback is incomplete:".into());
-        all.extend(back.left.iter().map(|left| format!("{}\n    {}", left.what, left.command)));
+        all.extend(back.left.iter().map(|left| left.what.clone()));
         all.extend(recorded.err().map(|e| format!("{e:#}")));
         Outcome {
             error: Some(all.join("\n")),
@@ -348,36 +351,6 @@ impl Engine<'_> {
             notes: back.kept.notes,
             left: back.left,
             ..outcome(&tx, Ending::RollbackIncomplete, Exit::Incomplete)
-        }
-    }
-
-    /// The change before, where this one repaired its bond and is undone whole.
-    fn repaired_first(&self, tx: &Transaction, back: &mut Back<'_>) -> Option<Transaction> {
-        let left = [&back.left, &back.pif_left, &back.late];
-        if !back.asked || left.iter().any(|left| !left.is_empty()) {
-            return None;
-        }
-        match repaired(self.host, tx) {
-            Ok(first) => first,
-            Err(error) => {
-                back.failed(&error);
-                None
-            }
-        }
-    }
-
-    /// Closes a repair that is undone: the way back goes on with the change before it.
-    fn leave_to(
-        &self,
-        first: Transaction,
-        mut tx: Transaction,
-    ) -> Result<Transaction, (anyhow::Error, Transaction)> {
-        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
-            return Err((error, tx));
-        }
-        match tx.close(self.host) {
-            Ok(()) => Ok(first),
-            Err(error) => Err((error, first)),
         }
     }
 
@@ -408,65 +381,4 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun
-}
-
-/// A rollback under way.
-struct Back<'a> {
-    why: &'a str,
-    /// Whether a person asked for it, and not a failure.
-    asked: bool,
-    /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
-    only_pifs: bool,
-    /// Whether XAPI was waited for.
-    awaited: bool,
-    /// Whether XAPI has hung: it is not asked again in this run.
-    hung: bool,
-    kept: Kept,
-    reports: Vec<StepReport>,
-    left: Vec<Item>,
-    /// What XAPI did not do, which a reboot may mend.
-    pif_left: Vec<Item>,
-    /// What XAPI may still do.
-    late: Vec<Item>,
-}
-
-impl<'a> Back<'a> {
-    fn of(tx: &Transaction, why: &'a str, asked: bool) -> Self {
-        Self {
-            why,
-            asked,
-            only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
-            awaited: false,
-            hung: false,
-            kept: Kept { folder: tx.saved_folder(), ..Kept::default() },
-            reports: reports(tx),
-            left: Vec::new(),
-            pif_left: Vec::new(),
-            late: Vec::new(),
-        }
-    }
-
-    fn failed(&mut self, error: &anyhow::Error) {
-        self.left.push(Item { what: format!("{error:#}"), command: "xenbond rollback".into() });
-    }
-
-    fn not_undone(&mut self, step: &Step, title: &str, error: &anyhow::Error) {
-        self.hung |= xe::failure(error) == Some(Failure::Hung);
-        let what = format!("{title}: {error:#}");
-        match step.pif() {
-            Some(record) => {
-                self.pif_left.push(Item { what, command: record.by_hand(None) });
-            }
-            None => self.left.push(Item { what, command: "xenbond rollback".into() }),
-        }
-    }
-
-    fn waits(self, ended: Outcome) -> Outcome {
-        Outcome {
-            error: (!self.asked).then(|| self.why.to_string()),
-            notes: self.kept.notes,
-            steps: self.reports,
-            ..ended
-        }
-    }
 }

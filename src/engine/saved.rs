@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::apply::codes;
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
@@ -176,8 +177,9 @@ impl Engine<'_> {
 
     /// Whether another run has this transaction in its hands, or has ended its wait.
     fn is_ended(&self, tx: &Transaction, phase: &Phase) -> bool {
-        let events =
-            |lines: Vec<Line>| lines.into_iter().map(|line| line.event).collect::<Vec<_>>();
+        let events = |(lines, _): (Vec<Line>, u64)| {
+            lines.into_iter().map(|line| line.event).collect::<Vec<_>>()
+        };
         let now = ledger::journal(self.host, &ledger::current()).map(events);
         Lock::holder(self.host).is_some()
             || ledger::current_id(self.host).as_ref() != Some(&tx.header.id)
@@ -271,6 +273,7 @@ impl Engine<'_> {
             spec: &plan.spec,
             nics: &plan.nics,
             absent: &[],
+            accepted: &codes(&tx.accepted()),
             kernel: Running::Settling {
                 host: self.host,
                 within: verify::limit(&plan.spec),
@@ -278,7 +281,7 @@ impl Engine<'_> {
             },
             witnesses: witness.as_slice(),
         })?;
-        Ok((verdict.is_good(), others(tx, pifs.as_deref().unwrap_or_default())))
+        Ok((verdict.hindering().is_empty(), others(tx, pifs.as_deref().unwrap_or_default())))
     }
 
     /// Takes the NICs out of the bridges that networkd put them into at its start: XAPI, which has

@@ -50,11 +50,13 @@ impl Xapi {
     /// # Errors
     /// The first question that was not answered.
     pub(super) fn read(host: &Host, uuid: &Uuid, ask: &Ask<'_>) -> Result<Self> {
+        // One limit for all of it: what hangs at one call may hang at each.
+        let until = host.clock().elapsed() + xe::LIMIT;
         let (mut read, texts) = Self::lists(host, uuid)?;
         for pif in &mut read.pifs {
             let every = ask.every_nic && pif.is_nic();
             if every || ask.nics.iter().any(|nic| is_named(pif, nic)) {
-                match xe::fill_maps(host, pif.clone(), &texts) {
+                match xe::fill_maps(host, pif.clone(), &texts, until) {
                     Ok(whole) => *pif = whole,
                     Err(error) => {
                         read.unreadable.insert(pif.uuid.clone(), format!("{error:#}"));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
-use crate::inventory::facts::Facts;
+use crate::inventory::facts::{Difference, Fact, Facts, Value};
 use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
@@ -22,6 +22,7 @@ use crate::net::Uuid;
 use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
+use crate::step::Step;
 use crate::verify::probe::Answers;
 
 /// What `plan.json` holds.
@@ -180,6 +181,16 @@ impl Transaction {
         })
     }
 
+    /// The codes of the warnings that were accepted with it.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<String> {
+        let codes = |event: &Event| match event {
+            Event::Accepted { codes } => codes.clone(),
+            _ => Vec::new(),
+        };
+        self.events.iter().flat_map(codes).collect()
+    }
+
     /// How long a confirmation is still awaited; `None` when none is.
     ///
     /// Within one boot the boot's clock counts, which nobody sets. After another boot it is the
@@ -248,7 +259,7 @@ impl Transaction {
     /// yet.
     #[must_use]
     pub fn killed(&self) -> Vec<(&[String], u64)> {
-        let named = self.events.iter().rposition(|e| matches!(e, Event::Left { .. }));
+        let named = self.events.iter().rposition(|e| matches!(e, Event::Incomplete { .. }));
         let since = self.events.iter().skip(named.map_or(0, |at| at + 1));
         since
             .filter_map(|e| match e {
@@ -262,7 +273,7 @@ impl Transaction {
     #[must_use]
     pub fn left(&self) -> &[Item] {
         let last = self.events.iter().rev().find_map(|e| match e {
-            Event::Left { left } | Event::Closed { left } => Some(left.as_slice()),
+            Event::Incomplete { left } | Event::Closed { left } => Some(left.as_slice()),
             Event::RolledBack => Some(&[][..]),
             _ => None,
         });
@@ -276,6 +287,34 @@ impl Transaction {
             Some(Event::TriesAgain { why, seconds }) => Some((why, *seconds)),
             _ => None,
         }
+    }
+
+    /// What a person types to bring back what a comparison names.
+    #[must_use]
+    pub fn by_hand(&self, difference: &Difference) -> String {
+        let steps = &self.header.plan.steps;
+        let of = |is: &dyn Fn(&Step) -> bool| {
+            let step = steps.iter().find(|step| is(step))?;
+            Some(step.by_hand(&self.originals_folder()))
+        };
+        let typed = match (&difference.fact, &difference.was) {
+            (Fact::File(path), _) => of(&|step| step.file().is_some_and(|f| f.path == *path)),
+            (Fact::Pif(nic), _) => {
+                of(&|step| matches!(step, Step::ForgetPif(record) if record.device == *nic))
+            }
+            (Fact::RunningBackend, _) => of(&|step| matches!(step, Step::SwitchBackend(_))),
+            (Fact::Device(device), Some(Value::Absent)) => {
+                Some(format!("ip link delete dev {device}"))
+            }
+            (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
+                Some(format!("ip link set dev {nic} mtu {mtu}"))
+            }
+            (Fact::Master(nic), Some(Value::Absent)) => {
+                Some(format!("ip link set dev {nic} nomaster"))
+            }
+            _ => None,
+        };
+        typed.unwrap_or_else(|| "xenbond rollback".into())
     }
 
     /// Files that others changed and that may differ from what was recorded.

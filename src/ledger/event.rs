@@ -89,7 +89,7 @@ impl fmt::Display for Phase {
             Self::WaitingForConfirmation => "waiting for a confirmation",
             Self::Saving { .. } => "done, and waiting until it survives a power cut",
             Self::Done => "done",
-            Self::RollingBack => "being rolled back",
+            Self::RollingBack => "rolled back in part",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
             Self::SavingBack { .. } => "rolled back, and waiting until that survives a power cut",
             Self::RolledBack => "rolled back",
@@ -138,6 +138,11 @@ pub enum Event {
     },
     /// More was ordered than the change.
     Ordered(Orders),
+    /// Warnings that were accepted by name.
+    Accepted {
+        /// Their codes.
+        codes: Vec<String>,
+    },
     /// All is as asked, and a confirmation is awaited.
     Awaiting {
         /// Within how many seconds from here.
@@ -189,8 +194,8 @@ pub enum Event {
         /// When, in seconds since 1970.
         wall: u64,
     },
-    /// A rollback did not come to its end.
-    Left {
+    /// The rollback has ended, and not all is as it was.
+    Incomplete {
         /// What is left.
         left: Vec<Item>,
     },

@@ -17,7 +17,7 @@ pub use table::TABLE;
 pub use value::{MAX_TARGETS, Value, Values};
 
 use crate::bonding::BondStatus;
-use crate::net::{BondMode, IfName};
+use crate::net::{BondMode, NicRef};
 
 /// An option of the driver, in the order in which `BONDING_OPTS` holds them: `miimon` right after
 /// the mode, delays after it, since EL5 writes them in the order of the file and the driver minds
@@ -144,7 +144,7 @@ impl Options {
 
     /// The primary slave, when one was asked for.
     #[must_use]
-    pub fn primary(&self) -> Option<&IfName> {
+    pub fn primary(&self) -> Option<&NicRef> {
         match self.0.get(&Opt::Primary)? {
             Value::Slave(name) => Some(name),
             _ => None,

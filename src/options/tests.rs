@@ -113,12 +113,12 @@ fn arp_targets_are_up_to_sixteen_addresses_each_named_once() {
     let Value::Targets(all) = row.parse(&many(16)).unwrap() else { panic!("no targets") };
     assert_eq!(all.len(), MAX_TARGETS);
     assert_eq!(row.parse("10.0.0.1, 10.0.0.2").unwrap().to_string(), "10.0.0.1,10.0.0.2");
+    assert_eq!(row.parse("10.0.0.1 10.0.0.2").unwrap().to_string(), "10.0.0.1,10.0.0.2");
     for (bad, sentence) in [
         (many(17).as_str(), "has 17 addresses; the driver takes 16"),
         ("10.0.0.1,10.0.0.1", "names 10.0.0.1 twice"),
         ("", "it takes IPv4 addresses with commas"),
         ("10.0.0.1,", "it takes IPv4 addresses with commas"),
-        ("10.0.0.1 10.0.0.2", "it takes IPv4 addresses with commas"),
         ("+10.0.0.1", "it takes IPv4 addresses with commas"),
         ("nas", "it takes IPv4 addresses with commas"),
     ] {
@@ -128,10 +128,27 @@ fn arp_targets_are_up_to_sixteen_addresses_each_named_once() {
 }
 
 #[test]
+fn arp_targets_are_in_an_order_that_the_boot_scripts_set_whole() {
+    // `grep -q TARGET` among those set: a dot is any character, a blank parts two of them.
+    for (given, want) in [
+        ("172.16.51.20,172.16.51.2", "172.16.51.2,172.16.51.20"),
+        ("172.16.51.2,172.16.51.20", "172.16.51.2,172.16.51.20"),
+        ("10.0.0.3,10.0.0.20,10.0.0.1,10.0.0.2", "10.0.0.3,10.0.0.1,10.0.0.2,10.0.0.20"),
+        ("10.0.0.100,10.0.0.10,10.0.0.1", "10.0.0.1,10.0.0.10,10.0.0.100"),
+        ("192.1.203.4,1.2.3.4", "1.2.3.4,192.1.203.4"),
+        ("9.9.9.1,2.3.4.5,1.2.3.4", "9.9.9.1,1.2.3.4,2.3.4.5"),
+    ] {
+        assert_eq!(row("arp_ip_target").parse(given).unwrap().to_string(), want, "{given}");
+    }
+}
+
+#[test]
 fn the_primary_is_a_device_name() {
     assert_eq!(row("primary").parse("eth2").unwrap().to_string(), "eth2");
     assert!(row("primary").parse("eth2 mode=0").is_err());
-    assert!(row("primary").parse("00:1b:21:0a:01:02").is_err());
+    assert!(row("primary").parse("00:1b:21:0a:01").is_err());
+    let by_mac = row("primary").parse("001B.210A.0102").unwrap();
+    assert_eq!(by_mac.to_string(), "00:1b:21:0a:01:02");
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use super::Row;
-use crate::net::{IfName, decimal, shown};
+use crate::net::{NicRef, decimal, shown};
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub enum Values {
     Number(u32, u32),
     /// One of these words; the driver's number of each is its place.
     Words(&'static [&'static str]),
-    /// A slave's device name.
+    /// A slave, by its device or its MAC address; the driver takes the device only.
     Slave,
     /// Up to [`MAX_TARGETS`] IPv4 addresses, with commas.
     Targets,
@@ -32,7 +32,7 @@ pub enum Value {
     /// One of the option's words.
     Word(&'static str),
     /// A slave.
-    Slave(IfName),
+    Slave(NicRef),
     /// Addresses to probe.
     Targets(Vec<Ipv4Addr>),
 }
@@ -78,27 +78,39 @@ impl Row {
                 }
             }
             Values::Slave => Ok(Value::Slave(text.parse()?)),
-            Values::Targets => {
-                let mut targets = Vec::new();
-                for part in text.split(',').map(str::trim) {
-                    let Ok(target) = part.parse::<Ipv4Addr>() else {
-                        bail!(
-                            "`{shown}` is no value for {}: it takes IPv4 addresses with commas",
-                            self.name
-                        );
-                    };
-                    ensure!(!targets.contains(&target), "{} names {target} twice", self.name);
-                    targets.push(target);
-                }
-                ensure!(
-                    targets.len() <= MAX_TARGETS,
-                    "{} has {} addresses; the driver takes {MAX_TARGETS}",
-                    self.name,
-                    targets.len()
-                );
-                Ok(Value::Targets(targets))
-            }
+            Values::Targets => Ok(Value::Targets(self.targets(text)?)),
         }
+    }
+
+    fn targets(&self, text: &str) -> Result<Vec<Ipv4Addr>> {
+        let mut targets = Vec::new();
+        let parts = text.split(',').flat_map(|part| match part.trim() {
+            "" => vec![""],
+            part => part.split([' ', '\t']).filter(|word| !word.is_empty()).collect(),
+        });
+        for part in parts {
+            let Ok(target) = part.parse::<Ipv4Addr>() else {
+                bail!(
+                    "`{}` is no value for {}: it takes IPv4 addresses with commas",
+                    shown(text),
+                    self.name
+                );
+            };
+            ensure!(!targets.contains(&target), "{} names {target} twice", self.name);
+            targets.push(target);
+        }
+        ensure!(
+            targets.len() <= MAX_TARGETS,
+            "{} has {} addresses; the driver takes {MAX_TARGETS}",
+            self.name,
+            targets.len()
+        );
+        settable(targets).map_err(|hidden| {
+            anyhow!(
+                "the boot scripts would leave out {} {hidden}: they find it in the other addresses",
+                self.name
+            )
+        })
     }
 
     /// The value in the form in which two readings of it are compared: what `/sys` and `/proc`
@@ -116,4 +128,33 @@ impl Row {
             Values::Number(..) | Values::Slave => text.trim().to_string(),
         }
     }
+}
+
+/// The targets in an order in which `ifup` sets all of them, as near to the given one as may be. It
+/// leaves out one that it finds among those that are set, and it looks with `grep`, so that
+/// 172.16.51.2 is found in 172.16.51.20 (tests/ground/initscripts.md C1).
+fn settable(mut left: Vec<Ipv4Addr>) -> Result<Vec<Ipv4Addr>, Ipv4Addr> {
+    let mut order: Vec<Ipv4Addr> = Vec::new();
+    while !left.is_empty() {
+        let hides = |at: usize| {
+            let set: Vec<String> =
+                order.iter().chain([&left[at]]).map(ToString::to_string).collect();
+            let set = set.join(" ");
+            let others = left.iter().enumerate().filter(|(other, _)| *other != at);
+            others.map(|(_, ip)| *ip).find(|ip| finds(&ip.to_string(), &set))
+        };
+        let Some(next) = (0..left.len()).find(|at| hides(*at).is_none()) else {
+            return Err(hides(0).unwrap_or(left[0]));
+        };
+        order.push(left.remove(next));
+    }
+    Ok(order)
+}
+
+/// Whether `grep` finds this address in a text: a dot of a pattern is any character.
+fn finds(address: &str, text: &str) -> bool {
+    let alike = |(want, have): (&u8, &u8)| *want == b'.' || want == have;
+    text.as_bytes()
+        .windows(address.len())
+        .any(|part| address.as_bytes().iter().zip(part).all(alike))
 }

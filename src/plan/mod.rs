@@ -44,6 +44,7 @@ pub fn build(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Plan> {
+    ensure!(inv.xapi.is_some(), "XAPI does not answer, and what it knows decides the steps");
     let nics: Vec<Nic> = nics.iter().flatten().cloned().collect();
     ensure!(nics.len() == spec.nics.len(), "not every NIC of the spec is on this host");
     let files = file_changes_of(spec, &nics, inv, templates)?;

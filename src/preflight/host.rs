@@ -42,13 +42,18 @@ fn dom0<'a>(case: &Case<'a>) -> Option<&'a Inventory> {
 fn xapi_unreachable(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(inv) = dom0(case) else { return };
     let Some(error) = &inv.xapi_error else { return };
-    found.push(match &inv.ground.pool_master {
-        Some(master) if inv.programs.contains_key(&Program::Xe) => Finding::new(
-            Code::PoolMasterUnreachable,
-            format!("XAPI could not be asked; this host is a member of the pool and asks its master, {}: {error}", master.escape_debug()),
-        )
-        .hint(format!("is {} up, and reached from here? On both: xe host-list", master.escape_debug())),
-        _ => Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")),
+    let master =
+        inv.ground.pool_master.as_ref().filter(|_| inv.programs.contains_key(&Program::Xe));
+    found.push(match master {
+        Some(master) => {
+            let master = master.escape_debug();
+            Finding::new(
+                Code::PoolMasterUnreachable,
+                format!("XAPI could not be asked; this host is a member of the pool and asks its master, {master}: {error}"),
+            )
+            .hint(format!("is {master} up, and reached from here? On both: xe host-list"))
+        }
+        None => Finding::new(Code::XapiUnreachable, format!("XAPI could not be asked: {error}")),
     });
 }
 

@@ -114,9 +114,9 @@ fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
 /// all, lets go of what XAPI has it hold.
 fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
     let Some(master) = &one.device.master else { return };
-    let managed = one.nic.pif.as_ref().is_some_and(Pif::is_managed);
+    let unmanaged = one.nic.pif.as_ref().is_some_and(|pif| !pif.is_managed());
     let xapis = one.xapi.networks.iter().any(|network| network.bridge == *master)
-        || (master == "ovs-system" && managed);
+        || (master == "ovs-system" && !unmanaged);
     if !xapis && !one.inv.kernel.bonds.contains_key(master) {
         let said = format!("{} is a port of {master}, which is no bridge of XAPI's", one.name);
         let hint = format!("take {} out of {master} first", one.name);
@@ -130,7 +130,8 @@ fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
         let kind = one.inv.kernel.devices.get(upper).map(|d| d.kind);
         let known = [Some(DeviceKind::Vlan), Some(DeviceKind::Bond)].contains(&kind)
             || one.inv.kernel.bonds.contains_key(upper)
-            || one.device.master.as_ref() == Some(upper);
+            || one.device.master.as_ref() == Some(upper)
+            || upper == "ovs-system";
         if !known {
             let said = format!("{upper} lies on {}", one.name);
             let hint = format!("remove {upper} first");
@@ -143,6 +144,7 @@ fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
 fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     let own = one.xapi.pifs.iter().filter(|p| p.device == one.name && p.vlan >= 0);
     let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
+    let of_xapi = !tags.is_empty();
     tags.extend(one.inv.kernel.vlans_on(one.name).into_iter().map(|(_, tag)| tag));
     tags.sort_unstable();
     tags.dedup();
@@ -150,7 +152,14 @@ fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     if !tags.is_empty() {
         let said = format!("{} carries VLAN {}", one.name, tags.join(", "));
         let pif = one.nic.pif.as_ref().map_or("...".into(), |p| p.uuid.to_string());
-        let hint = format!("xe vlan-list untagged-PIF={pif}; xe vlan-destroy uuid=...");
+        let hint = if of_xapi {
+            format!("xe vlan-list untagged-PIF={pif}; xe vlan-destroy uuid=...")
+        } else {
+            let vlans = one.inv.kernel.vlans_on(one.name);
+            let all: Vec<String> =
+                vlans.iter().map(|(vlan, _)| format!("ip link delete dev {vlan}")).collect();
+            all.join("; ")
+        };
         found.push(Finding::new(Code::NicHasVlans, said).hint(hint));
     }
 }
@@ -228,7 +237,14 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
     }
     let device = one.name;
     let host = one.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-    let hint = format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    let introduce =
+        format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    // A managed record would have XAPI plug the NIC at the next boot, whoever uses it then.
+    let hint = match one.slave_of {
+        _ if one.xapi.has_unmanaged() => format!("{introduce} managed=false"),
+        Some(bond) => format!("{bond} uses {device}: ifdown {bond} first, if it is to go"),
+        None => introduce,
+    };
     let said = format!("XAPI has no physical PIF for {device}");
     found.push(Finding::new(Code::NicNotPhysical, said).hint(hint));
 }
@@ -360,16 +376,29 @@ fn has_ip(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     }
     let device = one.name;
     let on = one.inv.kernel.addresses.iter().find(|a| one.carries(&a.device));
-    let said = if let Some(address) = on {
-        format!("{device} carries {} on {}", address.net, address.device)
+    let hint = format!("xe pif-reconfigure-ip uuid={} mode=none", pif.uuid);
+    let (said, hint) = if let Some(address) = on {
+        let (net, on) = (address.net, address.device.as_str());
+        (format!("{device} carries {net} on {on}"), xapi_or(one, pif, on, net, hint))
     } else if pif.ip_mode() != "none" {
         let ip = pif.ip.get("IP").unwrap_or("no address yet");
-        format!("the PIF of {device} has IP configuration mode {} ({ip})", pif.ip_mode())
+        (format!("the PIF of {device} has IP configuration mode {} ({ip})", pif.ip_mode()), hint)
     } else {
         return;
     };
-    let hint = format!("xe pif-reconfigure-ip uuid={} mode=none", pif.uuid);
     found.push(Finding::new(Code::NicHasIp, said).hint(hint));
+}
+
+/// What takes an address away: XAPI's command where it is XAPI's, which refuses an unmanaged PIF.
+fn xapi_or(
+    one: &One<'_>,
+    pif: &Pif,
+    on: &str,
+    addr: impl std::fmt::Display,
+    command: String,
+) -> String {
+    let xapis = on == one.name || Some(on) == one.bridge;
+    if xapis && pif.is_managed() { command } else { format!("ip addr del {addr} dev {on}") }
 }
 
 /// IPv6 settings, which a rollback does not bring back.
@@ -380,15 +409,17 @@ fn has_ipv6(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     let device = one.name;
     let mode = pif.ip.get("IPv6-configuration-mode").unwrap_or("none").to_ascii_lowercase();
     let on = one.inv.kernel.addresses6.iter().find(|(on, _)| one.carries(on));
-    let said = match on {
+    let hint = format!("xe pif-reconfigure-ipv6 uuid={} mode=none", pif.uuid);
+    let (said, hint) = match on {
         _ if mode != "none" => {
             let ip = pif.ip.get("IPv6").unwrap_or("no address yet");
-            format!("the PIF of {device} has IPv6 configuration mode {mode} ({ip})")
+            (format!("the PIF of {device} has IPv6 configuration mode {mode} ({ip})"), hint)
         }
-        Some((on, addr)) => format!("{device} carries {addr} on {on}"),
+        Some((on, addr)) => {
+            (format!("{device} carries {addr} on {on}"), xapi_or(one, pif, on, addr, hint))
+        }
         None => return,
     };
-    let hint = format!("xe pif-reconfigure-ipv6 uuid={} mode=none", pif.uuid);
     found.push(Finding::new(Code::NicHasIp, said).hint(hint));
 }
 

@@ -55,7 +55,9 @@ fn record_unreadable(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     for nic in distinct(case) {
         if let Some(odd) = xapi.odd_of(nic.device.as_str()) {
             let said = format!("the PIF of {} cannot be restored: {odd}", nic.device);
-            found.push(Finding::new(Code::PifUnreadable, said));
+            let uuid = odd.uuid.as_ref().map_or("...".into(), ToString::to_string);
+            let hint = format!("xe pif-param-list uuid={uuid}");
+            found.push(Finding::new(Code::PifUnreadable, said).hint(hint));
         }
     }
 }
@@ -120,7 +122,11 @@ fn drivers_differ(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
 
 fn primary_not_slave(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     let Some(primary) = case.spec.options.primary() else { return };
-    if !case.found().any(|nic| nic.device == *primary) {
+    let is_primary = |nic: &Nic| match primary {
+        NicRef::Device(device) => nic.device == *device,
+        NicRef::Mac(mac) => nic.mac == *mac,
+    };
+    if !case.found().any(is_primary) {
         found.push(Finding::new(
             Code::PrimaryNotSlave,
             format!("primary {primary} is no slave of {}", case.spec.bond),

@@ -5,7 +5,7 @@ use crate::host::Program;
 use crate::inventory::{Inventory, Xapi};
 use crate::net::Backend;
 use crate::paths;
-use crate::spec::{BackendChoice, Request};
+use crate::spec::{BackendChoice, Request, is_called};
 use crate::xe::PoolHost;
 
 /// Of the host's own files.
@@ -244,8 +244,7 @@ pub(super) fn spec_hosts(
     let pool: Vec<(&PoolHost, Vec<String>)> =
         xapi.hosts.iter().map(|host| (host, xapi.names(host))).collect();
     for (name, address) in &addresses {
-        let known = pool.iter().flat_map(|(_, names)| names).chain(&mine);
-        if !known.into_iter().any(|known| known == name.as_str()) {
+        if !pool.iter().any(|(_, names)| is_called(name, names)) && !is_called(name, &mine) {
             let labels: Vec<&str> = pool.iter().map(|(host, _)| host.name_label.as_str()).collect();
             found.push(Finding::new(
                 Code::HostUnknown,
@@ -258,7 +257,7 @@ pub(super) fn spec_hosts(
     }
     let me = inv.host_uuid();
     for (host, names) in pool.iter().filter(|(host, _)| Some(&host.uuid) != me.as_ref()) {
-        if !addresses.keys().any(|name| names.iter().any(|n| n == name.as_str())) {
+        if !addresses.keys().any(|name| is_called(name, names)) {
             found.push(Finding::new(
                 Code::HostWithoutAddress,
                 format!(

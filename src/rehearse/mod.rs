@@ -191,10 +191,13 @@ impl Stage {
     /// # Errors
     /// When the model cannot be read.
     pub fn show_result(&self, request: &Request) -> Result<()> {
-        let bond = request.bond();
-        let text = self.host.read_text(&paths::proc_bonding(bond.as_str()))?.unwrap_or_default();
-        let table = report::bond::table(Some(bond.as_str()), &bonding::parse(&text));
-        self.tell(&format!("\n$ xenbond show {bond}\n{table}"));
+        for bond in request.bonds() {
+            let Some(text) = self.host.read_text(&paths::proc_bonding(bond.as_str()))? else {
+                continue;
+            };
+            let table = report::bond::table(Some(bond.as_str()), &bonding::parse(&text));
+            self.tell(&format!("\n$ xenbond show {bond}\n{table}"));
+        }
         self.tell("\n$ xenbond apply --yes --spec bond.ini        # once more\n");
         self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)))?;
         Ok(())

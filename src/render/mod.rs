@@ -4,13 +4,13 @@
 mod read_back;
 mod templates;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 pub use templates::Templates;
 
 use crate::host::Kind;
 use crate::modprobe;
-use crate::net::{IfName, MacAddr};
+use crate::net::{IfName, MacAddr, NicRef};
 use crate::paths;
 use crate::render::read_back::read_back_bond;
 use crate::render::read_back::read_back_modprobe;
@@ -71,6 +71,11 @@ pub fn files(
     target: &Target<'_>,
     templates: &Templates,
 ) -> Result<Vec<(String, Kind)>> {
+    let device_of = |mac| slaves.iter().find(|slave| slave.mac == Some(mac));
+    let spec = &spec.with_devices(|mac| device_of(mac).map(|slave| slave.device.clone()));
+    if let Some(NicRef::Mac(mac)) = spec.options.primary() {
+        bail!("primary {mac}: its device is not known");
+    }
     let words = spec.options.words(spec.mode).join(" ");
     let bond = spec.bond.to_string();
     let mut all = Vec::new();

@@ -286,7 +286,7 @@ fn a_template_that_says_something_else_is_refused() {
         (NIC, "SLAVE=yes", "SLAVE=yes; reboot", runs),
         (NIC, "SLAVE=yes", "SLAVE=yes\nX='", runs),
         (NIC, "SLAVE=yes", "SLAVE = yes", runs),
-        (NIC, "\n", "\r\n", runs),
+        (NIC, "\n", "\r\n", "a line ends in a carriage return"),
         (
             NIC,
             "MASTER={{ bond }}",

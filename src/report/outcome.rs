@@ -62,8 +62,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
     json!({
         "result": outcome.ending, "exit": outcome.exit.code(), "transaction": outcome.transaction,
         "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint, "notes": outcome.notes,
-        "left": outcome.left,
-        "not_saved": outcome.not_saved,
+        "pending": outcome.pending, "not_saved": outcome.not_saved, "left": outcome.left,
     })
 }
 

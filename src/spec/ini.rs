@@ -35,30 +35,21 @@ pub(super) enum Section {
     Bond,
     /// The hosts' addresses.
     Addresses,
-    /// The NICs of one host.
-    Nics(String),
+    /// What one host has for itself; `[nics HOST]` is an older spelling, for its NICs alone.
+    Host(String),
 }
 
 /// What a file calls the sections that there are.
-const SECTIONS: &str = "sections are [bond], [addresses] and [nics HOST]";
+const SECTIONS: &str = "sections are [bond], [bond HOST] and [addresses]";
 
 impl Section {
     fn named(name: &str) -> Option<Self> {
         match name {
             "bond" => Some(Self::Bond),
             "addresses" => Some(Self::Addresses),
-            _ => name.strip_prefix("nics ").map(|host| Self::Nics(host.trim().to_string())),
-        }
-    }
-
-    /// The spec's own name for a key of this section.
-    fn key(&self, source: &Source, key: &str) -> Result<String> {
-        match self {
-            Self::Bond => bond_key(source, key),
-            Self::Addresses => Ok(key.to_string()),
-            Self::Nics(_) => {
-                ensure!(key == "nics", "{source}: unknown key; this section has only `nics`");
-                Ok(key.to_string())
+            _ => {
+                let host = name.strip_prefix("bond ").or_else(|| name.strip_prefix("nics "))?;
+                Some(Self::Host(host.trim().to_string()))
             }
         }
     }
@@ -78,7 +69,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_lines(file, text)?;
     // rust-ini takes an indented comment for the end of the line above.
-    let text = text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let text = text.lines().map(|line| bare(line.trim())).collect::<Vec<_>>().join("\n");
     let options =
         ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
     let ini = Ini::load_from_str_opt(&text, options).with_context(|| format!("reading {file}"))?;
@@ -96,15 +87,72 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>> {
             let Some(section) = Section::named(name) else {
                 bail!("{file}: unknown section [{}]; {SECTIONS}", shown(name))
             };
-            let key = section.key(&source, key)?;
+            let key = match section {
+                Section::Addresses => key.to_string(),
+                _ if name.starts_with("nics ") => {
+                    ensure!(
+                        key == "nics",
+                        "{source}: unknown key; this section has only `nics`, and [bond HOST] has every key"
+                    );
+                    key.to_string()
+                }
+                _ => bond_key(&source, key)?,
+            };
             ensure!(
                 seen.insert((name.to_string(), key.clone())),
                 "{source}: this key stands twice"
             );
-            all.push(Entry { section, key, source, text: value.trim().to_string() });
+            let text = plain(value.trim()).with_context(|| source.to_string())?;
+            all.push(Entry { section, key, source, text });
         }
     }
     Ok(all)
+}
+
+/// The line of a section without the comment behind it; any other line as it is.
+fn bare(line: &str) -> &str {
+    let Some((section, rest)) = line.split_once(']').filter(|_| line.starts_with('[')) else {
+        return line;
+    };
+    let comment = rest.trim_start();
+    let behind = comment.len() < rest.len() && comment.starts_with([';', '#']);
+    if behind { &line[..=section.len()] } else { line }
+}
+
+/// A value without its quotes and without the comment behind it. Quotes are round the whole value
+/// or round a part of a list; a comment begins with `;` or `#` after a blank.
+fn plain(text: &str) -> Result<String> {
+    let mut value = String::new();
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
+        let starts = before.is_whitespace() || before == ',';
+        match quote {
+            Some(mark) if c == mark => {
+                ensure!(
+                    rest.is_empty() || rest.starts_with([',', ' ', '\t', ';', '#']),
+                    "`{}` goes on behind its closing quote",
+                    shown(text)
+                );
+                quote = None;
+            }
+            Some(_) => value.push(c),
+            None if starts && ['"', '\''].contains(&c) => quote = Some(c),
+            None if [';', '#'].contains(&c) => {
+                ensure!(
+                    before.is_whitespace(),
+                    "`{}`: a comment behind a value needs a blank before its `{c}`; a value with a `{c}` in it needs quotes",
+                    shown(text)
+                );
+                return Ok(value.trim_end().to_string());
+            }
+            None => value.push(c),
+        }
+        before = c;
+    }
+    ensure!(quote.is_none(), "`{}` has no closing quote", shown(text));
+    Ok(value)
 }
 
 /// rust-ini lets a key without `=` swallow the line end, and reads control characters as they
@@ -113,7 +161,7 @@ fn check_lines(file: &str, text: &str) -> Result<()> {
     let mut sections = BTreeSet::new();
     for (number, line) in text.lines().enumerate() {
         let at = format!("{file}, line {}", number + 1);
-        let line = line.trim();
+        let line = bare(line.trim());
         if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
             bail!("{at}: a control character ({}) stands here", c.escape_unicode());
         }

@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::{Group, Key, keys};
 pub use raw::Raw;
-pub use request::Request;
-pub use value::{BackendChoice, NicRef, PifChoice, Probe};
+pub use request::{Request, is_called};
+pub use value::{BackendChoice, PifChoice, Probe};
 
-use crate::net::{BondMode, IfName, Ipv4Net};
-use crate::options::Options;
+pub use crate::net::NicRef;
+use crate::net::{BondMode, IfName, Ipv4Net, MacAddr};
+use crate::options::{Opt, Options, Value};
 use crate::outcome::Hint;
 
 /// The wanted bond of one host.
@@ -65,14 +66,29 @@ impl Spec {
             self.nics[0]
         );
         if let Some(primary) = self.options.primary() {
-            let by_device = self.nics.iter().all(|nic| matches!(nic, NicRef::Device(_)));
+            let by_device = |nic: &NicRef| matches!(nic, NicRef::Device(_));
+            // Only the host tells which device has which MAC.
+            let told = self.nics.iter().all(|nic| by_device(nic) == by_device(primary));
             ensure!(
-                !by_device || self.nics.contains(&NicRef::Device(primary.clone())),
+                !told || self.nics.contains(primary),
                 "primary {primary} is no slave of {}",
                 self.bond
             );
         }
         self.options.check(self.mode, self.nics.len())
+    }
+
+    /// The same with a primary that was named by its MAC address named by its device, where
+    /// `device_of` knows it.
+    #[must_use]
+    pub fn with_devices(&self, device_of: impl Fn(MacAddr) -> Option<IfName>) -> Self {
+        let mut spec = self.clone();
+        if let Some(NicRef::Mac(mac)) = self.options.primary()
+            && let Some(device) = device_of(*mac)
+        {
+            spec.options.set(Opt::Primary, Value::Slave(NicRef::Device(device)));
+        }
+        spec
     }
 
     /// Whether the bond can reach whom it is to ask: it never gets a gateway.

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use super::ini::{self, Section, Source};
-use super::request::listed;
+use super::ini::{self, Entry, Section, Source};
+use super::request::{listed, of_host};
 use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec};
 use crate::net::{BondMode, HostName, IfName, Ipv4Net, decimal, shown};
 use crate::options::{Options, TABLE};
@@ -19,19 +19,20 @@ type Texts = BTreeMap<String, (Source, String)>;
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
     common: Texts,
+    /// What hosts have for themselves, by the names that their sections give.
+    hosts: BTreeMap<String, Texts>,
     addresses: Vec<(Source, String, String)>,
-    nics: Vec<(Source, String, String)>,
 }
 
 impl Raw {
     /// A value given as a flag: it wins over the file's. `key` is the file's key for it.
     pub fn flag(&mut self, flag: &str, key: &str, text: String) {
-        if key == "nics" {
-            self.nics.clear();
-        }
+        self.hosts.values_mut().for_each(|texts| drop(texts.remove(key)));
         if key == "address" {
             self.addresses.clear();
-            self.common.remove("netmask");
+            for texts in self.hosts.values_mut().chain([&mut self.common]) {
+                texts.remove("netmask");
+            }
         }
         self.common.insert(key.to_string(), (Source::Flag(flag.to_string()), text));
     }
@@ -42,12 +43,19 @@ impl Raw {
     /// Names the file, the section and the key that it does not understand, and the nearest one
     /// that it does.
     pub fn file(&mut self, file: &str, text: &str) -> Result<()> {
-        for entry in ini::read(file, text)? {
-            match entry.section {
-                Section::Bond => drop(self.common.insert(entry.key, (entry.source, entry.text))),
-                Section::Addresses => self.addresses.push((entry.source, entry.key, entry.text)),
-                Section::Nics(host) => self.nics.push((entry.source, host, entry.text)),
+        for Entry { section, key, source, text } in ini::read(file, text)? {
+            let texts = match section {
+                Section::Bond => &mut self.common,
+                Section::Host(host) => self.hosts.entry(host).or_default(),
+                Section::Addresses => {
+                    self.addresses.push((source, key, text));
+                    continue;
+                }
+            };
+            if let Some((other, _)) = texts.get(&key) {
+                bail!("{source}: {other} says it for this host already");
             }
+            texts.insert(key, (source, text));
         }
         Ok(())
     }
@@ -68,41 +76,61 @@ impl Raw {
             ),
             _ => {}
         }
-        let mut own: BTreeMap<HostName, Texts> = BTreeMap::new();
-        for (source, host, text) in self.nics {
-            let host: HostName = host.parse().with_context(|| source.to_string())?;
-            own.entry(host).or_default().insert("nics".into(), (source, text));
-        }
-        ensure!(
-            common.nics.is_some() || !own.is_empty(),
-            "the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]"
-        );
-        let mut drafts = BTreeMap::new();
-        for (host, texts) in own {
+        let mut own = BTreeMap::new();
+        for (host, texts) in self.hosts {
+            // Flags may have won over all of it.
+            let Some((source, _)) = texts.values().next() else { continue };
+            let name: HostName = host.parse().with_context(|| source.to_string())?;
             let mut all = self.common.clone();
             all.extend(texts);
-            drafts.insert(host, Draft::of(all)?);
+            own.insert(name, Draft::of(all)?);
         }
-        if !addresses.is_empty()
-            && let Some(host) = drafts.keys().find(|host| !addresses.contains_key(*host))
-        {
-            bail!(
-                "[nics {host}] is for a host that [addresses] does not have; it has {}",
-                listed(&addresses)
-            );
-        }
-        let single = common.address;
-        let mut each = BTreeMap::new();
-        for (host, address) in &addresses {
-            let draft = drafts.remove(host).unwrap_or_else(|| common.clone());
-            each.insert(host.clone(), draft.spec(*address)?);
-        }
-        for (host, draft) in drafts {
-            let address = draft.address.or(single).expect("a host of no pool has the bond's");
-            each.insert(host, draft.spec(address)?);
-        }
-        Ok(Request::new(single.map(|address| common.spec(address)).transpose()?, each))
+        ensure!(
+            common.nics.is_some() || own.values().any(|draft| draft.nics.is_some()),
+            "the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]"
+        );
+        let each = if addresses.is_empty() {
+            own.into_iter().map(|(host, draft)| Ok((host.clone(), draft.of_host(&host)?))).collect()
+        } else {
+            of_pool(&common, own, &addresses)
+        };
+        let single = common.address.map(|address| common.spec(address)).transpose()?;
+        Ok(Request::new(single, each?))
     }
+}
+
+/// The specs of a pool's hosts. A section may name its host in another way than `[addresses]` does.
+fn of_pool(
+    common: &Draft,
+    own: BTreeMap<HostName, Draft>,
+    addresses: &BTreeMap<HostName, Ipv4Net>,
+) -> Result<BTreeMap<HostName, Spec>> {
+    let mut drafts: BTreeMap<&HostName, (HostName, Draft)> = BTreeMap::new();
+    for (host, draft) in own {
+        let [(name, _)] = of_host(addresses, &[host.to_string()])[..] else {
+            bail!(
+                "the section of {host} is for a host that [addresses] does not have, or has twice; it has {}",
+                listed(addresses)
+            );
+        };
+        ensure!(
+            draft.address.is_none(),
+            "{host} has an address in its own section and one in [addresses]"
+        );
+        if let Some((other, _)) = drafts.get(name) {
+            bail!("the sections of {other} and of {host} are both for {name}");
+        }
+        drafts.insert(name, (host, draft));
+    }
+    let mut each = BTreeMap::new();
+    for (host, address) in addresses {
+        let spec = match drafts.remove(host) {
+            Some((_, draft)) => draft.spec(*address).with_context(|| format!("for {host}"))?,
+            None => common.clone().spec(*address)?,
+        };
+        each.insert(host.clone(), spec);
+    }
+    Ok(each)
 }
 
 /// The values of a host, those that must be there not yet asked for.
@@ -143,6 +171,12 @@ impl Draft {
         options.add_defaults();
         debug_assert!(texts.is_empty(), "every known key is taken: {texts:?}");
         Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
+    }
+
+    /// The spec of a host that has its own section, in a file without `[addresses]`.
+    fn of_host(self, host: &HostName) -> Result<Spec> {
+        let address = self.address.expect("[bond] has one where [addresses] is not");
+        self.spec(address).with_context(|| format!("for {host}"))
     }
 
     /// The spec of a host with this address. Whether it has any NICs is asked when that host is.
@@ -242,14 +276,17 @@ fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, 
     Ok(all)
 }
 
+/// A list by commas, blanks or both.
 fn list<T: std::str::FromStr<Err = anyhow::Error>>(text: &str, what: &str) -> Result<Vec<T>> {
-    text.split(',')
-        .map(|part| part.trim_matches([' ', '\t']))
-        .map(|part| {
-            ensure!(!part.is_empty(), "`{}` has an empty {what} in it", shown(text));
-            part.parse()
-        })
-        .collect()
+    let parts: Vec<&str> = text.split(',').collect();
+    ensure!(
+        parts.iter().all(|part| !part.trim().is_empty()),
+        "`{}` has an empty {what} in it",
+        shown(text)
+    );
+    let words =
+        parts.iter().flat_map(|part| part.split([' ', '\t'])).filter(|word| !word.is_empty());
+    words.map(str::parse).collect()
 }
 
 fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {

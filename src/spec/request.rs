@@ -1,6 +1,7 @@
 //! What one spec asks of every host of a pool, and which of it is for this host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
@@ -36,14 +37,13 @@ impl Request {
     /// # Errors
     /// When the file has no address for it, or two.
     pub fn for_host(&self, names: &[String]) -> Result<Spec> {
-        let mine = |host: &HostName| names.iter().any(|name| name == host.as_str());
-        let found: Vec<_> = self.each.iter().filter(|(host, _)| mine(host)).collect();
+        let found = of_host(&self.each, names);
         let spec = match (&found[..], &self.common) {
             ([(_, spec)], _) => *spec,
             ([], Some(spec)) => spec,
             ([], None) => return Err(self.no_address(names)),
             ([(a, _), (b, _), ..], Some(_)) => {
-                bail!("[nics {a}] and [nics {b}] are both for this host")
+                bail!("the sections of {a} and of {b} are both for this host")
             }
             ([(a, _), (b, _), ..], None) => {
                 bail!("[addresses] names this host twice, as {a} and as {b}")
@@ -51,7 +51,7 @@ impl Request {
         };
         ensure!(
             !spec.nics.is_empty(),
-            "the spec names no NICs for this host: neither [bond] nor a [nics HOST] section does"
+            "the spec names no NICs for this host: neither [bond] nor a [bond HOST] section does"
         );
         Ok(spec.clone())
     }
@@ -63,7 +63,7 @@ impl Request {
         };
         let hint = format!("the same command on one of those hosts; or add {add} to [addresses]");
         anyhow!(Hint(hint)).context(format!(
-            "[addresses] has no address for this host, which is {name}; it has {}",
+            "[addresses] has no address for this host, which is {name}; it has {} ({COMPARED})",
             listed(&self.each)
         ))
     }
@@ -77,16 +77,16 @@ impl Request {
         all
     }
 
-    /// The bond, which all hosts share.
+    /// The bonds that hosts get, most often one.
     #[must_use]
-    pub fn bond(&self) -> &IfName {
-        &self.any().bond
+    pub fn bonds(&self) -> BTreeSet<&IfName> {
+        self.specs().map(|spec| &spec.bond).collect()
     }
 
-    /// The mode, which all hosts share.
+    /// Whether a host is to have this mode.
     #[must_use]
-    pub fn mode(&self) -> BondMode {
-        self.any().mode
+    pub fn asks_for(&self, mode: BondMode) -> bool {
+        self.specs().any(|spec| spec.mode == mode)
     }
 
     /// The address of each host of `[addresses]`, where there is that section.
@@ -111,10 +111,46 @@ impl Request {
     fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.common.iter().chain(self.each.values())
     }
+}
 
-    fn any(&self) -> &Spec {
-        self.specs().next().expect("a request is for some host")
+/// How names are compared, for messages.
+const COMPARED: &str = "names are compared without regard to case, and by what is before the dot";
+
+/// Whether a name of the spec is one of a host's names: the whole name without regard to case, or
+/// its first part, where the host has no whole name that begins with it and goes on differently.
+#[must_use]
+pub fn is_called(host: &HostName, names: &[String]) -> bool {
+    is_whole(host, names) || is_short(host, names)
+}
+
+fn is_whole(host: &HostName, names: &[String]) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(host.as_str()))
+}
+
+fn is_short(host: &HostName, names: &[String]) -> bool {
+    // What is no name, such as an address, has no first part either.
+    let first = |name: &str| match name.split_once('.') {
+        Some((first, _)) if name.parse::<Ipv4Addr>().is_err() => first.to_ascii_lowercase(),
+        _ => name.to_ascii_lowercase(),
+    };
+    let mine = first(host.as_str());
+    let alike = names.iter().filter(|name| first(name) == mine);
+    let mut same = alike.peekable();
+    let dotted = |name: &str| name.contains('.');
+    same.peek().is_some() && !(dotted(host.as_str()) && same.any(|name| dotted(name)))
+}
+
+/// The entries that are for a host of these names: those that have a whole name of it, else those
+/// that have its first part.
+pub(super) fn of_host<'a, T>(
+    all: &'a BTreeMap<HostName, T>,
+    names: &[String],
+) -> Vec<(&'a HostName, &'a T)> {
+    let whole: Vec<_> = all.iter().filter(|(host, _)| is_whole(host, names)).collect();
+    if !whole.is_empty() {
+        return whole;
     }
+    all.iter().filter(|(host, _)| is_short(host, names)).collect()
 }
 
 /// The hosts of a map, for messages.

@@ -1,4 +1,4 @@
-//! Single values of a spec: how a NIC is named, whom to ask, what becomes of backend and PIFs.
+//! Single values of a spec: whom to ask, what becomes of backend and PIFs.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -7,41 +7,9 @@ use std::str::FromStr;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
-use crate::net::{IfName, MacAddr, decimal, shown, text_form};
+use crate::net::{decimal, shown, text_form};
 
-/// How a NIC was named.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum NicRef {
-    /// By its device name.
-    Device(IfName),
-    /// By its permanent MAC address.
-    Mac(MacAddr),
-}
-
-impl FromStr for NicRef {
-    type Err = anyhow::Error;
-    fn from_str(text: &str) -> Result<Self> {
-        if text.contains(':') {
-            Ok(Self::Mac(text.parse()?))
-        } else {
-            Ok(Self::Device(text.parse()?))
-        }
-    }
-}
-
-text_form!(NicRef);
-
-impl fmt::Display for NicRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(name) => write!(f, "{name}"),
-            Self::Mac(mac) => write!(f, "{mac}"),
-        }
-    }
-}
-
-/// A storage server that must still answer after the change.
+/// A storage server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Probe {

@@ -125,7 +125,10 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     }
     let above: Vec<&Pif> = xapi.pifs.iter().filter(|p| p.device == name && p.vlan >= 0).collect();
     let mut tags: Vec<i32> = above.iter().map(|p| p.vlan).collect();
+    let vlans = inv.kernel.vlans_on(name).into_iter();
+    tags.extend(vlans.filter_map(|(_, tag)| i32::try_from(tag).ok()));
     tags.sort_unstable();
+    tags.dedup();
     if !tags.is_empty() {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
         uses.push(format!("VLAN {}", tags.join(", ")));
@@ -133,8 +136,13 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     if let Some(pif) = pif {
         uses.extend(pif.relations.keys().cloned());
     }
-    let on = |a: &&crate::inventory::Address| a.device == name || Some(a.device.as_str()) == bridge;
-    uses.extend(inv.kernel.addresses.iter().filter(on).map(|a| a.net.to_string()));
+    let on = |device: &str| {
+        device == name || Some(device) == bridge || inv.kernel.above(name).contains(&device)
+    };
+    let addresses = inv.kernel.addresses.iter().filter(|a| on(&a.device));
+    uses.extend(addresses.map(|a| a.net.to_string()));
+    let addresses6 = inv.kernel.addresses6.iter().filter(|(device, _)| on(device));
+    uses.extend(addresses6.map(|(_, addr)| addr.to_string()));
     let networks: Vec<&Uuid> =
         pif.iter().map(|p| &p.network).chain(above.iter().map(|p| &p.network)).collect();
     let vms: BTreeSet<&str> = xapi
@@ -147,7 +155,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     uses.extend(vms.iter().map(|vm| format!("VM {vm}")));
     uses.extend(storage::servers(inv).into_iter().filter_map(|path| {
         let by = inv.kernel.device_towards(path.server)?;
-        (by == name || Some(by) == bridge || Some(by) == master).then(|| path.used.to_string())
+        (on(by) || Some(by) == master).then(|| path.used.to_string())
     }));
     uses
 }

@@ -4,8 +4,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Kept;
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, join, quoted};
 use crate::modprobe;
+use crate::paths::original_name;
 use crate::render::is_ours;
 
 /// A file's change.
@@ -69,6 +70,19 @@ impl FileChange {
             "{} is neither as it was when this was planned nor as it is to be: somebody has changed it since, and it is left alone",
             self.path
         )
+    }
+
+    /// What a person types to undo it.
+    pub(super) fn by_hand(&self, originals: &str) -> String {
+        let path = quoted(&self.path);
+        match (&self.was, &self.block_of) {
+            (_, Some(bond)) => {
+                format!("sed -i '/^# xenbond {bond}: begin/,/^# xenbond {bond}: end/d' {path}")
+            }
+            (Kind::Absent, None) => format!("rm -f {path}"),
+            (Kind::Link { target }, None) => format!("ln -sfn {} {path}", quoted(target)),
+            _ => format!("cp -a {} {path}", quoted(&join(originals, &original_name(&self.path)))),
+        }
     }
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {

@@ -156,6 +156,22 @@ impl Step {
         }
     }
 
+    /// What a person types to undo it; `originals` is where the files lie as they were.
+    #[must_use]
+    pub fn by_hand(&self, originals: &str) -> String {
+        match self {
+            Self::SwitchBackend(s) => s.command(&s.from).to_string(),
+            Self::TakeDown(b) => b.up().to_string(),
+            Self::BringUp(b) => format!("{}; {}", b.down(), b.delete()),
+            Self::ForgetPif(p) => p.by_hand(),
+            Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
+            Self::File(f) => f.by_hand(originals),
+            Self::BootUnit(u) => format!("{}; {}", u.service.disable(), u.file.by_hand(originals)),
+            Self::Reboot { .. } => "shutdown -r now".into(),
+            Self::Verify { .. } => String::new(),
+        }
+    }
+
     /// The file that it changes.
     #[must_use]
     pub fn file(&self) -> Option<&FileChange> {

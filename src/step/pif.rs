@@ -31,6 +31,16 @@ impl PifRecord {
         )
     }
 
+    /// What a person types to bring the record back; its settings are in `plan.json`.
+    pub(super) fn by_hand(&self) -> String {
+        let managed = self.was.as_ref().is_none_or(Pif::is_managed);
+        xe::introduce(&self.host, &self.device, &self.mac, managed).to_string()
+    }
+
+    pub(super) fn forget_by_hand(&self) -> String {
+        xe::forget_unmanaged(&self.host, &self.device)
+    }
+
     pub(super) fn forget_commands(&self) -> Vec<Cmd> {
         let uuid = self.was.iter().map(|p| p.uuid.to_string());
         uuid.flat_map(|uuid| [xe::unplug(&uuid), xe::forget(&uuid)]).collect()
@@ -170,7 +180,7 @@ impl PifRecord {
 
     /// What a person types to bring the record back, as far as it is `now`.
     #[must_use]
-    pub fn by_hand(&self, now: Option<&Pif>) -> String {
+    pub fn by_hand_from(&self, now: Option<&Pif>) -> String {
         let Some(was) = &self.was else {
             return match now {
                 Some(pif) => xe::forget(&pif.uuid.to_string()).to_string(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kernel::carries_more;
 use super::{Check, Setting};
 use crate::host::Kind;
 use crate::ifcfg;
@@ -25,26 +26,36 @@ pub(super) fn settled(
     inv: &Inventory,
     changed: &[FileChange],
 ) -> Vec<Check> {
-    let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()));
+    let unclear =
+        |device: &str| inv.xapi.as_ref().is_some_and(|xapi| xapi.odd_of(device).is_some());
+    let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()), &unclear);
     checks.extend(unmanaged(spec, nics, inv));
     checks.extend(backend(spec, inv));
     checks.extend(changed.iter().map(file));
     let paths: Vec<String> = changed.iter().map(|c| c.path.clone()).collect();
     checks.push(next_boot(spec, inv, &paths));
+    checks.extend(carries_more(spec, &inv.kernel));
     checks
 }
 
-/// What XAPI tells: it must leave the NICs alone.
-pub(super) fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
+/// What XAPI tells: it must leave the NICs alone. A record that is `unclear` is no proof that there
+/// is none.
+pub(super) fn xapi(
+    nics: &[Nic],
+    pifs: Option<&[Pif]>,
+    unclear: &dyn Fn(&str) -> bool,
+) -> Vec<Check> {
     nics.iter()
         .map(|nic| {
             let managed = |pif: &Pif| {
                 pif.is_nic() && pif.device == nic.device.as_str() && pif.is_managed()
             };
-            let have = pifs.map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
+            let clear = !unclear(nic.device.as_str());
+            let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
                 .because(match pifs {
                     None => "XAPI does not answer: xe host-list",
+                    Some(_) if !clear => "its record in XAPI was not understood: xenbond plan names it",
                     Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
                 })
         })

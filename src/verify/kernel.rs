@@ -15,6 +15,8 @@ const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0,
 
 /// What the kernel tells.
 pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
+    let spec =
+        &spec.with_devices(|mac| nics.iter().find(|n| n.mac == mac).map(|n| n.device.clone()));
     let bond = spec.bond.as_str();
     let Some(status) = kernel.bond(bond) else {
         return vec![
@@ -47,6 +49,14 @@ pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     checks.push(default_route(bond, kernel));
     checks.push(link_local_route(bond, kernel));
     checks
+}
+
+/// What nobody asked for: a VLAN device, another device, a further address.
+pub(super) fn carries_more(spec: &Spec, kernel: &Kernel) -> Option<Check> {
+    let more = kernel.beside(spec.bond.as_str(), spec.address);
+    let hint = "it goes when the bond is taken down, by a change or a rollback";
+    let check = || Check::new(Setting::Carries, "its address alone", Some(more.join(", ")));
+    (!more.is_empty()).then(|| check().because(hint))
 }
 
 /// Open vSwitch of old imitates the file (facts/xapi.md section F).
@@ -237,7 +247,7 @@ fn active_slave(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Option<Che
     let check = match spec.options.primary() {
         // With any other choice than `always` a primary that was down stays aside.
         Some(primary) if spec.options.word(Opt::PrimaryReselect).is_none_or(|w| w == "always") => {
-            Check::new(Setting::ActiveSlave, primary.as_str(), active)
+            Check::new(Setting::ActiveSlave, primary.to_string(), active)
         }
         _ => {
             let want = active.clone().unwrap_or_else(|| "one of the slaves".into());

@@ -51,6 +51,8 @@ pub enum Setting {
     Mtu(IfName),
     /// The default route.
     DefaultRoute,
+    /// What lies on the bond.
+    Carries,
     /// The route to addresses of hosts without any.
     LinkLocalRoute,
     /// Whether XAPI leaves a NIC alone.
@@ -69,6 +71,8 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// The change that makes it, or undoes it.
+    Change,
     /// Whether what XAPI and networkd know of the NICs is on disk.
     SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
@@ -115,10 +119,12 @@ impl fmt::Display for Setting {
             Self::LacpChurn => "LACP churn",
             Self::Address => "address",
             Self::DefaultRoute => "default route",
+            Self::Carries => "on the bond",
             Self::LinkLocalRoute => "link-local route",
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::Change => "change",
             Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)

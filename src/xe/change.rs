@@ -37,6 +37,14 @@ pub fn forget(pif: &str) -> Cmd {
     of_pif("pif-forget", pif)
 }
 
+/// What a person types to have the unmanaged record of a NIC forgotten, whatever its uuid.
+#[must_use]
+pub fn forget_unmanaged(of: &Uuid, device: &IfName) -> String {
+    format!(
+        "xe pif-forget uuid=$(xe pif-list host-uuid={of} device={device} physical=true VLAN=-1 managed=false --minimal)"
+    )
+}
+
 /// Introduces the PIF of a NIC; prints its new uuid.
 #[must_use]
 pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cmd {

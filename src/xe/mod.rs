@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-pub use change::{forget, introduce, plug, restore, sync_database, unplug};
+pub use change::{forget, forget_unmanaged, introduce, plug, restore, sync_database, unplug};
 pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
@@ -27,7 +27,7 @@ use crate::host::{Cmd, Host, Output, Program};
 use crate::net::Uuid;
 
 /// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Records that were understood, and those that were not.
 #[derive(Clone, Debug, PartialEq, Eq)]

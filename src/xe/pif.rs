@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, Record};
@@ -219,7 +220,13 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
 ///
 /// # Errors
 /// When the keys read one by one do not make up the text.
-fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMap<String, String>> {
+fn exact_map(
+    host: &Host,
+    pif: &Uuid,
+    field: &str,
+    text: &str,
+    until: Duration,
+) -> Result<BTreeMap<String, String>> {
     if !record::is_ambiguous(text) {
         return Ok(record::map(text));
     }
@@ -233,7 +240,9 @@ fn exact_map(host: &Host, pif: &Uuid, field: &str, text: &str) -> Result<BTreeMa
             &format!("param-name={field}"),
             &format!("param-key={key}"),
         ];
-        let cmd = Cmd::read(Program::Xe, &args, LIMIT);
+        let left = until.saturating_sub(host.clock().elapsed());
+        ensure!(!left.is_zero(), "XAPI took too long over it");
+        let cmd = Cmd::read(Program::Xe, &args, left);
         let value = host.run(&cmd)?.check(&cmd)?.text();
         let value = value.strip_suffix('\n').unwrap_or(&value).to_string();
         let pair = format!("{key}: {value}");
@@ -271,19 +280,20 @@ fn not_settable(key: &str, value: &str) -> Option<&'static str> {
 /// When a map cannot be read exactly, or holds what `xe` could not set again.
 pub fn with_maps(host: &Host, of: &Uuid, pif: Pif) -> Result<Pif> {
     let texts = pif_texts(host, of)?;
-    fill_maps(host, pif, &texts)
+    fill_maps(host, pif, &texts, host.clock().elapsed() + LIMIT)
 }
 
-/// The same, with the texts at hand.
+/// The record with its maps, read exactly by the texts at hand, `until` when by the host's clock:
+/// an `xe` that hangs is not waited for again and again.
 ///
 /// # Errors
 /// See [`with_maps`].
-pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts) -> Result<Pif> {
+pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts, until: Duration) -> Result<Pif> {
     let (properties, other_config) =
         texts.get(&pif.uuid).context("the two lists of PIFs differ")?;
     let exact = |field: &str, text: &str| {
-        let map =
-            exact_map(host, &pif.uuid, field, text).with_context(|| format!("reading {field}"))?;
+        let map = exact_map(host, &pif.uuid, field, text, until)
+            .with_context(|| format!("reading {field}"))?;
         for (key, value) in &map {
             if let Some(why) = not_settable(key, value) {
                 let key = key.escape_debug();

@@ -195,12 +195,8 @@ fn options(shell: &mut Shell<'_>, bond: &str, vars: &Vars) {
         };
         for given in values {
             let known = |ip: &str| {
-                shell
-                    .state
-                    .dom0
-                    .bonds
-                    .get(bond)
-                    .is_some_and(|b| b.arp_targets.iter().any(|t| t == ip))
+                let live = shell.state.dom0.bonds.get(bond);
+                live.is_some_and(|bond| greps(ip, &bond.arp_targets.join(" ")))
             };
             if key == "arp_ip_target" && known(given.trim_start_matches('+')) {
                 continue;
@@ -218,6 +214,14 @@ fn options(shell: &mut Shell<'_>, bond: &str, vars: &Vars) {
             }
         }
     }
+}
+
+/// `grep -q PATTERN`: a dot stands for any character, so that one target is found in another.
+fn greps(pattern: &str, text: &str) -> bool {
+    let alike = |(want, have): (&u8, &u8)| *want == b'.' || want == have;
+    text.as_bytes()
+        .windows(pattern.len())
+        .any(|part| pattern.as_bytes().iter().zip(part).all(alike))
 }
 
 /// The bond's part; a status when the script ends here.

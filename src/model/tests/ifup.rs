@@ -38,6 +38,23 @@ fn a_good_bond_comes_up() {
 }
 
 #[test]
+fn a_target_that_is_a_part_of_one_before_it_is_left_out() {
+    for flavour in BOTH {
+        for (given, set) in [
+            ("172.16.51.20,172.16.51.2", "172.16.51.20"),
+            ("172.16.51.2,172.16.51.20", "172.16.51.2 172.16.51.20"),
+            ("192.1.203.4,1.2.3.4", "192.1.203.4"),
+        ] {
+            let opts =
+                format!("mode=active-backup miimon=0 arp_interval=500 arp_ip_target={given}");
+            let dom0 = bonded(flavour, &opts);
+            dom0.ok("ifup bond51");
+            assert_eq!(dom0.sysfs("bond51/bonding/arp_ip_target"), set, "{flavour:?}");
+        }
+    }
+}
+
+#[test]
 fn a_held_nic_is_silently_not_taken() {
     for flavour in BOTH {
         let dom0 = Dom0::new(flavour, Backend::Bridge);

@@ -399,7 +399,9 @@ const CASES: &[Case] = &[
         s.dom0.devices.insert("brstor".into(), crate::model::state::Device { kind: "bridge".into(), ..bridge });
         s.dom0.nics.get_mut("eth3").unwrap().master = Some("brstor".into());
     }), &[], "eth3 is a port of brstor, which is no bridge of XAPI's"),
-    (NicInUse, &[], Value(|_, i| { device(i, "eth3").uppers.insert("mv0".into()); }), &[], "mv0 lies on eth3"),
+    (NicInUse, &[], Value(|_, i| {
+        device(i, "eth3").uppers.insert("mv0".into());
+    }), &[], "mv0 lies on eth3"),
     (NicInfiniband, &[], Value(|_, i| {
         device(i, "eth3").infiniband = true;
         device(i, "eth3").address = None;

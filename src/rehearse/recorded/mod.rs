@@ -62,7 +62,8 @@ fn check(inv: &Inventory) -> Result<()> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let good = path.starts_with('/')
             && !path.contains('\0')
-            && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'));
+            && !parts[0].starts_with('.')
+            && parts.iter().all(|part| !["", ".", ".."].contains(part));
         ensure!(good, "files: `{}` cannot be a path", path.escape_debug());
         // What the model writes itself is no recorded file's.
         let top = parts.first().copied().unwrap_or_default();

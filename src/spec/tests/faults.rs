@@ -8,8 +8,8 @@ fn a_key_is_named_with_its_file_and_section() {
     assert!(said.starts_with("pool.ini: [bond] mtu: `9k` is no MTU"), "{said}");
     let said = refused(&POOL.replace(".12/24", ".12"), &[]);
     assert!(said.starts_with("pool.ini: [addresses] xen02: `172.16.51.12` is no IPv4"), "{said}");
-    let said = refused(&POOL.replace("eth4, ", "eth 4, "), &[]);
-    assert!(said.starts_with("pool.ini: [nics xen02] nics: `eth 4` is no device name"), "{said}");
+    let said = refused(&POOL.replace("eth4, ", "eth/4, "), &[]);
+    assert!(said.starts_with("pool.ini: [nics xen02] nics: `eth/4` is no device name"), "{said}");
 }
 
 #[test]
@@ -34,14 +34,19 @@ fn an_unknown_key_names_the_nearest_one() {
         }
     }
     let said = refused(&POOL.replace("nics = eth4", "nic = eth4"), &[]);
-    assert_eq!(said, "pool.ini: [nics xen02] nic: unknown key; this section has only `nics`");
+    assert_eq!(
+        said,
+        "pool.ini: [nics xen02] nic: unknown key; this section has only `nics`, and [bond HOST] has every key"
+    );
+    let said = refused(&POOL.replace("[nics xen02]\nnics", "[bond xen02]\nnic"), &[]);
+    assert_eq!(said, "pool.ini: [bond xen02] nic: unknown key; did you mean `nics`?");
 }
 
 #[test]
 fn an_unknown_section_names_those_that_there_are() {
     for section in ["bonds", "Bond", "address", "nics", "nicsxen01", "nics\txen01", "", "bond "] {
         let said = refused(&format!("{}[{section}]\nx=1\n", small("")), &[]);
-        let known = "sections are [bond], [addresses] and [nics HOST]";
+        let known = "sections are [bond], [bond HOST] and [addresses]";
         let twice = "section [bond ] stands twice";
         assert!(said.ends_with(known) || (section == "bond " && said.ends_with(twice)), "{said}");
     }
@@ -63,6 +68,14 @@ fn nothing_may_stand_twice() {
         (small("[addresses]\nxen01=172.16.51.12/24"), "exclude each other"),
         (POOL.replace("eth4, ", "00:1B:21:AA:BB:05, "), "NIC 00:1b:21:aa:bb:05 is named twice"),
         (small("").replace("eth3", "eth2"), "NIC eth2 is named twice"),
+        (
+            POOL.to_string() + "[bond xen02]\nnics = eth2, eth3\n",
+            "[bond xen02] nics: pool.ini: [nics xen02] nics says it for this host already",
+        ),
+        (
+            POOL.to_string() + "[bond xen02]\naddress = 172.16.51.9/24\n",
+            "xen02 has an address in its own section and one in [addresses]",
+        ),
     ] {
         let said = refused(&file, &[]);
         assert!(said.contains(sentence), "{said}");
@@ -108,7 +121,7 @@ fn faults_of_the_slaves_are_found_without_a_host() {
         (
             POOL.replace("miimon = 100", "primary = eth2")
                 .replace("eth4, 00:1b:21:aa:bb:05", "eth4,eth5"),
-            "primary eth2 is no slave",
+            "for xen02: primary eth2 is no slave",
         ),
         (
             small("arp_interval=500\narp_ip_target=10.0.0.1"),
@@ -121,7 +134,7 @@ fn faults_of_the_slaves_are_found_without_a_host() {
     }
     // A MAC may be the primary's: only the host tells.
     let by_mac = small("primary=eth4").replace("eth3", "00:1b:21:aa:bb:05");
-    assert_eq!(here(&by_mac, &[]).options.primary().unwrap().as_str(), "eth4");
+    assert_eq!(here(&by_mac, &[]).options.primary().unwrap().to_string(), "eth4");
 }
 
 #[test]
@@ -137,7 +150,7 @@ fn an_mtu_is_a_number_that_a_device_can_have() {
     for good in ["68", "1500", "9000", "65535"] {
         assert_eq!(here(&small(&format!("mtu={good}")), &[]).mtu, good.parse().ok());
     }
-    for bad in ["", "0", "67", "65536", "9000 ; jumbo", "0x100", "-1", "+9000"] {
+    for bad in ["", "0", "67", "65536", "0x100", "-1", "+9000"] {
         let said = refused(&small(&format!("mtu={bad}")), &[]);
         assert!(said.contains("is no MTU: it must be a whole number from 68 to 65535"), "{said}");
     }
@@ -183,8 +196,8 @@ fn an_optional_probe_is_asked_beside_the_others() {
 #[test]
 fn a_server_that_the_bond_does_not_reach_is_no_probe() {
     for (key, server, hint) in [
-        ("probes", "172.16.52.2:2049", Some("172.16.51.11/22 holds both")),
-        ("optional_probes", "172.16.52.2", Some("172.16.51.11/22 holds both")),
+        ("probes", "172.16.52.2:2049", Some("172.16.51.11/21 holds both")),
+        ("optional_probes", "172.16.52.2", Some("172.16.51.11/21 holds both")),
         ("probes", "10.99.0.7", None),
     ] {
         let said = request(&small(&format!("{key}={server}")), &[]).unwrap_err();
@@ -214,12 +227,11 @@ fn a_host_must_be_named_once() {
     let said = pool.for_host(&names(&["xen09", "rack7-9"])).unwrap_err().to_string();
     assert_eq!(
         said,
-        "[addresses] has no address for this host, which is xen09 or rack7-9; it has xen01, xen02"
+        "[addresses] has no address for this host, which is xen09 or rack7-9; it has xen01, xen02 (names are compared without regard to case, and by what is before the dot)"
     );
     let said = pool.for_host(&names(&["xen01", "xen02"])).unwrap_err().to_string();
     assert_eq!(said, "[addresses] names this host twice, as xen01 and as xen02");
     assert!(pool.for_host(&[]).is_err());
-    assert!(pool.for_host(&names(&["XEN01"])).is_err(), "names are taken as they are written");
 }
 
 #[test]

@@ -103,7 +103,8 @@ fn one_file_serves_a_pool() {
     assert_eq!(two.address.to_string(), "172.16.51.12/24");
     assert_eq!(shown(&two.nics), "eth4 00:1b:21:aa:bb:05");
     assert_eq!(shown(&pool.nics()), "eth2 eth3 eth4 00:1b:21:aa:bb:05");
-    assert_eq!((pool.bond().as_str(), pool.mode()), ("bond51", BondMode::ActiveBackup));
+    assert_eq!(pool.bonds(), [&"bond51".parse().unwrap()].into());
+    assert!(pool.asks_for(BondMode::ActiveBackup) && !pool.asks_for(BondMode::BalanceSlb));
     let hosts: Vec<String> = pool
         .by_host()
         .iter()
@@ -159,11 +160,77 @@ fn a_nic_flag_wins_over_the_hosts_own_section() {
 }
 
 #[test]
+fn a_host_may_differ_in_any_key() {
+    let pool = POOL.replace("nics = eth2, eth3", "nics = eth2, eth3\nprimary = eth2").replace(
+        "[nics xen02]\n",
+        "[bond xen02]\nprimary = 001b.21AA.bb05\nmode=1\nmtu = 1500\nname = bond52\nprobes=172.16.51.9\nupdelay=200\n",
+    );
+    let pool = request(&pool, &[]).unwrap();
+    let (one, two) = (pool.for_host(&names(&["xen01"])), pool.for_host(&names(&["xen02"])));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.options.words(one.mode)[1..], ["miimon=100", "primary=eth2"]);
+    let words = ["miimon=100", "updelay=200", "primary=00:1b:21:aa:bb:05"];
+    assert_eq!(two.options.words(two.mode)[1..], words);
+    assert_eq!((two.bond.as_str(), two.mtu), ("bond52", Some(1500)));
+    assert_eq!(two.probes, ["172.16.51.9".parse().unwrap()]);
+    assert_eq!(pool.bonds().len(), 2);
+    let here =
+        two.with_devices(|mac| (mac.to_string().ends_with("05")).then(|| "eth5".parse().unwrap()));
+    assert_eq!(here.options.primary().unwrap().to_string(), "eth5");
+}
+
+#[test]
+fn a_flag_wins_over_what_a_host_has_for_itself() {
+    let pool = POOL.replace("[nics xen02]\n", "[bond xen02]\nmtu = 1500\n");
+    let pool =
+        request(&pool, &[("mtu", "8000"), ("address", "10.0.0.1/24"), ("probes", "10.0.0.2")]);
+    let two = pool.unwrap().for_host(&names(&["xen02"])).unwrap();
+    assert_eq!((two.mtu, two.address.to_string().as_str()), (Some(8000), "10.0.0.1/24"));
+    assert_eq!(shown(&two.nics), "eth4 00:1b:21:aa:bb:05");
+}
+
+#[test]
+fn names_of_hosts_are_compared_as_people_mean_them() {
+    let pool = |name: &str| request(&POOL.replace("xen02", name), &[]).unwrap();
+    for (written, host, same) in [
+        ("xen02", &["XEN02"][..], true),
+        ("Xen02", &["xen02"], true),
+        ("xen02.san.example", &["xen02"], true),
+        ("xen02", &["xen02.san.example", "xen02"], true),
+        ("xen02.san.example", &["XEN02.SAN.example", "XEN02"], true),
+        ("xen02.san.example", &["xen02.lab.example", "xen02"], false),
+        ("xen02", &["xen020"], false),
+        ("10.0.0.2", &["10.1.1.1"], false),
+    ] {
+        let found = pool(written).for_host(&names(host));
+        assert_eq!(found.is_ok(), same, "{written} {host:?}: {found:?}");
+    }
+    // A section and [addresses] may spell one host in two ways.
+    let two = request(&POOL.replace("[nics xen02]", "[nics XEN02.example]"), &[]).unwrap();
+    assert_eq!(shown(&two.for_host(&names(&["xen02"])).unwrap().nics), "eth4 00:1b:21:aa:bb:05");
+    let said = refused(&(POOL.to_string() + "[bond XEN02]\nmtu=1500\n"), &[]);
+    assert_eq!(said, "the sections of XEN02 and of xen02 are both for xen02");
+}
+
+#[test]
+fn a_mac_address_is_taken_as_labels_and_switches_show_it() {
+    let want = here(&small("").replace("eth3", "ac:1f:6b:aa:bb:05"), &[]);
+    for spelt in ["AC:1F:6B:AA:BB:05", "ac-1f-6b-aa-bb-05", "ac1f.6baa.bb05", "AC1F6BAABB05"] {
+        assert_eq!(here(&small("").replace("eth3", spelt), &[]), want, "{spelt}");
+    }
+    for bad in ["ac-1f-6b-aa-bb", "ac1f.6b.aabb05", "ac-1f:6b-aa-bb-05", "ac1f-6baa-bb05", "-", "."]
+    {
+        let said = refused(&small("").replace("eth3", bad), &[]);
+        assert!(said.contains(&format!("`{bad}` is no MAC address")), "{said}");
+    }
+}
+
+#[test]
 fn a_flag_is_named_as_the_source_of_its_fault() {
     for (flag, text, sentence) in [
         ("bond", "1", "--bond: `1` is no device name"),
         ("nic", "eth2,", "--nic: `eth2,` has an empty NIC in it"),
-        ("nic", "eth2,a b", "--nic: `a b` is no device name"),
+        ("nic", "eth2,a/b", "--nic: `a/b` is no device name"),
         ("mode", "9", "--mode: `9` is no bonding mode"),
         ("mtu", "9k", "--mtu: `9k` is no MTU"),
         ("updelay", "1s", "--updelay: `1s` is no value for updelay"),

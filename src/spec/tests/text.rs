@@ -15,16 +15,8 @@ fn a_key_without_a_value_does_not_swallow_the_next_line() {
 }
 
 #[test]
-fn backslashes_and_quotes_are_what_they_are() {
-    for bad in [
-        "bond\\n51",
-        "'bond51'",
-        "\"bond51\"",
-        "bo\"nd\"51",
-        "bond51\\",
-        "bond51 # ours",
-        "bond51 ; ours",
-    ] {
+fn backslashes_and_quotes_inside_a_value_are_what_they_are() {
+    for bad in ["bond\\n51", "bo\"nd\"51", "bond51\\", "bond51'", "\" bond51\""] {
         let said = refused(&small("").replace("bond51", bad), &[]);
         assert!(said.contains("name: `") && said.contains("is no device name"), "{bad}: {said}");
     }
@@ -57,6 +49,65 @@ fn a_comment_may_be_indented() {
 }
 
 #[test]
+fn a_comment_may_stand_behind_a_value() {
+    let plain = here(POOL, &[]);
+    for comment in [" ; ours", " # ours", "\t;ours", " ;", "   # a; b # c \"d"] {
+        let all: Vec<String> = POOL
+            .lines()
+            .map(|line| if line.is_empty() { String::new() } else { format!("{line}{comment}") })
+            .collect();
+        assert_eq!(here(&all.join("\n"), &[]), plain, "{comment:?}");
+    }
+    assert!(refused(&small("mtu = ; jumbo"), &[]).contains("[bond] mtu: `` is no MTU"));
+    for (glued, mark) in [("9000;jumbo", ';'), ("9000#jumbo", '#'), ("\"9000\";x", ';')] {
+        let said = refused(&small(&format!("mtu={glued}")), &[]);
+        let want = format!(
+            "[bond] mtu: `{}`: a comment behind a value needs a blank before its `{mark}`",
+            crate::net::shown(glued)
+        );
+        assert!(said.contains(&want), "{said}");
+    }
+}
+
+#[test]
+fn quotes_round_a_value_or_round_parts_of_a_list_are_taken_off() {
+    let plain = here(POOL, &[]);
+    for (from, to) in [
+        ("bond51", "\"bond51\""),
+        ("bond51", "'bond51' ; ours"),
+        ("eth2, eth3", "\"eth2, eth3\""),
+        ("eth2, eth3", "\"eth2\", 'eth3'"),
+        ("eth2, eth3", "'eth2' 'eth3'"),
+        ("9000", "\"9000\" # jumbo"),
+        ("172.16.51.11/24", "\"172.16.51.11/24\""),
+    ] {
+        assert!(POOL.contains(from));
+        assert_eq!(here(&POOL.replace(from, to), &[]), plain, "{to}");
+    }
+    for (bad, sentence) in [
+        ("\"9000", "9000` has no closing quote"),
+        ("'9000\"", "has no closing quote"),
+        ("\"90\"00", "00` goes on behind its closing quote"),
+        ("\"\"", "`` is no MTU"),
+        ("\"9000 ; x\"", "`9000 ; x` is no MTU"),
+    ] {
+        let said = refused(&small(&format!("mtu={bad}")), &[]);
+        assert!(said.contains(sentence), "{said}");
+    }
+}
+
+#[test]
+fn a_list_has_commas_or_blanks() {
+    let plain = here(POOL, &[]);
+    for list in ["eth2 eth3", "eth2,eth3", "eth2\t,  eth3", " eth2   eth3 "] {
+        assert_eq!(here(&POOL.replace("eth2, eth3", list), &[]), plain, "{list}");
+    }
+    for bad in ["eth2,,eth3", "eth2, ,eth3", ",eth2 eth3", "eth2 eth3,"] {
+        assert!(refused(&POOL.replace("eth2, eth3", bad), &[]).contains("empty NIC"), "{bad}");
+    }
+}
+
+#[test]
 fn control_characters_and_broken_sections_are_refused_by_line() {
     for (file, sentence) in [
         (small("mtu=9\u{0}000"), "pool.ini, line 5: a control character (\\u{0}) stands here"),
@@ -64,7 +115,8 @@ fn control_characters_and_broken_sections_are_refused_by_line() {
         (small("mtu=9000\rmode=4"), "line 5: a control character (\\u{d})"),
         (small("; a comment \u{7}too"), "line 5: a control character (\\u{7})"),
         (small("[addresses"), "line 5: `[addresses` is no section: it must be [NAME] alone"),
-        (small("[addresses] ; x"), "line 5: `[addresses] ; x` is no section"),
+        (small("[addresses];x"), "line 5: `[addresses];x` is no section"),
+        (small("[addresses] x"), "line 5: `[addresses] x` is no section"),
         ("name=bond51\n[bond]\n".into(), "pool.ini: key `name` stands before the first section"),
     ] {
         let said = refused(&file, &[]);

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, FILE_CHANGED};
+use xenbond::engine::{Engine, FILE_CHANGED, Observer};
 use xenbond::host::Clock;
+use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour, Saves, State};
-use xenbond::outcome::{Ending, Outcome};
+use xenbond::outcome::{Ending, Outcome, StepState};
+use xenbond::plan::Plan;
+use xenbond::preflight::Finding;
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;

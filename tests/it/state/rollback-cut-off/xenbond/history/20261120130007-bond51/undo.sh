@@ -9,7 +9,8 @@ export PATH LC_ALL
 here=$(cd "$(dirname "$0")" && pwd) || exit 4
 bad=0
 
-tell() { echo "undo: $*"; }
+# What others wrote is in some of these words: no control character of theirs is printed.
+tell() { printf '%s' "undo: $*" | tr '\\000-\\037\\177' '?'; echo; }
 run() { program=$(command -v "$1") && shift && "$program" "$@" </dev/null; }
 try() { tell "$@"; run "$@" || { tell "FAILED: $*"; bad=1; }; }
 
@@ -61,6 +62,12 @@ forget_unmanaged() {
     pif=$(run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 managed=false params=uuid --minimal 2>/dev/null)
     if [ -n "$pif" ]; then try xe pif-forget uuid="$pif"; fi
 }
+
+# This host's record only.
+if [ -e "$R/etc/xensource-inventory" ] && ! grep -q 156a7ca7-f672-c98b-8db0-c12173e13940 "$R/etc/xensource-inventory"; then
+    echo 'undo: this is the record of another host (156a7ca7-f672-c98b-8db0-c12173e13940): nothing is done' >&2
+    exit 4
+fi
 
 if command -v xapi-wait-init-complete >/dev/null; then try xapi-wait-init-complete 600; fi
 
