@@ -60,6 +60,8 @@ pub enum Ending {
     RolledBack,
     /// Something is neither.
     RollbackIncomplete,
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed,
     /// The next thing is a reboot.
     WaitingForReboot,
     /// All is as asked, and it is rolled back unless a person confirms it in time.
@@ -127,6 +129,8 @@ pub struct Outcome {
     pub not_saved: Vec<Item>,
     /// What could not be brought back.
     pub left: Vec<Item>,
+    /// Whether the same run, tried again, may end better by what happens elsewhere.
+    pub again: bool,
 }
 
 impl Outcome {
@@ -142,6 +146,7 @@ impl Outcome {
             hint: None,
             notes: Vec::new(),
             pending: Vec::new(),
+            again: false,
             not_saved: Vec::new(),
             left: Vec::new(),
         }
@@ -171,6 +176,7 @@ pub fn verdict(outcome: &Outcome) -> &'static str {
             "Failed and rolled back: the host was compared and is as it was."
         }
         (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
+        (Ending::Closed, _) => "Closed: the transaction is over, with what is listed left.",
         (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
         (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
         (Ending::WaitingForConfirmation, _) => {

@@ -32,7 +32,7 @@ impl Run {
         if self.json {
             report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
         } else {
-            report::out(&report::proposal(&proposal));
+            report::out(report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
             let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
@@ -76,12 +76,19 @@ impl Run {
         self.hold_signals()?;
         let orders = Orders { reboot: args.reboot, confirm_within: None };
         let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
+        if args.close {
+            let agrees = |tx: &journal::Transaction| {
+                let id = &tx.header.id;
+                args.yes || report::ask(&format!("End {id} with what is left as it is? [y/N] "))
+            };
+            return self.ended(&engine.close(agrees, &mut self.teller(true))?);
+        }
         let agrees = |tx: &journal::Transaction| {
             let steps = &tx.header.plan.steps;
             if !self.quiet {
                 let undo: Vec<String> =
                     steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
-                report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+                report::err(format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
             }
             args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
         };

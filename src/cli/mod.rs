@@ -134,7 +134,10 @@ impl Run {
         match command {
             Command::Plan(args) => self.plan(args),
             Command::Apply(args) => self.apply(args),
-            Command::Resume => self.goes_on(|engine, teller| engine.resume(teller)),
+            Command::Resume(args) if args.by_itself => {
+                self.goes_on(|engine, teller| engine.resume_by_itself(teller))
+            }
+            Command::Resume(_) => self.goes_on(|engine, teller| engine.resume(teller)),
             Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
             Command::Guard => self.guard(),
             Command::Rollback(args) => self.rollback(args),

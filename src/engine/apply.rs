@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
+use crate::inventory::facts;
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
@@ -89,7 +90,17 @@ impl Engine<'_> {
             && !open.phase.is_saving()
             && open.spec == *spec
         {
-            return self.go_on(self.orders, observer);
+            return match open.phase {
+                // Nobody asked this command to end a rollback, and it would not make the bond.
+                Phase::RollingBack | Phase::RollbackWaiting { .. } => Ok(Outcome {
+                    transaction: Some(open.id.clone()),
+                    ..Outcome::refused(
+                        format!("transaction {} of the same bond is {}", open.id, open.phase),
+                        Some("xenbond rollback ends it; then the same apply again".into()),
+                    )
+                }),
+                _ => self.go_on(self.orders, observer),
+            };
         }
         if let Some(refused) = proposal.refusal(self.accepted) {
             return Ok(refused);
@@ -103,6 +114,9 @@ impl Engine<'_> {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
         let _lock = self.lock(observer)?;
+        if let Some(refused) = self.moved(&proposal.situation, &plan)? {
+            return Ok(refused);
+        }
         if let Some(old) = Transaction::open(self.host)? {
             match old.phase() {
                 // Cut off between its last line and its end.
@@ -128,6 +142,31 @@ impl Engine<'_> {
             Ok(()) => Ok(self.run(tx, false, observer)),
             Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
         }
+    }
+
+    /// Reads the host again where the lock is held: the question may have stood for hours, and
+    /// another run may have ended meanwhile. The refusal, where the plan would be another one now.
+    fn moved(&self, then: &Situation, plan: &Plan) -> Result<Option<Outcome>> {
+        let inv = look_for(self.host, &then.spec)?;
+        let (was, is) = (plan.facts(&then.inv), plan.facts(&inv));
+        let mut moved: Vec<String> =
+            facts::differences(&was, &is).iter().map(ToString::to_string).collect();
+        let ids = [&then.inv, &inv].map(|inv| inv.transaction.as_ref().map(|t| (&t.id, &t.phase)));
+        if ids[0] != ids[1] {
+            moved.push("another change of this host has ended meanwhile".into());
+        }
+        if moved.is_empty() {
+            let now = Situation::of(then.spec.clone(), inv);
+            let again = plan::build(&now.spec, &now.nics, &now.inv, self.templates);
+            if again.is_ok_and(|again| again == *plan) {
+                return Ok(None);
+            }
+            moved.push("made now, the plan would be another one".into());
+        }
+        Ok(Some(Outcome::refused(
+            format!("the host is no longer as this plan was shown for: {}", moved.join("; ")),
+            Some("read the plan anew: the same command again".into()),
+        )))
     }
 
     /// Takes the steps that are left. After a run that was `cut_off` every step is taken again:
@@ -183,7 +222,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let Run { reports, probed, pending } = run;
         let ends = (StepState::Done, StepState::Failed);
-        self.timed(reports, number, &step.title(), ends, observer, |observer| {
+        let result = self.timed(reports, number, &step.title(), ends, observer, |observer| {
             self.check_interrupt()?;
             self.record(tx, Event::Begin { step: number })?;
             if matches!(step, Step::Verify { .. }) {
@@ -196,7 +235,8 @@ impl Engine<'_> {
                 step.perform(self.host)?;
             }
             self.record(tx, Event::Done { step: number })
-        })
+        });
+        result.inspect_err(|error| self.note_killed(tx, error))
     }
 
     /// The verdict was good: it stays, or waits for a person to say so.

@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome, saving};
-use crate::host::{Cmd, Program};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
@@ -21,9 +20,6 @@ const GUARD_START: Duration = Duration::from_secs(10);
 
 /// How often the guard looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long `wall` may take.
-const TELL: Duration = Duration::from_secs(10);
 
 /// What is said when it was.
 pub const GUARD_WAS_GONE: &str = "the guard of the confirmation was gone and was started again";
@@ -204,7 +200,7 @@ impl Engine<'_> {
             }
             self.host.clock().pause(LOOK.min(left));
         }
-        let _lock = self.lock(observer)?;
+        let lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         if tx.time_left(self.host) != Some(Duration::ZERO) {
@@ -223,16 +219,11 @@ impl Engine<'_> {
         }
         let ended = self.roll_back(tx, &why, false, observer);
         self.tell_all(&format!("xenbond: {}", crate::outcome::verdict(&ended)), observer);
-        Ok(ended)
-    }
-
-    /// Tells every terminal, and whoever hears the notes of a run, as syslog does.
-    fn tell_all(&self, text: &str, observer: &mut dyn Observer) {
-        observer.note(text);
-        let cmd = Cmd::read(Program::Wall, &[text], TELL);
-        if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
-            observer.note(&format!("{error:#}"));
+        if ended.ending != Ending::RollbackIncomplete {
+            return Ok(ended);
         }
+        drop(lock);
+        self.until_it_ends(observer, |engine, observer| engine.resume(observer))
     }
 }
 

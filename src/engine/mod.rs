@@ -4,8 +4,14 @@
 //! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
 //! which because it was compared.
 
+mod again;
 mod apply;
+mod back;
+mod close;
+mod compare;
 mod confirm;
+mod late;
+mod others;
 mod reboot;
 mod repair;
 mod rollback;
@@ -186,6 +192,7 @@ impl Engine<'_> {
             }
             // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
             return Ok(Outcome {
+                again: true,
                 error: Some(format!("XAPI does not answer yet: {error:#}")),
                 hint: Some("when `xe host-list` answers: xenbond resume".into()),
                 ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
@@ -196,7 +203,10 @@ impl Engine<'_> {
             Phase::Saving { .. } | Phase::WaitingForConfirmation => {
                 self.after_power_cut(tx, observer)
             }
-            Phase::Applying => Ok(self.run(tx, true, observer)),
+            Phase::Applying => Ok(match self.same_nics(&tx) {
+                Ok(()) => self.run(tx, true, observer),
+                Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
+            }),
             Phase::WaitingForReboot { .. } => match self.after_reboot(&mut tx, observer) {
                 Ok(()) => Ok(self.run(tx, false, observer)),
                 Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
 
-pub use command::{Cmd, Output, Program, Runner, Status, quoted};
+pub use command::{Cmd, Failed, Output, Program, Runner, Status, quoted};
 pub use files::join;
 pub use inside::{inside, name, text as text_of};
 pub use kind::{Kind, Original, Xattrs};

@@ -249,12 +249,43 @@ impl Transaction {
         })
     }
 
+    /// Whether the undoing of a step is done.
+    #[must_use]
+    pub fn is_undone(&self, number: usize) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::Undone { step } if *step == number))
+    }
+
+    /// Calls whose client was killed, and when by the wall clock: those that no outcome has named
+    /// yet.
+    #[must_use]
+    pub fn killed(&self) -> Vec<(&[String], u64)> {
+        let named = self.events.iter().rposition(|e| matches!(e, Event::Incomplete { .. }));
+        let since = self.events.iter().skip(named.map_or(0, |at| at + 1));
+        since
+            .filter_map(|e| match e {
+                Event::Killed { args, wall } => Some((args.as_slice(), *wall)),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// What the last rollback could not bring back.
     #[must_use]
     pub fn left(&self) -> &[Item] {
+        let last = self.events.iter().rev().find_map(|e| match e {
+            Event::Incomplete { left } | Event::Closed { left } => Some(left.as_slice()),
+            Event::RolledBack => Some(&[][..]),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// What is tried again by itself, when that is the last that was written down.
+    #[must_use]
+    pub fn tries_again(&self) -> Option<(&str, u64)> {
         match self.events.last() {
-            Some(Event::Incomplete { left }) => left,
-            _ => &[],
+            Some(Event::TriesAgain { why, seconds }) => Some((why, *seconds)),
+            _ => None,
         }
     }
 

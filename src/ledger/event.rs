@@ -56,7 +56,7 @@ impl Phase {
             Event::RollbackWaiting { boot_id } => {
                 Self::RollbackWaiting { boot_id: boot_id.clone() }
             }
-            Event::RolledBack => Self::RolledBack,
+            Event::RolledBack | Event::Closed { .. } => Self::RolledBack,
             Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
             _ => phase,
         })
@@ -187,8 +187,27 @@ pub enum Event {
         /// This boot.
         boot_id: String,
     },
+    /// The client of a command was killed at its limit: XAPI may still do what it asked for.
+    Killed {
+        /// Its arguments to `xe`.
+        args: Vec<String>,
+        /// When, in seconds since 1970.
+        wall: u64,
+    },
     /// The rollback has ended, and not all is as it was.
     Incomplete {
+        /// What is left.
+        left: Vec<Item>,
+    },
+    /// What failed is tried again by a run that nobody stands beside.
+    TriesAgain {
+        /// What failed.
+        why: String,
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed {
         /// What is left.
         left: Vec<Item>,
     },

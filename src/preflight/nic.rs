@@ -250,7 +250,7 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
 }
 
 fn no_link(one: &One<'_>, found: &mut Vec<Finding>) {
-    if one.device.carrier == Some(false) && !one.in_our_bond && one.nic.pif.is_some() {
+    if one.device.carrier == Some(false) && (one.in_our_bond || one.nic.pif.is_some()) {
         found.push(Finding::new(Code::NicNoLink, format!("{} has no link", one.name)));
     }
 }

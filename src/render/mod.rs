@@ -132,13 +132,13 @@ pub fn files(
     Ok(all)
 }
 
-/// The unit or script that runs `PROGRAM resume` after a reboot.
+/// The unit or script that runs `PROGRAM resume --by-itself` after a reboot.
 ///
 /// # Errors
 /// When the template does not render, or its text does not run that.
 pub fn resume_service(service: &Service, program: &str, templates: &Templates) -> Result<Kind> {
     let values = [("program", program.to_string())];
-    let start = format!("{program} resume");
+    let start = format!("{program} resume --by-itself");
     let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &start)?;
     let header = format!("{MARK}; it goes when the change under way is over.\n");
     Ok(Kind::new_file(under(&header, &text), service.file_mode()))

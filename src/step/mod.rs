@@ -15,13 +15,14 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use backend::Switch;
-pub use bond::BondDevice;
+pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use pif::PifRecord;
 pub use unit::BootUnit;
 
-use crate::host::{Cmd, Host};
+use crate::host::{Cmd, Host, Kind};
 use crate::net::Backend;
+use crate::paths::original_name;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,29 @@ pub struct Kept {
     pub notes: Vec<String>,
     /// Paths that may differ from what was recorded, since others changed them.
     pub paths: Vec<String>,
+    /// Whether the switch script may just have run: what is gone may be gone by its doing.
+    pub in_flight: bool,
+    /// Whether the step that is being undone was done to its end.
+    pub done: bool,
+    /// Paths that an earlier look found so: those that are there have a copy in the folder.
+    pub known: Vec<String>,
+}
+
+impl Kept {
+    /// Where the copy of a path is.
+    #[must_use]
+    pub fn copy(&self, path: &str) -> String {
+        format!("{}/{}", self.folder, original_name(path))
+    }
+
+    /// Saves what stands at a path.
+    ///
+    /// # Errors
+    /// When the copy cannot be written.
+    pub fn save(&self, host: &Host, path: &str, now: &Kind) -> Result<()> {
+        host.make_dir(&self.folder, 0o700)?;
+        host.put(&self.copy(path), now)
+    }
 }
 
 impl Step {
@@ -191,13 +215,13 @@ impl Step {
     /// What could not be undone.
     pub fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         match self {
-            Self::SwitchBackend(s) => s.undo(host),
+            Self::SwitchBackend(s) => s.undo(host, kept),
             Self::TakeDown(b) => b.bring_back(host),
             Self::ForgetPif(p) => p.remember(host),
             Self::IntroduceUnmanaged(p) => p.forget_unmanaged(host),
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
-            Self::BringUp(b) => b.take_down(host),
+            Self::BringUp(b) => b.undo_up(host),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

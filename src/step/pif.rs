@@ -55,7 +55,35 @@ impl PifRecord {
         Ok(xe::pifs(host, &self.host)?.nic(self.device.as_str())?.cloned())
     }
 
+    /// Fails where the record is not the one that was recorded: somebody else's later work, or
+    /// another card under the same name.
+    fn ensure_as_recorded(&self, host: &Host) -> Result<()> {
+        let Some(now) = self.now(host)?.filter(Pif::is_managed) else { return Ok(()) };
+        let Some(was) = &self.was else {
+            bail!("pif-list shows a PIF of {} that was not there before: {}", self.device, now.uuid)
+        };
+        ensure!(
+            now.uuid == was.uuid && now.mac == was.mac,
+            "the PIF of {} is not the recorded one: it is {} with {}, and was {} with {}",
+            self.device,
+            now.uuid,
+            now.mac,
+            was.uuid,
+            was.mac
+        );
+        let now = xe::with_maps(host, &self.host, now)?;
+        ensure!(
+            settings(&now) == settings(was) && now.network == was.network,
+            "the PIF of {} was changed since it was recorded: it has {:?}, and had {:?}",
+            self.device,
+            settings(&now),
+            settings(was)
+        );
+        Ok(())
+    }
+
     pub(super) fn forget(&self, host: &Host) -> Result<()> {
+        self.ensure_as_recorded(host)?;
         let mut last: Option<(Cmd, Output)> = None;
         for cmd in self.forget_commands() {
             let output = host.run(&cmd)?;
@@ -73,11 +101,7 @@ impl PifRecord {
                 output.check(&cmd)?;
                 bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
             }
-            (Some(pif), None) => bail!(
-                "pif-list shows a PIF of {} that was not there before: {}",
-                self.device,
-                pif.uuid
-            ),
+            (Some(pif), None) => bail!("XAPI has a PIF of {} again: {}", self.device, pif.uuid),
         }
     }
 
@@ -152,6 +176,38 @@ impl PifRecord {
             settings(was)
         );
         Ok(())
+    }
+
+    /// What a person types to bring the record back, as far as it is `now`.
+    #[must_use]
+    pub fn by_hand_from(&self, now: Option<&Pif>) -> String {
+        let Some(was) = &self.was else {
+            return match now {
+                Some(pif) => xe::forget(&pif.uuid.to_string()).to_string(),
+                None => format!("xe pif-list device={}", self.device),
+            };
+        };
+        let introduce = xe::introduce(&self.host, &self.device, &self.mac, was.is_managed());
+        match now {
+            None => introduce.to_string(),
+            Some(pif) if pif.is_managed() != was.is_managed() => {
+                format!("{}; {introduce}", xe::forget(&pif.uuid.to_string()))
+            }
+            Some(pif) => {
+                let mut all: Vec<String> =
+                    xe::restore(pif, was).iter().map(ToString::to_string).collect();
+                let uuid = pif.uuid.to_string();
+                if pif.attached != was.attached {
+                    let cmd = if was.attached { xe::plug(&uuid) } else { xe::unplug(&uuid) };
+                    all.push(cmd.to_string());
+                }
+                if all.is_empty() {
+                    format!("xe pif-param-list uuid={uuid}")
+                } else {
+                    all.join("; ")
+                }
+            }
+        }
     }
 }
 

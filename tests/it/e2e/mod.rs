@@ -14,6 +14,7 @@ mod json;
 mod killed;
 mod late;
 mod manners;
+mod others;
 mod reboots;
 mod rehearse;
 pub mod root;
