@@ -25,7 +25,7 @@ impl Request {
         Self { common, each }
     }
 
-    /// For the host that this spec was made for.
+    /// The request of a single host's spec.
     #[must_use]
     pub fn of(spec: Spec) -> Self {
         Self { common: Some(spec), each: BTreeMap::new() }
