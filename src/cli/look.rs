@@ -31,37 +31,35 @@ impl Run {
 
     /// The verdict on each bond that is asked about; `within` is how long it may take to be good.
     fn verdicts(&self, args: &args::Verify, within: Option<Duration>) -> Result<Vec<Verdict>> {
+        // What is wrong with the arguments is said before the host is read.
         let templates = templates(args.templates.as_deref())?;
+        let name = args.name.as_deref().map(str::parse::<IfName>).transpose();
+        let name = name.context("BOND").context(Usage)?;
+        let asked = if args.spec.is_empty() { None } else { Some(request(&args.spec)?) };
+        ensure!(
+            asked.is_none() || name.is_none(),
+            anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
+        );
         let records = Records::read(&self.host)?;
-        let waits = |what: &str, within| self.progress.waits(what, within);
-        let judge = |inv: &Inventory| -> Result<Vec<Verdict>> {
-            let judge = Judge {
-                host: &self.host,
-                inv,
-                templates: &templates,
-                records: &records,
-                within,
-                waits: &waits,
-            };
-            if args.spec.is_empty() {
-                let name = args.name.as_deref().map(str::parse::<IfName>).transpose();
-                let name = name.context("BOND").context(Usage)?;
-                known(judge.all()?, name.as_ref(), &records)
-            } else {
-                let spec = request(&args.spec)?.for_host(&inv.names())?;
-                Ok(vec![judge.spec(&spec)?])
+        let (spec, inv) = match &asked {
+            Some(request) => {
+                let situation = engine::look(&self.host, request)?;
+                (Some(situation.spec), situation.inv)
             }
+            None => (None, Inventory::read(&self.host, Ask::default())?),
         };
-        let inv = if args.spec.is_empty() {
-            Inventory::read(&self.host, Ask::default())?
-        } else {
-            ensure!(
-                args.name.is_none(),
-                anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
-            );
-            engine::look(&self.host, &request(&args.spec)?)?.inv
+        let judge = Judge {
+            host: &self.host,
+            inv: &inv,
+            templates: &templates,
+            records: &records,
+            within,
+            waits: &|what: &str, within| self.progress.waits(what, within),
         };
-        let verdicts = judge(&inv)?;
+        let verdicts = match &spec {
+            Some(spec) => vec![judge.spec(spec)?],
+            None => known(judge.all()?, name.as_ref(), &records)?,
+        };
         self.progress.closes();
         Ok(verdicts)
     }

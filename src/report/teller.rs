@@ -61,7 +61,9 @@ impl Teller {
     /// A teller that prints to standard output: for a rehearsal, where all this is the result.
     #[must_use]
     pub fn on_stdout(self) -> Self {
-        Self { tell: out, progress: Progress::new(out, false), ..self }
+        // With a document there, nobody is told of anything.
+        let tell: fn(Text) = if self.quiet { |_| {} } else { out };
+        Self { tell, progress: Progress::new(tell, false), ..self }
     }
 }
 

@@ -128,6 +128,9 @@ fn the_management_address_on_a_bond_of_xapi_is_found_on_both_backends() {
             };
             state.pool.pifs.values_mut().find(of_bond).unwrap().management = true;
             state.dom0.addresses.entry(bridge.clone()).or_default().insert("10.9.9.9/24".into());
+            let (to, dev) = ("10.9.9.0/24".to_string(), bridge.clone());
+            let route = crate::model::state::Route { to, dev, via: None, metric: 0 };
+            state.dom0.routes.insert(format!("10.9.9.0/24 {bridge}"), route);
         });
         let status = dom0.status();
         let of_xapi = bond(&status, "bond0").xapi.as_ref().unwrap();
