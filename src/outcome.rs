@@ -87,7 +87,7 @@ pub enum StepState {
 /// A step in a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// From 1.
+    /// Its number, from 1.
     pub number: usize,
     /// What it does.
     pub title: String,
@@ -134,7 +134,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// One without steps.
+    /// An outcome without steps.
     #[must_use]
     pub fn new(ending: Ending, exit: Exit) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl Outcome {
         }
     }
 
-    /// Refused: nothing was touched.
+    /// The outcome of a refusal: nothing was touched.
     #[must_use]
     pub fn refused(error: impl Into<String>, hint: Option<String>) -> Self {
         Self { error: Some(error.into()), hint, ..Self::new(Ending::Refused, Exit::Refused) }

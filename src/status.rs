@@ -26,7 +26,7 @@ pub use judged::{Judge, Records};
 pub use nics::NicView;
 pub use transaction::TransactionView;
 
-/// Everything that `status` tells: `status --json`.
+/// Everything that `status` prints: `status --json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// Whether the host is as asked.

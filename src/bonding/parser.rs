@@ -3,7 +3,7 @@
 //!
 //! Knows labels and where they may stand. Must not know versions: a line is read by its label
 //! and by what came before it, since indentation and blank lines get lost in pastes and the
-//! order of a slave's lines differs by kernel (facts/procbonding.md sections 4 and 5).
+//! order of a slave's lines differs by kernel (tests/ground/procbonding.md, D5 and E2).
 
 use super::{Aggregator, BondStatus, Lacp, LacpPdu, SlaveStatus, SlbBucket};
 use crate::net::{BondMode, decimal};
@@ -266,7 +266,7 @@ fn pdu_line(pdu: &mut LacpPdu, label: &str, value: &str) -> bool {
 }
 
 /// The words must match whole: two pairs of modes share what stands before the bracket
-/// (facts/procbonding.md section 3). Only another bracket may follow.
+/// (tests/ground/procbonding.md, C1). Only another bracket may follow.
 fn set_mode(status: &mut BondStatus, text: &str) -> bool {
     if status.mode_text.is_some() || text.is_empty() {
         return status.mode_text.as_deref() == Some(text);

@@ -1,4 +1,4 @@
-//! `log`, and who it is that the log tells of.
+//! `log`, and how it names whoever runs the program.
 
 use anyhow::{Context, Result};
 

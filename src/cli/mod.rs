@@ -169,7 +169,7 @@ impl Run {
         }
     }
 
-    /// Tells of everything that goes on, to people and to the log.
+    /// The observer that prints everything that goes on, and logs it.
     fn teller(&self, yes: bool) -> Teller {
         Teller::new(self.quiet, yes).with(&self.progress, &self.log)
     }

@@ -21,7 +21,7 @@ use crate::render::Templates;
 use crate::report;
 use crate::spec::{Raw, Request};
 
-/// What is rehearsed when nothing is asked for.
+/// The spec that is rehearsed when none is given.
 const DEFAULT: &str = "[bond]
 name = bond51
 nics = eth2, eth3
@@ -204,7 +204,7 @@ fn inventory(file: &str) -> Result<Inventory> {
     read().with_context(|| format!("reading the inventory {file}")).context(Usage)
 }
 
-/// Says what bars the way on the recorded host, as `plan` and `apply` there would.
+/// Prints what bars the way on the recorded host, as `plan` and `apply` there would.
 fn refuse(proposal: &Proposal, refused: &Outcome, json: bool) -> Exit {
     if json {
         let mut document = report::outcome_json(refused);

@@ -104,7 +104,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Tells every terminal, and whoever hears the notes of a run, as syslog does.
+    /// Says it on every terminal (`wall`), and as a note of the run, which syslog gets too.
     pub(super) fn tell_all(&self, text: &str, observer: &mut dyn Observer) {
         observer.note(text);
         let cmd = Cmd::read(Program::Wall, &[text], TELL);

@@ -15,18 +15,18 @@ use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
 use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
 
-/// Everything that is to be said of a request on this host.
+/// What `plan` prints and `apply` asks about: a request on this host, its findings and its plan.
 pub struct Proposal {
     /// What is asked for and what was read.
     pub situation: Situation,
-    /// What speaks against it.
+    /// The findings on it.
     pub findings: Vec<Finding>,
     /// What is to be done; `None` where a finding leaves nothing to plan with.
     pub plan: Option<Plan>,
 }
 
 impl Proposal {
-    /// What is to be said of a request on a host as it was read.
+    /// The proposal for a request on a host as it was read.
     ///
     /// # Errors
     /// When nothing can be planned and no finding says why.
@@ -60,7 +60,8 @@ impl Engine<'_> {
         Proposal::of(request, look(self.host, request)?, self.templates)
     }
 
-    /// The job. `fresh` is a saved plan's word on whether the host is still what it was made for.
+    /// Does the whole job. `fresh` is a saved plan's word on whether the host is still what it was
+    /// made for.
     ///
     /// # Errors
     /// Only where nothing was touched.
@@ -302,7 +303,7 @@ impl Engine<'_> {
         })
     }
 
-    /// Nothing is left to do, when the bond is not only configured but works.
+    /// The outcome where nothing is left to do: the bond must not only be configured but work.
     fn nothing_to_do(&self, plan: &Plan, situation: &Situation) -> Result<Outcome> {
         let Situation { spec, inv, .. } = situation;
         let verdict = verify::judge(Question {

@@ -1,5 +1,5 @@
-//! Carries a plan out and takes it back, with the journal. The same engine works on a host, on
-//! the stand-ins of the tests and on the model of `rehearse`.
+//! Carries a plan out and rolls it back, with the journal. The same engine works on a host, on the
+//! stand-ins of the tests and on the model of `rehearse`.
 //!
 //! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
 //! which because it was compared.
@@ -51,11 +51,11 @@ const XAPI_ANSWER: Duration = Duration::from_secs(20);
 pub trait Observer {
     /// A step begins, or its undoing.
     fn begins(&mut self, number: usize, total: usize, title: &str);
-    /// It is over.
+    /// The step, or its undoing, has ended.
     fn ended(&mut self, state: StepState, took: Duration);
     /// What goes on waits for something, no longer than `limit`.
     fn waits(&mut self, _what: &str, _limit: Duration) {}
-    /// Something to know.
+    /// A note: something to know.
     fn note(&mut self, text: &str);
     /// Whether these steps may be taken.
     fn agrees(&mut self, plan: &Plan, findings: &[Finding], inv: &Inventory) -> bool;
@@ -226,7 +226,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The reboot has not happened yet: it is ordered now, or waited for.
+    /// Orders the reboot that has not happened yet, or says that it is waited for.
     fn before_reboot(
         &self,
         open: Transaction,
@@ -243,7 +243,7 @@ impl Engine<'_> {
         Ok(self.reboot(&tx))
     }
 
-    /// This boot.
+    /// The id of this boot.
     fn boot_id(&self) -> Result<String> {
         ledger::this_boot(self.host)
             .with_context(|| format!("{} is missing: a reboot could not be told", paths::BOOT_ID))
@@ -297,7 +297,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Runs one step's act, tells the observer, and notes how it went.
+    /// Runs one step's act, shows it to the observer, and puts into its report how it went.
     fn timed(
         &self,
         reports: &mut [StepReport],

@@ -40,7 +40,7 @@ pub(super) fn own_copy() -> String {
 }
 
 impl Engine<'_> {
-    /// What is to be the same after a reboot.
+    /// How the host is managed now, which must be so again after a reboot.
     pub(super) fn management(&self, inv: &Inventory) -> Option<Management> {
         let bridge = inv.management_bridge()?.to_string();
         let gateway = inv.kernel.routes.iter().find(|r| r.to.prefix == 0).and_then(|r| r.gateway);

@@ -21,7 +21,7 @@ use crate::xe::{self, Failure};
 /// After how many seconds a call that nobody answered is made again.
 const PAUSES: [u64; 3] = [1, 3, 9];
 
-/// What accepts that files which are not ours have changed since.
+/// The code that accepts that files which are not ours have changed since.
 pub const FILE_CHANGED: &str = "file-changed";
 
 impl Engine<'_> {
@@ -358,7 +358,7 @@ impl Engine<'_> {
         let touched_xapi = tx.header.plan.steps.iter().any(|step| step.pif().is_some());
         if touched_xapi && !back.hung {
             // A member that is down makes it fail or hang though the master has written
-            // (facts/xapi-measured.md M20), and a clean stop of XAPI writes as well.
+            // (tests/ground/xapi-measured.md, M20), and a clean stop of XAPI writes as well.
             let _ = self.host.run(&xe::sync_database());
         }
         let boot_id = self.boot_id()?;

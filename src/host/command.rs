@@ -168,7 +168,7 @@ impl Output {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Itself, when it exited with 0.
+    /// The output, when the command exited with 0.
     ///
     /// # Errors
     /// Otherwise an error that holds the command, how it ended and its last words.
@@ -188,7 +188,7 @@ impl Output {
     }
 
     /// The last lines of stderr, or of stdout when stderr is empty (the boot scripts complain
-    /// on stdout, facts/initscripts.md section 2), indented, each on a line of its own.
+    /// on stdout, tests/ground/initscripts.md, B2), indented, each on a line of its own.
     #[must_use]
     pub fn last_words(&self) -> String {
         let silent = self.stderr.trim_ascii().is_empty();

@@ -130,7 +130,7 @@ impl Host {
         Self::new(root, Arc::new(OsRunner::new(root)), Arc::new(OsClock::default()))
     }
 
-    /// The same host with every effect shown to `watch` too.
+    /// This host with every effect shown to `watch` too.
     #[must_use]
     pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
         self.watchers.push(watch);

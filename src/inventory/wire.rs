@@ -45,7 +45,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Nothing where the bond has its address already.
+    /// The questions for a spec, none where the bond has its address already.
     pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
         let addr = spec.address.addr;
         if !kernel.devices_with(addr).is_empty() {

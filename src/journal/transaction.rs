@@ -88,7 +88,7 @@ impl Transaction {
         Ok(Some(Self { header, events, times, length }))
     }
 
-    /// Begins one: when this returns, the plan and all originals are durable.
+    /// Begins a transaction: when this returns, the plan and all originals are durable.
     ///
     /// # Errors
     /// When the state cannot be written; nothing else was touched then.
@@ -160,7 +160,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Where it stands.
+    /// Where the transaction stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
         Phase::after(&self.events)
@@ -350,8 +350,8 @@ impl Transaction {
         join(&history(&self.header.id), "changed-since")
     }
 
-    /// Ends it: the transaction that it replaced, when there was one, is the current one again,
-    /// for that is what the host is as now.
+    /// Ends the transaction: the one that it replaced, when there was one, is the current one
+    /// again, for that is what the host is as now.
     ///
     /// # Errors
     /// When the state cannot be written.

@@ -107,7 +107,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// These and what was ordered later.
+    /// These orders with those that came later.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
         Self {
@@ -133,7 +133,7 @@ pub enum Event {
     },
     /// Nothing goes on before a reboot.
     Waiting {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
     },
     /// More was ordered than the change.
@@ -151,12 +151,12 @@ pub enum Event {
         wall: u64,
         /// Now, in seconds since the boot.
         boot: u64,
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
     },
     /// The verdict is given, and XAPI or networkd has not written yet what it rests on.
     Saving {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
         /// Whether it is that of a rollback.
         back: bool,
@@ -184,7 +184,7 @@ pub enum Event {
     },
     /// The rollback goes on after a reboot.
     RollbackWaiting {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
     },
     /// The client of a command was killed at its limit: XAPI may still do what it asked for.

@@ -105,7 +105,7 @@ pub fn damaged(host: &Host, folder: &str, part: &str, error: &Error) -> Error {
     let script = join(&real_folder(host, folder), "undo.sh");
     let hint = if host.exists(&script) {
         format!(
-            "what it did is undone without the record by: sh {script}; `show` and `status --help` need none of it"
+            "undo it without the record: sh {script} (`xenbond show` still works; what changes this host does not)"
         )
     } else {
         let originals = join(&history("*"), "originals");
@@ -207,7 +207,7 @@ pub fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
     host.put(&current(), &to)
 }
 
-/// This boot, when the kernel tells.
+/// The id of this boot, where the kernel shows one.
 #[must_use]
 pub fn this_boot(host: &Host) -> Option<String> {
     host.attribute(paths::BOOT_ID)

@@ -150,7 +150,7 @@ fn configures(case: &Case<'_>, path: &str, text: &str) -> Option<String> {
 }
 
 /// Bonds of which one's name begins with the other's: the scripts of SysV releases match the
-/// beginning of MASTER (up to initscripts 8.45.42, facts/initscripts.md section 1), so bringing up
+/// beginning of MASTER (up to initscripts 8.45.42, tests/ground/initscripts.md, A4), so bringing up
 /// the shorter runs the other's slaves too.
 fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
     let (bond, inv) = (case.spec.bond.as_str(), case.inv);
@@ -180,7 +180,7 @@ fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// `ifup-post` adds what these say, a default route too (facts/initscripts.md section 1).
+/// `ifup-post` adds what these say, a default route too (tests/ground/initscripts.md, A7).
 fn route_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
     for kind in ["route", "rule"] {
         let path = format!("{}/{kind}-{}", paths::NETWORK_SCRIPTS, case.spec.bond);

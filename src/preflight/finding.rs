@@ -179,7 +179,7 @@ impl Finding {
         }
     }
 
-    /// The same with a remedy that has the values in it.
+    /// The finding with a remedy that has the values in it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }

@@ -177,7 +177,7 @@ impl Stage {
         outcome
     }
 
-    /// Tells how a command ended.
+    /// Prints how a command ended.
     pub fn said(&self, outcome: Result<Outcome>) -> Result<Outcome> {
         match &outcome {
             Ok(outcome) => self.tell(&format!("{}\n", verdict(outcome))),

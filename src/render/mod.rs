@@ -27,7 +27,7 @@ use crate::service::Service;
 use crate::spec::Spec;
 
 /// The first words of every file of ours. None of them is one that the boot scripts grep for
-/// (facts/initscripts.md section 5).
+/// (tests/ground/initscripts.md, E1).
 const MARK: &str = "# xenbond wrote this file";
 
 /// A slave as its file names it.
@@ -61,7 +61,7 @@ pub fn is_ours(kind: &Kind) -> bool {
 }
 
 /// All files of the bond by path, in the order in which they are written: the slaves' before the
-/// bond's (facts/initscripts.md section 9).
+/// bond's (tests/ground/initscripts.md, I4).
 ///
 /// # Errors
 /// When a template does not render, or its text does not say what the spec says.

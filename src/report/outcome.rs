@@ -31,7 +31,7 @@ pub fn hint(text: &str) -> Text {
     Text::line(Mark::Strong, "hint:", &format!(" {text}"))
 }
 
-/// Something to know.
+/// A note: something to know.
 #[must_use]
 pub fn note(text: &str) -> Text {
     Text::line(Mark::Note, "note", &format!(": {text}"))

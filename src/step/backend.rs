@@ -1,5 +1,5 @@
-//! The switch of the network backend (facts/xapi.md section D): the script can exit 0 and do the
-//! opposite, stop half-way, and, up to 8.0, delete every `ifcfg` file but that of `lo`.
+//! The switch of the network backend (tests/ground/xapi.md, D2 and D3): the script can exit 0 and
+//! do the opposite, stop half-way, and, up to 8.0, delete every `ifcfg` file but that of `lo`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! The bond's device: up by `ifup`, away by `ifdown` and `ip link delete`, since `ifdown` leaves
-//! the device behind (facts/initscripts.md section 4).
+//! the device behind (tests/ground/initscripts.md, D2).
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl BondDevice {
         // One that an earlier run left half-made is made anew.
         self.take_down(host)?;
         let cmd = self.up();
-        // Its exit code 0 proves nothing (facts/initscripts.md section 2): the verification that
+        // Its exit code 0 proves nothing (tests/ground/initscripts.md, B1): the verification that
         // follows does. Any other is a failure that it knows of itself.
         host.run(&cmd)?.check(&cmd)?;
         Ok(())

@@ -91,7 +91,7 @@ impl Kept {
 }
 
 impl Step {
-    /// What it does, in the imperative.
+    /// The step's title: what it does, in the imperative.
     #[must_use]
     pub fn title(&self) -> String {
         match self {
@@ -111,7 +111,7 @@ impl Step {
         }
     }
 
-    /// How it is undone, in the imperative.
+    /// The title of its undo, in the imperative.
     #[must_use]
     pub fn undo_title(&self) -> String {
         match self {
@@ -130,7 +130,7 @@ impl Step {
     }
 
     /// About how long it takes on a host in good health, in seconds: an `xe` call takes one on a
-    /// busy pool, `ifup` asks the wire for its address for a few (facts/initscripts.md section 2).
+    /// busy pool, `ifup` asks the wire for its address for a few (tests/ground/initscripts.md, B5).
     #[must_use]
     pub fn seconds(&self) -> u64 {
         match self {
@@ -191,7 +191,7 @@ impl Step {
         }
     }
 
-    /// Does it, and looks whether it is done. Doing it twice is as good as once.
+    /// Takes the step and looks whether it is done. Taking it twice is as good as once.
     ///
     /// # Errors
     /// What went wrong; the step must then be undone.
@@ -209,7 +209,7 @@ impl Step {
         }
     }
 
-    /// Undoes it, whether it was done whole, in part or not at all.
+    /// Undoes the step, whether it was done whole, in part or not at all.
     ///
     /// # Errors
     /// What could not be undone.

@@ -1,5 +1,5 @@
 //! A NIC's record in XAPI: forgotten, introduced as unmanaged, and brought back whole
-//! (facts/xapi.md sections B1 to B4). Every change is proved by listing again.
+//! (tests/ground/xapi.md, B1 to B4). Every change is proved by listing again.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ impl PifRecord {
 
     pub(super) fn introduce(&self, host: &Host) -> Result<()> {
         // Where an earlier run has come past this step, XAPI refuses a second record of the device
-        // and the list shows the first (facts/xapi.md section B2).
+        // and the list shows the first (tests/ground/xapi.md, B2).
         let cmd = self.introduce_unmanaged();
         let output = host.run(&cmd)?;
         match self.now(host)? {

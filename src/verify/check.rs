@@ -12,7 +12,7 @@ pub struct Check {
     pub name: Setting,
     /// What was asked for.
     pub want: String,
-    /// What is; `None`: nothing tells.
+    /// What is; `None`: nothing shows it.
     pub have: Option<String>,
     /// Whether they agree.
     pub ok: bool,

@@ -19,7 +19,8 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::FileChange;
 use crate::xe::Pif;
 
-/// What does not change by waiting: XAPI's view, the backend, and the files for the next boot.
+/// The checks that waiting does not change: XAPI's view, the backend, and the files for the next
+/// boot.
 pub(super) fn settled(
     spec: &Spec,
     nics: &[Nic],
@@ -38,8 +39,8 @@ pub(super) fn settled(
     checks
 }
 
-/// What XAPI tells: it must leave the NICs alone. A record that is `unclear` is no proof that there
-/// is none.
+/// The checks of XAPI: it must leave the NICs alone. A record that is `unclear` is no proof that
+/// there is none.
 pub(super) fn xapi(
     nics: &[Nic],
     pifs: Option<&[Pif]>,
@@ -126,8 +127,8 @@ fn file(change: &FileChange) -> Check {
     )
 }
 
-/// The bond configurations of ours that no record tells of, each with the parts that it has lost:
-/// what an upgrade or a cleaner leaves.
+/// The bond configurations of ours that no record has, each with the parts that it has lost: what
+/// an upgrade or a cleaner leaves.
 #[must_use]
 pub fn leftovers(inv: &Inventory, known: &[&IfName]) -> BTreeMap<IfName, Vec<Check>> {
     let mut slaves: BTreeMap<IfName, Vec<IfName>> = BTreeMap::new();

@@ -191,7 +191,7 @@ fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Check> 
     ))
 }
 
-/// With a size, as one packet of it that nobody may break up.
+/// Pings a server: with a size, by one packet of it that nobody may break up.
 fn ping(
     host: &Host,
     addr: Ipv4Addr,

@@ -2,7 +2,7 @@
 //! `undo.sh` asks is spelt with that script.
 //!
 //! State is always read by listing it again: exit codes say little and message texts drift
-//! between releases (facts/xapi.md section B0).
+//! between releases (tests/ground/xapi.md, B0).
 
 mod change;
 mod failure;
@@ -26,7 +26,7 @@ use record::{Record, parse};
 use crate::host::{Cmd, Host, Output, Program};
 use crate::net::Uuid;
 
-/// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
+/// How long a call may take: dom0 under load has been seen to need 30 s (tests/ground/xapi.md, G1).
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Records that were understood, and those that were not.

@@ -1,4 +1,5 @@
-//! One good and one bad reading for each row, after what drivers print (facts/procbonding.md).
+//! One good and one bad reading for each row, after what drivers print
+//! (tests/ground/procbonding.md).
 
 mod lacp;
 mod rows;

@@ -109,6 +109,9 @@ try xe pif-param-set uuid="$pif" properties:gro=on
 try xe pif-param-set uuid="$pif" other-config:ethtool-gro=off
 try xe pif-plug uuid="$pif"
 
+# XAPI's database on disk; networkd writes its own within 300 s.
+run xe pool-sync-database >/dev/null 2>&1 &
+
 # What goes on after a boot.
 if [ -e "$R/etc/systemd/system/xenbond-resume.service" ]; then try systemctl disable xenbond-resume.service; take_away /etc/systemd/system/xenbond-resume.service; fi
 if [ -e "$R/etc/rc.d/init.d/xenbond-resume" ]; then try chkconfig --del xenbond-resume; take_away /etc/rc.d/init.d/xenbond-resume; fi

@@ -128,7 +128,9 @@ put_back_missing /etc/sysconfig/network-scripts/ifcfg-xenbr0 etc_sysconfig_netwo
 put_back /etc/xensource/network.conf etc_xensource_network.conf
 take_away /etc/modprobe.d/blacklist-bridge
 
-try xe pool-sync-database
+# XAPI's database on disk; networkd writes its own within 300 s.
+run xe pool-sync-database >/dev/null 2>&1 &
+
 tell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'
 
 # What goes on after a boot.
