@@ -70,9 +70,9 @@ pub(super) fn another_card(host: &Host, nic: &Nic) -> Option<String> {
     if !host.exists(&paths::sys_net(device)) {
         return Some(format!("{device} is gone"));
     }
-    // A slave shows its bond's address; its own is in the bond's file.
-    let enslaved = host.exists(&join(&paths::sys_net(device), "bonding_slave"))
-        || host.link_name(&join(&paths::sys_net(device), "master")).is_some();
+    // A slave shows its bond's address, and a port of a bridge its own.
+    let master = host.link_name(&join(&paths::sys_net(device), "master"));
+    let enslaved = master.is_some_and(|master| host.exists(&paths::proc_bonding(&master)));
     let address = host.attribute(&join(&paths::sys_net(device), "address"))?;
     let now = address.to_ascii_lowercase();
     (!enslaved && now != nic.mac.to_string())
