@@ -6,7 +6,7 @@ use crate::host::{Cmd, Failed, Program, Status};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// It hung until it was killed: XAPI, or the master behind it, says nothing at all, and may
-    /// still do what was asked (tests/ground/xapi-measured.md section 10).
+    /// still do what was asked (tests/ground/xapi-measured.md, M10).
     Hung,
     /// There was nobody to answer, the connection broke, or XAPI is still starting: the next call
     /// may find it well.
