@@ -32,7 +32,7 @@ impl Run {
         if self.json {
             report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
         } else {
-            report::out(&report::proposal(&proposal));
+            report::out(report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
             let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
@@ -81,7 +81,7 @@ impl Run {
             if !self.quiet {
                 let undo: Vec<String> =
                     steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
-                report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+                report::err(format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
             }
             args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
         };
