@@ -31,7 +31,7 @@ impl Run {
         if self.json {
             report::out_json(&report::history_json(&tx, &entries));
         } else {
-            report::out(&report::history(&tx, &entries, &names));
+            report::out(report::history(&tx, &entries, &names));
         }
         Ok(Exit::AsAsked)
     }

@@ -156,7 +156,7 @@ impl Run {
                 if self.json {
                     report::out_json(&report::codes_json());
                 } else {
-                    report::out(&report::codes());
+                    report::out(report::codes());
                 }
                 Ok(Exit::AsAsked)
             }

@@ -72,7 +72,7 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
             .iter()
             .map(|(name, status)| report::bond::table(*name, status).to_string())
             .collect();
-        report::out(&all.join("\n"));
+        report::out(all.join("\n"));
     }
     Ok(Exit::AsAsked)
 }
