@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use xenbond::host::{Clock, Status};
-use xenbond::model::state::{Backend, Flavour, Release, State};
+use xenbond::model::state::{Backend, Flavour, Networkd, Release, State};
 use xenbond::model::{Model, builtin};
 
 const USAGE: &str = "usage: standin create ROOT el5|el7 bridge|openvswitch [6.2|8.2|24.39|26.1] [PATCH_JSON_FILE] | reboot ROOT | cut ROOT | state ROOT | set ROOT PATCH_JSON_FILE | tick ROOT";
@@ -265,6 +265,10 @@ fn create(root: &Path, flavour: &str, backend: &str, rest: &[&str]) -> Result<()
     }
     if let Some(patch) = &patch {
         state = patched(state, patch)?;
+        if patch.pointer("/dom0/networkd").is_none() {
+            // networkd knows what is plugged on the host as it now is.
+            state.dom0.networkd = Networkd::default();
+        }
     }
     let model = Model::create(root, state)?;
     model.save()?;

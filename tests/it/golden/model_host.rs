@@ -47,16 +47,8 @@ fn patched(state: &State, patch: &Value) -> Result<State> {
 
 /// The built-in pool as one of its hosts sees it.
 fn pool(setup: &Setup, me: &str) -> Result<State> {
-    let mut state = builtin::pool(setup.flavour, setup.backend);
-    if me != state.dom0.me {
-        let number = me.trim_start_matches("xen");
-        let text = serde_json::to_string(&state.dom0)?
-            .replace("00:1b:21:0a:01:", &format!("00:1b:21:0a:{number}:"))
-            .replace("10.20.0.11/", &format!("10.20.0.1{}/", number.trim_start_matches('0')))
-            .replace("\"me\":\"xen01\"", &format!("\"me\":\"{me}\""));
-        state.dom0 = serde_json::from_str(&text)?;
-        ensure!(state.host().is_some(), "the pool has no {me}");
-    }
+    let mut state = builtin::seen_from(me, setup.flavour, setup.backend);
+    ensure!(state.host().is_some(), "the pool has no {me}");
     if !setup.vms_stay {
         let other = state.pool.hosts.keys().find(|name| *name != me).cloned();
         for vm in state.pool.vms.values_mut() {
@@ -66,7 +58,13 @@ fn pool(setup: &Setup, me: &str) -> Result<State> {
         }
         state.dom0.devices.retain(|_, device| device.kind != "vif");
     }
-    patched(&state, &setup.patch)
+    // networkd knows what is plugged on the host as it then is.
+    let said = setup.patch.pointer("/dom0/networkd").is_some();
+    let mut state = patched(&state, &setup.patch)?;
+    if !said {
+        state.dom0.networkd = xenbond::model::state::Networkd::default();
+    }
+    Ok(state)
 }
 
 /// What may happen at a command.
