@@ -1,8 +1,8 @@
 //! Newtypes of the network's words, valid by construction: nothing else in the program makes
 //! a device name, a MAC address, a mode or an address out of text.
 //!
-//! Values of these types end up in files that root's shell sources (facts/initscripts.md,
-//! section 7), so each accepts only characters that mean nothing to a shell.
+//! Values of these types end up in files that root's shell sources (tests/ground/initscripts.md,
+//! G1), so each accepts only characters that mean nothing to a shell.
 
 mod backend;
 mod nic_ref;
@@ -65,7 +65,7 @@ macro_rules! text_newtype {
 /// A network device name as the kernel takes it (`dev_valid_name` in net/core/dev.c: 1 to 15
 /// bytes, no `/`, `:` or white space), narrowed to a letter followed by letters, digits and
 /// `_`: a `.` or a second `-` in an `ifcfg-NAME` file changes what the boot scripts read
-/// (facts/initscripts.md, sections 1 and 6).
+/// (tests/ground/initscripts.md, A1 and F1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IfName(String);
@@ -197,7 +197,7 @@ impl FromStr for HostName {
 }
 
 /// A mode of the bonding driver. Mode 7 exists only in XenServer's kernels
-/// (bonding-balance-slb.patch, facts/xapi.md section F).
+/// (bonding-balance-slb.patch, tests/ground/xapi.md, F2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum BondMode {
@@ -233,7 +233,7 @@ impl BondMode {
     ];
 
     /// Name and the words of `/proc/net/bonding` (drivers/net/bonding/bond_main.c,
-    /// `bond_mode_name`; facts/procbonding.md section 3).
+    /// `bond_mode_name`; tests/ground/procbonding.md, C1).
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::BalanceRr => ("balance-rr", "load balancing (round-robin)"),
@@ -342,7 +342,7 @@ pub struct Ipv4Net {
 }
 
 impl Ipv4Net {
-    /// From an address and a netmask in dotted form.
+    /// A subnet from an address and a netmask in dotted form.
     ///
     /// # Errors
     /// When the mask has holes.

@@ -60,6 +60,8 @@ pub enum Ending {
     RolledBack,
     /// Something is neither.
     RollbackIncomplete,
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed,
     /// The next thing is a reboot.
     WaitingForReboot,
     /// All is as asked, and it is rolled back unless a person confirms it in time.
@@ -85,7 +87,7 @@ pub enum StepState {
 /// A step in a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// From 1.
+    /// Its number, from 1.
     pub number: usize,
     /// What it does.
     pub title: String,
@@ -121,12 +123,18 @@ pub struct Outcome {
     pub hint: Option<String>,
     /// Other things to know.
     pub notes: Vec<String>,
+    /// What was accepted and does not hold yet.
+    pub pending: Vec<Item>,
     /// What a power cut would undo.
     pub not_saved: Vec<Item>,
+    /// What could not be brought back.
+    pub left: Vec<Item>,
+    /// Whether the same run, tried again, may end better by what happens elsewhere.
+    pub again: bool,
 }
 
 impl Outcome {
-    /// One without steps.
+    /// An outcome without steps.
     #[must_use]
     pub fn new(ending: Ending, exit: Exit) -> Self {
         Self {
@@ -137,11 +145,14 @@ impl Outcome {
             error: None,
             hint: None,
             notes: Vec::new(),
+            pending: Vec::new(),
+            again: false,
             not_saved: Vec::new(),
+            left: Vec::new(),
         }
     }
 
-    /// Refused: nothing was touched.
+    /// The outcome of a refusal: nothing was touched.
     #[must_use]
     pub fn refused(error: impl Into<String>, hint: Option<String>) -> Self {
         Self { error: Some(error.into()), hint, ..Self::new(Ending::Refused, Exit::Refused) }
@@ -152,13 +163,20 @@ impl Outcome {
 #[must_use]
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match (outcome.ending, outcome.exit) {
+        (Ending::Done, Exit::NotAsAsked) => {
+            "Done: verified but for what was accepted and does not hold yet."
+        }
         (Ending::Done, _) => "Done: the host is as asked, verified.",
+        (Ending::NothingToDo, Exit::NotAsAsked) => {
+            "Nothing to do: what was accepted does not hold yet."
+        }
         (Ending::NothingToDo, _) => "Nothing to do.",
         (Ending::Refused, _) => "Refused: the host is as it was.",
         (Ending::RolledBack, Exit::RolledBack) => {
             "Failed and rolled back: the host was compared and is as it was."
         }
         (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
+        (Ending::Closed, _) => "Closed: the transaction is over, with what is listed left.",
         (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
         (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
         (Ending::WaitingForConfirmation, _) => {

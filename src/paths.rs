@@ -2,15 +2,15 @@
 
 use crate::net::IfName;
 
-/// XAPI's inventory of the host (facts/xapi.md section E).
+/// XAPI's inventory of the host (tests/ground/xapi.md, E1).
 pub const INVENTORY: &str = "/etc/xensource-inventory";
 /// The backend for the next boot, in one word.
 pub const NETWORK_CONF: &str = "/etc/xensource/network.conf";
 /// The boot scripts' configuration.
 pub const NETWORK_SCRIPTS: &str = "/etc/sysconfig/network-scripts";
-/// Read by module-init-tools, and not by kmod.
+/// Module options that module-init-tools reads, and not kmod.
 pub const MODPROBE_CONF: &str = "/etc/modprobe.conf";
-/// Read by both.
+/// The folder of module options that both read.
 pub const MODPROBE_D: &str = "/etc/modprobe.d";
 /// systemd runs this host when this folder is there (`sd_booted(3)`).
 pub const SYSTEMD_RUNNING: &str = "/run/systemd/system";
@@ -27,7 +27,7 @@ pub const INIT_SCRIPTS: &str = "/etc/rc.d/init.d";
 /// The links of the runlevel that a dom0 boots into.
 pub const RUNLEVEL_3: &str = "/etc/rc.d/rc3.d";
 /// How the names of the services begin that the switch script turns on and off
-/// (facts/xapi.md section D).
+/// (tests/ground/xapi.md, D2).
 pub const SWITCH_SERVICES: &str = "openvswitch";
 /// How the names of our own services begin.
 pub const SERVICE_PREFIX: &str = "xenbond-";
@@ -46,7 +46,7 @@ pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The program itself, while a transaction is open that a boot must go on with.
 pub const BIN: &str = "/var/lib/xenbond/bin";
 
-/// What the switch script writes to keep the bridge module out (facts/xapi.md section D); the
+/// What the switch script writes to keep the bridge module out (tests/ground/xapi.md, D2); the
 /// name with `.conf` is that of 6.5 and later.
 pub const BLACKLISTS: [&str; 2] =
     ["/etc/modprobe.d/blacklist-bridge", "/etc/modprobe.d/blacklist-bridge.conf"];

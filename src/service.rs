@@ -1,5 +1,5 @@
 //! What runs something at boot: a systemd unit, or a SysV init script where there is no systemd.
-//! Both are a file and a link that the host's own program makes (facts/xapi.md section C: nothing
+//! Both are a file and a link that the host's own program makes (tests/ground/xapi.md, C7: nothing
 //! else runs `ifup` at boot on systemd releases).
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// When the bond comes up among SysV services: after `network`, which is 10 and off where this is
-/// needed, and before XAPI's networks, which are 13 (facts/xapi.md section C).
+/// needed, and before XAPI's networks, which are 13 (tests/ground/xapi.md, C7).
 const BOND_ORDER: (u8, u8) = (11, 89);
 
 /// When an interrupted change goes on: when everything else is up.
@@ -34,13 +34,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// The one that brings a bond up.
+    /// The service that brings a bond up.
     #[must_use]
     pub fn of_bond(bond: &IfName, init: Init) -> Self {
         Self { name: format!("{}{bond}", paths::SERVICE_PREFIX), init, order: BOND_ORDER }
     }
 
-    /// The one that goes on with a change after a reboot.
+    /// The service that goes on with a change after a reboot.
     #[must_use]
     pub fn of_resume(init: Init) -> Self {
         Self { name: format!("{}resume", paths::SERVICE_PREFIX), init, order: RESUME_ORDER }

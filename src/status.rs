@@ -2,30 +2,31 @@
 //! kernel see it, the transaction, and what is no longer as asked.
 
 mod bonds;
+mod judged;
 mod nics;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transaction;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::host::Host;
-use crate::inventory::{Ask, Inventory, other_run};
-use crate::journal::{self, Made};
-use crate::net::{self, IfName};
-use crate::plan;
+use crate::inventory::{Ask, Inventory};
+use crate::net;
 use crate::render::Templates;
-use crate::verify::{self, Check, Question, Running, Witness};
+use crate::verify::Check;
 use crate::xe;
 
 pub use bonds::{BondView, KernelBond, KernelSlave, XapiBond};
+pub use judged::{Judge, Records};
 pub use nics::NicView;
 pub use transaction::TransactionView;
 
-/// Everything that `status` tells: `status --json`.
+/// Everything that `status` prints: `status --json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// Whether the host is as asked.
@@ -81,22 +82,33 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         let names = names.join().expect("a reading thread does not panic");
         inv.map(|inv| (inv, names))
     })?;
-    let made = journal::made(host)?;
-    let latest = journal::latest(host)?;
-    let mut drift = Vec::new();
-    let mut judged: BTreeMap<String, bool> = BTreeMap::new();
-    for made in &made {
-        let checks = checks(host, made, &inv, templates)?;
-        note(&made.spec.bond, checks, &mut drift, &mut judged);
-    }
-    let open = latest.iter().filter(|tx| tx.phase().is_open()).map(|tx| &tx.header.plan.spec.bond);
-    let known: Vec<&IfName> = made.iter().map(|m| &m.spec.bond).chain(open).collect();
-    for (bond, checks) in verify::leftovers(&inv, &known) {
-        note(&bond, checks, &mut drift, &mut judged);
-    }
+    let mut records = Records::read(host)?;
     // XAPI may have taken its time: a run that began meanwhile is in the journal already.
-    let run = other_run(host)?.or_else(|| inv.ground.other_run.clone());
-    let transaction = latest.as_ref().map(|tx| transaction::view(host, tx, run));
+    records.run = records.run.or_else(|| inv.ground.other_run.clone());
+    let judge = Judge {
+        host,
+        inv: &inv,
+        templates,
+        records: &records,
+        within: Some(Duration::ZERO),
+        waits: &|_, _| {},
+    };
+    let verdicts = judge.all()?;
+    let transaction =
+        records.latest.as_ref().map(|tx| transaction::view(host, tx, records.run.clone()));
+    let open = records.open_bond().filter(|bond| records.unfinished(bond).is_some());
+    let judged: BTreeMap<String, Option<bool>> = verdicts
+        .iter()
+        .map(|v| (v.bond.to_string(), (open != Some(&v.bond)).then(|| v.is_good())))
+        .collect();
+    let drift: Vec<Drift> = verdicts
+        .iter()
+        .filter(|v| open != Some(&v.bond))
+        .flat_map(|v| {
+            let failed = v.failed().into_iter().cloned();
+            failed.map(|check| Drift { bond: v.bond.to_string(), check })
+        })
+        .collect();
     Ok(Status {
         ok: drift.is_empty() && !transaction.as_ref().is_some_and(|t| t.open),
         host: inv.names().into_iter().next(),
@@ -111,29 +123,10 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     })
 }
 
-/// Everything that is to be checked of a bond that xenbond made.
-fn checks(host: &Host, made: &Made, inv: &Inventory, templates: &Templates) -> Result<Vec<Check>> {
-    let changed = plan::file_changes_of(&made.spec, &made.nics, inv, templates)?;
-    let verdict = verify::judge(Question {
-        spec: &made.spec,
-        nics: &made.nics,
-        absent: &[],
-        kernel: Running::Read(&inv.kernel),
-        witnesses: &[Witness::Host(inv, &made.unlike(changed)), Witness::Disk(host, inv)],
-    })?;
-    Ok(verdict.checks)
-}
-
-fn note(
-    bond: &IfName,
-    checks: Vec<Check>,
-    drift: &mut Vec<Drift>,
-    judged: &mut BTreeMap<String, bool>,
-) {
-    let before = drift.len();
-    let bad = checks.into_iter().filter(|c| !c.ok);
-    drift.extend(bad.map(|check| Drift { bond: bond.to_string(), check }));
-    judged.insert(bond.to_string(), drift.len() == before);
+/// Every bond of a reading, none of them judged.
+#[must_use]
+pub fn bonds(inv: &Inventory) -> Vec<BondView> {
+    bonds::all(inv, &BTreeMap::new())
 }
 
 fn release(inv: &Inventory) -> Option<String> {

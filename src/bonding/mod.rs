@@ -2,7 +2,7 @@
 //! to them.
 //!
 //! Knows the text of every driver from 2.6.12's to today's, XenServer's mode 7 fields and Open
-//! vSwitch's imitation (facts/procbonding.md). Must not know where the text comes from, what
+//! vSwitch's imitation (tests/ground/procbonding.md). Must not know where the text comes from, what
 //! was asked for, or what is good: a line that is missing is `None`, and what `None` means is
 //! for the caller to judge.
 
@@ -10,7 +10,7 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
-pub use parser::parse;
+pub use parser::{parse, parse_all};
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::net::BondMode;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BondStatus {
     /// The text after `Ethernet Channel Bonding Driver:`, date and all. It says little:
-    /// v3.7.1 spans nine years and several formats (facts/procbonding.md section 2).
+    /// v3.7.1 spans nine years and several formats (tests/ground/procbonding.md, B1).
     pub driver_version: Option<String>,
     /// The whole text after `Bonding Mode:`, also when no mode is known by it.
     pub mode_text: Option<String>,
@@ -39,17 +39,19 @@ pub struct BondStatus {
     pub active_slave: Option<String>,
     /// The carrier of the bond, in lower case. Not the sum of the slaves' lines.
     pub mii_status: Option<String>,
-    /// Milliseconds; 0 is a bond whose links nobody polls.
+    /// Milliseconds between polls of the links; 0: nobody polls them.
     pub miimon: Option<u32>,
-    /// Milliseconds, rounded down by the driver to a multiple of `miimon`.
+    /// Milliseconds before a link that came up is used, rounded down by the driver to a multiple of
+    /// `miimon`.
     pub updelay: Option<u32>,
-    /// Milliseconds, rounded down by the driver to a multiple of `miimon`.
+    /// Milliseconds before a link that went down is left, rounded down by the driver to a multiple
+    /// of `miimon`.
     pub downdelay: Option<u32>,
-    /// Milliseconds; from kernel 5.3.
+    /// Milliseconds between announcements after a failover; from kernel 5.3.
     pub peer_notif_delay: Option<u32>,
-    /// Milliseconds; printed only while the ARP monitor runs.
+    /// Milliseconds between ARP probes; printed only while that monitor runs.
     pub arp_interval: Option<u32>,
-    /// From kernel 5.17.
+    /// How many ARP probes may go unanswered; from kernel 5.17.
     pub arp_missed_max: Option<u32>,
     /// The targets in the order printed; an empty list is one that was printed empty.
     pub arp_ip_target: Option<Vec<String>>,
@@ -73,13 +75,13 @@ pub struct Lacp {
     pub lacp_active: Option<String>,
     /// `slow` or `fast`.
     pub lacp_rate: Option<String>,
-    /// From kernel 3.2.
+    /// How many links it takes to call the bond up; from kernel 3.2.
     pub min_links: Option<u32>,
     /// `stable`, `bandwidth` or `count`; from 2.6.29.
     pub ad_select: Option<String>,
-    /// From kernel 4.2, for a reader with `CAP_NET_ADMIN`.
+    /// Priority of the system; from kernel 4.2, for a reader with `CAP_NET_ADMIN`.
     pub system_priority: Option<u32>,
-    /// The same; in lower case.
+    /// Address of the system in lower case; from kernel 4.2, for a reader with `CAP_NET_ADMIN`.
     pub system_mac: Option<String>,
     /// The active aggregator. `None` alone does not mean that there is none: without
     /// `CAP_NET_ADMIN` kernels from 4.x on leave the section out.
@@ -128,7 +130,7 @@ pub struct SlaveStatus {
     /// The permanent address in lower case as printed: six bytes on Ethernet, 4 to 20 on other
     /// devices; a paste may be masked. Not checked here.
     pub perm_hwaddr: Option<String>,
-    /// From 2.6.36.
+    /// The slave's transmit queue; from 2.6.36.
     pub queue_id: Option<u32>,
     /// The aggregator the slave is in; `N/A` is `None`.
     pub aggregator_id: Option<u32>,
@@ -136,9 +138,10 @@ pub struct SlaveStatus {
     pub promiscuity: Option<u32>,
     /// XenServer: the device's `IFF_` bits.
     pub flags: Option<u32>,
-    /// `none`, `monitoring` or `churned`; from kernel 4.2, as the rest below.
+    /// Whether our side churns: `none`, `monitoring` or `churned`; from kernel 4.2, as the rest
+    /// below.
     pub actor_churn_state: Option<String>,
-    /// The same for the switch's side.
+    /// Whether the switch's side churns: `none`, `monitoring` or `churned`.
     pub partner_churn_state: Option<String>,
     /// How often our side churned.
     pub actor_churned_count: Option<u32>,
@@ -173,7 +176,7 @@ impl BondStatus {
     #[must_use]
     pub fn is_kernel_driver(&self) -> Option<bool> {
         // `v3.7.1 (...)`, `v6.1.176`; the kernel's documentation of 2004 omits the `v`
-        // (facts/procbonding.md section 2).
+        // (tests/ground/procbonding.md, B1).
         let version = self.driver_version.as_deref()?;
         Some(version.strip_prefix('v').unwrap_or(version).starts_with(|c: char| c.is_ascii_digit()))
     }
@@ -187,7 +190,7 @@ impl BondStatus {
 
 impl Aggregator {
     /// Whether a switch speaks LACP with us: the driver shows a missing partner as an all-zero
-    /// address (facts/procbonding.md section 3).
+    /// address (tests/ground/procbonding.md, C7).
     #[must_use]
     pub fn has_partner(&self) -> Option<bool> {
         self.partner_mac.as_deref().map(|mac| mac != "00:00:00:00:00:00")

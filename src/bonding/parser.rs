@@ -3,7 +3,7 @@
 //!
 //! Knows labels and where they may stand. Must not know versions: a line is read by its label
 //! and by what came before it, since indentation and blank lines get lost in pastes and the
-//! order of a slave's lines differs by kernel (facts/procbonding.md sections 4 and 5).
+//! order of a slave's lines differs by kernel (tests/ground/procbonding.md, D5 and E2).
 
 use super::{Aggregator, BondStatus, Lacp, LacpPdu, SlaveStatus, SlbBucket};
 use crate::net::{BondMode, decimal};
@@ -26,6 +26,31 @@ pub fn parse(text: &str) -> BondStatus {
         }
     }
     parser.status
+}
+
+/// Reads every bond of a text: one file after the other, as `cat /proc/net/bonding/*` gives. None,
+/// when nothing in it is of a bond.
+#[must_use]
+pub fn parse_all(text: &str) -> Vec<BondStatus> {
+    let mut parts: Vec<String> = Vec::new();
+    // A file begins with its driver's line, and where that got lost with its mode.
+    let (mut driver, mut mode) = (false, false);
+    for line in text.lines() {
+        let (label, _) = split(trimmed(line));
+        if parts.is_empty() || label == DRIVER && (driver || mode) || label == MODE && mode {
+            parts.push(String::new());
+            (driver, mode) = (false, false);
+        }
+        (driver, mode) = (driver || label == DRIVER, mode || label == MODE);
+        if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    let says = |status: &BondStatus| {
+        status.mode_text.is_some() || status.driver_version.is_some() || !status.slaves.is_empty()
+    };
+    parts.iter().map(|part| parse(part)).filter(says).collect()
 }
 
 /// Which part of the file the lines belong to. Labels repeat (`MII Status`, `Aggregator ID`,
@@ -241,7 +266,7 @@ fn pdu_line(pdu: &mut LacpPdu, label: &str, value: &str) -> bool {
 }
 
 /// The words must match whole: two pairs of modes share what stands before the bracket
-/// (facts/procbonding.md section 3). Only another bracket may follow.
+/// (tests/ground/procbonding.md, C1). Only another bracket may follow.
 fn set_mode(status: &mut BondStatus, text: &str) -> bool {
     if status.mode_text.is_some() || text.is_empty() {
         return status.mode_text.as_deref() == Some(text);

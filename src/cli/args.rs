@@ -66,7 +66,7 @@ pub enum Command {
     /// Do the job: plan, ask, change, verify; roll back when anything fails
     Apply(Apply),
     /// Go on with a change that waited for a reboot or was cut off
-    Resume,
+    Resume(Resume),
     /// Keep a change that was applied with --confirm-within
     Confirm,
     /// Undo the last change and compare the host with what was recorded
@@ -164,6 +164,14 @@ fn time_to_confirm(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// `resume`
+#[derive(Args, Debug)]
+pub struct Resume {
+    /// As the boot does: what fails is tried again, for a day
+    #[arg(long, hide = true)]
+    pub by_itself: bool,
+}
+
 /// `rollback`
 #[derive(Args, Debug)]
 pub struct Rollback {
@@ -173,6 +181,10 @@ pub struct Rollback {
     /// Reboot where that is needed, and go on by itself afterwards
     #[arg(long)]
     pub reboot: bool,
+    /// End a rollback that cannot come to its end, with what is left in its
+    /// log; nothing is tried
+    #[arg(long, conflicts_with_all = ["reboot", "accept"])]
+    pub close: bool,
     /// Leave files that others have changed since as they are now:
     /// file-changed
     #[arg(long, value_name = "CODE", value_parser = [FILE_CHANGED])]

@@ -32,7 +32,7 @@ impl Run {
         if self.json {
             report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
         } else {
-            report::out(&report::proposal(&proposal));
+            report::out(report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
             let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
@@ -76,19 +76,26 @@ impl Run {
         self.hold_signals()?;
         let orders = Orders { reboot: args.reboot, confirm_within: None };
         let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
+        if args.close {
+            let agrees = |tx: &journal::Transaction| {
+                let id = &tx.header.id;
+                args.yes || report::ask(&format!("End {id} with what is left as it is? [y/N] "))
+            };
+            return self.ended(&engine.close(agrees, &mut self.teller(true))?);
+        }
         let agrees = |tx: &journal::Transaction| {
             let steps = &tx.header.plan.steps;
             if !self.quiet {
                 let undo: Vec<String> =
                     steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
-                report::err(&format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+                report::err(format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
             }
             args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
         };
         self.ended(&engine.rollback(agrees, &mut self.teller(true))?)
     }
 
-    /// Takes the engine on with what is under way, as a run that changes the host.
+    /// Has the engine go on with what is under way, as a run that changes the host.
     pub(super) fn goes_on(
         &self,
         act: impl FnOnce(&Engine<'_>, &mut Teller) -> Result<Outcome>,
@@ -99,7 +106,7 @@ impl Run {
         self.ended(&act(&engine, &mut self.teller(true))?)
     }
 
-    /// The guard of a confirmation: in a session of its own, so that it outlives ours.
+    /// Runs the guard of a confirmation: in a session of its own, so that it outlives ours.
     pub(super) fn guard(&self) -> Result<Exit> {
         own_session();
         outlive_the_terminal().context("setting up signals")?;
@@ -108,9 +115,9 @@ impl Run {
         self.ended(&engine.guard(&mut Teller::new(false, true).with(&self.progress, &self.log))?)
     }
 
-    /// From here on a lost terminal does not end the run. INT and TERM end it at once as long as
-    /// nothing was touched, and later after the step under way, with a rollback. Handlers, not a
-    /// blocked mask: that a child would inherit.
+    /// Takes the signals over: from here on a lost terminal does not end the run. INT and TERM end
+    /// it at once as long as nothing was touched, and later after the step under way, with a
+    /// rollback. Handlers, not a blocked mask: that a child would inherit.
     pub(super) fn hold_signals(&self) -> Result<()> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::flag::{register, register_conditional_shutdown};
@@ -132,18 +139,18 @@ fn saved_plan(file: &Path) -> Result<SavedPlan> {
     read().with_context(|| format!("reading the plan {}", file.display())).context(Usage)
 }
 
-/// A hangup changes nothing. A handler, since a signal that is ignored stays so in a child.
+/// Lets a hangup change nothing, by a handler: a signal that is ignored stays so in a child.
 fn outlive_the_terminal() -> std::io::Result<()> {
     let hangup = signal_hook::consts::SIGHUP;
     signal_hook::flag::register(hangup, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
-/// Whether whoever runs this may be cut off by it.
+/// Whether this run came over SSH, so that the change may cut off whoever runs it.
 fn over_ssh() -> bool {
     std::env::var_os("SSH_CONNECTION").is_some()
 }
 
-/// Without a terminal there is nobody to ask.
+/// Refuses a run that would have to ask where there is no terminal to ask on.
 fn may_ask(yes: bool) -> Result<()> {
     ensure!(
         yes || std::io::stdin().is_terminal(),

@@ -38,14 +38,14 @@ impl Run {
         self.hold_signals()?;
         let tell = |turn: &crate::drill::Turn| {
             if !self.quiet {
-                report::err(&report::drill::turn(turn));
+                report::err(report::drill::turn(turn));
             }
         };
         let result = drill.run(&tell)?;
         if self.json {
             report::out_json(&serde_json::to_value(&result)?);
         } else {
-            report::out(&report::drill::text(&result));
+            report::out(report::drill::text(&result));
         }
         Ok(if result.ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }

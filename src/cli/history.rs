@@ -1,4 +1,4 @@
-//! `log`, and who it is that the log tells of.
+//! `log`, and how it names whoever runs the program.
 
 use anyhow::{Context, Result};
 
@@ -31,7 +31,7 @@ impl Run {
         if self.json {
             report::out_json(&report::history_json(&tx, &entries));
         } else {
-            report::out(&report::history(&tx, &entries, &names));
+            report::out(report::history(&tx, &entries, &names));
         }
         Ok(Exit::AsAsked)
     }

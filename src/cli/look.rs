@@ -4,103 +4,64 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use super::Run;
 use super::args::{self, Cli};
 use super::request::{Usage, request, templates};
 use crate::engine;
-use crate::inventory::{self, Kernel};
-use crate::journal;
-use crate::ledger;
+use crate::inventory::{Ask, Inventory, Kernel};
+use crate::ledger::Phase;
 use crate::net::IfName;
 use crate::outcome::{Exit, Hint};
-use crate::plan;
 use crate::render::Templates;
-use crate::report;
-use crate::spec::{NicRef, Spec};
-use crate::status;
-use crate::verify::{self, Question, Running, Verdict, Witness};
-
-use super::Run;
-use crate::report::nagios;
+use crate::report::{self, nagios};
+use crate::status::{self, Judge, Records};
+use crate::verify::Verdict;
 
 impl Run {
     pub(super) fn verify(&self, args: &args::Verify) -> Result<Exit> {
-        let (spec, verdict) = self.verdict(args, None)?;
-        let ok = verdict.is_good();
+        let verdicts = self.verdicts(args, None)?;
+        let ok = verdicts.iter().all(Verdict::is_good);
         if self.json {
-            report::out_json(&report::checks_json(&verdict));
+            report::out_json(&report::verdicts_json(&verdicts));
         } else {
-            let words = if ok { "is as asked" } else { "is NOT as asked" };
-            report::out(report::checks(&verdict));
-            report::out(format!("{} {words}.\n", spec.bond));
+            report::out(report::verdicts(&verdicts));
         }
         Ok(if ok { Exit::AsAsked } else { Exit::NotAsAsked })
     }
 
-    /// Everything that `verify` looks at; `within` is how long it may take to be good.
-    pub(super) fn verdict(
-        &self,
-        args: &args::Verify,
-        within: Option<Duration>,
-    ) -> Result<(Spec, Verdict)> {
+    /// The verdict on each bond that is asked about; `within` is how long it may take to be good.
+    fn verdicts(&self, args: &args::Verify, within: Option<Duration>) -> Result<Vec<Verdict>> {
+        // What is wrong with the arguments is said before the host is read.
         let templates = templates(args.templates.as_deref())?;
-        let made = journal::made(&self.host)?;
-        let (spec, inv) = if args.spec.is_empty() {
-            let name = args
-                .name
-                .as_deref()
-                .map(str::parse::<IfName>)
-                .transpose()
-                .context("BOND")
-                .context(Usage)?;
-            // Of an open transaction the spec is what is to come.
-            let to_come = |open: &ledger::Summary| open.is_open() && !open.phase.is_saving();
-            let open = ledger::summary(&self.host)?.filter(to_come);
-            let spec = match open.filter(|o| name.as_ref().is_none_or(|n| o.spec.bond == *n)) {
-                Some(open) => open.spec,
-                None => known_spec(&made, name.as_ref())?,
-            };
-            let inv = engine::look_for(&self.host, &spec)?;
-            (spec, inv)
-        } else {
-            ensure!(
-                args.name.is_none(),
-                anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
-            );
-            let situation = engine::look(&self.host, &request(&args.spec)?)?;
-            (situation.spec, situation.inv)
+        let name = args.name.as_deref().map(str::parse::<IfName>).transpose();
+        let name = name.context("BOND").context(Usage)?;
+        let asked = if args.spec.is_empty() { None } else { Some(request(&args.spec)?) };
+        ensure!(
+            asked.is_none() || name.is_none(),
+            anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
+        );
+        let records = Records::read(&self.host)?;
+        let (spec, inv) = match &asked {
+            Some(request) => {
+                let situation = engine::look(&self.host, request)?;
+                (Some(situation.spec), situation.inv)
+            }
+            None => (None, Inventory::read(&self.host, Ask::default())?),
         };
-        // With a record of the same NICs their MAC addresses of then are what is asked for.
-        let made = made.iter().find(|m| m.spec.bond == spec.bond && m.spec.nics == spec.nics);
-        let found = inventory::resolve(&spec, &inv);
-        let absent: Vec<NicRef> = spec
-            .nics
-            .iter()
-            .zip(&found)
-            .filter(|(_, nic)| made.is_none() && nic.is_none())
-            .map(|(name, _)| name.clone())
-            .collect();
-        let nics: Vec<inventory::Nic> =
-            made.map_or_else(|| found.into_iter().flatten().collect(), |made| made.nics.clone());
-        let changed = plan::file_changes_of(&spec, &nics, &inv, &templates)?;
-        let changed = made.map_or(changed.clone(), |made| made.unlike(changed));
-        let within = within.unwrap_or_else(|| verify::limit(&spec));
-        let verdict = verify::judge(Question {
-            spec: &spec,
-            nics: &nics,
-            absent: &absent,
-            kernel: Running::Settling {
-                host: &self.host,
-                within,
-                waits: &mut |what: &str| self.progress.waits(what, within),
-            },
-            witnesses: &[
-                Witness::Host(&inv, &changed),
-                Witness::Disk(&self.host, &inv),
-                Witness::Servers(&self.host),
-            ],
-        })?;
+        let judge = Judge {
+            host: &self.host,
+            inv: &inv,
+            templates: &templates,
+            records: &records,
+            within,
+            waits: &|what: &str, within| self.progress.waits(what, within),
+        };
+        let verdicts = match &spec {
+            Some(spec) => vec![judge.spec(spec)?],
+            None => known(judge.all()?, name.as_ref(), &records)?,
+        };
         self.progress.closes();
-        Ok((spec, verdict))
+        Ok(verdicts)
     }
 
     pub(super) fn status(&self) -> Result<Exit> {
@@ -124,9 +85,9 @@ impl Run {
 /// `verify --format nagios`: whatever happens, one line and one of their codes.
 pub(super) fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
     let found = Run::new(cli).and_then(|run| {
-        let (spec, verdict) = run.verdict(args, Some(Duration::ZERO))?;
-        let status = Kernel::read(&run.host)?.bond(spec.bond.as_str());
-        Ok(nagios::verdict(spec.bond.as_str(), &verdict, status.as_ref()))
+        let verdicts = run.verdicts(args, Some(Duration::ZERO))?;
+        let kernel = Kernel::read(&run.host)?;
+        Ok(nagios::verdict(&verdicts, &kernel))
     });
     let (code, line) = found.unwrap_or_else(|error| {
         let chain: Vec<String> =
@@ -137,20 +98,29 @@ pub(super) fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
     code
 }
 
-/// The spec of a bond that xenbond made here.
-fn known_spec(made: &[journal::Made], bond: Option<&IfName>) -> Result<Spec> {
-    if let Some(made) = made.iter().find(|m| bond.is_none_or(|b| m.spec.bond == *b)) {
-        return Ok(made.spec.clone());
+/// The verdicts on the bond that is meant, or on all.
+fn known(mut all: Vec<Verdict>, bond: Option<&IfName>, records: &Records) -> Result<Vec<Verdict>> {
+    let bonds: Vec<String> = all.iter().map(|verdict| verdict.bond.to_string()).collect();
+    all.retain(|verdict| bond.is_none_or(|bond| verdict.bond == *bond));
+    if !all.is_empty() {
+        return Ok(all);
     }
     let hint = Hint("xenbond verify --spec FILE, or with the flags of the apply".into());
-    Err(anyhow!(hint).context(if made.is_empty() {
-        "xenbond has made no bond here, so there is nothing to compare with: give the spec".into()
-    } else {
-        let all: Vec<&str> = made.iter().map(|m| m.spec.bond.as_str()).collect();
-        format!(
-            "xenbond has made {} here, and not {}: give the spec",
-            all.join(", "),
-            bond.map_or("", IfName::as_str)
-        )
+    let undone = records.latest.as_ref().filter(|tx| {
+        tx.phase() == Phase::RolledBack && bond.is_none_or(|b| tx.header.plan.spec.bond == *b)
+    });
+    Err(anyhow!(hint).context(match (undone, bond) {
+        (Some(tx), _) => format!(
+            "{} was rolled back, at {} (transaction {}), so there is nothing to compare with: give the spec",
+            tx.header.plan.spec.bond,
+            tx.last_time(),
+            tx.header.id
+        ),
+        (None, Some(bond)) if !bonds.is_empty() => format!(
+            "xenbond has made {} here, and not {bond}: give the spec",
+            bonds.join(", ")
+        ),
+        _ => "xenbond has made no bond here, so there is nothing to compare with: give the spec"
+            .into(),
     }))
 }

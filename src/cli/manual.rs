@@ -20,7 +20,7 @@ pub(super) fn run(args: &args::Man) -> Result<Exit> {
         for (name, text) in &pages {
             let file = folder.join(format!("{name}.{SECTION}"));
             std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
-            report::out(&format!("{}\n", file.display()));
+            report::out(format!("{}\n", file.display()));
         }
         return Ok(Exit::AsAsked);
     }

@@ -134,7 +134,10 @@ impl Run {
         match command {
             Command::Plan(args) => self.plan(args),
             Command::Apply(args) => self.apply(args),
-            Command::Resume => self.goes_on(|engine, teller| engine.resume(teller)),
+            Command::Resume(args) if args.by_itself => {
+                self.goes_on(|engine, teller| engine.resume_by_itself(teller))
+            }
+            Command::Resume(_) => self.goes_on(|engine, teller| engine.resume(teller)),
             Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
             Command::Guard => self.guard(),
             Command::Rollback(args) => self.rollback(args),
@@ -153,7 +156,7 @@ impl Run {
                 if self.json {
                     report::out_json(&report::codes_json());
                 } else {
-                    report::out(&report::codes());
+                    report::out(report::codes());
                 }
                 Ok(Exit::AsAsked)
             }
@@ -166,7 +169,7 @@ impl Run {
         }
     }
 
-    /// Tells of everything that goes on, to people and to the log.
+    /// The observer that prints everything that goes on, and logs it.
     fn teller(&self, yes: bool) -> Teller {
         Teller::new(self.quiet, yes).with(&self.progress, &self.log)
     }

@@ -21,7 +21,7 @@ use crate::render::Templates;
 use crate::report;
 use crate::spec::{Raw, Request};
 
-/// What is rehearsed when nothing is asked for.
+/// The spec that is rehearsed when none is given.
 const DEFAULT: &str = "[bond]
 name = bond51
 nics = eth2, eth3
@@ -60,8 +60,7 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
         templates,
         quiet,
     );
-    stage
-        .tell(&format!("A rehearsal on a model of {about}: nothing of this machine is touched.\n"));
+    stage.tell(format!("A rehearsal on a model of {about}: nothing of this machine is touched.\n"));
     let before = stage.snapshot()?;
     let forward = match stage.forward(&wanted) {
         Err(error) if stage.struck() => Outcome::refused(format!("{error:#}"), None),
@@ -118,7 +117,7 @@ fn model_of(
     let lost = unlike(&model, wanted, templates, &proposal.findings)?;
     if !quiet {
         report::out(recorded::ASSUMED);
-        report::out(&lost);
+        report::out(lost);
     }
     Ok(Made::Model(model))
 }
@@ -160,7 +159,7 @@ impl Played {
             return report::outcome(&self.forward);
         }
         for line in &self.differences {
-            report::err(&format!("  differs: {line}\n"));
+            report::err(format!("  differs: {line}\n"));
         }
         report::out(&if self.differences.is_empty() {
             format!(
@@ -204,14 +203,14 @@ fn inventory(file: &str) -> Result<Inventory> {
     read().with_context(|| format!("reading the inventory {file}")).context(Usage)
 }
 
-/// Says what bars the way on the recorded host, as `plan` and `apply` there would.
+/// Prints what bars the way on the recorded host, as `plan` and `apply` there would.
 fn refuse(proposal: &Proposal, refused: &Outcome, json: bool) -> Exit {
     if json {
         let mut document = report::outcome_json(refused);
         document["findings"] = json!(proposal.findings);
         report::out_json(&document);
     } else {
-        report::out(&report::proposal(proposal));
+        report::out(report::proposal(proposal));
         report::outcome(refused);
     }
     refused.exit

@@ -55,7 +55,7 @@ pub(super) fn run(args: &args::Render) -> Result<Exit> {
             here.make_dir(folder, 0o755)?;
         }
         here.put(path, kind)?;
-        report::out(&format!("{}\n", here.real_path(path).display()));
+        report::out(format!("{}\n", here.real_path(path).display()));
     }
     Ok(Exit::AsAsked)
 }

@@ -10,7 +10,8 @@ use crate::preflight;
 use crate::render::Templates;
 use crate::spec::{Raw, Request};
 
-/// What was wrong with the command line or the spec, before any host was looked at.
+/// The mark of a usage error: the command line or the spec was wrong, before any host was looked
+/// at.
 #[derive(Debug)]
 pub(super) struct Usage;
 

@@ -67,7 +67,7 @@ impl Drill<'_> {
         self.host.set_attribute(&flags_file(name), &format!("0x{flags:x}"))
     }
 
-    /// Brings up what was cut.
+    /// Brings up the links that were cut.
     pub(super) fn mend(&self, before: &Before) -> Result<()> {
         let mut failed = Vec::new();
         for (name, flags) in &before.flags {
@@ -95,7 +95,7 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// Everything as it was before the drill; what fails keeps nothing else from being put back.
+    /// Puts everything back as it was before the drill; what fails keeps nothing else from it.
     pub(super) fn put_back(&self, before: &Before, names: &[String]) -> Result<()> {
         // A signal has asked to stop the drill, and not this.
         let calm = Signals::default();

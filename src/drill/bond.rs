@@ -90,6 +90,7 @@ impl Drill<'_> {
             spec: &made.spec,
             nics: &made.nics,
             absent: &[],
+            accepted: &[],
             kernel: Running::Read(&Kernel::read(self.host)?),
             witnesses: &[],
         })?;

@@ -8,7 +8,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// From what `ping` printed: a line for each answer, and at its end how many it has sent.
+    /// Reads what `ping` printed: a line for each answer, and at its end how many it has sent.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let number = |text: &str| -> Option<usize> {
@@ -40,7 +40,7 @@ impl Traffic {
         Self { answered }
     }
 
-    /// The same without the packets at its end that may have been on their way: at most `most`.
+    /// The traffic without the packets at its end that may have been on their way: at most `most`.
     #[must_use]
     pub fn without_tail(mut self, most: usize) -> Self {
         let tail = self.answered.iter().rev().take_while(|answered| !**answered).count();

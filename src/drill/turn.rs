@@ -48,7 +48,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// One that was not taken.
+    /// A turn that was not taken.
     pub(super) fn failed(name: &str, why: String) -> Self {
         Self {
             name: name.to_string(),
@@ -126,7 +126,7 @@ impl Drill<'_> {
         })
     }
 
-    /// Makes it the one that carries.
+    /// Makes a slave the one that carries the traffic.
     fn carry(&self, name: &str, names: &[String], before: &Before) -> Result<()> {
         if !self.cut_links {
             self.switch_to(name)?;

@@ -2,31 +2,31 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Engine, Observer, Situation, look, outcome, reports};
-use crate::host::Host;
-use crate::journal::Transaction;
+use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
+use crate::inventory::facts;
+use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
-use crate::preflight::{self, Finding, Severity, barring};
+use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check, Question, Running, Witness};
+use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
 
-/// Everything that is to be said of a request on this host.
+/// What `plan` prints and `apply` asks about: a request on this host, its findings and its plan.
 pub struct Proposal {
     /// What is asked for and what was read.
     pub situation: Situation,
-    /// What speaks against it.
+    /// The findings on it.
     pub findings: Vec<Finding>,
     /// What is to be done; `None` where a finding leaves nothing to plan with.
     pub plan: Option<Plan>,
 }
 
 impl Proposal {
-    /// What is to be said of a request on a host as it was read.
+    /// The proposal for a request on a host as it was read.
     ///
     /// # Errors
     /// When nothing can be planned and no finding says why.
@@ -60,7 +60,8 @@ impl Engine<'_> {
         Proposal::of(request, look(self.host, request)?, self.templates)
     }
 
-    /// The job. `fresh` is a saved plan's word on whether the host is still what it was made for.
+    /// Does the whole job. `fresh` is a saved plan's word on whether the host is still what it was
+    /// made for.
     ///
     /// # Errors
     /// Only where nothing was touched.
@@ -90,7 +91,17 @@ impl Engine<'_> {
             && !open.phase.is_saving()
             && open.spec == *spec
         {
-            return self.go_on(self.orders, observer);
+            return match open.phase {
+                // Nobody asked this command to end a rollback, and it would not make the bond.
+                Phase::RollingBack | Phase::RollbackWaiting { .. } => Ok(Outcome {
+                    transaction: Some(open.id.clone()),
+                    ..Outcome::refused(
+                        format!("transaction {} of the same bond is {}", open.id, open.phase),
+                        Some("xenbond rollback ends it; then the same apply again".into()),
+                    )
+                }),
+                _ => self.go_on(self.orders, observer),
+            };
         }
         if let Some(refused) = proposal.refusal(self.accepted) {
             return Ok(refused);
@@ -98,12 +109,15 @@ impl Engine<'_> {
         fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return nothing_to_do(&plan, &proposal.situation);
+            return self.nothing_to_do(&plan, &proposal.situation);
         }
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
         let _lock = self.lock(observer)?;
+        if let Some(refused) = self.moved(&proposal.situation, &plan)? {
+            return Ok(refused);
+        }
         if let Some(old) = Transaction::open(self.host)? {
             match old.phase() {
                 // Cut off between its last line and its end.
@@ -119,10 +133,41 @@ impl Engine<'_> {
         let management = if plan.reboots() { self.management(inv) } else { None };
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
+        if !self.accepted.is_empty() {
+            let accepted = Event::Accepted { codes: self.accepted.to_vec() };
+            if let Err(error) = self.record(&mut tx, accepted) {
+                return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
+            }
+        }
         match self.order(&mut tx, self.orders) {
             Ok(()) => Ok(self.run(tx, false, observer)),
             Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
         }
+    }
+
+    /// Reads the host again where the lock is held: the question may have stood for hours, and
+    /// another run may have ended meanwhile. The refusal, where the plan would be another one now.
+    fn moved(&self, then: &Situation, plan: &Plan) -> Result<Option<Outcome>> {
+        let inv = look_for(self.host, &then.spec)?;
+        let (was, is) = (plan.facts(&then.inv), plan.facts(&inv));
+        let mut moved: Vec<String> =
+            facts::differences(&was, &is).iter().map(ToString::to_string).collect();
+        let ids = [&then.inv, &inv].map(|inv| inv.transaction.as_ref().map(|t| (&t.id, &t.phase)));
+        if ids[0] != ids[1] {
+            moved.push("another change of this host has ended meanwhile".into());
+        }
+        if moved.is_empty() {
+            let now = Situation::of(then.spec.clone(), inv);
+            let again = plan::build(&now.spec, &now.nics, &now.inv, self.templates);
+            if again.is_ok_and(|again| again == *plan) {
+                return Ok(None);
+            }
+            moved.push("made now, the plan would be another one".into());
+        }
+        Ok(Some(Outcome::refused(
+            format!("the host is no longer as this plan was shown for: {}", moved.join("; ")),
+            Some("read the plan anew: the same command again".into()),
+        )))
     }
 
     /// Takes the steps that are left. After a run that was `cut_off` every step is taken again:
@@ -134,7 +179,7 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
-        let mut run = Run { reports: reports(&tx), probed: Vec::new() };
+        let mut run = Run { reports: reports(&tx), probed: Vec::new(), pending: Vec::new() };
         for (step, number) in steps.iter().zip(1..) {
             let reboot = matches!(step, Step::Reboot { .. });
             if tx.is_done(number) && (reboot || !cut_off) {
@@ -176,19 +221,23 @@ impl Engine<'_> {
         run: &mut Run,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let Run { reports, probed } = run;
+        let Run { reports, probed, pending } = run;
         let ends = (StepState::Done, StepState::Failed);
-        self.timed(reports, number, &step.title(), ends, observer, |observer| {
+        let result = self.timed(reports, number, &step.title(), ends, observer, |observer| {
             self.check_interrupt()?;
             self.record(tx, Event::Begin { step: number })?;
             if matches!(step, Step::Verify { .. }) {
-                verify_now(self.host, &tx.header.plan, observer)?;
-                *probed = probe_now(self.host, &tx.header.plan, &tx.header.answers)?;
+                let verdict = self.verdict(tx, observer)?;
+                let hindering = verdict.hindering();
+                ensure!(hindering.is_empty(), "{}", sentence(&hindering, &tx.header.answers));
+                *probed = verdict.servers().cloned().collect();
+                *pending = verdict.pending();
             } else {
                 step.perform(self.host)?;
             }
             self.record(tx, Event::Done { step: number })
-        })
+        });
+        result.inspect_err(|error| self.note_killed(tx, error))
     }
 
     /// The verdict was good: it stays, or waits for a person to say so.
@@ -206,15 +255,81 @@ impl Engine<'_> {
         if tx.phase() == Phase::Done {
             ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
         }
-        // A server that did not answer before is told, and no reason to take a sound bond back.
         for check in run.probed {
             let rest = match &check.hint {
-                Some(hint) if !check.ok => format!(", as before the change: {hint}"),
+                Some(hint) if !check.ok => format!(", which is only reported: {hint}"),
                 _ => String::new(),
             };
             observer.note(&format!("{}: {}{rest}", check.name, check.have.unwrap_or_default()));
         }
-        Outcome { steps: run.reports, ..ended }
+        for pending in &run.pending {
+            observer.note(&format!("accepted, and not so yet: {}", pending.what));
+        }
+        if !run.pending.is_empty() && ended.ending == Ending::Done {
+            ended.exit = Exit::NotAsAsked;
+        }
+        Outcome { steps: run.reports, pending: run.pending, ..ended }
+    }
+
+    /// Whether the bond of a change is as asked, once its last step is taken.
+    fn verdict(&self, tx: &Transaction, observer: &mut dyn Observer) -> Result<Verdict> {
+        let Plan { spec, nics, .. } = &tx.header.plan;
+        let made = journal::going(self.host, tx)?;
+        let read = || {
+            let inv = look_for(self.host, spec)?;
+            let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
+            let changed = match &made {
+                Some(made) => made.unlike(changed),
+                None => changed,
+            };
+            Ok((inv, changed))
+        };
+        let accepted = codes(&tx.accepted());
+        let within = verify::limit(spec);
+        verify::judge(Question {
+            spec,
+            nics,
+            absent: &[],
+            accepted: &accepted,
+            kernel: Running::Settling {
+                host: self.host,
+                within,
+                waits: &mut |what: &str| observer.waits(what, within),
+            },
+            witnesses: &[
+                Witness::Later(&read),
+                Witness::Servers(self.host, Patience::UntilAnswered),
+            ],
+        })
+    }
+
+    /// The outcome where nothing is left to do: the bond must not only be configured but work.
+    fn nothing_to_do(&self, plan: &Plan, situation: &Situation) -> Result<Outcome> {
+        let Situation { spec, inv, .. } = situation;
+        let verdict = verify::judge(Question {
+            spec,
+            nics: &plan.nics,
+            absent: &[],
+            accepted: &codes(self.accepted),
+            kernel: Running::Read(&inv.kernel),
+            witnesses: &[Witness::Host(inv, &[]), Witness::Servers(self.host, Patience::Once)],
+        })?;
+        let (failed, pending) = (verdict.hindering(), verdict.pending());
+        let mut outcome = if failed.is_empty() {
+            let exit = if pending.is_empty() { Exit::AsAsked } else { Exit::NotAsAsked };
+            Outcome { pending, ..Outcome::new(Ending::NothingToDo, exit) }
+        } else {
+            let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
+            let hint = failed.iter().find_map(|c| c.hint.clone());
+            let error = format!(
+                "{} is configured as asked and does not work as asked: {}",
+                spec.bond,
+                all.join("; ")
+            );
+            Outcome::refused(error, hint)
+        };
+        outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
+        Ok(outcome)
     }
 }
 
@@ -223,6 +338,8 @@ struct Run {
     reports: Vec<StepReport>,
     /// What the storage servers answered.
     probed: Vec<Check>,
+    /// What was accepted and does not hold yet.
+    pending: Vec<Item>,
 }
 
 fn refused(barring: &[&Finding]) -> Outcome {
@@ -240,77 +357,21 @@ fn refused(barring: &[&Finding]) -> Outcome {
     Outcome::refused(format!("{count} the way{}", all.concat()), Some(hint))
 }
 
-/// Nothing is left to do, when the bond is not only configured but works.
-fn nothing_to_do(plan: &Plan, situation: &Situation) -> Result<Outcome> {
-    let Situation { spec, inv, .. } = situation;
-    let pifs = inv.xapi.as_ref().map(|x| x.pifs.as_slice());
-    let verdict = verify::judge(Question {
-        spec,
-        nics: &plan.nics,
-        absent: &[],
-        kernel: Running::Read(&inv.kernel),
-        witnesses: &[Witness::Xapi(pifs)],
-    })?;
-    let failed = verdict.failed();
-    let mut outcome = if failed.is_empty() {
-        Outcome::new(Ending::NothingToDo, Exit::AsAsked)
-    } else {
-        let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
-        let hint = failed.iter().find_map(|c| c.hint.clone());
-        Outcome::refused(
-            format!(
-                "{} is configured as asked and does not work as asked: {}",
-                spec.bond,
-                all.join("; ")
-            ),
-            hint,
-        )
+/// The findings of these codes.
+pub(super) fn codes(accepted: &[String]) -> Vec<Code> {
+    let of = |code: &&Code| accepted.iter().any(|name| name == code.name());
+    Code::ALL.iter().filter(of).copied().collect()
+}
+
+/// What hinders a bond from being kept, and of a server whether it answered `before`.
+fn sentence(failed: &[&Check], before: &Answers) -> String {
+    let lost = probe::lost(failed.iter().copied(), before);
+    let one = |check: &&Check| {
+        let mut rest: Vec<String> = check.hint.iter().cloned().collect();
+        if lost.contains(check) {
+            rest.insert(0, "it answered before the change".into());
+        }
+        if rest.is_empty() { check.to_string() } else { format!("{check} ({})", rest.join("; ")) }
     };
-    outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-    Ok(outcome)
-}
-
-/// The verdict of an apply: the kernel's word on the bond, what XAPI lists where the plan changes
-/// any of it, and the files for the next boot.
-fn verify_now(host: &Host, plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
-    let within = verify::limit(&plan.spec);
-    let waits = &mut |what: &str| observer.waits(what, within);
-    let pifs = plan.steps.iter().find_map(Step::pif).map(|pif| Witness::Lists(host, &pif.host));
-    let verdict = verify::judge(Question {
-        spec: &plan.spec,
-        nics: &plan.nics,
-        absent: &[],
-        kernel: Running::Settling { host, within, waits },
-        witnesses: pifs.as_slice(),
-    })?;
-    ensure!(verdict.is_good(), "{}", sentence(&verdict.failed()));
-    for change in plan.steps.iter().filter_map(Step::file) {
-        let now = host.original(&change.path)?.was;
-        ensure!(now.same_but_time(&change.want), "{} is no longer what was written", change.path);
-    }
-    Ok(())
-}
-
-/// The storage servers through the bond: each that answered before must answer again.
-fn probe_now(host: &Host, plan: &Plan, before: &Answers) -> Result<Vec<Check>> {
-    let checks = probe::wait(host, &plan.spec, before);
-    let lost = probe::lost(&checks, before);
-    ensure!(
-        lost.is_empty(),
-        "answered before the change and no longer does, through {}: {}",
-        plan.spec.bond,
-        sentence(&lost)
-    );
-    Ok(checks)
-}
-
-fn sentence(failed: &[&Check]) -> String {
-    let all: Vec<String> = failed
-        .iter()
-        .map(|c| match &c.hint {
-            Some(hint) => format!("{c} ({hint})"),
-            None => c.to_string(),
-        })
-        .collect();
-    all.join("; ")
+    failed.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -7,13 +7,12 @@ use anyhow::{Context, Result, bail};
 
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome, saving};
-use crate::host::{Cmd, Program};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Outcome};
 
-/// How long before the end everybody who is logged in is told.
+/// How long before the end everybody who is logged in is warned.
 const WARNING: Duration = Duration::from_secs(60);
 
 /// How long the guard may take to be there.
@@ -22,14 +21,11 @@ const GUARD_START: Duration = Duration::from_secs(10);
 /// How often the guard looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long `wall` may take.
-const TELL: Duration = Duration::from_secs(10);
-
-/// What is said when it was.
+/// The note of a run that found the guard of a confirmation gone and started it again.
 pub const GUARD_WAS_GONE: &str = "the guard of the confirmation was gone and was started again";
 
 impl Engine<'_> {
-    /// The verdict was good: from here on the time runs.
+    /// Begins the wait for a confirmation: the verdict was good, and from here on the time runs.
     pub(super) fn await_confirmation(&self, tx: &mut Transaction, seconds: u64) -> Result<Outcome> {
         let event = Event::Awaiting {
             seconds,
@@ -42,7 +38,7 @@ impl Engine<'_> {
         Ok(awaiting(self, tx))
     }
 
-    /// Starts the guard where there is none; tells whether it had to.
+    /// Starts the guard where there is none; returns whether it had to.
     fn start_guard(&self, tx: &Transaction) -> Result<bool> {
         let is_there = || Lock::holder_of(self.host, &tx.guard_file()).is_some();
         if is_there() {
@@ -62,7 +58,8 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// Starts the guard again where a confirmation is awaited and it is gone; tells whether it was.
+    /// Starts the guard again where a confirmation is awaited and it is gone; returns whether it
+    /// was.
     ///
     /// # Errors
     /// When the state cannot be read, or the guard cannot be started.
@@ -143,7 +140,7 @@ impl Engine<'_> {
         Ok(ended)
     }
 
-    /// Says what became of the last change.
+    /// The outcome where there is nothing to confirm: it says what became of the last change.
     fn nothing_to_confirm(&self) -> Result<Outcome> {
         let Some(last) = journal::latest(self.host)? else {
             return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
@@ -162,7 +159,7 @@ impl Engine<'_> {
         ))
     }
 
-    /// The guard: waits until the time is over or nobody waits any more, and rolls back in the
+    /// Runs the guard: waits until the time is over or nobody waits any more, and rolls back in the
     /// first case, with the reboot that this may take.
     ///
     /// # Errors
@@ -204,7 +201,7 @@ impl Engine<'_> {
             }
             self.host.clock().pause(LOOK.min(left));
         }
-        let _lock = self.lock(observer)?;
+        let lock = self.lock(observer)?;
         let mut tx =
             Transaction::open(self.host)?.context("the transaction has just come to its end")?;
         if tx.time_left(self.host) != Some(Duration::ZERO) {
@@ -223,16 +220,11 @@ impl Engine<'_> {
         }
         let ended = self.roll_back(tx, &why, false, observer);
         self.tell_all(&format!("xenbond: {}", crate::outcome::verdict(&ended)), observer);
-        Ok(ended)
-    }
-
-    /// Tells every terminal, and whoever hears the notes of a run, as syslog does.
-    fn tell_all(&self, text: &str, observer: &mut dyn Observer) {
-        observer.note(text);
-        let cmd = Cmd::read(Program::Wall, &[text], TELL);
-        if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
-            observer.note(&format!("{error:#}"));
+        if ended.ending != Ending::RollbackIncomplete {
+            return Ok(ended);
         }
+        drop(lock);
+        self.until_it_ends(observer, |engine, observer| engine.resume(observer))
     }
 }
 

@@ -1,11 +1,17 @@
-//! Carries a plan out and takes it back, with the journal. The same engine works on a host, on
-//! the stand-ins of the tests and on the model of `rehearse`.
+//! Carries a plan out and rolls it back, with the journal. The same engine works on a host, on the
+//! stand-ins of the tests and on the model of `rehearse`.
 //!
 //! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
 //! which because it was compared.
 
+mod again;
 mod apply;
+mod back;
+mod close;
+mod compare;
 mod confirm;
+mod late;
+mod others;
 mod reboot;
 mod repair;
 mod rollback;
@@ -45,11 +51,11 @@ const XAPI_ANSWER: Duration = Duration::from_secs(20);
 pub trait Observer {
     /// A step begins, or its undoing.
     fn begins(&mut self, number: usize, total: usize, title: &str);
-    /// It is over.
+    /// The step, or its undoing, has ended.
     fn ended(&mut self, state: StepState, took: Duration);
     /// What goes on waits for something, no longer than `limit`.
     fn waits(&mut self, _what: &str, _limit: Duration) {}
-    /// Something to know.
+    /// A note: something to know.
     fn note(&mut self, text: &str);
     /// Whether these steps may be taken.
     fn agrees(&mut self, plan: &Plan, findings: &[Finding], inv: &Inventory) -> bool;
@@ -186,6 +192,7 @@ impl Engine<'_> {
             }
             // Nothing is wrong yet: XAPI takes minutes to start on a busy host.
             return Ok(Outcome {
+                again: true,
                 error: Some(format!("XAPI does not answer yet: {error:#}")),
                 hint: Some("when `xe host-list` answers: xenbond resume".into()),
                 ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
@@ -196,7 +203,10 @@ impl Engine<'_> {
             Phase::Saving { .. } | Phase::WaitingForConfirmation => {
                 self.after_power_cut(tx, observer)
             }
-            Phase::Applying => Ok(self.run(tx, true, observer)),
+            Phase::Applying => Ok(match self.same_nics(&tx) {
+                Ok(()) => self.run(tx, true, observer),
+                Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
+            }),
             Phase::WaitingForReboot { .. } => match self.after_reboot(&mut tx, observer) {
                 Ok(()) => Ok(self.run(tx, false, observer)),
                 Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
@@ -216,7 +226,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The reboot has not happened yet: it is ordered now, or waited for.
+    /// Orders the reboot that has not happened yet, or says that it is waited for.
     fn before_reboot(
         &self,
         open: Transaction,
@@ -233,7 +243,7 @@ impl Engine<'_> {
         Ok(self.reboot(&tx))
     }
 
-    /// This boot.
+    /// The id of this boot.
     fn boot_id(&self) -> Result<String> {
         ledger::this_boot(self.host)
             .with_context(|| format!("{} is missing: a reboot could not be told", paths::BOOT_ID))
@@ -287,7 +297,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Runs one step's act, tells the observer, and notes how it went.
+    /// Runs one step's act, shows it to the observer, and puts into its report how it went.
     fn timed(
         &self,
         reports: &mut [StepReport],

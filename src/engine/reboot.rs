@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use super::others::another_card;
 use super::{Engine, Observer, look_for, waiting};
 use crate::host::{Cmd, Kind, Program, join};
 use crate::inventory::Inventory;
 use crate::inventory::Management;
 use crate::inventory::addresses;
-use crate::inventory::facts::{self, Fact};
+use crate::inventory::facts::{self, Fact, Facts};
 use crate::inventory::{is_leased, resolve};
 use crate::journal::Transaction;
 use crate::ledger::{Event, Orders};
 use crate::net::Backend;
+use crate::net::IfName;
 use crate::outcome::Outcome;
 use crate::paths;
+use crate::plan::Plan;
 use crate::preflight::{self, Severity};
 use crate::render;
 use crate::service;
@@ -37,7 +40,7 @@ pub(super) fn own_copy() -> String {
 }
 
 impl Engine<'_> {
-    /// What is to be the same after a reboot.
+    /// How the host is managed now, which must be so again after a reboot.
     pub(super) fn management(&self, inv: &Inventory) -> Option<Management> {
         let bridge = inv.management_bridge()?.to_string();
         let gateway = inv.kernel.routes.iter().find(|r| r.to.prefix == 0).and_then(|r| r.gateway);
@@ -157,6 +160,8 @@ impl Engine<'_> {
             Backend::Bridge,
             management.join("; ")
         );
+        self.same_nics(tx)?;
+        unchanged_records(&plan, &tx.header.before, &plan.facts(&inv))?;
         let inv = match &tx.header.management {
             Some(was) => self.await_management(was, inv, &plan.spec)?,
             None => inv,
@@ -178,6 +183,15 @@ impl Engine<'_> {
             self.record(tx, Event::Done { step: at + 1 })?;
         }
         Ok(())
+    }
+
+    /// Fails where a name no longer means the NIC of the plan.
+    pub(super) fn same_nics(&self, tx: &Transaction) -> Result<()> {
+        let other = tx.header.plan.nics.iter().find_map(|nic| another_card(self.host, nic));
+        match other {
+            None => Ok(()),
+            Some(other) => bail!("the NICs are not those of the plan: {other}"),
+        }
     }
 
     /// Waits until the host can be reached as it could before; the host as it is then.
@@ -208,5 +222,19 @@ impl Engine<'_> {
             self.host.clock().pause(Duration::from_secs(1));
             inv = look_for(self.host, spec)?;
         }
+    }
+}
+
+/// Fails where XAPI's record of a NIC that is to be forgotten was changed since it was recorded, but
+/// for being plugged, which a boot does.
+fn unchanged_records(plan: &Plan, before: &Facts, now: &Facts) -> Result<()> {
+    let nics: Vec<&IfName> = plan.steps.iter().filter_map(Step::pif).map(|p| &p.device).collect();
+    let changed = facts::differences(before, now).into_iter().find(|found| match &found.fact {
+        Fact::PifField(nic, field) => nics.contains(&nic) && field != "currently-attached",
+        _ => false,
+    });
+    match changed {
+        None => Ok(()),
+        Some(found) => bail!("XAPI's record was changed since it was recorded: {found}"),
     }
 }

@@ -3,13 +3,51 @@
 
 use anyhow::Result;
 
+use super::Engine;
+use super::back::Back;
 use crate::host::{Host, Kind};
 use crate::journal::Transaction;
-use crate::ledger::Phase;
+use crate::ledger::{Event, Phase};
 use crate::step::Step;
 
+impl Engine<'_> {
+    /// The change before, where this one repaired its bond and is undone whole.
+    pub(super) fn repaired_first(
+        &self,
+        tx: &Transaction,
+        back: &mut Back<'_>,
+    ) -> Option<Transaction> {
+        let left = [&back.left, &back.pif_left, &back.late];
+        if !back.asked || left.iter().any(|left| !left.is_empty()) {
+            return None;
+        }
+        match repaired(self.host, tx) {
+            Ok(first) => first,
+            Err(error) => {
+                back.failed(&error);
+                None
+            }
+        }
+    }
+
+    /// Closes a repair that is undone: the way back goes on with the change before it.
+    pub(super) fn leave_to(
+        &self,
+        first: Transaction,
+        mut tx: Transaction,
+    ) -> Result<Transaction, (anyhow::Error, Transaction)> {
+        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
+            return Err((error, tx));
+        }
+        match tx.close(self.host) {
+            Ok(()) => Ok(first),
+            Err(error) => Err((error, first)),
+        }
+    }
+}
+
 /// The change whose bond this one repaired, if it repaired one.
-pub(super) fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
+fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
     let Some(id) = &tx.header.previous else { return Ok(None) };
     let first = Transaction::named(host, id)?.filter(|first| first.phase() == Phase::Done);
     Ok(first.filter(|first| repairs(tx, first)))

@@ -4,23 +4,24 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use super::repair::repaired;
-use super::{Engine, Observer, look_for, outcome, reports, rolled_back};
-use crate::host::{Host, Kind};
-use crate::inventory::facts::{self, Fact, Value};
+use super::back::Back;
+use super::close::moved_on;
+use super::others::another_card;
+use super::{Engine, Observer, outcome, rolled_back};
+use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
-use crate::step::{Kept, Step};
+use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
+use crate::step::Step;
 use crate::verify::probe::{self, Way};
-use crate::xe;
+use crate::xe::{self, Failure};
 
-/// How long the host may take to be as it was: XAPI plugs in the background.
-const SETTLE: Duration = Duration::from_secs(5);
+/// After how many seconds a call that nobody answered is made again.
+const PAUSES: [u64; 3] = [1, 3, 9];
 
-/// What accepts that files which are not ours have changed since.
+/// The code that accepts that files which are not ours have changed since.
 pub const FILE_CHANGED: &str = "file-changed";
 
 impl Engine<'_> {
@@ -71,34 +72,21 @@ impl Engine<'_> {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
         let _lock = self.lock(observer)?;
-        let mut tx =
-            Transaction::open(self.host)?.context("the transaction has just come to its end")?;
+        let Some(mut tx) = Transaction::open(self.host)? else {
+            return Ok(moved_on(&open, "it has come to its end"));
+        };
+        // The question may have stood for hours.
+        if tx.header.id != open.header.id {
+            return Ok(moved_on(&open, &format!("{} is the newest change now", tx.header.id)));
+        }
+        if tx.phase() != open.phase() {
+            return Ok(moved_on(&open, &format!("it is {} now", tx.phase())));
+        }
+        if self.changed_since(&tx)? != changed {
+            return Ok(moved_on(&open, "files of others have changed meanwhile"));
+        }
         self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
-        for path in changed {
-            self.record(&mut tx, Event::Kept { path })?;
-        }
         Ok(self.roll_back(tx, "asked for", true, observer))
-    }
-
-    /// Files that the switch script may touch, that are not ours, and that others changed since.
-    fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
-        if !tx.phase().stands() {
-            return Ok(Vec::new());
-        }
-        let steps = &tx.header.plan.steps;
-        let ours: Vec<&str> =
-            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
-        let mut changed = Vec::new();
-        for step in steps {
-            let Step::SwitchBackend(switch) = step else { continue };
-            for file in switch.foreign_files().filter(|f| !ours.contains(&f.path.as_str())) {
-                let now = self.host.original(&file.path)?.was;
-                if now != Kind::Absent && !now.same_but_time(&file.was) {
-                    changed.push(file.path.clone());
-                }
-            }
-        }
-        Ok(changed)
     }
 
     /// Undoes what was begun, and compares. `asked`: by a person, and not because of a failure.
@@ -110,6 +98,10 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let mut back = Back::of(&tx, why, asked);
+        // Before the journal says that it is rolled back: what is theirs is told by it.
+        if let Err(error) = self.note_others(&mut tx, &mut back.kept) {
+            back.failed(&error);
+        }
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
@@ -120,30 +112,28 @@ impl Engine<'_> {
                 Ok(first) => self.roll_back(first, why, asked, observer),
                 Err((error, tx)) => {
                     back.failed(&error);
-                    back.incomplete(&tx)
+                    self.incomplete(tx, back)
                 }
             };
         }
-        match self.judge(&tx, &mut back, observer) {
-            Compared::Same => {
-                if let Err(error) = self.ends(&mut tx, Event::RolledBack, observer) {
-                    back.failed(&error);
-                }
-            }
-            Compared::NeedsReboot => match self.wait_for_reboot(&mut tx) {
+        if self.judge(&mut tx, &mut back, observer) {
+            match self.wait_for_reboot(&mut tx, &back) {
                 Ok(()) => return back.waits(self.reboot(&tx)),
                 Err(error) => back.failed(&error),
-            },
-            Compared::Different(differences) => back.errors.extend(differences),
+            }
         }
-        let saving = tx.phase().is_saving();
-        if back.errors.is_empty()
-            && !saving
+        if back.left.is_empty()
+            && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
+        {
+            back.failed(&error);
+        }
+        if back.left.is_empty()
+            && !tx.phase().is_saving()
             && let Err(error) = self.disarm()
         {
             back.failed(&error);
         }
-        if back.errors.is_empty() { self.as_it_was(tx, back) } else { back.incomplete(&tx) }
+        if back.left.is_empty() { self.as_it_was(tx, back) } else { self.incomplete(tx, back) }
     }
 
     /// Writes down that the way back begins. The outcome, where it must not begin.
@@ -179,6 +169,7 @@ impl Engine<'_> {
     fn undo_steps(&self, tx: &mut Transaction, back: &mut Back<'_>, observer: &mut dyn Observer) {
         let steps = tx.header.plan.steps.clone();
         let begun = begun(self.host, tx);
+        back.kept.known = tx.kept().iter().map(ToString::to_string).collect();
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
@@ -187,33 +178,88 @@ impl Engine<'_> {
                 continue;
             }
             // After a power cut XAPI may still be starting; what needs it not is undone before.
-            if is_pif {
-                self.await_xapi_once(back, observer);
+            if is_pif && !self.may_ask_xapi(tx, back, step, observer) {
+                continue;
             }
             self.tell_of_interrupt(observer);
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
-            let act = |_: &mut dyn Observer| step.undo(self.host, &mut back.kept);
+            back.kept.done = tx.is_done(number);
+            let act = |observer: &mut dyn Observer| {
+                self.patiently(observer, || step.undo(self.host, &mut back.kept))
+            };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {
                 Ok(()) => {
                     if let Err(error) = self.record(tx, Event::Undone { step: number }) {
                         back.failed(&error);
                     }
                 }
-                Err(error) if is_pif => back.pif_errors.push(format!("{title}: {error:#}")),
-                Err(error) => back.errors.push(format!("{title}: {error:#}")),
+                Err(error) => {
+                    self.note_killed(tx, &error);
+                    let command = step.by_hand(&tx.originals_folder());
+                    let left = Item { what: format!("{title}: {error:#}"), command };
+                    back.not_undone(step, left, &error);
+                }
             }
         }
         self.tell_of_interrupt(observer);
     }
 
-    fn await_xapi_once(&self, back: &mut Back<'_>, observer: &mut dyn Observer) {
-        if std::mem::replace(&mut back.awaited, true) {
-            return;
+    /// Whether a step that needs XAPI can be undone now: what XAPI may still do was waited for, it
+    /// has not hung in this run, and the NIC is the one of the plan.
+    fn may_ask_xapi(
+        &self,
+        tx: &Transaction,
+        back: &mut Back<'_>,
+        step: &Step,
+        observer: &mut dyn Observer,
+    ) -> bool {
+        if !std::mem::replace(&mut back.awaited, true) {
+            let ready = self.await_xapi(observer);
+            let late = match &ready {
+                Ok(()) => self.await_late(tx, observer),
+                Err(_) => Ok(Vec::new()),
+            };
+            match late {
+                Ok(late) => back.late = late,
+                Err(error) => back.hung |= xe::failure(&error) == Some(Failure::Hung),
+            }
+            if let Err(error) = ready {
+                observer.note(&format!("{error:#}"));
+                back.hung |= xe::failure(&error) == Some(Failure::Hung);
+            }
         }
-        if let Err(error) = self.await_xapi(observer) {
-            observer.note(&format!("{error:#}"));
+        let Some(record) = step.pif() else { return true };
+        if let Some(nic) = tx.header.plan.nics.iter().find(|n| n.device == record.device)
+            && let Some(other) = another_card(self.host, nic)
+        {
+            back.kept.notes.push(format!("{other}: XAPI's record of it is left as it is"));
+            return false;
         }
+        if back.hung {
+            let what = format!("{}: XAPI does not answer", step.undo_title());
+            let command = step.by_hand(&tx.originals_folder());
+            back.pif_left.push(Item { what, command });
+        }
+        !back.hung
+    }
+
+    /// Does it again where nobody answered, after 1, 3 and 9 s.
+    fn patiently(
+        &self,
+        observer: &mut dyn Observer,
+        mut act: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        for seconds in PAUSES {
+            match act() {
+                Err(error) if xe::failure(&error) == Some(Failure::NoAnswer) => {
+                    observer.note(&format!("{error:#}: again in {seconds} s"));
+                    self.host.clock().pause(Duration::from_secs(seconds));
+                }
+                ended => return ended,
+            }
+        }
+        act()
     }
 
     /// Writes down what of others' was kept.
@@ -225,26 +271,48 @@ impl Engine<'_> {
         }
     }
 
-    /// The comparison, with what the steps said of themselves.
+    /// The comparison, with what the steps said of themselves. Whether a reboot is needed for what
+    /// differs.
     fn judge(
         &self,
-        tx: &Transaction,
+        tx: &mut Transaction,
         back: &mut Back<'_>,
         observer: &mut dyn Observer,
-    ) -> Compared {
-        self.await_xapi_once(back, observer);
-        let compared =
-            if back.errors.is_empty() { self.compare(tx) } else { Compared::Different(Vec::new()) };
-        match compared {
-            // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
-            Compared::NeedsReboot => back.kept.notes.append(&mut back.pif_errors),
-            _ if !back.pif_errors.is_empty() => {
-                back.errors.append(&mut back.pif_errors);
-                return Compared::Different(Vec::new());
-            }
-            _ => {}
+    ) -> bool {
+        if !back.awaited
+            && let Err(error) = self.await_xapi(observer)
+        {
+            observer.note(&format!("{error:#}"));
+            back.hung |= xe::failure(&error) == Some(Failure::Hung);
         }
-        compared
+        let compared = match self.compare(tx, back.hung) {
+            Ok(compared) => compared,
+            Err(error) => {
+                back.failed(&error.context("reading the host again"));
+                back.left.append(&mut back.pif_left);
+                return false;
+            }
+        };
+        for path in compared.theirs {
+            if let Err(error) = self.record(tx, Event::Kept { path }) {
+                back.failed(&error);
+            }
+        }
+        let others = compared.others.into_iter();
+        back.kept
+            .notes
+            .extend(others.map(|text| format!("not by this change, left as it is: {text}")));
+        // Under a backend that does not work XAPI can plug nothing; after the reboot it can.
+        if compared.needs_reboot && back.left.is_empty() {
+            let notes = back.pif_left.drain(..).chain(back.late.drain(..)).map(|left| left.what);
+            back.kept.notes.extend(notes);
+            return true;
+        }
+        back.left.append(&mut back.pif_left);
+        back.left.append(&mut back.late);
+        let known: Vec<String> = back.left.iter().map(|l| l.command.clone()).collect();
+        back.left.extend(compared.left.into_iter().filter(|l| !known.contains(&l.command)));
+        false
     }
 
     /// The end of a rollback after which the host was compared and is as it was.
@@ -254,7 +322,7 @@ impl Engine<'_> {
         let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
         for check in probe::lost(&now, &tx.header.answers) {
             ended.notes.push(format!(
-                "{}: answered before the change, and does not after the rollback: look at the server",
+                "{}: answered before the change, and does not after the rollback, though the host is as it was: the server itself may be down, or a switch port may still hold its traffic back; ask it again",
                 check.name
             ));
         }
@@ -266,76 +334,35 @@ impl Engine<'_> {
         ended
     }
 
-    /// The change before, where this one repaired its bond and is undone whole.
-    fn repaired_first(&self, tx: &Transaction, back: &mut Back<'_>) -> Option<Transaction> {
-        if !back.asked || !back.errors.is_empty() || !back.pif_errors.is_empty() {
-            return None;
-        }
-        match repaired(self.host, tx) {
-            Ok(first) => first,
-            Err(error) => {
-                back.failed(&error);
-                None
-            }
-        }
-    }
-
-    /// Closes a repair that is undone: the way back goes on with the change before it.
-    fn leave_to(
-        &self,
-        first: Transaction,
-        mut tx: Transaction,
-    ) -> Result<Transaction, (anyhow::Error, Transaction)> {
-        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
-            return Err((error, tx));
-        }
-        match tx.close(self.host) {
-            Ok(()) => Ok(first),
-            Err(error) => Err((error, first)),
+    /// The end of a rollback that leaves something of ours on the host.
+    fn incomplete(&self, mut tx: Transaction, back: Back<'_>) -> Outcome {
+        let recorded = self.record(&mut tx, Event::Incomplete { left: back.left.clone() });
+        let mut all = if back.asked { Vec::new() } else { vec![back.why.to_string()] };
+        all.push("the rollback is incomplete:".into());
+        all.extend(back.left.iter().map(|left| left.what.clone()));
+        all.extend(recorded.err().map(|e| format!("{e:#}")));
+        Outcome {
+            error: Some(all.join("\n")),
+            hint: Some(format!(
+                "type what is named, and run again: xenbond rollback; or end it as it is: xenbond rollback --close; the files as they were lie in {}",
+                tx.originals_folder()
+            )),
+            steps: back.reports,
+            notes: back.kept.notes,
+            left: back.left,
+            ..outcome(&tx, Ending::RollbackIncomplete, Exit::Incomplete)
         }
     }
 
-    fn wait_for_reboot(&self, tx: &mut Transaction) -> Result<()> {
+    fn wait_for_reboot(&self, tx: &mut Transaction, back: &Back<'_>) -> Result<()> {
         let touched_xapi = tx.header.plan.steps.iter().any(|step| step.pif().is_some());
-        if touched_xapi {
+        if touched_xapi && !back.hung {
             // A member that is down makes it fail or hang though the master has written
-            // (facts/xapi-measured.md M20), and a clean stop of XAPI writes as well.
+            // (tests/ground/xapi-measured.md, M20), and a clean stop of XAPI writes as well.
             let _ = self.host.run(&xe::sync_database());
         }
         let boot_id = self.boot_id()?;
         self.record(tx, Event::RollbackWaiting { boot_id })
-    }
-
-    /// Reads the host again and compares it with what was recorded, until it is the same or the
-    /// time for it is up.
-    fn compare(&self, tx: &Transaction) -> Compared {
-        let plan = &tx.header.plan;
-        let kept = tx.kept();
-        let is_kept =
-            |fact: &Fact| matches!(fact, Fact::File(path) if kept.contains(&path.as_str()));
-        let start = self.host.clock().elapsed();
-        loop {
-            let now = match look_for(self.host, &plan.spec) {
-                Ok(inv) => plan.facts(&inv),
-                Err(error) => {
-                    return Compared::Different(vec![format!("reading the host again: {error:#}")]);
-                }
-            };
-            let mut differences = facts::differences(&tx.header.before, &now);
-            differences.retain(|d| !is_kept(&d.fact));
-            if differences.is_empty() {
-                return Compared::Same;
-            }
-            let backend = differences.iter().any(|d| d.fact == Fact::RunningBackend);
-            let known = now.get(&Fact::RunningBackend).is_some_and(|word| *word != Value::Unknown);
-            if backend && known && plan.reboots() {
-                return Compared::NeedsReboot;
-            }
-            if self.host.clock().elapsed().saturating_sub(start) >= SETTLE {
-                return Compared::Different(differences.iter().map(ToString::to_string).collect());
-            }
-            self.host.clock().pause(Duration::from_millis(200));
-        }
     }
 }
 
@@ -345,75 +372,13 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
     let mut begun = tx.begun();
     let steps = || tx.header.plan.steps.iter().zip(1..);
     let elsewhere = |step: &Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
+    // One that stood and was not touched yet stays up.
+    if steps().any(|(step, n)| matches!(step, Step::TakeDown(_)) && !begun.contains(&n)) {
+        return begun;
+    }
     if steps().any(|(step, number)| begun.contains(&number) && !elsewhere(step)) {
         let up = |step: &Step| matches!(step, Step::BringUp(bond) if bond.is_there(host));
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun
-}
-
-enum Compared {
-    Same,
-    NeedsReboot,
-    Different(Vec<String>),
-}
-
-/// A rollback under way.
-struct Back<'a> {
-    why: &'a str,
-    /// Whether a person asked for it, and not a failure.
-    asked: bool,
-    /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
-    only_pifs: bool,
-    /// Whether XAPI was waited for.
-    awaited: bool,
-    kept: Kept,
-    reports: Vec<StepReport>,
-    errors: Vec<String>,
-    /// What XAPI did not do, which a reboot may mend.
-    pif_errors: Vec<String>,
-}
-
-impl<'a> Back<'a> {
-    fn of(tx: &Transaction, why: &'a str, asked: bool) -> Self {
-        Self {
-            why,
-            asked,
-            only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
-            awaited: false,
-            kept: Kept { folder: tx.saved_folder(), ..Kept::default() },
-            reports: reports(tx),
-            errors: Vec::new(),
-            pif_errors: Vec::new(),
-        }
-    }
-
-    fn failed(&mut self, error: &anyhow::Error) {
-        self.errors.push(format!("{error:#}"));
-    }
-
-    fn waits(self, ended: Outcome) -> Outcome {
-        Outcome {
-            error: (!self.asked).then(|| self.why.to_string()),
-            notes: self.kept.notes,
-            steps: self.reports,
-            ..ended
-        }
-    }
-
-    fn incomplete(self, tx: &Transaction) -> Outcome {
-        let mut all = if self.asked { Vec::new() } else { vec![self.why.to_string()] };
-        all.push("the rollback is incomplete:".into());
-        all.extend(self.errors);
-        Outcome {
-            error: Some(all.join("\n")),
-            hint: Some(format!(
-                "mend what is named and run again: xenbond rollback; the files as they were lie in {}",
-                tx.originals_folder()
-            )),
-            steps: self.reports,
-            notes: self.kept.notes,
-            ..outcome(tx, Ending::RollbackIncomplete, Exit::Incomplete)
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::apply::codes;
 use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
@@ -19,7 +20,8 @@ use crate::step::{PifRecord, Step};
 use crate::verify::{self, Question, Running, Unsaved, Witness};
 use crate::xe::{self, Pif};
 
-/// How long a wait may take: both write at most every 300 s (facts/xapi-measured.md M20, M21).
+/// How long a wait may take: both write at most every 300 s (tests/ground/xapi-measured.md, M20,
+/// M21).
 const LIMIT: Duration = Duration::from_secs(330);
 
 /// How long it takes at most where nothing is in the way.
@@ -161,7 +163,7 @@ impl Engine<'_> {
                 return ended;
             }
             // Once: every host of the pool is asked, and one that is down makes it hang though the
-            // master has written (facts/xapi-measured.md M20): only the file tells.
+            // master has written (tests/ground/xapi-measured.md, M20): only the file tells.
             if !asked && left.iter().any(Unsaved::is_of_xapi) {
                 asked = true;
                 let _ = self.host.run(&xe::sync_database());
@@ -272,6 +274,7 @@ impl Engine<'_> {
             spec: &plan.spec,
             nics: &plan.nics,
             absent: &[],
+            accepted: &codes(&tx.accepted()),
             kernel: Running::Settling {
                 host: self.host,
                 within: verify::limit(&plan.spec),
@@ -279,11 +282,11 @@ impl Engine<'_> {
             },
             witnesses: witness.as_slice(),
         })?;
-        Ok((verdict.is_good(), others(tx, pifs.as_deref().unwrap_or_default())))
+        Ok((verdict.hindering().is_empty(), others(tx, pifs.as_deref().unwrap_or_default())))
     }
 
     /// Takes the NICs out of the bridges that networkd put them into at its start: XAPI, which has
-    /// forgotten them, does not (facts/xapi-measured.md M15).
+    /// forgotten them, does not (tests/ground/xapi-measured.md, M15).
     pub(super) fn take_out_of_bridges(&self, tx: &Transaction) -> Result<()> {
         for nic in &tx.header.plan.nics {
             let device = nic.device.as_str();

@@ -168,7 +168,7 @@ impl Output {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Itself, when it exited with 0.
+    /// The output, when the command exited with 0.
     ///
     /// # Errors
     /// Otherwise an error that holds the command, how it ended and its last words.
@@ -182,11 +182,13 @@ impl Output {
             }
             status => status.to_string(),
         };
-        bail!("running `{cmd}`: {how}{}", self.last_words())
+        let text = format!("running `{cmd}`: {how}{}", self.last_words());
+        let said = [self.stderr, self.stdout].map(|b| String::from_utf8_lossy(&b).into_owned());
+        Err(Failed { cmd: cmd.clone(), status: self.status, said: said.concat(), text }.into())
     }
 
     /// The last lines of stderr, or of stdout when stderr is empty (the boot scripts complain
-    /// on stdout, facts/initscripts.md section 2), indented, each on a line of its own.
+    /// on stdout, tests/ground/initscripts.md, B2), indented, each on a line of its own.
     #[must_use]
     pub fn last_words(&self) -> String {
         let silent = self.stderr.trim_ascii().is_empty();
@@ -206,6 +208,26 @@ impl Output {
             .collect()
     }
 }
+
+/// A command that did not exit with 0: found in an error by `downcast_ref`.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The command.
+    pub cmd: Cmd,
+    /// How it ended.
+    pub status: Status,
+    /// All that is known of what it said.
+    pub said: String,
+    text: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failed {}
 
 /// Runs commands and answers for the machine itself: this one, by its processes and its kernel, or
 /// a model of a dom0. What has a body here is the answer where files under a root are all there is.

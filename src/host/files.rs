@@ -24,7 +24,7 @@ impl Host {
         inside(&self.root, path, false)
     }
 
-    /// The same, with a symbolic link at its end followed inside the root.
+    /// Where a path of the host lies, with a symbolic link at its end followed inside the root.
     pub(super) fn followed(&self, path: &str) -> PathBuf {
         inside(&self.root, path, true)
     }

@@ -57,7 +57,8 @@ impl Kind {
         }
     }
 
-    /// The same thing, but for the time it was written, and for attributes that only one names.
+    /// Whether both are the same thing, but for the time of writing and for attributes that only
+    /// one names.
     #[must_use]
     pub fn same_but_time(&self, other: &Self) -> bool {
         let any = |kind: &Self| matches!(kind, Self::File { xattrs, .. } if xattrs.is_empty());

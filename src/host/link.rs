@@ -1,4 +1,4 @@
-//! The largest MTU that a device's driver takes. No file tells it: it is asked by rtnetlink
+//! The largest MTU that a device's driver takes. No file shows it: it is asked by rtnetlink
 //! (`IFLA_MAX_MTU`, Linux 4.19), and unknown on older kernels and under any root but `/`.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ const IFLA_MAX_MTU: u16 = 51;
 /// `struct nlmsghdr`, and `struct ifinfomsg` behind it.
 const HEADER: usize = 16;
 
-/// By device; a device without a limit, or on a kernel that does not tell, is not in it.
+/// The limits by device; a device without one, or on a kernel that does not say, is not in it.
 pub(super) fn max_mtus() -> BTreeMap<String, u32> {
     dump().unwrap_or_default()
 }

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
 
-pub use command::{Cmd, Output, Program, Runner, Status, quoted};
+pub use command::{Cmd, Failed, Output, Program, Runner, Status, quoted};
 pub use files::join;
 pub use inside::{inside, name, text as text_of};
 pub use kind::{Kind, Original, Xattrs};
@@ -130,7 +130,7 @@ impl Host {
         Self::new(root, Arc::new(OsRunner::new(root)), Arc::new(OsClock::default()))
     }
 
-    /// The same host with every effect shown to `watch` too.
+    /// This host with every effect shown to `watch` too.
     #[must_use]
     pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
         self.watchers.push(watch);

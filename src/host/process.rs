@@ -25,7 +25,7 @@ use super::machine::{self, OwnAddress};
 use super::{inside, link};
 
 /// The whole environment of a command. No `XE_EXTRA_ARGS` and no `~/.xe`, both of which can
-/// point `xe` at another server or user (facts/xapi.md section A4).
+/// point `xe` at another server or user (tests/ground/xapi.md, A4).
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("LC_ALL", "C"),
     ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin:/opt/xensource/bin"),

@@ -210,7 +210,7 @@ struct NewFile<'a> {
 }
 
 /// A dot-name in the same folder: a rename within a folder is atomic, and the boot scripts read
-/// no name that starts with a dot (facts/initscripts.md section 6).
+/// no name that starts with a dot (tests/ground/initscripts.md, F2).
 fn temp_path(real: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(real.file_name().unwrap_or_default());

@@ -1,5 +1,5 @@
 //! Reading `ifcfg-*` files as the network scripts do: they source them with bash and, here
-//! and there, grep in them (facts/initscripts.md sections 1, 5 and 7).
+//! and there, grep in them (tests/ground/initscripts.md, A1, E1 and G1).
 //!
 //! It knows as much of the shell's grammar as such files use, and which file names the scripts
 //! pass over. It must not know what xenbond writes (render does) nor where files lie. It
@@ -33,7 +33,7 @@ pub struct Assignment {
     pub constant: bool,
 }
 
-/// `BONDING_OPTS`, split into words as the scripts split it (facts/initscripts.md section 3).
+/// `BONDING_OPTS`, split into words as the scripts split it (tests/ground/initscripts.md, C1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BondingOpts<'a> {
     /// `key=value` words in the order written, which the driver minds; a key may come twice.
@@ -93,7 +93,7 @@ impl Ifcfg {
     }
 
     /// Whether lines end in CR LF. The CR is part of each value then, as it is for bash
-    /// (facts/initscripts.md section 2).
+    /// (tests/ground/initscripts.md, B4).
     #[must_use]
     pub fn has_crlf(&self) -> bool {
         self.crlf
@@ -161,8 +161,8 @@ impl<'a> BondingOpts<'a> {
 
 /// Whether every version of the scripts passes over a file of this name in network-scripts/:
 /// it does not start like a configuration, or ends in a suffix that all of them know.
-/// `ifcfg-eth2.save`, `.old`, `.tmp` and the like are used (facts/initscripts.md section 6).
-/// udev's renaming is another matter: it reads `.orig` too (section 5).
+/// `ifcfg-eth2.save`, `.old`, `.tmp` and the like are used (tests/ground/initscripts.md, F1).
+/// udev's renaming is another matter: it reads `.orig` too (tests/ground/initscripts.md, E3).
 #[must_use]
 pub fn is_ignored_name(file_name: &str) -> bool {
     const SUFFIXES: [&str; 6] = ["~", ".bak", ".orig", ".rpmnew", ".rpmorig", ".rpmsave"];
@@ -171,7 +171,7 @@ pub fn is_ignored_name(file_name: &str) -> bool {
 
 /// Whether any version's grep for the slaves of `bond` finds this file. They look at lines, not
 /// at what sourcing yields, and quote differently; and before initscripts 8.45.43 the pattern
-/// is a prefix, so `MASTER=bond51` also counts for bond5 (facts/initscripts.md section 1).
+/// is a prefix, so `MASTER=bond51` also counts for bond5 (tests/ground/initscripts.md, A4).
 #[must_use]
 pub fn names_master(text: &str, bond: &str) -> bool {
     let space = |c: char| c.is_ascii_whitespace() || c == '\x0b';
@@ -189,7 +189,7 @@ pub fn names_master(text: &str, bond: &str) -> bool {
     })
 }
 
-/// Whether the file carries XenServer's own mark (facts/initscripts.md section 8).
+/// Whether the file carries XenServer's own mark (tests/ground/initscripts.md, H1).
 #[must_use]
 pub fn has_xemanaged(text: &str) -> bool {
     parse(text).get("XEMANAGED") == Some("yes")

@@ -85,7 +85,9 @@ fn device(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
         facts.insert(Fact::Device(nic.clone()), Value::Absent);
         return;
     };
-    facts.insert(Fact::Mac(nic.clone()), Value::known(device.address.map(|mac| mac.to_string())));
+    // A slave's own is that of its bond.
+    let mac = inv.kernel.permanent_mac(nic.as_str()).map(|mac| mac.to_string());
+    facts.insert(Fact::Mac(nic.clone()), Value::known(mac));
     facts.insert(Fact::Mtu(nic.clone()), Value::known(device.mtu.map(|mtu| mtu.to_string())));
     let master = device.master.clone().map_or(Value::Absent, Value::Word);
     facts.insert(Fact::Master(nic.clone()), master);

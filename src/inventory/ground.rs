@@ -34,7 +34,7 @@ pub struct Place {
     pub folder: String,
     /// Where its file system is mounted, when that is read-only.
     pub read_only: Option<String>,
-    /// Bytes that root may still write there; `None`: not to be told.
+    /// Bytes that root may still write there; `None`: unknown.
     pub free: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ fn comes_over_the_network(kind: &str) -> bool {
 }
 
 impl Ground {
-    /// Reads it.
+    /// Reads what else of the host bears on a change.
     ///
     /// # Errors
     /// When a file that is there cannot be read.
@@ -246,7 +246,7 @@ fn boot_nics(host: &Host) -> Result<Vec<MacAddr>> {
 }
 
 /// The rules of interface-rename: `static-rules.conf` overrides what was so at the last boot,
-/// `dynamic-rules.json` (facts/xapi.md section C).
+/// `dynamic-rules.json` (tests/ground/xapi.md, C6).
 fn rename_rules(host: &Host) -> Result<Vec<RenameRule>> {
     let folder = join(paths::NETWORK_SCRIPTS, "interface-rename-data");
     let file = join(&folder, "static-rules.conf");

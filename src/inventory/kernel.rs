@@ -22,7 +22,7 @@ pub struct Device {
     pub address: Option<MacAddr>,
     /// MTU in bytes.
     pub mtu: Option<u32>,
-    /// The largest MTU that its driver takes; `None`: not to be told.
+    /// The largest MTU that its driver takes; `None`: unknown.
     pub max_mtu: Option<u32>,
     /// Whether it is administratively up.
     pub up: Option<bool>,
@@ -32,7 +32,7 @@ pub struct Device {
     pub operstate: Option<String>,
     /// Whether it has carrier; unknown while it is down.
     pub carrier: Option<bool>,
-    /// Mb/s, where the link says.
+    /// Speed in Mb/s, where the link says.
     pub speed: Option<u32>,
     /// `full` or `half`.
     pub duplex: Option<String>,
@@ -79,7 +79,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// In a sentence.
+    /// The kind as a word in a sentence.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -139,7 +139,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Reads it.
+    /// Reads the running kernel.
     ///
     /// # Errors
     /// When a file that is there cannot be read.
@@ -218,7 +218,7 @@ impl Kernel {
         self.devices.iter().find(named).map(|(name, _)| name.as_str())
     }
 
-    /// The permanent MAC of a device: while it is a slave, only the driver tells it; a slave's own
+    /// The permanent MAC of a device: while it is a slave, only the driver shows it; a slave's own
     /// `address` is the bond's.
     #[must_use]
     pub fn permanent_mac(&self, name: &str) -> Option<MacAddr> {
@@ -405,7 +405,7 @@ fn parse_routes(text: &str) -> Result<Vec<Route>> {
     Ok(routes)
 }
 
-/// This host's own addresses. `fib_trie` tells them without their devices, so each is given to
+/// This host's own addresses. `fib_trie` shows them without their devices, so each is given to
 /// every device with a connected route that holds it; on the machine itself the kernel is asked.
 fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>, bool) {
     if let Some(all) = host.own_addresses() {

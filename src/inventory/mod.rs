@@ -76,7 +76,7 @@ pub struct Inventory {
     pub xapi: Option<Xapi>,
     /// Why it did not.
     pub xapi_error: Option<String>,
-    /// Whether the bonding driver has mode 7; `None` when nobody asked, or it cannot be told.
+    /// Whether the bonding driver has mode 7; `None` when nobody asked, or it is unknown.
     pub driver_has_slb: Option<bool>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
@@ -87,7 +87,7 @@ pub struct Inventory {
 pub struct Ask<'a> {
     /// NICs whose PIFs may have to be restored: their maps are read exactly.
     pub nics: &'a [NicRef],
-    /// The same for all NICs.
+    /// Whether the maps of all NICs' PIFs are read exactly.
     pub every_nic: bool,
     /// Whether the driver's modes matter.
     pub driver_modes: bool,
@@ -133,7 +133,7 @@ impl Inventory {
                 xensource,
                 init,
                 // Where it cannot be asked: SysV releases have it on, systemd releases off
-                // (facts/xapi.md section C).
+                // (tests/ground/xapi.md, C7).
                 network_service: service.join().expect(done).unwrap_or(init == Init::Sysv),
                 programs: programs.clone(),
                 network_conf,
@@ -213,14 +213,14 @@ impl Inventory {
     }
 
     /// Where this host reads its module options for a bond: kmod does not know
-    /// `/etc/modprobe.conf` (facts/initscripts.md section 3).
+    /// `/etc/modprobe.conf` (tests/ground/initscripts.md, C3).
     #[must_use]
     pub fn reads_modprobe_conf(&self) -> bool {
         self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
     }
 }
 
-/// `KEY='value'` lines in any order; the last of a key wins (facts/xapi.md section E).
+/// `KEY='value'` lines in any order; the last of a key wins (tests/ground/xapi.md, E1).
 fn parse_xensource(text: &str) -> BTreeMap<String, String> {
     text.lines()
         .filter_map(|line| line.split_once('='))
@@ -285,7 +285,7 @@ fn network_service(host: &Host, programs: &BTreeMap<Program, String>) -> Option<
     line.split_whitespace().find_map(|word| word.strip_prefix("3:")).map(|state| state == "on")
 }
 
-/// Asks the driver whether it has mode 7, since no version number tells.
+/// Asks the driver whether it has mode 7, since no version number says.
 fn driver_has_slb(host: &Host) -> Option<bool> {
     let slb = crate::net::BondMode::BalanceSlb.name();
     let ask = |args: &[&str]| {

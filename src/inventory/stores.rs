@@ -1,5 +1,5 @@
 //! What is on disk of XAPI's records and of networkd's bridges: what a boot begins with when the
-//! power was cut (facts/xapi-measured.md sections M15, M20 and M21). Must not know what is wanted.
+//! power was cut (tests/ground/xapi-measured.md, M15, M20 and M21). Must not know what is wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

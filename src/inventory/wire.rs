@@ -45,7 +45,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Nothing where the bond has its address already.
+    /// The questions for a spec, none where the bond has its address already.
     pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
         let addr = spec.address.addr;
         if !kernel.devices_with(addr).is_empty() {
@@ -84,11 +84,15 @@ impl Questions {
 }
 
 /// Where the wires of the NICs can be heard: a NIC that is a port hears nothing itself, its
-/// bridge does. A NIC that is down, or a slave already, is not asked.
+/// bridge does. A NIC that is down, or a slave of another bond, is not asked.
 fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
     let up = |name: &String| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
     let hears = |nic: &NicRef| match kernel.device_of(nic)? {
         name if kernel.devices[name].master.is_none() => Some(name.to_string()),
+        // The bond that is to change hears what its slaves hear.
+        name if kernel.devices[name].master.as_deref() == Some(spec.bond.as_str()) => {
+            Some(spec.bond.to_string())
+        }
         name if kernel.devices[name]
             .master
             .as_ref()
@@ -99,7 +103,8 @@ fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
         // Without XAPI's word nobody knows which bridge hears it.
         name => Some(xapi?.bridge_of(xapi?.nic(name)?)?.to_string()),
     };
-    spec.nics.iter().filter_map(hears).filter(up).collect()
+    let all: BTreeSet<String> = spec.nics.iter().filter_map(hears).filter(up).collect();
+    all.into_iter().collect()
 }
 
 /// Duplicate address detection (RFC 5227), as the boot scripts do it: exit code 1 is an answer.

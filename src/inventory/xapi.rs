@@ -149,7 +149,7 @@ impl Xapi {
     }
 }
 
-/// The bridge of the network that XAPI looks for when it meets a NIC (facts/xapi.md section B3);
+/// The bridge of the network that XAPI looks for when it meets a NIC (tests/ground/xapi.md, B3);
 /// none for a NIC of another name than `ethN`.
 #[must_use]
 pub fn usual_bridge(device: &str) -> Option<String> {

@@ -45,6 +45,20 @@ impl Made {
 /// # Errors
 /// When the record cannot be read.
 pub fn made(host: &Host) -> Result<Vec<Made>> {
+    made_by(host, &|tx| tx.phase().stands())
+}
+
+/// The bond of a transaction that is under way, as if that had come to its end.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn going(host: &Host, tx: &Transaction) -> Result<Option<Made>> {
+    let counts = |other: &Transaction| other.header.id == tx.header.id || other.phase().stands();
+    let all = made_by(host, &counts)?;
+    Ok(all.into_iter().find(|made| made.spec.bond == tx.header.plan.spec.bond))
+}
+
+fn made_by(host: &Host, counts: &dyn Fn(&Transaction) -> bool) -> Result<Vec<Made>> {
     let mut all: Vec<Made> = Vec::new();
     let mut open: Vec<IfName> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
@@ -52,7 +66,7 @@ pub fn made(host: &Host) -> Result<Vec<Made>> {
     while let Some(tx) = next {
         let bond = &tx.header.plan.spec.bond;
         match tx.phase() {
-            Phase::Done | Phase::Saving { .. } => add(&mut all, &open, &tx),
+            _ if counts(&tx) => add(&mut all, &open, &tx),
             Phase::RolledBack | Phase::SavingBack { .. } => {}
             _ => open.push(bond.clone()),
         }

@@ -1,5 +1,5 @@
 //! What was done to the host: every step, command and file, when, by whom, and how it ended. Kept
-//! in the transaction's folder for `xenbond log`, and told to syslog.
+//! in the transaction's folder for `xenbond log`, and sent to syslog.
 //!
 //! Nothing rests on it, unlike on the journal: what cannot be written is lost, and the run goes
 //! on.
@@ -79,7 +79,7 @@ pub struct Log {
     syslog: Mutex<Option<(Sender<String>, JoinHandle<()>)>>,
 }
 
-/// The step under way, for syslog: one message tells of all of it.
+/// The step under way, for syslog: one message holds all of it.
 #[derive(Default)]
 struct Step {
     title: String,
@@ -110,14 +110,14 @@ impl Log {
         }
     }
 
-    /// It is over.
+    /// The step, or its undoing, has ended.
     pub fn ended(&self, state: &str, took: Duration) {
         let Ok(step) = self.step.lock().map(|mut step| std::mem::take(&mut *step)) else { return };
         self.write(EntryKind::Ended, &step.title, Some(state), Some(took));
         self.tell(&step.title, &step.effects, state);
     }
 
-    /// Something to know.
+    /// A note: something to know.
     pub fn note(&self, text: &str) {
         self.write(EntryKind::Note, text, None, None);
         self.tell(text, &[], "note");
@@ -181,7 +181,7 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// What was said is told before the program ends.
+    /// Waits until syslog has every message, so that none is lost when the program ends.
     fn drop(&mut self) {
         let told = self.syslog.lock().ok().and_then(|mut syslog| syslog.take());
         if let Some((syslog, teller)) = told {
@@ -217,7 +217,7 @@ impl Watch for Log {
     }
 }
 
-/// The head with as many effects as fit, and again until all are told.
+/// The messages of a step: the head with as many effects as fit, and again until all are in one.
 fn messages(head: &str, effects: &[String]) -> Vec<String> {
     let cut = |text: &str| {
         let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });

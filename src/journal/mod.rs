@@ -7,5 +7,5 @@ mod stored;
 mod transaction;
 mod undo_script;
 
-pub use history::{Made, latest, made};
+pub use history::{Made, going, latest, made};
 pub use transaction::{Header, Transaction};

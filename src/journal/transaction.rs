@@ -13,14 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::{stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
-use crate::inventory::facts::Facts;
+use crate::inventory::facts::{Difference, Fact, Facts, Value};
 use crate::ledger::{
     self, Event, FORMAT, Line, Orders, Phase, current, history, now, point_at, this_boot,
     wall_seconds,
 };
 use crate::net::Uuid;
+use crate::outcome::Item;
 use crate::paths::{self, original_name};
 use crate::plan::Plan;
+use crate::step::Step;
 use crate::verify::probe::Answers;
 
 /// What `plan.json` holds.
@@ -86,7 +88,7 @@ impl Transaction {
         Ok(Some(Self { header, events, times, length }))
     }
 
-    /// Begins one: when this returns, the plan and all originals are durable.
+    /// Begins a transaction: when this returns, the plan and all originals are durable.
     ///
     /// # Errors
     /// When the state cannot be written; nothing else was touched then.
@@ -158,7 +160,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Where it stands.
+    /// Where the transaction stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
         Phase::after(&self.events)
@@ -177,6 +179,16 @@ impl Transaction {
             Event::Ordered(more) => all.and(*more),
             _ => all,
         })
+    }
+
+    /// The codes of the warnings that were accepted with it.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<String> {
+        let codes = |event: &Event| match event {
+            Event::Accepted { codes } => codes.clone(),
+            _ => Vec::new(),
+        };
+        self.events.iter().flat_map(codes).collect()
     }
 
     /// How long a confirmation is still awaited; `None` when none is.
@@ -237,6 +249,74 @@ impl Transaction {
         })
     }
 
+    /// Whether the undoing of a step is done.
+    #[must_use]
+    pub fn is_undone(&self, number: usize) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::Undone { step } if *step == number))
+    }
+
+    /// Calls whose client was killed, and when by the wall clock: those that no outcome has named
+    /// yet.
+    #[must_use]
+    pub fn killed(&self) -> Vec<(&[String], u64)> {
+        let named = self.events.iter().rposition(|e| matches!(e, Event::Incomplete { .. }));
+        let since = self.events.iter().skip(named.map_or(0, |at| at + 1));
+        since
+            .filter_map(|e| match e {
+                Event::Killed { args, wall } => Some((args.as_slice(), *wall)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What the last rollback could not bring back.
+    #[must_use]
+    pub fn left(&self) -> &[Item] {
+        let last = self.events.iter().rev().find_map(|e| match e {
+            Event::Incomplete { left } | Event::Closed { left } => Some(left.as_slice()),
+            Event::RolledBack => Some(&[][..]),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// What is tried again by itself, when that is the last that was written down.
+    #[must_use]
+    pub fn tries_again(&self) -> Option<(&str, u64)> {
+        match self.events.last() {
+            Some(Event::TriesAgain { why, seconds }) => Some((why, *seconds)),
+            _ => None,
+        }
+    }
+
+    /// What a person types to bring back what a comparison names.
+    #[must_use]
+    pub fn by_hand(&self, difference: &Difference) -> String {
+        let steps = &self.header.plan.steps;
+        let of = |is: &dyn Fn(&Step) -> bool| {
+            let step = steps.iter().find(|step| is(step))?;
+            Some(step.by_hand(&self.originals_folder()))
+        };
+        let typed = match (&difference.fact, &difference.was) {
+            (Fact::File(path), _) => of(&|step| step.file().is_some_and(|f| f.path == *path)),
+            (Fact::Pif(nic), _) => {
+                of(&|step| matches!(step, Step::ForgetPif(record) if record.device == *nic))
+            }
+            (Fact::RunningBackend, _) => of(&|step| matches!(step, Step::SwitchBackend(_))),
+            (Fact::Device(device), Some(Value::Absent)) => {
+                Some(format!("ip link delete dev {device}"))
+            }
+            (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
+                Some(format!("ip link set dev {nic} mtu {mtu}"))
+            }
+            (Fact::Master(nic), Some(Value::Absent)) => {
+                Some(format!("ip link set dev {nic} nomaster"))
+            }
+            _ => None,
+        };
+        typed.unwrap_or_else(|| "xenbond rollback".into())
+    }
+
     /// Files that others changed and that may differ from what was recorded.
     #[must_use]
     pub fn kept(&self) -> Vec<&str> {
@@ -270,8 +350,8 @@ impl Transaction {
         join(&history(&self.header.id), "changed-since")
     }
 
-    /// Ends it: the transaction that it replaced, when there was one, is the current one again,
-    /// for that is what the host is as now.
+    /// Ends the transaction: the one that it replaced, when there was one, is the current one
+    /// again, for that is what the host is as now.
     ///
     /// # Errors
     /// When the state cannot be written.

@@ -83,7 +83,7 @@ forget_unmanaged() {
 }
 "#;
 
-/// Without XAPI nothing can be introduced again.
+/// The script's wait for XAPI: without it nothing can be introduced again.
 const AWAIT_XAPI: &str = "\nif command -v xapi-wait-init-complete >/dev/null; then try xapi-wait-init-complete 600; fi\n";
 
 /// In the background: a member that is down makes it hang, and the master has written by then.
@@ -171,7 +171,7 @@ pub fn script(plan: &Plan, host: Option<&Uuid>) -> String {
     text
 }
 
-/// What would go on with the change after a boot is not to.
+/// The lines that keep a boot from going on with the change.
 fn going_on() -> String {
     let mut text = String::from("\n# What goes on after a boot.\n");
     for init in [Init::Systemd, Init::Sysv] {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Item;
+
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
@@ -54,7 +56,7 @@ impl Phase {
             Event::RollbackWaiting { boot_id } => {
                 Self::RollbackWaiting { boot_id: boot_id.clone() }
             }
-            Event::RolledBack => Self::RolledBack,
+            Event::RolledBack | Event::Closed { .. } => Self::RolledBack,
             Event::Begin { .. } if phase != Self::RollingBack => Self::Applying,
             _ => phase,
         })
@@ -87,7 +89,7 @@ impl fmt::Display for Phase {
             Self::WaitingForConfirmation => "waiting for a confirmation",
             Self::Saving { .. } => "done, and waiting until it survives a power cut",
             Self::Done => "done",
-            Self::RollingBack => "being rolled back",
+            Self::RollingBack => "rolled back in part",
             Self::RollbackWaiting { .. } => "waiting for a reboot to finish its rollback",
             Self::SavingBack { .. } => "rolled back, and waiting until that survives a power cut",
             Self::RolledBack => "rolled back",
@@ -105,7 +107,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// These and what was ordered later.
+    /// These orders with those that came later.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
         Self {
@@ -131,11 +133,16 @@ pub enum Event {
     },
     /// Nothing goes on before a reboot.
     Waiting {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
     },
     /// More was ordered than the change.
     Ordered(Orders),
+    /// Warnings that were accepted by name.
+    Accepted {
+        /// Their codes.
+        codes: Vec<String>,
+    },
     /// All is as asked, and a confirmation is awaited.
     Awaiting {
         /// Within how many seconds from here.
@@ -144,12 +151,12 @@ pub enum Event {
         wall: u64,
         /// Now, in seconds since the boot.
         boot: u64,
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
     },
     /// The verdict is given, and XAPI or networkd has not written yet what it rests on.
     Saving {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
         /// Whether it is that of a rollback.
         back: bool,
@@ -177,8 +184,32 @@ pub enum Event {
     },
     /// The rollback goes on after a reboot.
     RollbackWaiting {
-        /// This boot.
+        /// The id of this boot.
         boot_id: String,
+    },
+    /// The client of a command was killed at its limit: XAPI may still do what it asked for.
+    Killed {
+        /// Its arguments to `xe`.
+        args: Vec<String>,
+        /// When, in seconds since 1970.
+        wall: u64,
+    },
+    /// The rollback has ended, and not all is as it was.
+    Incomplete {
+        /// What is left.
+        left: Vec<Item>,
+    },
+    /// What failed is tried again by a run that nobody stands beside.
+    TriesAgain {
+        /// What failed.
+        why: String,
+        /// In how many seconds.
+        seconds: u64,
+    },
+    /// A person has ended a rollback that could not be brought to its end.
+    Closed {
+        /// What is left.
+        left: Vec<Item>,
     },
     /// The host was compared with what was recorded.
     RolledBack,

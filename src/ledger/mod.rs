@@ -207,7 +207,7 @@ pub fn point_at(host: &Host, id: Option<&str>) -> Result<()> {
     host.put(&current(), &to)
 }
 
-/// This boot, when the kernel tells.
+/// The id of this boot, where the kernel shows one.
 #[must_use]
 pub fn this_boot(host: &Host) -> Option<String> {
     host.attribute(paths::BOOT_ID)

@@ -1,6 +1,6 @@
 //! The boot of a dom0: the kernel anew, the backend of `network.conf`, the boot services and
-//! XAPI's start, in the order in which real hosts have them (facts/xapi.md section C,
-//! facts/initscripts.md section 5).
+//! XAPI's start, in the order in which real hosts have them (tests/ground/xapi.md, C2 and C7,
+//! tests/ground/initscripts.md, E4).
 
 use super::programs::ifcfg_shell::{FOLDER, evaluate, files};
 use super::programs::ifup;

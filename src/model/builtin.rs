@@ -41,7 +41,7 @@ pub fn seen_from(me: &str, flavour: Flavour, backend: Backend) -> State {
 /// run, and how its networks are called.
 pub fn set_release(state: &mut State, release: Release) {
     state.pool.release = Some(release);
-    // 6.2 as first released has no field `managed` (facts/xapi.md section A5).
+    // 6.2 as first released has no field `managed` (tests/ground/xapi.md, A5).
     state.dom0.features.xe_managed = release > Release::V6_2;
     let (product, xapi) = match release {
         Release::V6_2 => ("6.2.0", "1.3"),

@@ -219,7 +219,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The same where no error can be given: a root that is gone ends a test, not the model.
+    /// Writes `/proc` and `/sys`, where no error can be given: a root that is gone ends a test, not
+    /// the model.
     pub(super) fn show_or_note(&mut self, root: &Path) {
         if let Err(error) = self.show(root) {
             self.shown = None;

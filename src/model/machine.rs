@@ -140,7 +140,7 @@ impl Model {
         inner.show_or_note(&self.root);
     }
 
-    /// Kills the guard of a confirmation; tells whether there was one.
+    /// Kills the guard of a confirmation; returns whether there was one.
     pub fn kill_guard(&self) -> bool {
         self.lock().end_guard()
     }

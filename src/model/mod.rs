@@ -1,7 +1,7 @@
 //! The model of a dom0 behind the same seam as a real one: its programs run in process over a
 //! small state (XAPI's database, the kernel) and the real files of a root. It is for `rehearse`
 //! and the tests, and it is meant to be no kinder than a dom0: commands that exit 0 and did
-//! nothing, options refused in passing, files deleted by the way (facts/).
+//! nothing, options refused in passing, files deleted by the way (tests/ground).
 //!
 //! Its rooms, each over those before it: `state` (what is true), `stores` (what of it is on disk),
 //! `kernel` (devices, the bonding

@@ -5,10 +5,9 @@ use anyhow::{Result, bail, ensure};
 
 /// Puts `lines` between the markers of `bond`: in place where they are, else at the end.
 ///
-/// A file without a final newline gets one, and one that ends in a continued line gets an
-/// empty line, which is then what the backslash swallows instead of our marker. The begin
-/// marker tells how many newlines that took, so that [`remove_block`] gives back the very
-/// bytes.
+/// A file without a final newline gets one, and one that ends in a continued line gets an empty
+/// line, which is then what the backslash swallows instead of our marker. The begin marker holds
+/// how many newlines that took, so that [`remove_block`] gives back the very bytes.
 ///
 /// # Errors
 /// When the block that is there has no end, no begin or a double, or when one of `lines` would
@@ -96,8 +95,8 @@ fn end(bond: &str) -> String {
     format!("# xenbond {bond}: end")
 }
 
-/// The number of added newlines that a begin marker tells; `None` for any other line. Blanks
-/// at the end do not matter: an editor may have put a carriage return there.
+/// The number of added newlines that a begin marker holds; `None` for any other line. Blanks at the
+/// end do not matter: an editor may have put a carriage return there.
 fn read_begin(line: &[u8], bond: &str) -> Option<usize> {
     let note = line.trim_ascii_end().strip_prefix(begin(bond).as_bytes())?;
     if note.is_empty() {

@@ -2,7 +2,7 @@
 //! do, and keeping one marked block of ours in them.
 //!
 //! It knows the files' grammar and the markers. It must not know which lines xenbond wants
-//! (render.rs does) nor which files a host reads (facts/initscripts.md section 3). Editing is
+//! (render.rs does) nor which files a host reads (tests/ground/initscripts.md, C3). Editing is
 //! done on bytes, since every byte outside the block is the operator's and stays.
 
 mod block;
@@ -133,7 +133,7 @@ fn word(text: &str) -> (&str, &str) {
 }
 
 /// The module that `alias` stands for, by name and not by glob: the last line wins, as in the
-/// network scripts' look-up in `modprobe -c` (facts/initscripts.md section 1).
+/// network scripts' look-up in `modprobe -c` (tests/ground/initscripts.md, A3).
 #[must_use]
 pub fn alias_of<'a>(commands: &'a [Command], alias: &str) -> Option<&'a str> {
     commands.iter().rev().find_map(|c| match &c.directive {

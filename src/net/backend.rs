@@ -31,7 +31,8 @@ impl Backend {
 }
 
 impl Backend {
-    /// What networkd takes it for: what it does not know is Open vSwitch (facts/xapi.md section D5).
+    /// What networkd takes it for: what it does not know is Open vSwitch (tests/ground/xapi.md,
+    /// D5).
     #[must_use]
     pub fn taken(&self) -> Self {
         if *self == Self::Bridge { Self::Bridge } else { Self::Openvswitch }

@@ -21,7 +21,7 @@ use crate::net::{BondMode, NicRef};
 
 /// An option of the driver, in the order in which `BONDING_OPTS` holds them: `miimon` right after
 /// the mode, delays after it, since EL5 writes them in the order of the file and the driver minds
-/// the order (facts/initscripts.md section 3).
+/// the order (tests/ground/initscripts.md, C2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is the driver's own name; the table says what it does")]
 pub enum Opt {
@@ -64,11 +64,11 @@ pub struct Row {
 }
 
 impl Opt {
-    /// Its row of the table.
+    /// The option's row of the table.
     #[must_use]
     pub fn row(self) -> &'static Row {
         let row = &TABLE[self as usize];
-        debug_assert_eq!(row.opt, self, "the table is in the order of the enum");
+        assert_eq!(row.opt, self, "the table is in the order of the enum");
         row
     }
 
@@ -103,11 +103,11 @@ impl From<Options> for BTreeMap<String, String> {
 }
 
 /// Link monitoring when nothing else was asked for, in milliseconds: what XAPI sets on its own
-/// bonds (facts/xapi.md section F).
+/// bonds (tests/ground/xapi.md, F1).
 pub const DEFAULT_MIIMON: u32 = 100;
 
 impl Options {
-    /// Sets one.
+    /// Sets an option.
     pub fn set(&mut self, opt: Opt, value: Value) {
         self.0.insert(opt, value);
     }
@@ -119,12 +119,12 @@ impl Options {
         self.0.entry(Opt::Miimon).or_insert(Value::Number(miimon));
     }
 
-    /// All of them with their rows, in the table's order.
+    /// The options that were asked for with their rows, in the table's order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Row, &Value)> {
         self.0.iter().map(|(opt, value)| (opt.row(), value))
     }
 
-    /// A number, when that option was asked for.
+    /// The number of an option, when it was asked for.
     #[must_use]
     pub fn number(&self, opt: Opt) -> Option<u32> {
         match self.0.get(&opt)? {
@@ -133,7 +133,7 @@ impl Options {
         }
     }
 
-    /// A word, when that option was asked for.
+    /// The word of an option, when it was asked for.
     #[must_use]
     pub fn word(&self, opt: Opt) -> Option<&'static str> {
         match self.0.get(&opt)? {

@@ -92,7 +92,7 @@ impl Options {
     }
 }
 
-/// Whether the mode needs the switch to be told, and what.
+/// What the switch must be set to for this mode, where it must be set at all.
 #[must_use]
 pub fn switch_support(mode: BondMode) -> Option<&'static str> {
     match mode {

@@ -132,7 +132,7 @@ impl Row {
 
 /// The targets in an order in which `ifup` sets all of them, as near to the given one as may be. It
 /// leaves out one that it finds among those that are set, and it looks with `grep`, so that
-/// 172.16.51.2 is found in 172.16.51.20 (tests/ground/initscripts.md C1).
+/// 172.16.51.2 is found in 172.16.51.20 (tests/ground/initscripts.md, C1).
 fn settable(mut left: Vec<Ipv4Addr>) -> Result<Vec<Ipv4Addr>, Ipv4Addr> {
     let mut order: Vec<Ipv4Addr> = Vec::new();
     while !left.is_empty() {

@@ -16,7 +16,7 @@ use crate::preflight::needs_reboot;
 use crate::render::{self, Slave, Target, Templates, is_ours};
 use crate::service::Service;
 use crate::spec::{BackendChoice, PifChoice, Spec};
-use crate::step::{BondDevice, BootUnit, FileChange, PifRecord, Step, Switch};
+use crate::step::{BondDevice, BootUnit, FileChange, Link, PifRecord, Step, Switch};
 use crate::verify;
 use crate::xe::Pif;
 
@@ -44,11 +44,12 @@ pub fn build(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Plan> {
+    ensure!(inv.xapi.is_some(), "XAPI does not answer, and what it knows decides the steps");
     let nics: Vec<Nic> = nics.iter().flatten().cloned().collect();
     ensure!(nics.len() == spec.nics.len(), "not every NIC of the spec is on this host");
     let files = file_changes_of(spec, &nics, inv, templates)?;
     let pifs = pifs(spec, inv, &nics)?;
-    let device = BondDevice { bond: spec.bond.clone() };
+    let device = device(spec, &nics, inv);
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
         || inv.kernel.devices.contains_key(spec.bond.as_str());
     // What the boot scripts read decides what they make; a change of it needs the bond made anew.
@@ -58,10 +59,14 @@ pub fn build(
 
     let mut steps = Vec::new();
     backend(spec, inv, &mut steps);
+    // XAPI is done with before a bond that stands is touched, unless it is about its own NICs.
+    let of_slave = |step: &Step| step.pif().is_some_and(|p| device.slaves.contains(&p.device));
+    let (of_slaves, others) = pifs.into_iter().partition::<Vec<_>, _>(of_slave);
+    steps.extend(others);
     if stands && rebuild {
         steps.push(Step::TakeDown(device.clone()));
     }
-    steps.extend(pifs);
+    steps.extend(of_slaves);
     for file in files {
         let service = Service::of_bond(&spec.bond, inv.init);
         steps.push(if file.path == service.file() {
@@ -111,6 +116,21 @@ fn target(inv: &Inventory) -> Target<'_> {
         ifdown: path(Program::Ifdown, "/sbin/ifdown"),
         ip: path(Program::Ip, "/sbin/ip"),
     }
+}
+
+/// The bond's device, with what is to come back of those that take part.
+fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
+    let stands = inv.kernel.bond(spec.bond.as_str());
+    let slaves = stands.map(|bond| bond.slaves).unwrap_or_default();
+    let slaves: Vec<IfName> = slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
+    let attached = |nic: &Nic| nic.pif.as_ref().is_some_and(|p| p.attached);
+    // XAPI brings up what it plugs, with the MTU of its network.
+    let free = nics.iter().filter(|nic| !slaves.contains(&nic.device) && !attached(nic));
+    let links = free.filter_map(|nic| {
+        let kernel = inv.kernel.devices.get(nic.device.as_str())?;
+        Some(Link { device: nic.device.clone(), mtu: kernel.mtu, up: kernel.up })
+    });
+    BondDevice { bond: spec.bond.clone(), links: links.collect(), slaves }
 }
 
 fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {

@@ -21,7 +21,7 @@ fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
     let (spec, inv) = (case.spec, case.inv);
     let bond = spec.bond.as_str();
     // xapi_bond.ml names its bonds bond0, bond1, ...: the lowest number that no bond PIF of this
-    // host has; it does not look at the kernel (facts/xapi.md section B9).
+    // host has; it does not look at the kernel (tests/ground/xapi.md, B9).
     let low = bond.strip_prefix("bond").and_then(crate::net::decimal).is_some_and(|n| n <= 9);
     let pif = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.device == bond);
     let why = if pif {
@@ -51,7 +51,7 @@ fn name_taken(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 /// `ifup` hands the device to ifup-$DEVICETYPE, the name less its digits, when there is one
-/// (facts/initscripts.md section 1).
+/// (tests/ground/initscripts.md, A2).
 fn name_of_a_script(case: &Case<'_>, found: &mut Vec<Finding>) {
     let bond = case.spec.bond.as_str();
     let kind = bond.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -107,7 +107,7 @@ fn switch_setup(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The monitor takes other hosts' broadcasts for an answer (facts/peers.md row 29).
+/// The monitor takes other hosts' broadcasts for an answer (tests/ground/peers.md, P29).
 fn arp_not_validated(case: &Case<'_>, found: &mut Vec<Finding>) {
     let options = &case.spec.options;
     let arp = options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);

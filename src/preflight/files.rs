@@ -1,7 +1,7 @@
 //! Files on the host: those that would be replaced, those that would get in the way, and whether
 //! there is room for ours.
 
-use super::{Case, Code, Finding, Rule};
+use super::{Case, Code, Finding, Rule, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::Inventory;
@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     file_not_plain,
     name_not_text,
     named_elsewhere,
+    bond_edited,
     master_name_begins,
     route_file_exists,
     cannot_write,
@@ -57,6 +58,25 @@ fn file_not_plain(case: &Case<'_>, found: &mut Vec<Finding>) {
     for path in nic_files(case).into_iter().chain(own) {
         if matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other) {
             found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
+        }
+    }
+}
+
+/// Slaves of the bond that stands which no file makes its slaves any more, and none of this change
+/// will: they would not come back with the bond.
+fn bond_edited(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = &case.spec.bond;
+    let stands = case.inv.kernel.bond(bond.as_str()).filter(|_| bond_is_ours(case.spec, case.inv));
+    for slave in stands.map(|bond| bond.slaves).unwrap_or_default() {
+        let Ok(device) = slave.name.parse() else { continue };
+        let path = paths::ifcfg(&device);
+        let text = String::from_utf8_lossy(case.inv.file(&path).bytes().unwrap_or_default());
+        let stays = case.found().any(|nic| nic.device == device);
+        if !stays && ifcfg::parse(&text).get("MASTER") != Some(bond.as_str()) {
+            found.push(Finding::new(
+                Code::BondEdited,
+                format!("{path} no longer makes {device} a slave of {bond}, which it is"),
+            ));
         }
     }
 }
@@ -130,7 +150,7 @@ fn configures(case: &Case<'_>, path: &str, text: &str) -> Option<String> {
 }
 
 /// Bonds of which one's name begins with the other's: the scripts of SysV releases match the
-/// beginning of MASTER (up to initscripts 8.45.42, facts/initscripts.md section 1), so bringing up
+/// beginning of MASTER (up to initscripts 8.45.42, tests/ground/initscripts.md, A4), so bringing up
 /// the shorter runs the other's slaves too.
 fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
     let (bond, inv) = (case.spec.bond.as_str(), case.inv);
@@ -160,7 +180,7 @@ fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// `ifup-post` adds what these say, a default route too (facts/initscripts.md section 1).
+/// `ifup-post` adds what these say, a default route too (tests/ground/initscripts.md, A7).
 fn route_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
     for kind in ["route", "rule"] {
         let path = format!("{}/{kind}-{}", paths::NETWORK_SCRIPTS, case.spec.bond);

@@ -141,6 +141,7 @@ findings! {
     SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "see the sentence";
     SlbBehaviour "slb-behaviour" Note "mode 7 does not balance dom0's own traffic, and says nothing to the switch when it fails over" "use --mode active-backup";
     SpeedsDiffer "speeds-differ" Warning "the NICs' links differ in speed or duplex" "use equal NICs and ports";
+    BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     DriversDiffer "drivers-differ" Note "the NICs have different drivers" "good against a driver's fault; offloads may differ";
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
     BondCarriesMore "bond-carries-more" Note "a VLAN device or an address lies on the bond that nobody asked for, and goes when the bond is taken down" "keep what is named, and make it again afterwards";
@@ -178,7 +179,7 @@ impl Finding {
         }
     }
 
-    /// The same with a remedy that has the values in it.
+    /// The finding with a remedy that has the values in it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }

@@ -38,7 +38,7 @@ fn dom0<'a>(case: &Case<'a>) -> Option<&'a Inventory> {
     Some(case.inv).filter(|inv| inv.xensource.is_some())
 }
 
-/// Where XAPI did not answer: why that may be.
+/// Finds why XAPI may not have answered.
 fn xapi_unreachable(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(inv) = dom0(case) else { return };
     let Some(error) = &inv.xapi_error else { return };

@@ -71,8 +71,8 @@ fn modprobe_contradicts(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The file of the switch script that keeps the bridge module out, where the script is to take it
-/// away: only the one that it wrote itself, under one of two names (xen-api#1472, facts/xapi.md
-/// section D).
+/// away: only the one that it wrote itself, under one of two names (xen-api#1472,
+/// tests/ground/xapi.md, D4).
 fn own_blacklist(inv: &Inventory) -> Option<&'static str> {
     let names = paths::BLACKLISTS.iter().rev().copied();
     let mut there = names.filter(|path| inv.files.contains_key(*path));

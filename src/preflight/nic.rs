@@ -182,7 +182,8 @@ fn mtu_too_large(one: &One<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Whether the next boot gives the NIC another name, or its name to another NIC: interface-rename
-/// by its rules, or udev by a file with HWADDR (facts/xapi.md section C, initscripts.md section 5).
+/// by its rules, or udev by a file with HWADDR (tests/ground/xapi.md, C6,
+/// tests/ground/initscripts.md, E3).
 fn will_be_renamed(one: &One<'_>, found: &mut Vec<Finding>) {
     // One is enough: two NICs that swap their names are said by four.
     if let Some((file, said)) = renamed_by_rule(one).or_else(|| renamed_by_hwaddr(one)) {
@@ -237,13 +238,20 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
     }
     let device = one.name;
     let host = one.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
-    let hint = format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    let introduce =
+        format!("xe pif-introduce host-uuid={host} device={device} mac={}", one.nic.mac);
+    // A managed record would have XAPI plug the NIC at the next boot, whoever uses it then.
+    let hint = match one.slave_of {
+        _ if one.xapi.has_unmanaged() => format!("{introduce} managed=false"),
+        Some(bond) => format!("{bond} uses {device}: ifdown {bond} first, if it is to go"),
+        None => introduce,
+    };
     let said = format!("XAPI has no physical PIF for {device}");
     found.push(Finding::new(Code::NicNotPhysical, said).hint(hint));
 }
 
 fn no_link(one: &One<'_>, found: &mut Vec<Finding>) {
-    if one.device.carrier == Some(false) && !one.in_our_bond && one.nic.pif.is_some() {
+    if one.device.carrier == Some(false) && (one.in_our_bond || one.nic.pif.is_some()) {
         found.push(Finding::new(Code::NicNoLink, format!("{} has no link", one.name)));
     }
 }
@@ -299,7 +307,7 @@ fn disallows_unplug(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     }
 }
 
-/// Most names that one sentence holds.
+/// The most names that one sentence holds.
 const NAMES: usize = 10;
 
 fn named(vms: &[&Vm]) -> String {
@@ -329,7 +337,7 @@ fn has_vifs(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
 }
 
 /// The other VMs, which could not start here or move here any more; where no host has a NIC on the
-/// network, they would run without uplink and without a word (facts/xapi.md section B1).
+/// network, they would run without uplink and without a word (tests/ground/xapi.md, B1).
 fn vms_lose_network(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     let on = vifs(one.xapi, pif);
     let here = one.xapi.vms.iter().filter(|vm| !runs_on_it(&on, vm));
@@ -345,7 +353,7 @@ fn vms_lose_network(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
 }
 
 /// Whether a PIF that is introduced again comes to its network: XAPI looks for the one with the
-/// usual bridge, and makes a new one when there is none or several (facts/xapi.md section B3).
+/// usual bridge, and makes a new one when there is none or several (tests/ground/xapi.md, B3).
 fn network_not_restorable(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     let device = one.name;
     let Some(expected) = usual_bridge(device).filter(|_| pif.is_managed()) else { return };

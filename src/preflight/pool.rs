@@ -11,8 +11,8 @@ use crate::xe::PoolHost;
 /// Of the host's own files.
 pub(super) const RULES: &[Rule] = &[network_reset_pending, rescan_rules_changed];
 
-/// The word that makes the switch script do the opposite of what is asked (facts/xapi.md
-/// section D).
+/// The word that makes the switch script do the opposite of what is asked (tests/ground/xapi.md, D2
+/// and D3).
 const VSWITCH: &str = "vswitch";
 
 pub(super) const XAPI_RULES: &[XapiRule] = &[
@@ -48,7 +48,7 @@ fn vms_running(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     );
 }
 
-/// What protects the pool bars unplug and forget (facts/xapi.md section B1), and nothing where
+/// What protects the pool bars unplug and forget (tests/ground/xapi.md, B1), and nothing where
 /// XAPI has let go of the NICs already.
 fn ha_enabled(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     if case.takes_nics() && xapi.pool.as_ref().is_some_and(|pool| pool.ha_enabled) {
@@ -134,10 +134,10 @@ fn no_bridge_backend(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
 }
 
 /// Release 9 of either product has no bridge backend, whatever else it still carries
-/// (facts/xapi.md section D).
+/// (tests/ground/xapi.md, D6).
 const FIRST_WITHOUT_BRIDGE: u32 = 9;
 
-/// Why this release cannot be switched to the bridge backend.
+/// The reason why this release cannot be switched to the bridge backend.
 fn without_bridge(inv: &Inventory) -> Option<String> {
     if let Some(file) = &inv.ground.no_linux_bridge {
         return Some(format!("{file} says support-linux-bridge = false"));
@@ -198,7 +198,7 @@ fn tunnels_need_openvswitch(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Findin
     }
 }
 
-/// How far the pool is.
+/// Finds how far the rest of the pool is.
 fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let on = |bridge: bool| -> Vec<&str> {
         let mut names: Vec<&str> = xapi

@@ -177,11 +177,11 @@ impl Stage {
         outcome
     }
 
-    /// Tells how a command ended.
+    /// Prints how a command ended.
     pub fn said(&self, outcome: Result<Outcome>) -> Result<Outcome> {
         match &outcome {
-            Ok(outcome) => self.tell(&format!("{}\n", verdict(outcome))),
-            Err(error) => self.tell(&report::error(&format!("{error:#}"), None)),
+            Ok(outcome) => self.tell(format!("{}\n", verdict(outcome))),
+            Err(error) => self.tell(report::error(&format!("{error:#}"), None)),
         }
         outcome
     }
@@ -196,7 +196,7 @@ impl Stage {
                 continue;
             };
             let table = report::bond::table(Some(bond.as_str()), &bonding::parse(&text));
-            self.tell(&format!("\n$ xenbond show {bond}\n{table}"));
+            self.tell(format!("\n$ xenbond show {bond}\n{table}"));
         }
         self.tell("\n$ xenbond apply --yes --spec bond.ini        # once more\n");
         self.said(self.with(|engine, observer| engine.apply(request, |_| Ok(()), observer)))?;

@@ -27,7 +27,7 @@ use crate::service::Service;
 use crate::spec::Spec;
 
 /// The first words of every file of ours. None of them is one that the boot scripts grep for
-/// (facts/initscripts.md section 5).
+/// (tests/ground/initscripts.md, E1).
 const MARK: &str = "# xenbond wrote this file";
 
 /// A slave as its file names it.
@@ -61,7 +61,7 @@ pub fn is_ours(kind: &Kind) -> bool {
 }
 
 /// All files of the bond by path, in the order in which they are written: the slaves' before the
-/// bond's (facts/initscripts.md section 9).
+/// bond's (tests/ground/initscripts.md, I4).
 ///
 /// # Errors
 /// When a template does not render, or its text does not say what the spec says.
@@ -132,13 +132,13 @@ pub fn files(
     Ok(all)
 }
 
-/// The unit or script that runs `PROGRAM resume` after a reboot.
+/// The unit or script that runs `PROGRAM resume --by-itself` after a reboot.
 ///
 /// # Errors
 /// When the template does not render, or its text does not run that.
 pub fn resume_service(service: &Service, program: &str, templates: &Templates) -> Result<Kind> {
     let values = [("program", program.to_string())];
-    let start = format!("{program} resume");
+    let start = format!("{program} resume --by-itself");
     let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &start)?;
     let header = format!("{MARK}; it goes when the change under way is over.\n");
     Ok(Kind::new_file(under(&header, &text), service.file_mode()))

@@ -58,7 +58,7 @@ pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
             ("NOZEROCONF", Some("yes".into())),
             ("MTU", spec.mtu.map(|m| m.to_string())),
             // A gateway would take the default route from the management interface, and a fixed
-            // MAC has no place on a bond (facts/initscripts.md sections 1 and 8).
+            // MAC has no place on a bond (tests/ground/initscripts.md, A7 and H1).
             ("GATEWAY", None),
             ("HWADDR", None),
             ("BRIDGE", None),
@@ -94,8 +94,8 @@ fn refuse_others(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()> {
     Ok(())
 }
 
-/// Lines that the boot scripts grep for, so that even their quoting counts (facts/initscripts.md
-/// sections 1 and 7).
+/// Lines that the boot scripts grep for, so that even their quoting counts
+/// (tests/ground/initscripts.md, A4 and G1).
 pub(super) fn has_lines(text: &str, lines: &[String]) -> Result<()> {
     for line in lines {
         ensure!(text.lines().any(|l| l == line), "it has no line `{line}`, written just so");

@@ -10,6 +10,21 @@ use crate::verify::Verdict;
 /// The widest that a wanted value makes its column.
 const WANT: usize = 32;
 
+/// The verdicts: the rows of each, and a line for each.
+#[must_use]
+pub fn verdicts(all: &[Verdict]) -> Text {
+    let mut text = Text::default();
+    for (at, verdict) in all.iter().enumerate() {
+        if at > 0 {
+            text.push("\n");
+        }
+        text.push(checks(verdict));
+        let words = if verdict.is_good() { "is as asked" } else { "is NOT as asked" };
+        text.push(format!("{} {words}.\n", verdict.bond));
+    }
+    text
+}
+
 /// The rows as a table.
 #[must_use]
 pub fn checks(verdict: &Verdict) -> Text {
@@ -17,10 +32,10 @@ pub fn checks(verdict: &Verdict) -> Text {
     let mut table = Table::new(&columns).indent(2);
     for check in &verdict.checks {
         let have = check.have.as_deref().unwrap_or("unknown");
-        let (mark, seen) = if check.ok {
-            (Cell::marked(Mark::Good, "ok"), Cell::default())
-        } else {
-            (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into())
+        let (mark, seen) = match (check.ok, check.required) {
+            (true, _) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
+            (false, true) => (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into()),
+            (false, false) => (Cell::marked(Mark::Note, "no"), format!("is {have}").into()),
         };
         table.row([mark, check.name.to_string().into(), check.want.clone().into(), seen]);
         if let Some(hint) = &check.hint {
@@ -32,8 +47,20 @@ pub fn checks(verdict: &Verdict) -> Text {
 
 /// `verify --json`
 #[must_use]
-pub fn checks_json(verdict: &Verdict) -> Value {
-    json!({"ok": verdict.is_good(), "checks": verdict.checks})
+pub fn verdicts_json(all: &[Verdict]) -> Value {
+    let rows = |verdict: &Verdict| {
+        let bond = verdict.bond.clone();
+        let row = move |check: Value| match check {
+            Value::Object(mut fields) => {
+                fields.insert("bond".into(), json!(bond));
+                Value::Object(fields)
+            }
+            other => other,
+        };
+        verdict.checks.iter().map(|check| json!(check)).map(row).collect::<Vec<_>>()
+    };
+    let checks: Vec<Value> = all.iter().flat_map(rows).collect();
+    json!({"ok": all.iter().all(Verdict::is_good), "checks": checks})
 }
 
 /// `findings`

@@ -28,7 +28,7 @@ struct Setting {
 
 static SETTING: OnceLock<Setting> = OnceLock::new();
 
-/// Sets it, once: `variable` reads the environment.
+/// Sets how text meets the terminal, once: `variable` reads the environment.
 pub fn set(color: Color, variable: impl Fn(&str) -> Option<String>) {
     let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
     // The first of these that is set counts (POSIX, section 8.2).

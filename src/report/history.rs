@@ -7,7 +7,7 @@ use super::table::{Column, Table, joined};
 use crate::journal::Transaction;
 use crate::journal::log::{Entry, EntryKind};
 
-/// For people. `all`: the names of all transactions.
+/// The log of a transaction for people. `all`: the names of all transactions.
 #[must_use]
 pub fn history(tx: &Transaction, entries: &[Entry], all: &[String]) -> String {
     let header = &tx.header;

@@ -18,7 +18,7 @@ mod text;
 use serde_json::Value;
 
 pub use bond::{table, to_json};
-pub use checks::{checks, checks_json, codes, codes_json};
+pub use checks::{checks, codes, codes_json, verdicts, verdicts_json};
 pub use console::{Color, err, out, out_plain, set as set_console};
 pub use history::{history, history_json};
 pub use outcome::{error, failure_json, hint, note, outcome, outcome_json, state, usage};

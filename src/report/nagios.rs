@@ -2,36 +2,50 @@
 //! (nagios-plugins.org, development guidelines). Pure.
 
 use crate::bonding::BondStatus;
+use crate::inventory::Kernel;
 use crate::verify::{Check, Verdict};
 
 /// Unknown: the check itself did not work.
 pub const UNKNOWN: u8 = 3;
 
 /// The exit code and the line. Critical is what takes storage away; everything else that is not as
-/// asked is a warning.
+/// asked is a warning. The worst bond comes first: some show only the line's beginning.
 #[must_use]
-pub fn verdict(bond: &str, verdict: &Verdict, status: Option<&BondStatus>) -> (u8, String) {
+pub fn verdict(all: &[Verdict], kernel: &Kernel) -> (u8, String) {
+    let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, kernel)).collect();
+    one.sort_by_key(|(code, _)| std::cmp::Reverse(*code));
+    let code = one.first().map_or(0, |(code, _)| *code);
+    let word = ["OK", "WARNING", "CRITICAL"][usize::from(code)];
+    let said: Vec<String> = one.into_iter().map(|(_, said)| said).collect();
+    let data = |verdict: &Verdict| {
+        let prefix = if all.len() > 1 { format!("{}_", verdict.bond) } else { String::new() };
+        let status = kernel.bond(verdict.bond.as_str())?;
+        Some(perfdata(&prefix, &status, verdict.failed().len()))
+    };
+    let data: Vec<String> = all.iter().filter_map(data).collect();
+    let data = if data.is_empty() { String::new() } else { format!(" | {}", data.join(" ")) };
+    (code, line(word, &said.join("; "), &data))
+}
+
+/// The code and the words for one bond.
+fn of_bond(verdict: &Verdict, kernel: &Kernel) -> (u8, String) {
+    let bond = &verdict.bond;
     let bad = verdict.failed();
     let cuts = |check: &&&Check| check.name.cuts_storage();
-    let critical = bad.iter().filter(cuts).count();
-    let (code, word) = match (critical, bad.len()) {
-        (0, 0) => (0, "OK"),
-        (0, _) => (1, "WARNING"),
-        _ => (2, "CRITICAL"),
+    let code = match (bad.iter().filter(cuts).count(), bad.len()) {
+        (0, 0) => 0,
+        (0, _) => 1,
+        _ => 2,
     };
-    let active = status.and_then(|s| s.active_slave.as_deref());
+    let active = kernel.bond(bond.as_str()).and_then(|s| s.active_slave);
     let active = active.map(|name| format!(", {name} is active")).unwrap_or_default();
-    let said = if bad.is_empty() {
-        format!("{bond} is as asked{active}")
-    } else {
-        // What is worst first: some show only the line's beginning.
-        let mut ordered: Vec<&&Check> = bad.iter().filter(cuts).collect();
-        ordered.extend(bad.iter().filter(|check| !cuts(check)));
-        let all: Vec<String> = ordered.iter().map(ToString::to_string).collect();
-        format!("{bond}: {}{active}", all.join("; "))
-    };
-    let data = status.map(|status| perfdata(status, bad.len())).unwrap_or_default();
-    (code, line(word, &said, &data))
+    if bad.is_empty() {
+        return (code, format!("{bond} is as asked{active}"));
+    }
+    let mut ordered: Vec<&&Check> = bad.iter().filter(cuts).collect();
+    ordered.extend(bad.iter().filter(|check| !cuts(check)));
+    let all: Vec<String> = ordered.iter().map(ToString::to_string).collect();
+    (code, format!("{bond}: {}{active}", all.join("; ")))
 }
 
 /// The line of a check that did not work.
@@ -40,11 +54,13 @@ pub fn unknown(error: &str) -> String {
     line("UNKNOWN", error, "")
 }
 
-fn perfdata(status: &BondStatus, bad: usize) -> String {
+fn perfdata(prefix: &str, status: &BondStatus, bad: usize) -> String {
     let all = status.slaves.len();
     let up = status.slaves.iter().filter(|s| s.mii_status.as_deref() == Some("up")).count();
     let failures: i64 = status.slaves.iter().filter_map(|s| s.link_failure_count).sum();
-    format!(" | slaves_up={up};{all}:;1:;0;{all} bad_checks={bad};0;;0 link_failures={failures}c")
+    format!(
+        "{prefix}slaves_up={up};{all}:;1:;0;{all} {prefix}bad_checks={bad};0;;0 {prefix}link_failures={failures}c"
+    )
 }
 
 fn line(word: &str, said: &str, data: &str) -> String {
@@ -89,7 +105,8 @@ Link Failure Count: 1
 
     #[test]
     fn the_code_tells_what_takes_storage_away_from_what_does_not() {
-        let status = crate::bonding::parse(TEXT);
+        let mut kernel = Kernel::default();
+        kernel.bonds.insert("bond51".into(), TEXT.into());
         let data = |bad: usize| {
             format!(" | slaves_up=1;2:;1:;0;2 bad_checks={bad};0;;0 link_failures=4c\n")
         };
@@ -128,16 +145,24 @@ Link Failure Count: 1
             ),
         ] {
             let checks = vec![check(Setting::Mode, true), check(setting, ok)];
-            let (have, line) = verdict("bond51", &Verdict { checks }, Some(&status));
+            let (have, line) = verdict(&[Verdict { bond: name("bond51"), checks }], &kernel);
             assert_eq!((have, line), (code, format!("XENBOND {text}{}", data(usize::from(!ok)))));
         }
         let checks = vec![check(Setting::Mode, false), check(Setting::Bond(name("bond51")), false)];
-        let (code, line) = verdict("bond51", &Verdict { checks }, None);
+        let both = [
+            Verdict { bond: name("bond52"), checks: vec![check(Setting::Mode, false)] },
+            Verdict { bond: name("bond51"), checks },
+        ];
+        let (code, line) = verdict(&both[1..], &Kernel::default());
         assert_eq!(code, 2);
         assert!(
             line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"),
             "the worst first: {line}"
         );
+        let (code, line) = verdict(&both, &kernel);
+        assert_eq!(code, 2);
+        assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"), "{line}");
+        assert!(line.contains("; bond52: mode") && line.contains(" bond51_slaves_up=1"), "{line}");
     }
 
     #[test]

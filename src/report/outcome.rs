@@ -31,7 +31,7 @@ pub fn hint(text: &str) -> Text {
     Text::line(Mark::Strong, "hint:", &format!(" {text}"))
 }
 
-/// Something to know.
+/// A note: something to know.
 #[must_use]
 pub fn note(text: &str) -> Text {
     Text::line(Mark::Note, "note", &format!(": {text}"))
@@ -62,7 +62,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
     json!({
         "result": outcome.ending, "exit": outcome.exit.code(), "transaction": outcome.transaction,
         "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint, "notes": outcome.notes,
-        "not_saved": outcome.not_saved,
+        "pending": outcome.pending, "not_saved": outcome.not_saved, "left": outcome.left,
     })
 }
 

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::checks::checks;
 use super::diff;
 use super::text::{Mark, Text};
-use crate::engine::Proposal;
+use crate::engine::{Proposal, Situation};
 use crate::host::{Cmd, Kind, Program, quoted};
 use crate::inventory::{Inventory, facts};
 use crate::ledger::Orders;
 use crate::plan::Plan;
 use crate::preflight::{Finding, Severity};
 use crate::step::{FileChange, Step};
+use crate::verify;
 
 /// The findings, one paragraph each.
 #[must_use]
@@ -42,6 +44,20 @@ pub fn findings(all: &[Finding]) -> Text {
 /// What `plan` says, for people.
 #[must_use]
 pub fn proposal(proposal: &Proposal) -> Text {
+    let Situation { spec, inv, .. } = &proposal.situation;
+    if let Some(open) = inv.transaction.as_ref().filter(|open| open.spec.bond == spec.bond)
+        && let Some(verdict) =
+            verify::unfinished(&spec.bond, &open.phase, inv.ground.other_run.as_deref(), &[])
+    {
+        return Text::from(format!(
+            "{}, transaction {}: a change of it is not at its end\n",
+            spec.bond, open.id
+        ))
+        .and(checks(&verdict))
+        .and("\n")
+        .and(heading("Findings:"))
+        .and(findings(&proposal.findings));
+    }
     match &proposal.plan {
         Some(the_plan) => plan(the_plan, &proposal.findings, &proposal.situation.inv),
         None => heading("Findings:").and(findings(&proposal.findings)),
@@ -133,8 +149,8 @@ fn effect(plan: &Plan, inv: &Inventory) -> String {
     } else {
         format!("Takes about {seconds} s, without a reboot.\n")
     };
-    let vms: Vec<&str> =
-        inv.xapi.iter().flat_map(|x| &x.vms).map(|v| v.name_label.as_str()).collect();
+    let Some(xapi) = &inv.xapi else { return text + "Which VMs run here is not known.\n" };
+    let vms: Vec<&str> = xapi.vms.iter().map(|v| v.name_label.as_str()).collect();
     text.push_str(&match (vms.is_empty(), plan.reboots()) {
         (true, _) => "No VM runs here.\n".to_string(),
         (false, true) => {

@@ -20,7 +20,7 @@ const ADD: Duration = Duration::from_secs(10);
 /// The narrowest terminal that must do, less the column of the cursor.
 const WIDTH: usize = 79;
 
-/// What is going on; shared with the thread that tells of waits.
+/// What is going on; shared with the thread that prints waits.
 #[derive(Debug, Default)]
 struct Now {
     /// The beginning of the line, when a line is open.
@@ -29,7 +29,7 @@ struct Now {
     since: Option<Duration>,
     /// What is waited for, and how long that may take.
     wait: Option<(String, Duration)>,
-    /// When it was last told of.
+    /// When it was last printed.
     told: Option<Duration>,
     /// Whether the open line was ended by lines about its wait.
     broken: bool,
@@ -37,7 +37,7 @@ struct Now {
     hidden: bool,
 }
 
-/// Tells of steps and waits by `tell`.
+/// The lines of steps and waits, printed by `tell`.
 pub struct Progress {
     now: Mutex<Now>,
     tell: fn(Text),
@@ -49,7 +49,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On standard error; `waits`: a thread tells of what takes long.
+    /// A progress on standard error; `waits`: a thread prints what takes long.
     #[must_use]
     pub fn new(tell: fn(Text), waits: bool) -> Arc<Self> {
         let terminal = waits && std::io::stderr().is_terminal();
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// From now on a thread tells of what lasts.
+    /// Starts the thread that prints what lasts.
     fn watch(&self) {
         self.watched.call_once(|| {
             let me = Weak::clone(&self.me);
@@ -125,7 +125,7 @@ impl Progress {
         }
     }
 
-    /// Tells of the wait that is under way, when it is time for that.
+    /// Prints the wait that is under way, when it is time for that.
     fn tick(&self, at: Duration) {
         let Ok(mut now) = self.now.lock() else { return };
         let every = if self.terminal { RENEW } else { ADD };
@@ -199,7 +199,7 @@ mod tests {
         SAID.with_borrow_mut(|said| said.push_str(&text));
     }
 
-    /// What is said when a step lasts `seconds`, looked at every second.
+    /// What is printed while a step lasts `seconds`, looked at every second.
     fn said(terminal: bool, seconds: u64) -> String {
         let progress = Progress::unwatched(say, terminal);
         progress.begins("[1/2] bring up bond51 ... ");

@@ -34,9 +34,10 @@ pub fn text(status: &Status) -> Text {
         lines.extend(plain(wrapped("XAPI could not be asked: ", error)));
     }
     lines.push(Text::default());
-    lines.extend(nics(&status.nics));
+    let asked = status.xapi_error.is_none();
+    lines.extend(nics(&status.nics, asked));
     lines.push(Text::default());
-    lines.extend(bonds(&status.bonds));
+    lines.extend(bonds(&status.bonds, asked));
     lines.push(Text::default());
     lines.extend(plain(transaction(status.transaction.as_ref())));
     lines.extend(plain(drift(status)));
@@ -55,9 +56,15 @@ fn title(status: &Status) -> String {
     if parts.is_empty() { name } else { format!("{name}: {}", clean(&parts.join(", "))) }
 }
 
-fn nics(nics: &[NicView]) -> Vec<Text> {
+/// What stands for nothing, or for what nobody could be asked.
+fn nothing(asked: bool) -> String {
+    if asked { "-" } else { "?" }.to_string()
+}
+
+fn nics(nics: &[NicView], asked: bool) -> Vec<Text> {
     let titles = ["NIC", "MAC", "link", "Mb/s", "driver", "PIF", "managed", "network", "used by"];
     let dash = |word: Option<String>| Cell::from(word.unwrap_or_else(|| "-".into()));
+    let of_xapi = |word: Option<String>| Cell::from(word.unwrap_or_else(|| nothing(asked)));
     let mut table = Table::new(&[Column::PLAIN; 9]).width(WIDTH);
     table.row(titles.map(Cell::from));
     for nic in nics {
@@ -73,18 +80,20 @@ fn nics(nics: &[NicView]) -> Vec<Text> {
             dash(speed.map(|mbps| mbps.to_string())),
             dash(nic.driver.clone()),
             // Enough to tell one from another; the whole uuid is in the JSON.
-            dash(nic.pif.as_ref().map(|p| p.chars().take(8).collect())),
-            dash(managed),
-            dash(network.map(|name| cut(&clean(name), NETWORK))),
+            of_xapi(nic.pif.as_ref().map(|p| p.chars().take(8).collect())),
+            of_xapi(managed),
+            of_xapi(network.map(|name| cut(&clean(name), NETWORK))),
             if uses.is_empty() { "-".into() } else { Cell::list(uses) },
         ]);
     }
     table.lines()
 }
 
-fn bonds(bonds: &[BondView]) -> Vec<Text> {
+fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
     if bonds.is_empty() {
-        return vec!["no bonds".into()];
+        return vec![
+            if asked { "no bonds" } else { "no bonds in the kernel; XAPI's are not known" }.into(),
+        ];
     }
     let columns = [Column::PLAIN, Column::PLAIN.least(12), Column::PLAIN.least(12), Column::PLAIN];
     let mut table = Table::new(&columns);
@@ -92,13 +101,16 @@ fn bonds(bonds: &[BondView]) -> Vec<Text> {
     for bond in bonds {
         let mut name = bond.name.as_str();
         for (label, xapi, kernel) in rows(bond) {
-            let dash = |word: Option<String>| word.filter(|w| !w.is_empty()).unwrap_or("-".into());
-            table.row([name.into(), label.into(), dash(xapi).into(), dash(kernel).into()]);
+            let or =
+                |word: Option<String>, none: String| word.filter(|w| !w.is_empty()).unwrap_or(none);
+            let (xapi, kernel) = (or(xapi, nothing(asked)), or(kernel, nothing(true)));
+            table.row([name.into(), label.into(), xapi.into(), kernel.into()]);
             name = "";
         }
         let made = match (bond.ours, bond.as_asked) {
             (true, Some(true)) => "made by xenbond, as asked",
-            (true, _) => "made by xenbond, NOT as asked",
+            (true, Some(false)) => "made by xenbond, NOT as asked",
+            (true, None) => "of xenbond's change that is not at its end",
             (false, _) => continue,
         };
         table.row(["".into(), Cell::loose(made)]);
@@ -143,7 +155,13 @@ fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> 
         rows.push(("active slave", None, Some(active)));
     }
     rows.push(("state", xapi.map(plugged), kernel.map(link)));
-    rows.push(("carries", xapi.and_then(|x| x.bridge.clone()), kernel.map(carries)));
+    let held = |x: &XapiBond| {
+        let mut on: Vec<String> = x.bridge.iter().cloned().collect();
+        on.extend(x.management.then(|| "management".to_string()));
+        on.extend(x.addresses.clone());
+        on.join(", ")
+    };
+    rows.push(("carries", xapi.map(held), kernel.map(carries)));
     rows
 }
 
@@ -155,6 +173,10 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         Phase::Done => format!("done {}", tx.last),
         phase if phase.is_saving() => format!("{phase}, since {}", tx.last),
         Phase::RolledBack => format!("rolled back {}", tx.last),
+        Phase::RollingBack if tx.run.is_some() => format!("being rolled back, since {}", tx.last),
+        Phase::RollingBack if !tx.left.is_empty() => {
+            format!("rolled back {}, and not all is as it was", tx.last)
+        }
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };
     let mut lines = vec![format!("transaction {} ({}): {how}", tx.id, tx.bond)];
@@ -166,6 +188,10 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         (Some(why), Some(false)) => lines.extend(wrapped("  because ", why)),
         (Some(_), _) => lines.push("  because it was asked for".into()),
         _ => {}
+    }
+    for left in &tx.left {
+        lines.extend(wrapped("  left: ", &left.what));
+        lines.push(format!("    $ {}", left.command));
     }
     lines.extend(tx.run.iter().map(|run| format!("  a run is at work on it: {run}")));
     lines.extend(tx.hint.iter().map(|hint| format!("  {hint}")));

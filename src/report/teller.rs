@@ -19,7 +19,7 @@ use crate::outcome::StepState;
 use crate::plan::Plan;
 use crate::preflight::Finding;
 
-/// Tells a person what goes on.
+/// The observer that prints what goes on, for people.
 pub struct Teller {
     quiet: bool,
     yes: bool,
@@ -31,7 +31,7 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// On standard error. `yes`: nobody needs to be asked.
+    /// A teller on standard error. `yes`: nobody needs to be asked.
     #[must_use]
     pub fn new(quiet: bool, yes: bool) -> Self {
         Self {
@@ -45,23 +45,25 @@ impl Teller {
         }
     }
 
-    /// The same, which says with the plan what is ordered besides. `over_ssh`: the one who is
-    /// told may be cut off by it.
+    /// A teller that also prints what is ordered beyond the plan. `over_ssh`: its reader may be cut
+    /// off by it.
     #[must_use]
     pub fn ordered(self, orders: Orders, over_ssh: bool) -> Self {
         Self { orders, over_ssh, ..self }
     }
 
-    /// The same with waits told of, and everything logged.
+    /// A teller that shows waits by `progress` and writes everything to `log`.
     #[must_use]
     pub fn with(self, progress: &Arc<Progress>, log: &Arc<Log>) -> Self {
         Self { progress: Arc::clone(progress), log: Some(Arc::clone(log)), ..self }
     }
 
-    /// The same on standard output: for a rehearsal, where all this is the result.
+    /// A teller that prints to standard output: for a rehearsal, where all this is the result.
     #[must_use]
     pub fn on_stdout(self) -> Self {
-        Self { tell: out, progress: Progress::new(out, false), ..self }
+        // With a document there, nobody is told of anything.
+        let tell: fn(Text) = if self.quiet { |_| {} } else { out };
+        Self { tell, progress: Progress::new(tell, false), ..self }
     }
 }
 

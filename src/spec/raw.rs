@@ -169,7 +169,7 @@ impl Draft {
             }
         }
         options.add_defaults();
-        debug_assert!(texts.is_empty(), "every known key is taken: {texts:?}");
+        assert!(texts.is_empty(), "every known key is taken: {texts:?}");
         Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
     }
 

@@ -21,11 +21,11 @@ pub struct Request {
 impl Request {
     /// Of the parts of a file, at least one of which there must be.
     pub(super) fn new(common: Option<Spec>, each: BTreeMap<HostName, Spec>) -> Self {
-        debug_assert!(common.is_some() || !each.is_empty(), "a request is for some host");
+        assert!(common.is_some() || !each.is_empty(), "a request is for some host");
         Self { common, each }
     }
 
-    /// For the host that this spec was made for.
+    /// The request of a single host's spec.
     #[must_use]
     pub fn of(spec: Spec) -> Self {
         Self { common: Some(spec), each: BTreeMap::new() }

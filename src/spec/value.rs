@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::net::{decimal, shown, text_form};
 
-/// A storage server that must still answer after the change.
+/// A storage server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Probe {

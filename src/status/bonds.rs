@@ -16,7 +16,7 @@ pub struct BondView {
     pub name: String,
     /// Whether xenbond made it.
     pub ours: bool,
-    /// Whether it is as asked; `None` where nothing was asked.
+    /// Whether it is as asked; `None` where nothing was asked, or its change is not at its end.
     pub as_asked: Option<bool>,
     /// What XAPI says, when it manages it.
     pub xapi: Option<XapiBond>,
@@ -35,6 +35,10 @@ pub struct XapiBond {
     pub plugged: bool,
     /// The bridge of its network.
     pub bridge: Option<String>,
+    /// Whether the host is managed through it.
+    pub management: bool,
+    /// The addresses on that bridge.
+    pub addresses: Vec<String>,
 }
 
 /// A bond in the kernel's eyes.
@@ -67,17 +71,18 @@ pub struct KernelSlave {
     pub link: Option<String>,
 }
 
-pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, bool>) -> Vec<BondView> {
+pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, Option<bool>>) -> Vec<BondView> {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
     let managed = pifs.iter().filter(|p| !p.bond_master_of.is_empty() && p.vlan == -1);
     let mut names: BTreeSet<String> = inv.kernel.bonds.keys().cloned().collect();
     names.extend(managed.clone().map(|p| p.device.clone()));
-    names.extend(judged.keys().cloned());
+    // One whose change is not at its end may not be there yet, or no more.
+    names.extend(judged.iter().filter(|(_, ok)| ok.is_some()).map(|(name, _)| name.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
     names.sort_by_key(|name| natural(name));
     let view = |name: String| BondView {
         ours: judged.contains_key(&name),
-        as_asked: judged.get(&name).copied(),
+        as_asked: judged.get(&name).copied().flatten(),
         xapi: managed.clone().find(|p| p.device == name).map(|p| xapi_bond(inv, p)),
         kernel: kernel_bond(inv, &name),
         name,
@@ -93,11 +98,15 @@ fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
     let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();
     slaves.sort_by_key(|name| natural(name));
+    let bridge = inv.xapi.as_ref().and_then(|x| x.bridge_of(master));
+    let addresses = inv.kernel.addresses.iter().filter(|a| Some(a.device.as_str()) == bridge);
     XapiBond {
         mode: record.and_then(|b| b.mode.clone()),
         slaves,
         plugged: master.attached,
-        bridge: inv.xapi.as_ref().and_then(|x| x.bridge_of(master)).map(String::from),
+        bridge: bridge.map(String::from),
+        management: master.management,
+        addresses: addresses.map(|a| a.net.to_string()).collect(),
     }
 }
 

@@ -15,9 +15,9 @@ pub struct NicView {
     pub device: String,
     /// Its permanent MAC address.
     pub mac: Option<String>,
-    /// `up` or `down`; `None`: the device is not up, so nothing tells.
+    /// `up` or `down`; `None`: the device is not up, so nothing shows it.
     pub link: Option<&'static str>,
-    /// Mb/s.
+    /// Speed in Mb/s.
     pub speed_mbps: Option<u32>,
     /// `full` or `half`.
     pub duplex: Option<String>,
@@ -109,7 +109,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
                 inv.kernel.bond(bond).and_then(|b| b.active_slave).as_deref() == Some(name);
             uses.push(format!("slave of {bond}{}", if active { " (active)" } else { "" }));
         }
-        // Under Open vSwitch every port has the same master, which tells nothing.
+        // Under Open vSwitch every port has the same master, which says nothing.
         Some(other) if Some(other) != bridge && other != "ovs-system" => {
             uses.push(format!("port of {other}"))
         }

@@ -116,6 +116,34 @@ fn a_managed_bond_is_shown_as_xapi_and_as_the_kernel_see_it() {
 }
 
 #[test]
+fn the_management_address_on_a_bond_of_xapi_is_found_on_both_backends() {
+    for (flavour, backend) in
+        [(Flavour::El5, Backend::Bridge), (Flavour::El7, Backend::Openvswitch)]
+    {
+        let dom0 = Dom0::new(flavour, backend);
+        let bridge = bond(&dom0.status(), "bond0").xapi.clone().unwrap().bridge.unwrap();
+        dom0.change(|state| {
+            let of_bond = |pif: &&mut crate::model::state::Pif| {
+                pif.device == "bond0" && pif.host == "xen01" && pif.vlan == -1
+            };
+            state.pool.pifs.values_mut().find(of_bond).unwrap().management = true;
+            state.dom0.addresses.entry(bridge.clone()).or_default().insert("10.9.9.9/24".into());
+            let (to, dev) = ("10.9.9.0/24".to_string(), bridge.clone());
+            let route = crate::model::state::Route { to, dev, via: None, metric: 0 };
+            state.dom0.routes.insert(format!("10.9.9.0/24 {bridge}"), route);
+        });
+        let status = dom0.status();
+        let of_xapi = bond(&status, "bond0").xapi.as_ref().unwrap();
+        assert_eq!(
+            (of_xapi.management, &of_xapi.addresses[..]),
+            (true, &["10.9.9.9/24".into()][..])
+        );
+        let text = text(&status).to_string();
+        assert!(text.contains(&format!("{bridge}, management, 10.9.9.9/24")), "{text}");
+    }
+}
+
+#[test]
 fn a_host_that_is_as_asked_has_no_drift() {
     for flavour in [Flavour::El5, Flavour::El7] {
         let dom0 = Dom0::applied(flavour);

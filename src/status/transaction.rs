@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
+use crate::outcome::Item;
 
 /// A transaction in short.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +35,8 @@ pub struct TransactionView {
     pub seconds_left: Option<u64>,
     /// The run that works on it now, if any: its process, and since when.
     pub run: Option<String>,
+    /// What its rollback could not bring back.
+    pub left: Vec<Item>,
     /// What to type next.
     pub hint: Option<String>,
 }
@@ -69,6 +72,7 @@ pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> Transa
             Phase::Applying => Some("xenbond resume goes on, xenbond rollback undoes it".into()),
             Phase::RollingBack => Some("xenbond rollback goes on".into()),
         },
+        left: tx.left().to_vec(),
         run,
         phase,
     }

@@ -1,11 +1,12 @@
-//! The switch of the network backend (facts/xapi.md section D): the script can exit 0 and do the
-//! opposite, stop half-way, and, up to 8.0, delete every `ifcfg` file but that of `lo`.
+//! The switch of the network backend (tests/ground/xapi.md, D2 and D3): the script can exit 0 and
+//! do the opposite, stop half-way, and, up to 8.0, delete every `ifcfg` file but that of `lo`.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::Kept;
 use crate::host::{Cmd, Host, Kind, Original, Program, join};
 use crate::ifcfg;
 use crate::net::Backend;
@@ -52,23 +53,68 @@ impl Switch {
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
         if next_backend(host)? != self.to {
+            // What others did to their files since they were recorded is theirs.
+            let now = ifcfg_files(host)?;
             self.run(host, &self.to)?;
+            return put_back(host, now.iter().filter(|f| !is_xapis(&f.was)));
         }
         put_back(host, self.foreign_files())
     }
 
-    pub(super) fn undo(&self, host: &Host) -> Result<()> {
+    pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
+        let own: Vec<&Original> = self.files.iter().filter(|f| Self::is_its_own(&f.path)).collect();
+        let added: Vec<Vec<u8>> =
+            own.iter().map(|file| added_by_others(host, file)).collect::<Result<_>>()?;
         if next_backend(host)? != self.from {
             let now = ifcfg_files(host)?;
             // The script takes no other words; the file itself is put back below, byte for byte.
             self.run(host, &self.from.taken())?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
-        put_back(host, self.files.iter().filter(|f| !Self::is_its_own(&f.path)))?;
-        for file in self.files.iter().filter(|f| Self::is_its_own(&f.path)) {
-            host.put(&file.path, &file.was)?;
+        // What XAPI makes itself, and what the script may have taken just now; whatever else is
+        // gone others have removed.
+        let brought = |f: &&Original| {
+            !Self::is_its_own(&f.path)
+                && (is_xapis(&f.was) || (kept.in_flight && !kept.known.contains(&f.path)))
+        };
+        put_back(host, self.files.iter().filter(brought))?;
+        for path in &kept.known {
+            let copy = host.original(&kept.copy(path))?.was;
+            if path.starts_with(paths::NETWORK_SCRIPTS) && !host.exists(path) {
+                host.put(path, &copy)?;
+            }
+        }
+        for (file, added) in own.iter().zip(added) {
+            if added.is_empty() {
+                host.put(&file.path, &file.was)?;
+                continue;
+            }
+            let bytes = [file.was.bytes().unwrap_or_default(), &added].concat();
+            host.put(&file.path, &Kind::new_file(bytes, 0o644))?;
+            kept.notes.push(format!("{}: lines that others added stay", file.path));
+            kept.paths.push(file.path.clone());
         }
         Ok(())
+    }
+
+    /// What others have made of their files since these were recorded: all that differ, and those
+    /// that they made.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn others_work(&self, host: &Host) -> Result<Vec<Original>> {
+        let mut all = Vec::new();
+        for file in self.foreign_files() {
+            let now = host.original(&file.path)?;
+            if !now.was.same_but_time(&file.was) {
+                all.push(now);
+            }
+        }
+        let recorded = |path: &String| self.files.iter().any(|f| f.path == *path);
+        all.extend(
+            ifcfg_files(host)?.into_iter().filter(|f| !recorded(&f.path) && !is_xapis(&f.was)),
+        );
+        Ok(all)
     }
 
     fn run(&self, host: &Host, to: &Backend) -> Result<()> {
@@ -86,6 +132,23 @@ fn next_backend(host: &Host) -> Result<Backend> {
         .read_text(paths::NETWORK_CONF)?
         .with_context(|| format!("{} is missing", paths::NETWORK_CONF))?;
     Ok(text.as_str().into())
+}
+
+/// The lines of one of the script's own files that neither it wrote nor the recorded file had.
+fn added_by_others(host: &Host, file: &Original) -> Result<Vec<u8>> {
+    if file.path == paths::NETWORK_CONF || paths::is_switch_link(&file.path) {
+        return Ok(Vec::new());
+    }
+    let now = host.original(&file.path)?.was;
+    let lines = |kind: &Kind| -> Vec<Vec<u8>> {
+        let bytes = kind.bytes().unwrap_or_default();
+        bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    let had = lines(&file.was);
+    let scripts = |line: &[u8]| line.trim_ascii() == b"install bridge /bin/true";
+    let new =
+        |line: &Vec<u8>| !had.contains(line) && !scripts(line) && !line.trim_ascii().is_empty();
+    Ok(lines(&now).into_iter().filter(new).collect::<Vec<_>>().concat())
 }
 
 fn ifcfg_files(host: &Host) -> Result<Vec<Original>> {

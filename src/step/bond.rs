@@ -1,12 +1,12 @@
 //! The bond's device: up by `ifup`, away by `ifdown` and `ip link delete`, since `ifdown` leaves
-//! the device behind (facts/initscripts.md section 4).
+//! the device behind (tests/ground/initscripts.md, D2).
 
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Cmd, Host, Program};
+use crate::host::{Cmd, Host, Program, join};
 use crate::net::IfName;
 use crate::paths;
 
@@ -22,6 +22,46 @@ const DELETE_LIMIT: Duration = Duration::from_secs(20);
 pub struct BondDevice {
     /// Its name.
     pub bond: IfName,
+    /// The slaves of the one that stands and is to change.
+    #[serde(default)]
+    pub slaves: Vec<IfName>,
+    /// NICs that are to become its slaves, as they are before.
+    #[serde(default)]
+    pub links: Vec<Link>,
+}
+
+/// What the kernel has of a NIC that enslaving it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The NIC.
+    pub device: IfName,
+    /// Its MTU, where it shows one.
+    pub mtu: Option<u32>,
+    /// Whether it is up, where it says.
+    pub up: Option<bool>,
+}
+
+impl Link {
+    /// Makes the NIC as it was, as far as it differs.
+    fn restore(&self, host: &Host) -> Result<()> {
+        let folder = paths::sys_net(self.device.as_str());
+        let read = |name: &str| host.attribute(&join(&folder, name));
+        if let Some(mtu) = self.mtu.map(|m| m.to_string())
+            && read("mtu").is_some_and(|now| now != mtu)
+        {
+            let words = ["link", "set", "dev", self.device.as_str(), "mtu", &mtu];
+            let cmd = Cmd::change(Program::Ip, &words, DELETE_LIMIT);
+            host.run(&cmd)?.check(&cmd)?;
+        }
+        // IFF_UP (linux/if.h), by the attribute: no program that may be run sets it.
+        let flags = read("flags").and_then(|f| u32::from_str_radix(f.strip_prefix("0x")?, 16).ok());
+        if let (Some(up), Some(flags)) = (self.up, flags)
+            && (flags & 1 == 1) != up
+        {
+            host.set_attribute(&join(&folder, "flags"), &format!("{:#x}", flags ^ 1))?;
+        }
+        Ok(())
+    }
 }
 
 impl BondDevice {
@@ -47,7 +87,7 @@ impl BondDevice {
         // One that an earlier run left half-made is made anew.
         self.take_down(host)?;
         let cmd = self.up();
-        // Its exit code 0 proves nothing (facts/initscripts.md section 2): the verification that
+        // Its exit code 0 proves nothing (tests/ground/initscripts.md, B1): the verification that
         // follows does. Any other is a failure that it knows of itself.
         host.run(&cmd)?.check(&cmd)?;
         Ok(())
@@ -70,17 +110,40 @@ impl BondDevice {
         Ok(())
     }
 
+    /// Takes it down, and makes its NICs as they were before they were its slaves.
+    pub(super) fn undo_up(&self, host: &Host) -> Result<()> {
+        self.take_down(host)?;
+        self.links.iter().try_for_each(|link| link.restore(host))
+    }
+
     pub(super) fn bring_back(&self, host: &Host) -> Result<()> {
-        if self.is_there(host) {
-            return Ok(());
+        if !self.is_there(host) {
+            self.bring_up(host)?;
         }
-        self.bring_up(host)?;
+        self.enslave_missing(host)?;
         ensure!(
             self.is_there(host),
             "`{}` reported success, and {} is not there",
             self.up(),
             self.bond
         );
+        Ok(())
+    }
+
+    /// A slave whose file others have changed since does not come by `ifup`.
+    fn enslave_missing(&self, host: &Host) -> Result<()> {
+        let folder = join(&paths::sys_net(self.bond.as_str()), "bonding");
+        let slaves = || host.attribute(&join(&folder, "slaves")).unwrap_or_default();
+        for nic in &self.slaves {
+            let is_there = || slaves().split_whitespace().any(|s| s == nic.as_str());
+            if is_there() || !host.exists(&paths::sys_net(nic.as_str())) {
+                continue;
+            }
+            // The driver takes no NIC that is up (bond_enslave in drivers/net/bonding/bond_main.c).
+            Link { device: nic.clone(), mtu: None, up: Some(false) }.restore(host)?;
+            host.set_attribute(&join(&folder, "slaves"), &format!("+{nic}"))?;
+            ensure!(is_there(), "{nic} is no slave of {} again", self.bond);
+        }
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! One file: written whole, put back byte for byte. What others did to it since is kept.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Kept;
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, join, quoted};
 use crate::modprobe;
 use crate::paths::original_name;
+use crate::render::is_ours;
 
 /// A file's change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +40,57 @@ impl FileChange {
         }
     }
 
+    /// Whether what stands there now is as wanted; of a file that others write too, our lines.
+    #[must_use]
+    pub fn is_done(&self, now: &Kind) -> bool {
+        if now.same_but_time(&self.want) {
+            return true;
+        }
+        let Some(owner) = &self.block_of else { return false };
+        let block = |kind: &Kind| modprobe::block(kind.bytes()?, owner).ok().flatten();
+        block(now).is_some() && block(now) == block(&self.want)
+    }
+
+    /// What is to stand there, where `now` does: others may have written meanwhile where they
+    /// write too.
+    fn wanted(&self, now: &Kind) -> Result<Kind> {
+        if now.same_but_time(&self.want) || now.same_but_time(&self.was) {
+            return Ok(self.want.clone());
+        }
+        if self.is_done(now) {
+            return Ok(now.clone());
+        }
+        let want = self.block_of.as_ref().zip(self.want.bytes());
+        if let (Some((owner, want)), Kind::File { bytes, .. }) = (want, now)
+            && let Some(lines) = modprobe::block(want, owner)?
+        {
+            return Ok(with_bytes(now, modprobe::merge_block(bytes, owner, &lines)?));
+        }
+        bail!(
+            "{} is neither as it was when this was planned nor as it is to be: somebody has changed it since, and it is left alone",
+            self.path
+        )
+    }
+
+    /// What a person types to undo it.
+    pub(super) fn by_hand(&self, originals: &str) -> String {
+        let path = quoted(&self.path);
+        match (&self.was, &self.block_of) {
+            (_, Some(bond)) => {
+                format!("sed -i '/^# xenbond {bond}: begin/,/^# xenbond {bond}: end/d' {path}")
+            }
+            (Kind::Absent, None) => format!("rm -f {path}"),
+            (Kind::Link { target }, None) => format!("ln -sfn {} {path}", quoted(target)),
+            _ => format!("cp -a {} {path}", quoted(&join(originals, &original_name(&self.path)))),
+        }
+    }
+
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
-        host.put(&self.path, &self.want)?;
+        let want = self.wanted(&host.original(&self.path)?.was)?;
+        host.put(&self.path, &want)?;
         let now = host.original(&self.path)?.was;
         ensure!(
-            now.same_but_time(&self.want),
+            now.same_but_time(&want),
             "{} was written, and does not hold what was written",
             self.path
         );
@@ -55,28 +102,60 @@ impl FileChange {
         if now.same_but_time(&self.want) || now.same_but_time(&self.was) {
             return host.put(&self.path, &self.was);
         }
-        if let (Some(owner), Kind::File { bytes, mode, uid, gid, .. }) = (&self.block_of, &now) {
-            let rest = modprobe::remove_block(bytes, owner)
+        if let (Some(owner), Kind::File { bytes, .. }) = (&self.block_of, &now) {
+            let rest = self
+                .without_ours(owner, bytes)
                 .with_context(|| format!("taking our lines out of {}", self.path))?;
             kept.notes
                 .push(format!("{} was changed by others: only our lines are taken out", self.path));
             kept.paths.push(self.path.clone());
-            return match rest {
-                None => Ok(()),
-                Some(rest) => {
-                    let (mode, uid, gid, xattrs) = (*mode, *uid, *gid, Default::default());
-                    let want = Kind::File { bytes: rest, mode, uid, gid, mtime: None, xattrs };
-                    host.put(&self.path, &want)
-                }
+            return if rest == *bytes {
+                Ok(())
+            } else {
+                host.put(&self.path, &with_bytes(&now, rest))
             };
         }
+        if !kept.done && now != Kind::Absent && !is_ours(&now) {
+            // It was refused to be written over.
+            kept.notes.push(format!("{} is what others made of it: left alone", self.path));
+            kept.paths.push(self.path.clone());
+            return Ok(());
+        }
         if now != Kind::Absent {
-            let copy = format!("{}/{}", kept.folder, original_name(&self.path));
-            host.make_dir(&kept.folder, 0o700)?;
-            host.put(&copy, &now)?;
-            kept.notes
-                .push(format!("{} is no longer what xenbond wrote: saved as {copy}", self.path));
+            kept.save(host, &self.path, &now)?;
+            kept.notes.push(format!(
+                "{} is no longer what xenbond wrote: saved as {}",
+                self.path,
+                kept.copy(&self.path)
+            ));
         }
         host.put(&self.path, &self.was)
+    }
+
+    /// The file as others have it now, with our lines as they were before.
+    fn without_ours(&self, owner: &str, now: &[u8]) -> Result<Vec<u8>> {
+        let before = match self.was.bytes() {
+            Some(was) => modprobe::block(was, owner)?,
+            None => None,
+        };
+        match before {
+            Some(lines) => modprobe::merge_block(now, owner, &lines),
+            None => Ok(modprobe::remove_block(now, owner)?.unwrap_or_else(|| now.to_vec())),
+        }
+    }
+}
+
+/// The same file with other bytes, written now.
+fn with_bytes(kind: &Kind, bytes: Vec<u8>) -> Kind {
+    match kind {
+        Kind::File { mode, uid, gid, xattrs, .. } => Kind::File {
+            bytes,
+            mode: *mode,
+            uid: *uid,
+            gid: *gid,
+            mtime: None,
+            xattrs: xattrs.clone(),
+        },
+        other => other.clone(),
     }
 }

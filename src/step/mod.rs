@@ -15,13 +15,14 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use backend::Switch;
-pub use bond::BondDevice;
+pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use pif::PifRecord;
 pub use unit::BootUnit;
 
-use crate::host::{Cmd, Host};
+use crate::host::{Cmd, Host, Kind};
 use crate::net::Backend;
+use crate::paths::original_name;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,10 +65,33 @@ pub struct Kept {
     pub notes: Vec<String>,
     /// Paths that may differ from what was recorded, since others changed them.
     pub paths: Vec<String>,
+    /// Whether the switch script may just have run: what is gone may be gone by its doing.
+    pub in_flight: bool,
+    /// Whether the step that is being undone was done to its end.
+    pub done: bool,
+    /// Paths that an earlier look found so: those that are there have a copy in the folder.
+    pub known: Vec<String>,
+}
+
+impl Kept {
+    /// Where the copy of a path is.
+    #[must_use]
+    pub fn copy(&self, path: &str) -> String {
+        format!("{}/{}", self.folder, original_name(path))
+    }
+
+    /// Saves what stands at a path.
+    ///
+    /// # Errors
+    /// When the copy cannot be written.
+    pub fn save(&self, host: &Host, path: &str, now: &Kind) -> Result<()> {
+        host.make_dir(&self.folder, 0o700)?;
+        host.put(&self.copy(path), now)
+    }
 }
 
 impl Step {
-    /// What it does, in the imperative.
+    /// The step's title: what it does, in the imperative.
     #[must_use]
     pub fn title(&self) -> String {
         match self {
@@ -87,7 +111,7 @@ impl Step {
         }
     }
 
-    /// How it is undone, in the imperative.
+    /// The title of its undo, in the imperative.
     #[must_use]
     pub fn undo_title(&self) -> String {
         match self {
@@ -106,7 +130,7 @@ impl Step {
     }
 
     /// About how long it takes on a host in good health, in seconds: an `xe` call takes one on a
-    /// busy pool, `ifup` asks the wire for its address for a few (facts/initscripts.md section 2).
+    /// busy pool, `ifup` asks the wire for its address for a few (tests/ground/initscripts.md, B5).
     #[must_use]
     pub fn seconds(&self) -> u64 {
         match self {
@@ -132,6 +156,22 @@ impl Step {
         }
     }
 
+    /// What a person types to undo it; `originals` is where the files lie as they were.
+    #[must_use]
+    pub fn by_hand(&self, originals: &str) -> String {
+        match self {
+            Self::SwitchBackend(s) => s.command(&s.from).to_string(),
+            Self::TakeDown(b) => b.up().to_string(),
+            Self::BringUp(b) => format!("{}; {}", b.down(), b.delete()),
+            Self::ForgetPif(p) => p.by_hand(),
+            Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
+            Self::File(f) => f.by_hand(originals),
+            Self::BootUnit(u) => format!("{}; {}", u.service.disable(), u.file.by_hand(originals)),
+            Self::Reboot { .. } => "shutdown -r now".into(),
+            Self::Verify { .. } => String::new(),
+        }
+    }
+
     /// The file that it changes.
     #[must_use]
     pub fn file(&self) -> Option<&FileChange> {
@@ -151,7 +191,7 @@ impl Step {
         }
     }
 
-    /// Does it, and looks whether it is done. Doing it twice is as good as once.
+    /// Takes the step and looks whether it is done. Taking it twice is as good as once.
     ///
     /// # Errors
     /// What went wrong; the step must then be undone.
@@ -169,19 +209,19 @@ impl Step {
         }
     }
 
-    /// Undoes it, whether it was done whole, in part or not at all.
+    /// Undoes the step, whether it was done whole, in part or not at all.
     ///
     /// # Errors
     /// What could not be undone.
     pub fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         match self {
-            Self::SwitchBackend(s) => s.undo(host),
+            Self::SwitchBackend(s) => s.undo(host, kept),
             Self::TakeDown(b) => b.bring_back(host),
             Self::ForgetPif(p) => p.remember(host),
             Self::IntroduceUnmanaged(p) => p.forget_unmanaged(host),
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
-            Self::BringUp(b) => b.take_down(host),
+            Self::BringUp(b) => b.undo_up(host),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
 //! A NIC's record in XAPI: forgotten, introduced as unmanaged, and brought back whole
-//! (facts/xapi.md sections B1 to B4). Every change is proved by listing again.
+//! (tests/ground/xapi.md, B1 to B4). Every change is proved by listing again.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,16 @@ impl PifRecord {
         )
     }
 
+    /// What a person types to bring the record back; its settings are in `plan.json`.
+    pub(super) fn by_hand(&self) -> String {
+        let managed = self.was.as_ref().is_none_or(Pif::is_managed);
+        xe::introduce(&self.host, &self.device, &self.mac, managed).to_string()
+    }
+
+    pub(super) fn forget_by_hand(&self) -> String {
+        xe::forget_unmanaged(&self.host, &self.device)
+    }
+
     pub(super) fn forget_commands(&self) -> Vec<Cmd> {
         let uuid = self.was.iter().map(|p| p.uuid.to_string());
         uuid.flat_map(|uuid| [xe::unplug(&uuid), xe::forget(&uuid)]).collect()
@@ -45,7 +55,35 @@ impl PifRecord {
         Ok(xe::pifs(host, &self.host)?.nic(self.device.as_str())?.cloned())
     }
 
+    /// Fails where the record is not the one that was recorded: somebody else's later work, or
+    /// another card under the same name.
+    fn ensure_as_recorded(&self, host: &Host) -> Result<()> {
+        let Some(now) = self.now(host)?.filter(Pif::is_managed) else { return Ok(()) };
+        let Some(was) = &self.was else {
+            bail!("pif-list shows a PIF of {} that was not there before: {}", self.device, now.uuid)
+        };
+        ensure!(
+            now.uuid == was.uuid && now.mac == was.mac,
+            "the PIF of {} is not the recorded one: it is {} with {}, and was {} with {}",
+            self.device,
+            now.uuid,
+            now.mac,
+            was.uuid,
+            was.mac
+        );
+        let now = xe::with_maps(host, &self.host, now)?;
+        ensure!(
+            settings(&now) == settings(was) && now.network == was.network,
+            "the PIF of {} was changed since it was recorded: it has {:?}, and had {:?}",
+            self.device,
+            settings(&now),
+            settings(was)
+        );
+        Ok(())
+    }
+
     pub(super) fn forget(&self, host: &Host) -> Result<()> {
+        self.ensure_as_recorded(host)?;
         let mut last: Option<(Cmd, Output)> = None;
         for cmd in self.forget_commands() {
             let output = host.run(&cmd)?;
@@ -63,17 +101,13 @@ impl PifRecord {
                 output.check(&cmd)?;
                 bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
             }
-            (Some(pif), None) => bail!(
-                "pif-list shows a PIF of {} that was not there before: {}",
-                self.device,
-                pif.uuid
-            ),
+            (Some(pif), None) => bail!("XAPI has a PIF of {} again: {}", self.device, pif.uuid),
         }
     }
 
     pub(super) fn introduce(&self, host: &Host) -> Result<()> {
         // Where an earlier run has come past this step, XAPI refuses a second record of the device
-        // and the list shows the first (facts/xapi.md section B2).
+        // and the list shows the first (tests/ground/xapi.md, B2).
         let cmd = self.introduce_unmanaged();
         let output = host.run(&cmd)?;
         match self.now(host)? {
@@ -142,6 +176,38 @@ impl PifRecord {
             settings(was)
         );
         Ok(())
+    }
+
+    /// What a person types to bring the record back, as far as it is `now`.
+    #[must_use]
+    pub fn by_hand_from(&self, now: Option<&Pif>) -> String {
+        let Some(was) = &self.was else {
+            return match now {
+                Some(pif) => xe::forget(&pif.uuid.to_string()).to_string(),
+                None => format!("xe pif-list device={}", self.device),
+            };
+        };
+        let introduce = xe::introduce(&self.host, &self.device, &self.mac, was.is_managed());
+        match now {
+            None => introduce.to_string(),
+            Some(pif) if pif.is_managed() != was.is_managed() => {
+                format!("{}; {introduce}", xe::forget(&pif.uuid.to_string()))
+            }
+            Some(pif) => {
+                let mut all: Vec<String> =
+                    xe::restore(pif, was).iter().map(ToString::to_string).collect();
+                let uuid = pif.uuid.to_string();
+                if pif.attached != was.attached {
+                    let cmd = if was.attached { xe::plug(&uuid) } else { xe::unplug(&uuid) };
+                    all.push(cmd.to_string());
+                }
+                if all.is_empty() {
+                    format!("xe pif-param-list uuid={uuid}")
+                } else {
+                    all.join("; ")
+                }
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Setting;
+use crate::preflight::Code;
 
 /// One setting: what was asked for and what is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -11,12 +12,17 @@ pub struct Check {
     pub name: Setting,
     /// What was asked for.
     pub want: String,
-    /// What is; `None`: nothing tells.
+    /// What is; `None`: nothing shows it.
     pub have: Option<String>,
     /// Whether they agree.
     pub ok: bool,
     /// What may be wrong, and what to look at.
     pub hint: Option<String>,
+    /// Whether the verdict rests on it; else it is only reported.
+    pub required: bool,
+    /// Whether a person has accepted by name that it does not hold yet.
+    #[serde(skip)]
+    pub accepted: bool,
     /// Whether it may still come right by itself, as a link may.
     #[serde(skip)]
     pub(super) settles: bool,
@@ -26,7 +32,7 @@ impl Check {
     pub(super) fn new(name: Setting, want: impl Into<String>, have: Option<String>) -> Self {
         let want = want.into();
         let ok = have.as_deref() == Some(want.as_str());
-        Self { name, want, have, ok, hint: None, settles: false }
+        Self { name, want, have, ok, hint: None, required: true, accepted: false, settles: false }
     }
 
     /// A check of something besides the bond's own settings.
@@ -38,6 +44,10 @@ impl Check {
         hint: impl Into<String>,
     ) -> Self {
         Self::new(name, want, Some(have.into())).because(hint)
+    }
+
+    pub(super) fn optional(self) -> Self {
+        Self { required: false, ..self }
     }
 
     pub(super) fn settling(self) -> Self {
@@ -61,8 +71,41 @@ impl std::fmt::Display for Check {
     }
 }
 
-/// The checks that failed.
+/// The checks that failed, those that are only reported aside.
 #[must_use]
 pub fn failed(checks: &[Check]) -> Vec<&Check> {
-    checks.iter().filter(|c| !c.ok).collect()
+    checks.iter().filter(|c| !c.ok && c.required).collect()
+}
+
+/// Those of them that nobody has accepted.
+#[must_use]
+pub fn hindering(checks: &[Check]) -> Vec<&Check> {
+    failed(checks).into_iter().filter(|check| !check.accepted).collect()
+}
+
+/// Marks what follows from warnings that were accepted.
+pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
+    if [Code::SpeedsDiffer, Code::SpeedUnknown].iter().any(|code| accepted.contains(code)) {
+        mark(checks, |name| matches!(name, Setting::Speed | Setting::Duplex));
+    }
+    if !accepted.contains(&Code::NicNoLink) {
+        return;
+    }
+    let links = || checks.iter().filter(|check| matches!(check.name, Setting::Link(_)));
+    let (down, all) = (links().filter(|check| !check.ok).count(), links().count());
+    mark(checks, |name| matches!(name, Setting::Link(_)));
+    if down > 0 {
+        mark(checks, |name| name.is_lacp() && *name != Setting::LacpPartner);
+    }
+    // A bond none of whose slaves has a link has none itself.
+    if down == all {
+        mark(checks, |name| matches!(name, Setting::BondLink(_) | Setting::ActiveSlave));
+        mark(checks, Setting::is_lacp);
+    }
+}
+
+fn mark(checks: &mut [Check], of: impl Fn(&Setting) -> bool) {
+    for check in checks.iter_mut().filter(|check| of(&check.name)) {
+        check.accepted = true;
+    }
 }

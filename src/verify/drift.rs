@@ -19,14 +19,17 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::FileChange;
 use crate::xe::Pif;
 
-/// What does not change by waiting: XAPI's view, the backend, and the files for the next boot.
+/// The checks that waiting does not change: XAPI's view, the backend, and the files for the next
+/// boot.
 pub(super) fn settled(
     spec: &Spec,
     nics: &[Nic],
     inv: &Inventory,
     changed: &[FileChange],
 ) -> Vec<Check> {
-    let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()));
+    let unclear =
+        |device: &str| inv.xapi.as_ref().is_some_and(|xapi| xapi.odd_of(device).is_some());
+    let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()), &unclear);
     checks.extend(unmanaged(spec, nics, inv));
     checks.extend(backend(spec, inv));
     checks.extend(changed.iter().map(file));
@@ -36,17 +39,24 @@ pub(super) fn settled(
     checks
 }
 
-/// What XAPI tells: it must leave the NICs alone.
-pub(super) fn xapi(nics: &[Nic], pifs: Option<&[Pif]>) -> Vec<Check> {
+/// The checks of XAPI: it must leave the NICs alone. A record that is `unclear` is no proof that
+/// there is none.
+pub(super) fn xapi(
+    nics: &[Nic],
+    pifs: Option<&[Pif]>,
+    unclear: &dyn Fn(&str) -> bool,
+) -> Vec<Check> {
     nics.iter()
         .map(|nic| {
             let managed = |pif: &Pif| {
                 pif.is_nic() && pif.device == nic.device.as_str() && pif.is_managed()
             };
-            let have = pifs.map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
+            let clear = !unclear(nic.device.as_str());
+            let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
                 .because(match pifs {
                     None => "XAPI does not answer: xe host-list",
+                    Some(_) if !clear => "its record in XAPI was not understood: xenbond plan names it",
                     Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
                 })
         })
@@ -117,8 +127,8 @@ fn file(change: &FileChange) -> Check {
     )
 }
 
-/// The bond configurations of ours that no record tells of, each with the parts that it has lost:
-/// what an upgrade or a cleaner leaves.
+/// The bond configurations of ours that no record has, each with the parts that it has lost: what
+/// an upgrade or a cleaner leaves.
 #[must_use]
 pub fn leftovers(inv: &Inventory, known: &[&IfName]) -> BTreeMap<IfName, Vec<Check>> {
     let mut slaves: BTreeMap<IfName, Vec<IfName>> = BTreeMap::new();

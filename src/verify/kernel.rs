@@ -1,4 +1,4 @@
-//! The rows that the running kernel tells: what was asked for, against `/proc` and `/sys`, and these
+//! The checks of the running kernel: what was asked for, against `/proc` and `/sys`, and these
 //! against each other. Pure.
 
 use super::{Check, Setting, lacp};
@@ -13,7 +13,7 @@ use crate::spec::Spec;
 /// Addresses of hosts without any (RFC 3927).
 const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
 
-/// What the kernel tells.
+/// Every check of a bond that one reading of the kernel answers.
 pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     let spec =
         &spec.with_devices(|mac| nics.iter().find(|n| n.mac == mac).map(|n| n.device.clone()));
@@ -59,7 +59,7 @@ pub(super) fn carries_more(spec: &Spec, kernel: &Kernel) -> Option<Check> {
     (!more.is_empty()).then(|| check().because(hint))
 }
 
-/// Open vSwitch of old imitates the file (facts/xapi.md section F).
+/// Open vSwitch of old imitates the file (tests/ground/xapi.md, F3).
 fn driver(status: &BondStatus) -> Check {
     let have = match status.is_kernel_driver() {
         Some(true) => Some("the kernel's".into()),
@@ -265,7 +265,7 @@ fn address(spec: &Spec, kernel: &Kernel) -> Check {
         .filter(|a| a.net.addr == spec.address.addr)
         .map(|a| format!("{} on {}", a.net, a.device))
         .collect();
-    // Kernels before 2.6.39 may lack fib_trie: the connected route then tells the subnet only.
+    // Kernels before 2.6.39 may lack fib_trie: the connected route then shows the subnet only.
     let route = !kernel.addresses_known
         && kernel.routes.iter().any(|r| r.device == bond && r.to == spec.address.subnet());
     let want = format!("{} on {bond}", spec.address);
@@ -286,7 +286,7 @@ fn default_route(bond: &str, kernel: &Kernel) -> Check {
         .because("remove GATEWAY from its ifcfg file: it takes the default route from the management interface")
 }
 
-/// What the boot scripts add without `NOZEROCONF` (facts/initscripts.md section 6).
+/// What the boot scripts add without `NOZEROCONF` (tests/ground/initscripts.md, F4).
 fn link_local_route(bond: &str, kernel: &Kernel) -> Check {
     let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == LINK_LOCAL);
     let have = if gained { format!("through {bond}") } else { "not through the bond".into() };

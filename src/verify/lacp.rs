@@ -1,4 +1,4 @@
-//! The rows of an 802.3ad bond: a partner, one aggregator, ports in use, no churn. Pure.
+//! The checks of an 802.3ad bond: a partner, one aggregator, ports in use, no churn. Pure.
 
 use super::{Check, Setting};
 use crate::bonding::{Aggregator, BondStatus, SlaveStatus};
@@ -60,8 +60,8 @@ fn aggregator(nics: &[Nic], status: &BondStatus) -> Check {
     )
 }
 
-/// Whether both ends of a port use it. The driver tells only who may administer the network, and
-/// kernels before 4.2 nobody: aggregator and partner must do there.
+/// Whether both ends of a port use it. The driver shows it only to who may administer the network,
+/// and kernels before 4.2 nobody: aggregator and partner must do there.
 fn carries(slave: &SlaveStatus) -> bool {
     let states =
         [&slave.actor, &slave.partner].into_iter().flatten().filter_map(|pdu| pdu.port_state);

@@ -11,22 +11,26 @@ mod lacp;
 pub mod probe;
 mod question;
 mod setting;
+mod unfinished;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-pub use check::{Check, failed};
+use check::excuse;
+pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
 pub use durable::{Unsaved, unsaved};
 use kernel::kernel;
-pub use question::{Question, Running, Verdict, Witness, judge};
+pub use question::{Patience, Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;
+pub use unfinished::unfinished;
 
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
 use crate::net::BondMode;
 use crate::options::Opt;
+use crate::preflight::Code;
 use crate::spec::Spec;
 
 /// How long a link may take to be seen after `ifup`, with the switch's own time.
@@ -50,7 +54,7 @@ pub fn limit(spec: &Spec) -> Duration {
 
 /// What is waited for, in a few words: the first that has not settled, and what delays it.
 fn awaited(spec: &Spec, checks: &[Check]) -> String {
-    let failed = failed(checks);
+    let failed = hindering(checks);
     let delayed = failed.iter().find(|check| check.have.as_deref() == Some("going back"));
     if let (Some(check), Some(ms)) = (delayed, spec.options.number(Opt::Updelay)) {
         return format!("{}, updelay {ms} ms", check.name);
@@ -64,6 +68,7 @@ fn settles(
     host: &Host,
     spec: &Spec,
     nics: &[Nic],
+    accepted: &[Code],
     within: Duration,
     waits: &mut dyn FnMut(&str),
 ) -> Result<Vec<Check>> {
@@ -71,10 +76,11 @@ fn settles(
     let mut pause = Duration::from_millis(10);
     let mut told = String::new();
     loop {
-        let checks = kernel(spec, nics, &Kernel::read(host)?);
+        let mut checks = kernel(spec, nics, &Kernel::read(host)?);
+        excuse(&mut checks, accepted);
         let hopeless = checks.iter().any(|c| !c.ok && !c.settles);
         let left = within.saturating_sub(host.clock().elapsed().saturating_sub(start));
-        if failed(&checks).is_empty() || hopeless || left.is_zero() {
+        if hindering(&checks).is_empty() || hopeless || left.is_zero() {
             return Ok(checks);
         }
         let what = awaited(spec, &checks);

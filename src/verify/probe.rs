@@ -15,13 +15,13 @@ use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
 use crate::net::{IfName, shown, text_form};
 use crate::spec::{Probe, Spec};
-use crate::verify::{Check, Setting};
+use crate::verify::{Check, Setting, failed};
 
 /// How long an answer may take. A server on the same subnet needs milliseconds; the first packet
 /// waits for ARP.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// How long a server that answered before may take to answer again: a switch port with spanning
+/// How long a server may take to answer through a bond that has just come up: a switch port with spanning
 /// tree passes nothing for twice its forward delay of 15 s (IEEE 802.1D).
 const PATIENCE: Duration = Duration::from_secs(35);
 
@@ -111,40 +111,43 @@ pub fn answers(checks: &[Check]) -> Answers {
 
 /// Those that were answered `before` and are no longer.
 #[must_use]
-pub fn lost<'a>(checks: &'a [Check], before: &Answers) -> Vec<&'a Check> {
+pub fn lost<'a>(checks: impl IntoIterator<Item = &'a Check>, before: &Answers) -> Vec<&'a Check> {
     let answered = |check: &Check| match check.name {
         Setting::Probe(probing) => before.get(&probing) == Some(&true),
         _ => false,
     };
-    checks.iter().filter(|check| !check.ok && answered(check)).collect()
+    checks.into_iter().filter(|check| !check.ok && answered(check)).collect()
 }
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.
 #[must_use]
 pub fn ask(host: &Host, spec: &Spec, way: Way<'_>) -> Vec<Check> {
-    let mut all = Vec::new();
-    for probe in &spec.probes {
-        let arp = arp(host, spec, probe.addr, way);
-        // Nothing that speaks IP can answer on a subnet where it does not answer ARP.
-        let silent = arp.as_ref().is_some_and(|check| !check.ok);
-        all.extend(arp);
-        all.extend(ping(host, probe.addr, None, way, silent));
-        if let Some(mtu) = spec.mtu {
-            all.extend(ping(host, probe.addr, Some(mtu), way, silent));
-        }
-        all.extend(tcp(host, probe, way, silent));
+    let required = spec.probes.iter().flat_map(|probe| server(host, spec, probe, way));
+    let optional = spec.optional_probes.iter().flat_map(|probe| server(host, spec, probe, way));
+    required.chain(optional.map(Check::optional)).collect()
+}
+
+/// Asks one server.
+fn server(host: &Host, spec: &Spec, probe: &Probe, way: Way<'_>) -> Vec<Check> {
+    let mut all: Vec<Check> = arp(host, spec, probe.addr, way).into_iter().collect();
+    // Nothing that speaks IP can answer on a subnet where it does not answer ARP.
+    let silent = all.iter().any(|check| !check.ok);
+    all.extend(ping(host, probe.addr, None, way, silent));
+    if let Some(mtu) = spec.mtu {
+        all.extend(ping(host, probe.addr, Some(mtu), way, silent));
     }
+    all.extend(tcp(host, probe, way, silent));
     all
 }
 
-/// Asks through the bond until every server answers that did `before`, or the time is up.
+/// Asks through the bond until every server answers that must, or the time is up.
 #[must_use]
-pub fn wait(host: &Host, spec: &Spec, before: &Answers) -> Vec<Check> {
+pub(super) fn wait(host: &Host, spec: &Spec) -> Vec<Check> {
     let start = host.clock().elapsed();
     loop {
         let checks = ask(host, spec, Way::Bond(&spec.bond));
         let over = host.clock().elapsed().saturating_sub(start) >= PATIENCE;
-        if lost(&checks, before).is_empty() || over {
+        if failed(&checks).is_empty() || over {
             return checks;
         }
         host.clock().pause(Duration::from_millis(500));
@@ -188,7 +191,7 @@ fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Check> 
     ))
 }
 
-/// With a size, as one packet of it that nobody may break up.
+/// Pings a server: with a size, by one packet of it that nobody may break up.
 fn ping(
     host: &Host,
     addr: Ipv4Addr,

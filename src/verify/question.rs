@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Check, drift, durable, failed, kernel, probe, settles};
+use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic, Stores};
-use crate::net::{IfName, Uuid};
+use crate::net::IfName;
+use crate::outcome::Item;
+use crate::preflight::Code;
 use crate::spec::{NicRef, Spec};
 use crate::step::FileChange;
 use crate::verify::Setting;
-use crate::xe::{self, Pif};
+use crate::xe::Pif;
 
 /// A bond, and whom to ask about it.
 pub struct Question<'a> {
@@ -22,6 +24,8 @@ pub struct Question<'a> {
     pub nics: &'a [Nic],
     /// NICs of the spec that this host has not.
     pub absent: &'a [NicRef],
+    /// Warnings that a person has accepted.
+    pub accepted: &'a [Code],
     /// The kernel's word.
     pub kernel: Running<'a>,
     /// Who else is heard.
@@ -47,19 +51,30 @@ pub enum Running<'a> {
 pub enum Witness<'a> {
     /// XAPI, by the PIFs that it lists; `None`: it does not answer.
     Xapi(Option<&'a [Pif]>),
-    /// XAPI, asked for the PIFs of this host once the kernel has said its word.
-    Lists(&'a Host, &'a Uuid),
     /// One reading of the host: XAPI, the backend, and the files, of which these are not as written.
     Host(&'a Inventory, &'a [FileChange]),
+    /// The same, read once the kernel has said its word, and only where that is good.
+    Later(&'a dyn Fn() -> Result<(Inventory, Vec<FileChange>)>),
     /// The files of XAPI and networkd, beside one reading of the host.
     Disk(&'a Host, &'a Inventory),
     /// The storage servers of the spec, asked through the bond.
-    Servers(&'a Host),
+    Servers(&'a Host, Patience),
+}
+
+/// How long a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Once.
+    Once,
+    /// Where all else is as asked: until it answers, or a switch port has had its time.
+    UntilAnswered,
 }
 
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct Verdict {
+    /// The bond.
+    pub bond: IfName,
     /// Row by row.
     pub checks: Vec<Check>,
 }
@@ -71,19 +86,38 @@ impl Verdict {
         self.failed().is_empty()
     }
 
+    /// The rows about storage servers.
+    pub fn servers(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.name, Setting::Probe(_)))
+    }
+
     /// The rows that are not as asked.
     #[must_use]
     pub fn failed(&self) -> Vec<&Check> {
         failed(&self.checks)
+    }
+
+    /// Those of them that nobody has accepted.
+    #[must_use]
+    pub fn hindering(&self) -> Vec<&Check> {
+        hindering(&self.checks)
+    }
+
+    /// What was accepted and does not hold yet.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Item> {
+        let accepted = self.failed().into_iter().filter(|check| check.accepted);
+        let command = format!("xenbond verify {}", self.bond);
+        accepted.map(|c| Item { what: c.to_string(), command: command.clone() }).collect()
     }
 }
 
 /// Answers a question.
 ///
 /// # Errors
-/// When the kernel cannot be read, or XAPI does not answer where it is asked.
+/// When the kernel cannot be read, or the host where that comes later.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
-    let Question { spec, nics, absent, kernel: running, witnesses } = question;
+    let Question { spec, nics, absent, accepted, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
         let hint = "xenbond status shows the NICs of this host";
         Check::of(Setting::Nic(nic.clone()), "on this host", "not there", hint)
@@ -91,23 +125,31 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     let mut checks: Vec<Check> = absent.iter().map(gone).collect();
     checks.extend(match running {
         Running::Read(read) => kernel(spec, nics, read),
-        Running::Settling { host, within, waits } => settles(host, spec, nics, within, waits)?,
+        Running::Settling { host, within, waits } => {
+            settles(host, spec, nics, accepted, within, waits)?
+        }
     });
+    excuse(&mut checks, accepted);
     for witness in witnesses {
         checks.extend(match witness {
-            Witness::Xapi(pifs) => drift::xapi(nics, *pifs),
-            Witness::Lists(host, uuid) => {
-                let listed = xe::pifs(host, uuid)?;
-                // A record that was not understood is no proof that there is none.
-                nics.iter().try_for_each(|nic| listed.nic(nic.device.as_str()).map(drop))?;
-                drift::xapi(nics, Some(&listed.all))
-            }
+            Witness::Xapi(pifs) => drift::xapi(nics, *pifs, &|_| false),
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
+            Witness::Later(_) if !hindering(&checks).is_empty() => Vec::new(),
+            Witness::Later(read) => {
+                let (inv, changed) = read()?;
+                drift::settled(spec, nics, &inv, &changed)
+            }
+            Witness::Servers(_, Patience::UntilAnswered) if !hindering(&checks).is_empty() => {
+                Vec::new()
+            }
+            Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
+            Witness::Servers(host, Patience::Once) => {
+                probe::ask(host, spec, probe::Way::Bond(&spec.bond))
+            }
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
-            Witness::Servers(host) => probe::ask(host, spec, probe::Way::Bond(&spec.bond)),
         });
     }
-    Ok(Verdict { checks })
+    Ok(Verdict { bond: spec.bond.clone(), checks })
 }
 
 /// Whether a power cut would change what XAPI says of these NICs.

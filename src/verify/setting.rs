@@ -71,6 +71,8 @@ pub enum Setting {
     SlaveFiles(IfName),
     /// What the next boot does.
     NextBoot,
+    /// The change that makes it, or undoes it.
+    Change,
     /// Whether what XAPI and networkd know of the NICs is on disk.
     SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
@@ -122,6 +124,7 @@ impl fmt::Display for Setting {
             Self::RunningBackend => "running backend",
             Self::NextBackend => "backend at the next boot",
             Self::NextBoot => "next boot",
+            Self::Change => "change",
             Self::SurvivesPowerCut => "survives a power cut",
         };
         f.write_str(word)

@@ -6,7 +6,7 @@ use super::{LIMIT, Pif};
 use crate::host::{Cmd, Program};
 use crate::net::{IfName, MacAddr, Uuid};
 
-/// `pif-reconfigure-ip` polls the host for up to 300 s itself (facts/xapi.md section B7).
+/// `pif-reconfigure-ip` polls the host for up to 300 s itself (tests/ground/xapi.md, B7).
 const RECONFIGURE_LIMIT: Duration = Duration::from_secs(330);
 
 fn change(args: &[String]) -> Cmd {
@@ -19,7 +19,7 @@ fn of_pif(command: &str, pif: &str) -> Cmd {
 }
 
 /// Unplugs a PIF: it makes the checks for VIFs and `disallow-unplug` that forget does not make
-/// (facts/xapi.md section B6).
+/// (tests/ground/xapi.md, B6).
 #[must_use]
 pub fn unplug(pif: &str) -> Cmd {
     of_pif("pif-unplug", pif)
@@ -35,6 +35,14 @@ pub fn plug(pif: &str) -> Cmd {
 #[must_use]
 pub fn forget(pif: &str) -> Cmd {
     of_pif("pif-forget", pif)
+}
+
+/// What a person types to have the unmanaged record of a NIC forgotten, whatever its uuid.
+#[must_use]
+pub fn forget_unmanaged(of: &Uuid, device: &IfName) -> String {
+    format!(
+        "xe pif-forget uuid=$(xe pif-list host-uuid={of} device={device} physical=true VLAN=-1 managed=false --minimal)"
+    )
 }
 
 /// Introduces the PIF of a NIC; prints its new uuid.
@@ -53,7 +61,7 @@ pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cm
 }
 
 /// The commands that give a PIF as it is `now` what the recorded one had and a forget loses
-/// (facts/xapi.md section B4), all but the plug: only what differs is set.
+/// (tests/ground/xapi.md, B4), all but the plug: only what differs is set.
 #[must_use]
 pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
     let uuid = format!("uuid={}", now.uuid);

@@ -17,7 +17,7 @@ pub struct Pool {
     /// Its master.
     pub master: Option<Uuid>,
     /// Whether high availability is on: unplug and forget are then refused
-    /// (facts/xapi.md section B1).
+    /// (tests/ground/xapi.md, B1).
     pub ha_enabled: bool,
 }
 
@@ -91,7 +91,7 @@ pub fn bonds(host: &Host) -> Result<Listed<Bond>> {
 /// # Errors
 /// As of every reader of this module's parent. That the command is refused is none: releases
 /// before 7.5 do not know it, and no exit code tells that from any other refusal
-/// (facts/xapi.md section B0); the other lists, asked at the same time, tell whether XAPI answers.
+/// (tests/ground/xapi.md, B0); the other lists, asked at the same time, tell whether XAPI answers.
 pub fn cluster_hosts(host: &Host, of: &Uuid) -> Result<Vec<ClusterHost>> {
     let params = ["uuid", "PIF", "enabled"];
     let list = List::of("cluster-host", &params).only(format!("host={of}"));

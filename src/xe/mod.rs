@@ -2,9 +2,10 @@
 //! `undo.sh` asks is spelt with that script.
 //!
 //! State is always read by listing it again: exit codes say little and message texts drift
-//! between releases (facts/xapi.md section B0).
+//! between releases (tests/ground/xapi.md, B0).
 
 mod change;
+mod failure;
 mod guards;
 mod pif;
 mod pool;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-pub use change::{forget, introduce, plug, restore, sync_database, unplug};
+pub use change::{forget, forget_unmanaged, introduce, plug, restore, sync_database, unplug};
+pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
 pub use pool::{Network, PoolHost, Vif, Vm, hosts, network_names, networks, vifs, vms};
@@ -24,7 +26,7 @@ use record::{Record, parse};
 use crate::host::{Cmd, Host, Output, Program};
 use crate::net::Uuid;
 
-/// How long a call may take: dom0 under load has been seen to need 30 s (facts/xapi.md section G).
+/// How long a call may take: dom0 under load has been seen to need 30 s (tests/ground/xapi.md, G1).
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Records that were understood, and those that were not.

@@ -77,7 +77,7 @@ pub struct Pif {
 
 impl Pif {
     /// Whether it stands for a NIC itself and not for something on top of one: filtering by
-    /// device alone finds VLANs too (xen-api#5571, facts/xapi.md section H).
+    /// device alone finds VLANs too (xen-api#5571, tests/ground/xapi.md, H1).
     #[must_use]
     pub fn is_nic(&self) -> bool {
         self.physical && self.vlan == -1
@@ -124,7 +124,7 @@ const PIF_OWN: &[&str] = &[
     "disallow-unplug",
 ];
 
-/// Its IP settings, which a forget loses (facts/xapi.md section B4).
+/// Its IP settings, which a forget loses (tests/ground/xapi.md, B4).
 const PIF_IP: &[&str] = &[
     "IP-configuration-mode",
     "IP",
@@ -216,7 +216,7 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
 }
 
 /// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more
-/// than one pair is read key by key (facts/xapi.md section A2).
+/// than one pair is read key by key (tests/ground/xapi.md, A2).
 ///
 /// # Errors
 /// When the keys read one by one do not make up the text.
@@ -259,8 +259,8 @@ fn exact_map(
 
 /// Why `xe` cannot set a key to a value.
 fn not_settable(key: &str, value: &str) -> Option<&'static str> {
-    // Arguments of `xe` are joined with line ends on the wire (facts/xapi.md section A4), and other
-    // control characters are refused or cut, by release (facts/xapi-measured.md 14).
+    // Arguments of `xe` are joined with line ends on the wire (tests/ground/xapi.md, A4), and other
+    // control characters are refused or cut, by release (tests/ground/xapi-measured.md, M14).
     if key.contains('\n') || value.contains('\n') {
         Some("holds a line end")
     } else if key.contains(char::is_control) || value.contains(char::is_control) {

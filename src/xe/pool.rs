@@ -19,7 +19,7 @@ pub struct PoolHost {
     /// Its hostname.
     pub hostname: String,
     /// The backend that was running when its XAPI started; a host too old to say is on `bridge`
-    /// (facts/xapi.md section D).
+    /// (tests/ground/xapi.md, D5).
     pub backend: Backend,
     /// Product and version, for people.
     pub product: String,

@@ -1,5 +1,5 @@
-//! Texts as the drivers print them, written after facts/procbonding.md, each with its reading
-//! in the words of `tests::digest`. Addresses are invented.
+//! Texts as the drivers print them, written after tests/ground/procbonding.md, each with its
+//! reading in the words of `tests::digest`. Addresses are invented.
 
 /// Sentence, parts of the text, reading.
 pub(super) type Sample = (&'static str, &'static [&'static str], &'static str);

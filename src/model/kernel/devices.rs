@@ -55,7 +55,7 @@ impl Dom0 {
         self.device_names().into_iter().filter(|d| self.master_of(d) == Some(name)).collect()
     }
 
-    /// Administratively up.
+    /// Whether it is administratively up.
     #[must_use]
     pub fn is_up(&self, name: &str) -> bool {
         self.nics.get(name).map(|n| n.up).unwrap_or_default()

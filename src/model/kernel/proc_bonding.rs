@@ -1,5 +1,5 @@
 //! `/proc/net/bonding/<bond>` as the driver prints it: 3.10 for el5, 4.19 for el7, both with
-//! XenServer's SLB patch (facts/procbonding.md).
+//! XenServer's SLB patch (tests/ground/procbonding.md).
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
 //! How the boot scripts find and read an ifcfg file: `need_config`, the sourcing, the greps
-//! (facts/initscripts.md sections 1, 6 and 7). A small shell: assignments, quotes, comments,
+//! (tests/ground/initscripts.md, A1, F1 and G1). A small shell: assignments, quotes, comments,
 //! `$NAME`; anything that would run is noted in the state and not run.
 
 use std::collections::BTreeMap;

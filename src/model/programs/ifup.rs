@@ -1,6 +1,6 @@
 //! `ifup` and `ifdown` of initscripts 8.45 (el5) and 9.49 (el7), for bonds, their slaves and
 //! plain devices. Their faults are the point: exit status 0 for nearly everything, options
-//! refused in passing, slaves that are silently not taken (facts/initscripts.md 1 to 4).
+//! refused in passing, slaves that are silently not taken (tests/ground/initscripts.md, A to D).
 
 use std::net::Ipv4Addr;
 

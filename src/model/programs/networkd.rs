@@ -1,5 +1,5 @@
 //! What XAPI's network daemon does to the kernel when a PIF is plugged, unplugged or forgotten,
-//! on either backend (facts/xapi.md sections B1 and C).
+//! on either backend (tests/ground/xapi.md, B1 and C).
 
 use std::collections::BTreeMap;
 
@@ -152,7 +152,7 @@ fn make(dom0: &mut Dom0, bridge: &str, params: &Map) -> Result<(), String> {
 }
 
 /// networkd's start: it makes the persistent bridges of its file that are not there yet, before
-/// any unit that waits for it and before XAPI (facts/xapi-measured.md M15 and M21).
+/// any unit that waits for it and before XAPI (tests/ground/xapi-measured.md, M15 and M21).
 pub(crate) fn restore(state: &mut State, saved: Networkd, params: &Map) {
     state.dom0.networkd = saved;
     if state.dom0.running == Backend::None {

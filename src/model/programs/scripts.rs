@@ -11,7 +11,7 @@ const CONF: &str = "etc/xensource/network.conf";
 const BLACKLIST: &str = "etc/modprobe.d/blacklist-bridge.conf";
 const UNITS: [&str; 2] = ["openvswitch.service", "openvswitch-xapi-sync.service"];
 
-/// `xe-switch-network-backend WORD`, with its faults (facts/xapi.md section D).
+/// `xe-switch-network-backend WORD`, with its faults (tests/ground/xapi.md, D1 to D3).
 pub(crate) fn switch(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     shell.took += 1000;
     let [word] = args else {

@@ -57,7 +57,7 @@ impl<'a> Shell<'a> {
         inside(self.root, path, false)
     }
 
-    /// The same, with a symbolic link at its end followed inside the root.
+    /// Where a path of the host lies, with a symbolic link at its end followed inside the root.
     fn followed(&self, path: &str) -> PathBuf {
         inside(self.root, path, true)
     }

@@ -119,11 +119,11 @@ pub struct Nic {
     pub mtu: u32,
     /// The most that the driver takes.
     pub max_mtu: u32,
-    /// Administratively up.
+    /// Whether it is administratively up.
     pub up: bool,
     /// The cable and the switch port are good.
     pub link: bool,
-    /// Mb/s.
+    /// Speed in Mb/s.
     pub speed: u32,
     /// `full` or `half`.
     pub duplex: String,
@@ -144,7 +144,7 @@ pub struct Device {
     pub mac: String,
     /// MTU.
     pub mtu: u32,
-    /// Administratively up.
+    /// Whether it is administratively up.
     pub up: bool,
     /// What it is a port of.
     pub master: Option<String>,
@@ -172,9 +172,9 @@ pub struct Bond {
     pub mac: String,
     /// MTU.
     pub mtu: u32,
-    /// Administratively up.
+    /// Whether it is administratively up.
     pub up: bool,
-    /// It has been up since it was made.
+    /// Whether it has been up since it was made.
     pub opened: bool,
     /// What it is a port of.
     pub master: Option<String>,
@@ -186,7 +186,7 @@ pub struct Bond {
     pub primary: Option<String>,
     /// The slave that carries the traffic, in the modes that have one.
     pub active: Option<String>,
-    /// In the order of enslaving.
+    /// The slaves in the order of enslaving.
     pub slaves: Vec<Slave>,
 }
 
@@ -347,7 +347,7 @@ pub struct Dom0 {
     /// IPv6 addresses without prefix, by device; those of the link are not told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses6: BTreeMap<String, BTreeSet<std::net::Ipv6Addr>>,
-    /// By destination and device.
+    /// Routes by destination and device.
     pub routes: BTreeMap<String, Route>,
     /// What is beyond the cables.
     pub wire: Wire,

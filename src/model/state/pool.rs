@@ -47,9 +47,9 @@ pub struct Pool {
     pub name_label: String,
     /// The master, a key of `hosts`.
     pub master: String,
-    /// High availability is on.
+    /// Whether high availability is on.
     pub ha_enabled: bool,
-    /// The redo log is on.
+    /// Whether the redo log is on.
     pub redo_log_enabled: bool,
     /// The pool's `other-config`.
     pub other_config: Map,
@@ -61,25 +61,25 @@ pub struct Pool {
     pub notes: BTreeMap<String, Map>,
     /// Uuids given out since the start.
     pub counter: u64,
-    /// By name, `xen01`.
+    /// Hosts by name, `xen01`.
     pub hosts: BTreeMap<String, HostRecord>,
-    /// By bridge, `xenbr2`.
+    /// Networks by bridge, `xenbr2`.
     pub networks: BTreeMap<String, Network>,
-    /// By host and device, `xen01/eth2`, `xen01/eth1.30`, `xen01/bond0`.
+    /// PIFs by host and device, `xen01/eth2`, `xen01/eth1.30`, `xen01/bond0`.
     pub pifs: BTreeMap<String, Pif>,
     /// Managed bonds, by their PIF, `xen01/bond0`.
     pub bonds: BTreeMap<String, BondRecord>,
-    /// By their tagged PIF, `xen01/eth1.30`.
+    /// VLANs by their tagged PIF, `xen01/eth1.30`.
     pub vlans: BTreeMap<String, Vlan>,
-    /// By any name.
+    /// Tunnels by any name.
     pub tunnels: BTreeMap<String, Tunnel>,
-    /// By name, `vm-web`.
+    /// VMs by name, `vm-web`.
     pub vms: BTreeMap<String, Vm>,
-    /// By machine and device number, `vm-web/0`.
+    /// VIFs by VM and device number, `vm-web/0`.
     pub vifs: BTreeMap<String, Vif>,
-    /// By name.
+    /// Storage repositories by name.
     pub srs: BTreeMap<String, Sr>,
-    /// By host and repository.
+    /// PBDs by host and repository.
     pub pbds: BTreeMap<String, Pbd>,
     /// Hosts' parts in a cluster, by host.
     #[serde(default)]
@@ -95,7 +95,7 @@ pub struct ClusterHost {
     pub host: String,
     /// Key of the PIF that the cluster talks through.
     pub pif: String,
-    /// It takes part now.
+    /// Whether it takes part now.
     pub enabled: bool,
 }
 
@@ -110,7 +110,7 @@ pub struct HostRecord {
     pub hostname: String,
     /// The management address.
     pub address: String,
-    /// Not in maintenance.
+    /// Whether it is out of maintenance.
     pub enabled: bool,
     /// Answers. Another host that does not makes operations on it fail; a master that does not
     /// makes every call fail.
@@ -160,17 +160,17 @@ pub struct Pif {
     pub device: String,
     /// The address that XAPI noted.
     pub mac: String,
-    /// A NIC.
+    /// Whether it stands for a NIC.
     pub physical: bool,
-    /// XAPI configures it.
+    /// Whether XAPI configures it.
     pub managed: bool,
-    /// Plugged.
+    /// Whether it is plugged.
     pub currently_attached: bool,
     /// As last read from the device.
     pub mtu: u32,
     /// The tag, -1 for none.
     pub vlan: i32,
-    /// The management interface.
+    /// Whether it is the management interface.
     pub management: bool,
     /// Key of the network.
     pub network: String,
@@ -184,7 +184,7 @@ pub struct Pif {
     pub gateway: String,
     /// Name servers, with commas.
     pub dns: String,
-    /// Not to be unplugged.
+    /// Whether XAPI refuses to unplug it.
     pub disallow_unplug: bool,
     /// `gro` and the like.
     pub properties: Map,
@@ -244,7 +244,7 @@ pub struct Vm {
     pub uuid: String,
     /// Its name.
     pub name_label: String,
-    /// A dom0.
+    /// Whether it is a dom0.
     pub is_control_domain: bool,
     /// `running`, `halted`, `paused` or `suspended`.
     pub power_state: String,
@@ -268,7 +268,7 @@ pub struct Vif {
     pub network: String,
     /// Its address.
     pub mac: String,
-    /// Plugged.
+    /// Whether it is plugged.
     pub currently_attached: bool,
 }
 
@@ -281,7 +281,7 @@ pub struct Sr {
     pub name_label: String,
     /// `lvm`, `nfs`, ...
     pub kind: String,
-    /// Of the whole pool.
+    /// Whether the whole pool has it.
     pub shared: bool,
 }
 
@@ -294,7 +294,7 @@ pub struct Pbd {
     pub host: String,
     /// Key of the repository.
     pub sr: String,
-    /// Plugged.
+    /// Whether it is plugged.
     pub currently_attached: bool,
     /// `server`, `serverpath`, ...
     pub device_config: Map,

@@ -1,6 +1,6 @@
 //! What XAPI and networkd keep on disk, and when it gets there: XAPI's database no sooner than
 //! 300 s after it was written last, networkd's file every 300 s, both when they are stopped
-//! (facts/xapi-measured.md sections M20 and M21). A power cut takes what is not there yet.
+//! (tests/ground/xapi-measured.md, M20 and M21). A power cut takes what is not there yet.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `xe bond-*`: the bonds that XAPI manages itself (facts/xapi.md section B9).
+//! `xe bond-*`: the bonds that XAPI manages itself (tests/ground/xapi.md, B9).
 
 use std::collections::BTreeSet;
 

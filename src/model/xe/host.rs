@@ -17,7 +17,7 @@ pub(super) fn enable(shell: &mut Shell<'_>, args: &Args) -> Answer {
 }
 
 /// Every host is asked, also one that is down: the master has written by then, whatever the answer
-/// (facts/xapi-measured.md M20).
+/// (tests/ground/xapi-measured.md, M20).
 pub(super) fn sync_database(shell: &mut Shell<'_>) -> Answer {
     stores::write_database(shell.root, shell.state);
     match shell.state.pool.hosts.values().find(|host| !host.live) {

@@ -1,5 +1,5 @@
 //! The emulated `xe`: its argument rules, its commands, and how it prints and fails, as the real
-//! one of four releases does (facts/xapi.md sections A and B, and what recordings of the real ones
+//! one of four releases does (tests/ground/xapi.md, A and B, and what recordings of the real ones
 //! say). The records are in `records`, the commands that change something in files of their own.
 
 mod answer;

@@ -1,5 +1,5 @@
 //! `xe pif-*`: forget, introduce, plug, unplug, scan, reconfigure-ip, with every check and the
-//! words of its refusal (facts/xapi.md sections B1 to B8).
+//! words of its refusal (tests/ground/xapi.md, B1 to B8).
 
 use super::answer::{Answer, Args, Fault, Printed, find, misconfigured, recent, refuse};
 use super::host::reach;

@@ -1,5 +1,5 @@
-//! The files of the recorded host: those that the inventory holds whole, and those that it tells
-//! one fact of.
+//! The files of the recorded host: those that the inventory holds whole, and those of which it
+//! holds one fact.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ fn programs(host: &Host, own: &Inventory, inv: &Inventory) -> Result<()> {
     Ok(())
 }
 
-/// Files of which the inventory tells one fact.
+/// Writes the files of which the inventory holds one fact.
 fn facts(host: &Host, inv: &Inventory) -> Result<()> {
     xensource(host, inv)?;
     boot_scripts(host, &inv.ground)?;

@@ -1,5 +1,5 @@
 //! The model of a host that `inventory` recorded: its records, its kernel and its files, as far as
-//! an inventory tells them. What it does not tell is taken as on a healthy host, or harsher:
+//! an inventory holds them. What it does not hold is taken as on a healthy host, or harsher:
 //! [`ASSUMED`] says it.
 
 mod files;
@@ -19,7 +19,7 @@ use crate::net::{self, BondMode};
 use crate::service::Init;
 use crate::spec::Spec;
 
-/// What no inventory tells.
+/// What no inventory holds, in words for people.
 pub const ASSUMED: &str = "An inventory does not tell what is beyond the cables: the switch is taken to be set as the mode\nneeds it, every storage server to answer, the bond's address to be free, and a NIC that is down to\nhave a good link.\n";
 
 /// Makes the host under `root`. The servers that `spec` names answer.

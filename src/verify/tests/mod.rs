@@ -1,4 +1,5 @@
-//! One good and one bad reading for each row, after what drivers print (facts/procbonding.md).
+//! One good and one bad reading for each row, after what drivers print
+//! (tests/ground/procbonding.md).
 
 mod lacp;
 mod rows;
@@ -445,12 +446,19 @@ fn xapi_must_leave_the_nics_alone() {
         (Some(vec![pif("eth2", -1, None)]), Some("managed by XAPI")),
         (None, None),
     ] {
-        let checks = drift::xapi(&nics(), pifs.as_deref());
+        let checks = drift::xapi(&nics(), pifs.as_deref(), &|_| false);
         assert_eq!(names(&checks), ["eth2 in XAPI", "eth3 in XAPI"]);
         assert_eq!(checks[0].have.as_deref(), have);
         assert_eq!(checks[0].ok, have == Some("left alone"), "{:?}", checks[0]);
         assert_eq!(checks[0].hint.is_some(), !checks[0].ok);
     }
+}
+
+#[test]
+fn a_record_that_was_not_understood_is_no_proof_that_there_is_none() {
+    let checks = drift::xapi(&nics(), Some(&[]), &|device| device == "eth2");
+    assert_eq!((checks[0].ok, checks[0].have.as_ref(), checks[1].ok), (false, None, true));
+    assert!(checks[0].hint.as_ref().unwrap().contains("not understood"));
 }
 
 #[test]
@@ -460,6 +468,6 @@ fn the_json_of_a_row_has_the_fields_of_the_contract() {
     let checks = kernel(&asked(), &nics(), &bent);
     let json = serde_json::to_value(row(&checks, "use_carrier")).unwrap();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["have", "hint", "name", "ok", "want"]);
+    assert_eq!(keys, ["have", "hint", "name", "ok", "required", "want"]);
     assert!(json["have"].is_null() && json["ok"] == false && json["want"] == "1");
 }

@@ -1,4 +1,4 @@
-//! The text of `xe *-list`: records of `name ( RO): value` lines (facts/xapi.md section A).
+//! The text of `xe *-list`: records of `name ( RO): value` lines (tests/ground/xapi.md, A).
 //! Knows the printer's form and nothing of what the fields mean.
 
 use std::cell::Cell;

@@ -117,7 +117,7 @@ proptest::proptest! {
     fn a_field_is_what_the_fact_sheet_says(
         line in "( {0,5}[a-z-]{0,3}( |) ?\\(?( RO| RW|MRW|XX|é)\\)?( \\[DEPRECATED\\])? {0,3}:? {0,2}[a-z:( ]{0,6})|[ a()RO:]{0,12}"
     ) {
-        // facts/xapi.md section A1.
+        // tests/ground/xapi.md, A1.
         let shape = Regex::new(
             r"^ *([A-Za-z0-9_-]+) \(( RO| RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])? *: ?(.*)$",
         )

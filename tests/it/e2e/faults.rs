@@ -43,7 +43,7 @@ fn apply_meets(flavour: &str, command: &str, how: &str, after: u32, ends: Ends) 
 fn a_pif_unplug_that_misbehaves() {
     apply_meets("el7", "xe pif-unplug", "fails", 0, RolledBack);
     apply_meets("el5", "xe pif-unplug", "fails-after", 1, RolledBack);
-    // A forget unplugs by itself (facts/xapi.md section B1).
+    // A forget unplugs by itself (tests/ground/xapi.md, B1).
     apply_meets("el7", "xe pif-unplug", "lies", 1, Done);
 }
 

@@ -339,3 +339,36 @@ fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
         counts.failures[..counts.failures.len().min(8)].join("\n")
     );
 }
+
+/// What a second person does while a question stands, and what becomes of the first.
+#[test]
+fn a_second_run_at_a_question_is_noticed() {
+    for scenario in SCENARIOS.into_iter().filter(|s| !s.switch && s.replaces.is_none()) {
+        let name = scenario.name();
+        let dom0 = Scene::new(scenario);
+        let done =
+            |outcome: Result<Outcome>| assert_eq!(outcome.unwrap().ending, Ending::Done, "{name}");
+        let refused = |act: Act, what: &str, meanwhile: &dyn Fn()| {
+            let left = std::cell::RefCell::new(None);
+            let ended = dom0.run_asked(act, &|| {
+                meanwhile();
+                *left.borrow_mut() = Some(dom0.now().view());
+            });
+            assert_eq!(ended.unwrap().ending, Ending::Refused, "{name}: {what}");
+            assert_eq!(Some(dom0.now().view()), left.into_inner(), "{name}: {what}");
+        };
+        refused(Act::Apply, "another apply", &|| done(dom0.run_other(scenario, scenario.nics)));
+        let first = dom0.now();
+        refused(Act::Rollback, "another rollback", &|| {
+            assert_eq!(dom0.run(Act::Rollback).unwrap().ending, Ending::RolledBack, "{name}");
+        });
+        assert!(dom0.is_untouched(), "{name}: {:#?}", dom0.differences());
+        dom0.load(&first, Boot::None);
+        refused(Act::Rollback, "a newer apply", &|| done(dom0.run(Act::Apply)));
+        dom0.load(&dom0.untouched, Boot::None);
+        refused(Act::Apply, "an edit", &|| {
+            let path = dom0.root().join("etc/sysconfig/network-scripts/ifcfg-eth3");
+            std::fs::write(path, "DEVICE=eth3\n").unwrap();
+        });
+    }
+}

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, FILE_CHANGED};
+use xenbond::engine::{Engine, FILE_CHANGED, Observer};
 use xenbond::host::Clock;
+use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour, Saves, State};
-use xenbond::outcome::{Ending, Outcome};
+use xenbond::outcome::{Ending, Outcome, StepState};
+use xenbond::plan::Plan;
+use xenbond::preflight::Finding;
 use xenbond::spec::{Raw, Request};
 
 use super::moment::Moment;
@@ -78,6 +81,19 @@ impl Scenario {
         );
         raw.file("spec", &text).unwrap();
         raw.finish().unwrap()
+    }
+}
+
+/// Agrees after something else has happened.
+struct Asked<'a>(&'a dyn Fn());
+
+impl Observer for Asked<'_> {
+    fn begins(&mut self, _: usize, _: usize, _: &str) {}
+    fn ended(&mut self, _: StepState, _: Duration) {}
+    fn note(&mut self, _: &str) {}
+    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
+        (self.0)();
+        true
     }
 }
 
@@ -164,14 +180,33 @@ impl Scene {
         scene
     }
 
-    fn run(&self, act: Act) -> Result<Outcome> {
+    pub fn run(&self, act: Act) -> Result<Outcome> {
+        self.run_asked(act, &|| {})
+    }
+
+    /// The job in another mode: a second person's.
+    pub fn run_other(&self, scenario: Scenario, nics: usize) -> Result<Outcome> {
+        self.dom0.engine(Orders::default(), |engine| {
+            let request = scenario.request(nics, "balance-xor");
+            engine.apply(&request, |_| Ok(()), &mut Notes::default())
+        })
+    }
+
+    /// A run, at whose question something else happens first.
+    pub fn run_asked(&self, act: Act, meanwhile: &dyn Fn()) -> Result<Outcome> {
         self.dom0.engine(Orders::default(), |engine| {
             let accepted = [FILE_CHANGED.to_string()];
             let engine = &Engine { accepted: &accepted, ..*engine };
             match act {
-                Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Notes::default()),
+                Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
                 Act::Resume => engine.resume(&mut Notes::default()),
-                Act::Rollback => engine.rollback(|_| true, &mut Notes::default()),
+                Act::Rollback => engine.rollback(
+                    |_| {
+                        meanwhile();
+                        true
+                    },
+                    &mut Notes::default(),
+                ),
             }
         })
     }

@@ -344,6 +344,7 @@ impl Job<'_> {
             spec,
             nics: &nics,
             absent: &[],
+            accepted: &[],
             kernel: Running::Settling {
                 host: &self.dom0.host,
                 within: verify::limit(spec),
@@ -351,7 +352,7 @@ impl Job<'_> {
             },
             witnesses: &[
                 verify::Witness::Host(&inv, &changed),
-                verify::Witness::Servers(&self.dom0.host),
+                verify::Witness::Servers(&self.dom0.host, verify::Patience::Once),
             ],
         })?;
         self.say(&report::checks(&verdict));

@@ -1,4 +1,4 @@
-//! The record of a PIF, by release (facts/xapi.md section A5).
+//! The record of a PIF, by release (tests/ground/xapi.md, A5).
 
 use super::{GONE, NIL, Record, Row};
 use crate::model::state::{Dom0, Flavour, Pif, Pool, Release, State};

@@ -1,0 +1,67 @@
+//! What has come of a rollback so far. Must not know how anything is undone.
+
+use super::reports;
+use crate::journal::Transaction;
+use crate::ledger::Phase;
+use crate::outcome::{Item, Outcome, StepReport};
+use crate::step::{Kept, Step};
+use crate::xe::{self, Failure};
+
+/// What may help where no single command does.
+const AGAIN: &str = "xenbond rollback";
+
+/// A rollback under way.
+pub(super) struct Back<'a> {
+    pub(super) why: &'a str,
+    /// Whether a person asked for it, and not a failure.
+    pub(super) asked: bool,
+    /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
+    pub(super) only_pifs: bool,
+    /// Whether XAPI was waited for.
+    pub(super) awaited: bool,
+    /// Whether XAPI has hung: it is not asked again in this run.
+    pub(super) hung: bool,
+    pub(super) kept: Kept,
+    pub(super) reports: Vec<StepReport>,
+    pub(super) left: Vec<Item>,
+    /// What XAPI did not do, which a reboot may mend.
+    pub(super) pif_left: Vec<Item>,
+    /// What XAPI may still do.
+    pub(super) late: Vec<Item>,
+}
+
+impl<'a> Back<'a> {
+    pub(super) fn of(tx: &Transaction, why: &'a str, asked: bool) -> Self {
+        Self {
+            why,
+            asked,
+            only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
+            awaited: false,
+            hung: false,
+            kept: Kept { folder: tx.saved_folder(), ..Kept::default() },
+            reports: reports(tx),
+            left: Vec::new(),
+            pif_left: Vec::new(),
+            late: Vec::new(),
+        }
+    }
+
+    pub(super) fn failed(&mut self, error: &anyhow::Error) {
+        self.left.push(Item { what: format!("{error:#}"), command: AGAIN.into() });
+    }
+
+    pub(super) fn not_undone(&mut self, step: &Step, left: Item, error: &anyhow::Error) {
+        self.hung |= xe::failure(error) == Some(Failure::Hung);
+        let all = if step.pif().is_some() { &mut self.pif_left } else { &mut self.left };
+        all.push(left);
+    }
+
+    pub(super) fn waits(self, ended: Outcome) -> Outcome {
+        Outcome {
+            error: (!self.asked).then(|| self.why.to_string()),
+            notes: self.kept.notes,
+            steps: self.reports,
+            ..ended
+        }
+    }
+}

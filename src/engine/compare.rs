@@ -1,0 +1,200 @@
+//! The comparison that alone allows to say "rolled back": what the change changed must be as it
+//! was, and nothing else is held against anybody. What others did since is named.
+
+use std::time::Duration;
+
+use super::{Engine, look_for};
+use crate::inventory::facts::{self, Difference, Fact, Value};
+use crate::inventory::{DeviceKind, Inventory};
+use crate::journal::Transaction;
+use crate::net::{Backend, IfName};
+use crate::outcome::Item;
+use crate::paths;
+use crate::plan::Plan;
+use crate::step::Step;
+
+/// How long the host may take to be as it was: XAPI plugs in the background.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What the comparison says.
+pub(super) struct Compared {
+    /// Whether the running backend is another one, which only a reboot brings back.
+    pub(super) needs_reboot: bool,
+    /// What is ours and not as it was.
+    pub(super) left: Vec<Item>,
+    /// What others did since.
+    pub(super) others: Vec<String>,
+    /// Files that others changed since, and that were not known to be changed.
+    pub(super) theirs: Vec<String>,
+}
+
+/// Whose doing a difference is.
+enum Whose {
+    Ours,
+    /// A file of ours.
+    OurFile(String),
+    Others,
+    /// A file of others.
+    TheirFile(String),
+    /// XAPI's, which does not answer.
+    Unknown,
+}
+
+impl Engine<'_> {
+    /// Reads the host again and compares it with what was recorded, until what is ours is the same
+    /// or the time for it is up. Where XAPI hangs, `silent`, its records are left out.
+    pub(super) fn compare(&self, tx: &Transaction, silent: bool) -> anyhow::Result<Compared> {
+        let plan = &tx.header.plan;
+        let start = self.host.clock().elapsed();
+        loop {
+            let inv = look_for(self.host, &plan.spec)?;
+            let compared = judge(tx, &inv);
+            let late = self.host.clock().elapsed().saturating_sub(start) >= SETTLE;
+            let settled = compared.left.is_empty() && compared.others.is_empty();
+            if settled || compared.needs_reboot || late || silent {
+                return Ok(compared);
+            }
+            self.host.clock().pause(Duration::from_millis(200));
+        }
+    }
+}
+
+fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
+    let plan = &tx.header.plan;
+    let now = plan.facts(inv);
+    let kept = tx.kept();
+    let mut compared =
+        Compared { needs_reboot: false, left: Vec::new(), others: Vec::new(), theirs: Vec::new() };
+    for found in facts::differences(&tx.header.before, &now) {
+        if found.fact == Fact::RunningBackend && plan.reboots() {
+            let running = running(inv).map(|backend| Value::Word(backend.word().to_string()));
+            compared.needs_reboot = running.is_some() && running != found.was;
+            continue;
+        }
+        match whose(plan, inv, &found) {
+            Whose::Ours => {
+                let command = by_hand(tx, inv, &found);
+                compared.left.push(Item { what: found.to_string(), command });
+            }
+            Whose::TheirFile(path) if kept.contains(&path.as_str()) => {}
+            Whose::TheirFile(path) => {
+                compared.others.push(found.to_string());
+                compared.theirs.push(path);
+            }
+            Whose::OurFile(path) if kept.contains(&path.as_str()) => {}
+            Whose::OurFile(_) => {
+                let command = tx.by_hand(&found);
+                compared.left.push(Item { what: found.to_string(), command });
+            }
+            Whose::Others => compared.others.push(found.to_string()),
+            Whose::Unknown => {}
+        }
+    }
+    compared
+}
+
+/// The running backend as the kernel shows it, where XAPI does not say.
+fn running(inv: &Inventory) -> Option<Backend> {
+    if let Some(known) = inv.running_backend() {
+        return Some(known);
+    }
+    let bridge = inv.kernel.devices.get(inv.management_bridge()?)?;
+    if bridge.kind == DeviceKind::Bridge {
+        return Some(Backend::Bridge);
+    }
+    inv.kernel.modules.contains("openvswitch").then_some(Backend::Openvswitch)
+}
+
+/// Whose doing it is that a fact is another one now.
+fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
+    match &found.fact {
+        Fact::File(path) => whose_file(plan, path),
+        Fact::Device(name) if *name == plan.spec.bond => Whose::Ours,
+        Fact::Addresses(_) => {
+            let own =
+                own_addresses(plan, found.was.as_ref()) == own_addresses(plan, found.is.as_ref());
+            if own { Whose::Others } else { Whose::Ours }
+        }
+        Fact::Mac(nic)
+        | Fact::Mtu(nic)
+        | Fact::Master(nic)
+        | Fact::Pif(nic)
+        | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
+        _ => Whose::Others,
+    }
+}
+
+fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) -> Whose {
+    let known = plan.nics.iter().find(|n| n.device == *nic);
+    // Another card, or none: whatever is of it is not of ours.
+    if known.is_some_and(|known| inv.kernel.permanent_mac(nic.as_str()) != Some(known.mac)) {
+        return Whose::Others;
+    }
+    match &found.fact {
+        Fact::Pif(_) | Fact::PifField(..) if inv.xapi.is_none() => Whose::Unknown,
+        Fact::Pif(_) | Fact::PifField(..) => {
+            let ours = plan.steps.iter().filter_map(Step::pif).any(|p| p.device == *nic);
+            // XAPI may have recorded the bond's address; the NIC's own is given back.
+            let right = matches!(&found.fact, Fact::PifField(_, field) if field == "MAC")
+                && known.is_some_and(|k| found.is == Some(Value::Word(k.mac.to_string())));
+            if ours && !right { Whose::Ours } else { Whose::Others }
+        }
+        Fact::Mtu(_) => {
+            // XAPI sets that of what it plugs, by its network; ours is the bond's.
+            let plugged = known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached));
+            let bonds = Value::Word(plan.spec.mtu.unwrap_or(1500).to_string());
+            if plugged || found.was == Some(bonds) { Whose::Others } else { Whose::Ours }
+        }
+        _ => Whose::Ours,
+    }
+}
+
+fn whose_file(plan: &Plan, path: &str) -> Whose {
+    let ours = plan.steps.iter().filter_map(Step::file).any(|file| file.path == path);
+    let unit = |s: &Step| matches!(s, Step::BootUnit(u) if u.service.link() == path);
+    if ours || plan.steps.iter().any(unit) {
+        return Whose::OurFile(path.into());
+    }
+    let switch = plan.steps.iter().find_map(|s| match s {
+        Step::SwitchBackend(switch) => Some(switch),
+        _ => None,
+    });
+    match switch {
+        // What the script took was put back by the step that ran it, or that says so itself.
+        Some(switch) if switch.foreign_files().any(|file| file.path == path) => {
+            Whose::TheirFile(path.into())
+        }
+        Some(_) => Whose::OurFile(path.into()),
+        None => Whose::Others,
+    }
+}
+
+/// The addresses of the bond and its NICs among those of a subnet.
+fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
+    let Some(Value::List(all)) = all else { return Vec::new() };
+    let own = |device: &str| {
+        device == plan.spec.bond.as_str() || plan.scope.nics.iter().any(|n| n.as_str() == device)
+    };
+    let all = all.iter().map(String::as_str);
+    all.filter(|one| one.split_once(" on ").is_some_and(|(_, device)| own(device))).collect()
+}
+
+/// What a person types to bring a fact back.
+fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
+    let plan = &tx.header.plan;
+    let bond = Value::Word(plan.spec.bond.to_string());
+    match &found.fact {
+        Fact::Pif(nic) | Fact::PifField(nic, _) => {
+            let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
+            let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
+            record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))
+        }
+        Fact::Master(nic) if found.was == Some(bond) => {
+            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
+        }
+        Fact::Device(_) | Fact::Addresses(_) if found.was != Some(Value::Absent) => {
+            format!("ifup {}", plan.spec.bond)
+        }
+        _ => tx.by_hand(found),
+    }
+}

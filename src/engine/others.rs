@@ -1,0 +1,80 @@
+//! What others did to the host since a change began: their files, and their NICs. It is neither
+//! overwritten nor brought back nor held against anybody.
+
+use anyhow::Result;
+
+use super::Engine;
+use crate::host::{Host, Kind, join};
+use crate::inventory::Nic;
+use crate::journal::Transaction;
+use crate::ledger::{Event, Phase};
+use crate::paths;
+use crate::step::{Kept, Step};
+
+impl Engine<'_> {
+    /// Files that the switch script may touch, that are not ours, and that others changed since.
+    pub(super) fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
+        if !tx.phase().stands() {
+            return Ok(Vec::new());
+        }
+        let steps = &tx.header.plan.steps;
+        let ours: Vec<&str> =
+            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+        let mut changed = Vec::new();
+        for step in steps {
+            let Step::SwitchBackend(switch) = step else { continue };
+            for file in switch.foreign_files().filter(|f| !ours.contains(&f.path.as_str())) {
+                let now = self.host.original(&file.path)?.was;
+                if now != Kind::Absent && !now.same_but_time(&file.was) {
+                    changed.push(file.path.clone());
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Finds what others have made of the files that the switch script may touch, and saves it: it
+    /// is neither overwritten nor brought back nor held against them.
+    pub(super) fn note_others(&self, tx: &mut Transaction, kept: &mut Kept) -> Result<()> {
+        let steps = tx.header.plan.steps.clone();
+        let found = steps.iter().zip(1..).find_map(|(step, number)| match step {
+            Step::SwitchBackend(switch) => Some((switch, number)),
+            _ => None,
+        });
+        let Some((switch, number)) = found.filter(|(_, n)| tx.begun().contains(n)) else {
+            return Ok(());
+        };
+        // While the script may just have run, a file that is gone may be gone by its doing.
+        let under_way = matches!(tx.phase(), Phase::RollingBack) && !tx.is_undone(number);
+        kept.in_flight = under_way || !tx.is_done(number);
+        let ours: Vec<&str> =
+            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+        for now in switch.others_work(self.host)? {
+            let gone = now.was == Kind::Absent;
+            let known = tx.kept().contains(&now.path.as_str());
+            if ours.contains(&now.path.as_str()) || known || (gone && kept.in_flight) {
+                continue;
+            }
+            if !gone {
+                kept.save(self.host, &now.path, &now.was)?;
+            }
+            self.record(tx, Event::Kept { path: now.path })?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands under a NIC's name now, where that is not the NIC of the plan.
+pub(super) fn another_card(host: &Host, nic: &Nic) -> Option<String> {
+    let device = nic.device.as_str();
+    if !host.exists(&paths::sys_net(device)) {
+        return Some(format!("{device} is gone"));
+    }
+    // A slave shows its bond's address, and a port of a bridge its own.
+    let master = host.link_name(&join(&paths::sys_net(device), "master"));
+    let enslaved = master.is_some_and(|master| host.exists(&paths::proc_bonding(&master)));
+    let address = host.attribute(&join(&paths::sys_net(device), "address"))?;
+    let now = address.to_ascii_lowercase();
+    (!enslaved && now != nic.mac.to_string())
+        .then(|| format!("{device} is another card now, {now} and not {}", nic.mac))
+}

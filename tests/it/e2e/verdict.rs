@@ -1,0 +1,233 @@
+//! One verdict, in every state: what `apply`, `verify`, `status`, nagios and `plan` say of the same
+//! host is the same, and what is not known is not said.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::root::{Root, Run, with_spec};
+
+const SERVER: &str = "172.16.51.2";
+/// Nobody has this address.
+const NOBODY: &str = "172.16.51.99";
+
+fn silent(root: &Root) {
+    root.set(&json!({"dom0": {"wire": {"answers": {SERVER: null}, "reachable": []}}}));
+}
+
+fn names(rows: &Value, ok: bool) -> Vec<&str> {
+    let rows = rows["checks"].as_array().unwrap().iter();
+    rows.filter(|row| row["ok"] == ok).map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+/// Says none of what would be said of a bond that is there and wrong.
+fn invents_nothing(run: &Run) {
+    for words in ["ifup bond51", "is missing", "managed by XAPI", "being rolled back"] {
+        assert!(!run.out.contains(words) && !run.err.contains(words), "{words}: {run:?}");
+    }
+}
+
+#[test]
+fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
+    for mtu in [&[][..], &["--mtu", "9000"]] {
+        let root = Root::new("el7", "bridge");
+        if mtu.is_empty() {
+            silent(&root);
+        } else {
+            root.set(&json!({"dom0": {"wire": {"mtu": 1500}}}));
+        }
+        let start = root.snapshot();
+        let apply = [&["apply", "--yes", "--probe", SERVER][..], mtu].concat();
+        let failed = root.json(3, &with_spec(&apply));
+        assert_eq!(failed["result"], "rolled-back", "{failed}");
+        let error = failed["error"].as_str().unwrap();
+        assert!(error.contains(SERVER) && error.contains("no answer"), "{error}");
+        start.assert_same(&root, "after the rollback");
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_the_same_fault_in_every_command() {
+    let root = Root::new("el7", "bridge");
+    root.exits(0, &with_spec(&["apply", "--yes", "--probe", SERVER]));
+    root.exits(0, &["verify"]);
+    silent(&root);
+    let verify = root.json(5, &["verify"]);
+    assert_eq!(names(&verify, false), [format!("ARP {SERVER}"), format!("ping {SERVER}")]);
+    let status = root.json(5, &["status"]);
+    assert_eq!((&status["ok"], &status["bonds"][1]["as_asked"]), (&json!(false), &json!(false)));
+    let nagios = root.exits(2, &["verify", "--format", "nagios"]);
+    assert!(nagios.out.contains(&format!("ping {SERVER}")), "{nagios:?}");
+    let again = root.exits(1, &with_spec(&["apply", "--yes", "--probe", SERVER]));
+    assert!(again.err.contains("does not work as asked"), "{again:?}");
+}
+
+#[test]
+fn an_optional_server_is_only_reported() {
+    let root = Root::new("el7", "bridge");
+    let applied = root.exits(0, &with_spec(&["apply", "--yes", "--probe-optional", NOBODY]));
+    assert!(applied.err.contains("which is only reported"), "{applied:?}");
+    let verify = root.json(0, &["verify"]);
+    assert_eq!(names(&verify, false).len(), 2, "{verify}");
+    let rows = verify["checks"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["ok"] == row["required"]), "{verify}");
+    assert!(rows.iter().all(|row| row["bond"] == "bond51"), "{verify}");
+    assert!(root.exits(0, &["verify"]).out.contains("no   "), "told apart from a fault");
+    root.exits(0, &["status"]);
+    root.exits(0, &["verify", "--format", "nagios"]);
+    root.exits(0, &with_spec(&["apply", "--yes", "--probe-optional", NOBODY]));
+}
+
+#[test]
+fn what_waits_for_a_reboot_is_not_judged_as_if_it_were_there() {
+    let root = Root::new("el7", "openvswitch");
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    let words = "waits for a reboot: bond51 is not made yet";
+    for args in [&["verify"][..], &["verify", "bond51"], &with_spec(&["verify"])] {
+        let run = root.exits(5, args);
+        assert!(run.out.contains(words), "{run:?}");
+        invents_nothing(&run);
+    }
+    let verify = root.json(5, &["verify"]);
+    assert_eq!((names(&verify, false), names(&verify, true).len()), (vec!["change"], 0));
+    let status = root.exits(5, &["status"]);
+    assert!(status.out.contains("waiting for a reboot"), "{status:?}");
+    assert!(!status.out.contains("NOT as asked"), "{status:?}");
+    invents_nothing(&status);
+    let nagios = root.exits(1, &["verify", "--format", "nagios"]);
+    assert!(nagios.out.contains(words), "{nagios:?}");
+    let plan = root.exits(0, &with_spec(&["plan"]));
+    assert!(plan.out.contains(words) && !plan.out.contains("Steps:"), "{plan:?}");
+}
+
+#[test]
+fn what_a_rollback_left_is_listed_with_the_command_for_each_also_later() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    root.apply();
+    let kept = root.json(0, &with_spec(&["apply", "--yes"]));
+    for list in ["pending", "not_saved", "left"] {
+        assert_eq!(kept[list], json!([]), "{list}");
+    }
+    root.lie("xe pif-introduce", "fails", 9, 0);
+    let ended = root.json(4, &["rollback", "--yes"]);
+    let left = ended["left"].as_array().unwrap();
+    assert_eq!(left.len(), 2, "{ended}");
+    for (left, nic) in left.iter().zip(["eth3", "eth2"]) {
+        assert!(left["what"].as_str().unwrap().contains(nic), "{left}");
+        let command = left["command"].as_str().unwrap();
+        assert!(command.starts_with("xe pif-introduce ") && command.contains(nic), "{left}");
+    }
+    let status = root.json(5, &["status"]);
+    assert_eq!(status["transaction"]["left"], ended["left"]);
+    let status = root.exits(5, &["status"]);
+    assert!(status.out.contains("    $ xe pif-introduce "), "{status:?}");
+    invents_nothing(&status);
+    let verify = root.exits(5, &["verify"]);
+    assert!(verify.out.contains("rolled back, 2 things left"), "{verify:?}");
+    invents_nothing(&verify);
+    root.lies_no_more();
+    assert_eq!(root.json(0, &["rollback", "--yes"])["left"], json!([]));
+    start.assert_same(&root, "after the second try");
+    let gone = root.exits(1, &["verify", "bond51"]);
+    assert!(gone.err.contains("bond51 was rolled back"), "{gone:?}");
+}
+
+#[test]
+fn without_xapi_nothing_is_claimed() {
+    let root = Root::new("el7", "bridge");
+    root.set(&json!({"dom0": {"xapi": "down"}}));
+    let plan = root.exits(1, &with_spec(&["plan"]));
+    for words in ["Steps:", "without a reboot", "No VM runs here", "Nothing to do"] {
+        assert!(!plan.out.contains(words), "{words}: {plan:?}");
+    }
+    let document = root.json(1, &with_spec(&["plan"]));
+    assert_eq!((&document["vms"], &document["reboot"]), (&json!(null), &json!(null)));
+    let status = root.exits(0, &["status"]);
+    let eth2 = status.out.lines().find(|line| line.starts_with("eth2 ")).unwrap();
+    assert!(eth2.contains('?'), "{eth2}");
+}
+
+#[test]
+fn a_text_that_is_no_bond_is_refused_and_one_of_several_is_read_whole() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let one = fs::read_to_string(root.at("proc/net/bonding/bond51")).unwrap();
+    let two = one.clone() + "\n" + &one.replace("eth2", "eth6").replace("eth3", "eth7");
+    let utf16: Vec<u8> = one.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let quoted = one.lines().map(|line| format!("> {line}\n")).collect::<String>();
+    for (name, bytes) in [
+        ("empty", Vec::new()),
+        ("another", b"eth2: flags=4163<UP>  mtu 1500\n".to_vec()),
+        ("utf16", utf16),
+        ("quoted", quoted.into_bytes()),
+    ] {
+        let file = root.beside(name);
+        fs::write(&file, bytes).unwrap();
+        let run = root.exits(1, &["show", &file]);
+        assert!(run.out.is_empty() && run.err.contains("says nothing of a bond"), "{run:?}");
+    }
+    let file = root.beside("two");
+    fs::write(&file, two).unwrap();
+    let shown = root.json(0, &["show", &file]);
+    let slaves = |at: usize| shown["bonds"][at]["slaves"][0]["name"].as_str().unwrap();
+    assert_eq!(
+        (shown["bonds"].as_array().unwrap().len(), slaves(0), slaves(1)),
+        (2, "eth2", "eth6")
+    );
+}
+
+#[test]
+fn a_bond_of_xapi_is_shown_under_open_vswitch_too() {
+    let root = Root::new("el7", "openvswitch");
+    let shown = root.json(0, &["show"]);
+    assert_eq!(
+        (&shown["bonds"][0]["name"], &shown["bonds"][0]["mode"]),
+        (&json!("bond0"), &json!("balance-slb"))
+    );
+    assert_eq!(shown["bonds"][0]["slaves"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["bonds"][0]["mii_status"], json!(null), "XAPI does not say");
+}
+
+#[test]
+fn a_hint_is_one_that_xapi_takes() {
+    let root = Root::new("el7", "bridge");
+    root.set(&json!({
+        "pool": {"pifs": {"xen01/eth2": {"managed": false, "currently_attached": false}}},
+        "dom0": {
+            "nics": {"eth2": {"master": null}},
+            "devices": {"xenbr2": null},
+            "addresses": {"eth2": ["172.16.60.11/24"]},
+            "routes": {"172.16.60.0/24 eth2": {"to": "172.16.60.0/24", "dev": "eth2", "via": null, "metric": 0}},
+        },
+    }));
+    let plan = root.exits(1, &with_spec(&["plan"]));
+    assert!(plan.out.contains("ip addr del 172.16.60.11/24 dev eth2"), "{plan:?}");
+    assert!(!plan.out.contains("pif-reconfigure-ip"), "{plan:?}");
+    let root = Root::new("el7", "bridge");
+    root.set(&json!({"pool": {"pifs": {"xen01/eth2": null}}}));
+    let plan = root.exits(1, &with_spec(&["plan"]));
+    let hint = plan.out.lines().find(|line| line.contains("xe pif-introduce")).unwrap();
+    assert!(hint.contains("device=eth2") && hint.ends_with("managed=false"), "{hint}");
+}
+
+#[test]
+fn what_was_accepted_by_name_does_not_fail_the_same_run() {
+    let root = Root::new("el7", "bridge");
+    let link = |up: bool| json!({"dom0": {"nics": {"eth3": {"link": up}}}});
+    root.set(&link(false));
+    let apply = with_spec(&["apply", "--yes", "--accept", "nic-no-link"]);
+    let applied = root.json(5, &apply);
+    assert_eq!(applied["result"], "done", "{applied}");
+    let pending = applied["pending"].as_array().unwrap();
+    assert!(pending.iter().any(|p| p["what"].as_str().unwrap().starts_with("eth3 link")));
+    let again = root.json(5, &apply);
+    assert_eq!(
+        (&again["result"], &again["pending"]),
+        (&json!("nothing-to-do"), &applied["pending"])
+    );
+    root.exits(5, &["verify"]);
+    root.set(&link(true));
+    root.exits(0, &["verify"]);
+    assert_eq!(root.json(0, &apply)["pending"], json!([]));
+}
