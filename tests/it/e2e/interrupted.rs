@@ -340,7 +340,7 @@ fn a_transaction_of_a_newer_format_is_left_alone() {
     let stands = root.snapshot();
     let plan = root.at("var/lib/xenbond/current/plan.json");
     let text = fs::read_to_string(&plan).unwrap();
-    fs::write(&plan, text.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
+    fs::write(&plan, text.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
     for args in [
         with_spec(&["apply", "--yes"]),
         with_spec(&["plan"]),
@@ -349,7 +349,7 @@ fn a_transaction_of_a_newer_format_is_left_alone() {
         vec!["verify"],
     ] {
         let run = root.exits(1, &args);
-        assert!(run.err.contains("format 2"), "{args:?}: {run:?}");
+        assert!(run.err.contains("format 3"), "{args:?}: {run:?}");
     }
     stands.assert_same(&root, "refused");
 }

@@ -352,14 +352,25 @@ impl Root {
             self.path().display(),
             real.display()
         );
-        fs::remove_file(&path).unwrap();
+        // The file itself is what comes back, with its time.
+        let kept = self.kept(program);
+        if kept.exists() {
+            fs::remove_file(&path).unwrap();
+        } else {
+            fs::create_dir_all(kept.parent().unwrap()).unwrap();
+            fs::rename(&path, kept).unwrap();
+        }
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    fn kept(&self, program: &str) -> PathBuf {
+        self.at(".dom0/kept").join(Path::new(program).file_name().unwrap())
+    }
+
     /// Undoes [`Root::wrap`].
     pub fn unwrap_program(&self, program: &str) {
-        fs::write(self.at(program), format!("#!{}\n", standin().display())).unwrap();
+        fs::rename(self.kept(program), self.at(program)).unwrap();
     }
 
     /// Makes `xe SUBCOMMAND` wait at a gate until [`Root::open_gate`].
