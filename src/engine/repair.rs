@@ -35,13 +35,13 @@ impl Engine<'_> {
         &self,
         first: Transaction,
         mut tx: Transaction,
-    ) -> Result<Transaction, (anyhow::Error, Transaction)> {
+    ) -> Result<Transaction, Box<(anyhow::Error, Transaction)>> {
         if let Err(error) = self.record(&mut tx, Event::RolledBack) {
-            return Err((error, tx));
+            return Err(Box::new((error, tx)));
         }
         match tx.close(self.host) {
             Ok(()) => Ok(first),
-            Err(error) => Err((error, first)),
+            Err(error) => Err(Box::new((error, first))),
         }
     }
 }

@@ -110,7 +110,8 @@ impl Engine<'_> {
         if let Some(first) = self.repaired_first(&tx, &mut back) {
             return match self.leave_to(first, tx) {
                 Ok(first) => self.roll_back(first, why, asked, observer),
-                Err((error, tx)) => {
+                Err(stuck) => {
+                    let (error, tx) = *stuck;
                     back.failed(&error);
                     self.incomplete(tx, back)
                 }

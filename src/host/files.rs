@@ -34,13 +34,30 @@ impl Host {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        match fs::read(self.followed(path)) {
+        let real = self.followed(path);
+        // A FIFO, a device or a socket would hang or never end.
+        if let Ok(found) = fs::metadata(&real)
+            && !found.is_file()
+            && !found.is_dir()
+        {
+            anyhow::bail!("reading {path}: it is no regular file");
+        }
+        match fs::read(real) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Ok(None)
             }
             Err(e) => Err(e).with_context(|| format!("reading {path}")),
         }
+    }
+
+    /// A regular file, to be read piece by piece; `None` when there is none or it cannot be opened.
+    #[must_use]
+    pub fn reader(&self, path: &str) -> Option<std::io::BufReader<fs::File>> {
+        let real = self.followed(path);
+        // A FIFO would hang at its opening.
+        fs::metadata(&real).ok().filter(fs::Metadata::is_file)?;
+        fs::File::open(real).ok().map(std::io::BufReader::new)
     }
 
     /// The whole file as text; what is not UTF-8 is replaced.

@@ -2,9 +2,7 @@
 //! power was cut (tests/ground/xapi-measured.md, M15, M20 and M21). Must not know what is wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::BufRead;
 
 use serde_json::Value;
 
@@ -128,14 +126,12 @@ impl Database {
         // Before the file itself: what is written in between is read again.
         let generation = generation(host, &file);
         let mut database = Self { generation, ..Self::default() };
-        database.fill(&host.real_path(&file), nics)?;
+        database.fill(host.reader(&file)?, nics)?;
         Some(database)
     }
 
     /// Takes what is asked for out of a file of many megabytes, tag by tag.
-    fn fill(&mut self, real: &Path, nics: &[&str]) -> Option<()> {
-        let file = File::open(real).ok().filter(|f| f.metadata().is_ok_and(|m| m.is_file()))?;
-        let mut file = BufReader::new(file);
+    fn fill(&mut self, mut file: impl BufRead, nics: &[&str]) -> Option<()> {
         // Another beginning is a compressed file.
         if !file.fill_buf().ok()?.starts_with(b"<") {
             return None;

@@ -155,7 +155,7 @@ pub(crate) fn brctl(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         shell.complain("Usage: brctl [commands]");
         return 1;
     };
-    if !shell.state.dom0.devices.get(*bridge).is_some_and(|d| d.kind == "bridge") {
+    if shell.state.dom0.devices.get(*bridge).is_none_or(|d| d.kind != "bridge") {
         shell.complain(format!("bridge {bridge} does not exist!"));
         return 1;
     }

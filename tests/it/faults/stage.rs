@@ -255,7 +255,8 @@ impl Scene {
         let mut now = self.now().view();
         let mut before = self.untouched.view();
         let name = path.display().to_string();
-        (now.remove(&name), before.remove(&name));
+        now.remove(&name);
+        before.remove(&name);
         let mut wrong: Vec<String> = xenbond::rehearse::differences(&before, &now);
         let real = self.dom0.model.root().join(path);
         let saved = || {
