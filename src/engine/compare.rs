@@ -184,13 +184,15 @@ fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
     let plan = &tx.header.plan;
     let bond = Value::Word(plan.spec.bond.to_string());
     match &found.fact {
-        Fact::Pif(nic) | Fact::PifField(nic, _) => {
+        Fact::Master(nic) if found.was == Some(bond) => {
+            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
+        }
+        Fact::Master(_) if found.was == Some(Value::Absent) => tx.by_hand(found),
+        // XAPI puts a NIC back into its bridge.
+        Fact::Pif(nic) | Fact::PifField(nic, _) | Fact::Master(nic) => {
             let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
             let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
             record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))
-        }
-        Fact::Master(nic) if found.was == Some(bond) => {
-            format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
         }
         Fact::Device(_) | Fact::Addresses(_) if found.was != Some(Value::Absent) => {
             format!("ifup {}", plan.spec.bond)

@@ -275,9 +275,9 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     dom0.needs(
         &more,
         &[
-            "take bond51 down",
             "make XAPI forget the PIF of eth5",
             "introduce eth5 to XAPI as unmanaged",
+            "take bond51 down",
             "create ifcfg-eth5",
             "bring up bond51",
             VERIFY,

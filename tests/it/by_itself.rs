@@ -97,7 +97,7 @@ impl Life {
         self.model.reboot().unwrap();
         let mut last = None;
         for run in self.model.state().dom0.boot_runs {
-            assert_eq!(run, "resume");
+            assert_eq!(run, "resume --by-itself");
             last = Some(self.engine(Orders::default(), |e| e.resume(&mut Notes::default())));
         }
         last

@@ -402,6 +402,12 @@ const CASES: &[Case] = &[
     (NicInUse, &[], Value(|_, i| {
         device(i, "eth3").uppers.insert("mv0".into());
     }), &[], "mv0 lies on eth3"),
+    (BondEdited, &[], Value(|_, i| {
+        let text = "Bonding Mode: fault-tolerance (active-backup)\n\nSlave Interface: eth9\n";
+        i.kernel.bonds.insert("bond51".into(), text.into());
+        let ours = file("# xenbond wrote this file for bond51\nDEVICE=bond51\n");
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-bond51".into(), ours);
+    }), &[], "ifcfg-eth9 no longer makes eth9 a slave of bond51"),
     (NicInfiniband, &[], Value(|_, i| {
         device(i, "eth3").infiniband = true;
         device(i, "eth3").address = None;
