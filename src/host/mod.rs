@@ -34,6 +34,7 @@ pub use kind::{Kind, Original, Xattrs};
 pub use lock::Locked;
 pub use machine::{OwnAddress, alone, is_root, own_session, user};
 pub use process::OsRunner;
+pub use write::was_changed;
 
 /// The clock: wall time for records, a pause for waits that poll.
 pub trait Clock: Send + Sync {

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,6 +15,13 @@ use super::attributes::{own, permitted};
 use super::inside::name;
 use super::{Effect, Host, Kind, Xattrs};
 
+/// Whether a file was left alone since somebody had changed it just then.
+#[must_use]
+pub fn was_changed(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == ErrorKind::ResourceBusy)
+}
+
 impl Host {
     /// Makes the path hold just this, whatever is there now: by a temporary file in the same
     /// folder, made durable and renamed, so that a reader sees the old or the new and nothing
@@ -23,6 +30,25 @@ impl Host {
     /// # Errors
     /// When the folder is missing, or cannot be written; the path is then as it was.
     pub fn put(&self, path: &str, want: &Kind) -> Result<()> {
+        self.put_where(path, want, None)
+    }
+
+    /// Does as [`Self::put`] where `seen` still stands there at the moment of the change.
+    ///
+    /// # Errors
+    /// As for [`Self::put`]; when something else stands there, one that [`was_changed`] tells.
+    pub fn put_over(&self, path: &str, want: &Kind, seen: &Kind) -> Result<()> {
+        self.put_where(path, want, Some(seen))
+    }
+
+    fn put_where(&self, path: &str, want: &Kind, seen: Option<&Kind>) -> Result<()> {
+        let stands = || -> std::io::Result<()> {
+            let as_seen = |seen: &Kind| self.original(path).is_ok_and(|now| now.was == *seen);
+            match seen {
+                Some(seen) if !as_seen(seen) => Err(ErrorKind::ResourceBusy.into()),
+                _ => Ok(()),
+            }
+        };
         let real = self.real_path(path);
         let temp = temp_path(&real);
         if temp.symlink_metadata().is_ok() {
@@ -38,12 +64,15 @@ impl Host {
             bail!("writing {path}: something that is no file is in the way");
         }
         match want {
-            Kind::Absent => self.remove_file(&real).with_context(|| format!("removing {path}")),
+            Kind::Absent => self
+                .effect(&Effect::Remove(&real), || stands().and_then(|()| fs::remove_file(&real)))
+                .and_then(|()| self.sync_folder_of(&real))
+                .with_context(|| format!("removing {path}")),
             Kind::Other => bail!("writing {path}: what stood there was no file"),
             Kind::Link { target } => {
                 let made = self
                     .effect(&Effect::Write(&temp), || symlink(name(target), &temp))
-                    .and_then(|()| self.move_into_place(&temp, &real));
+                    .and_then(|()| self.move_into_place(&temp, &real, stands));
                 made.with_context(|| format!("linking {path}"))
             }
             Kind::File { bytes, mode, uid, gid, mtime, xattrs } => {
@@ -53,8 +82,9 @@ impl Host {
                 };
                 let owner = (*uid, *gid);
                 let file = NewFile { bytes, mode: *mode, owner, mtime: *mtime, xattrs };
-                let written =
-                    self.write_temp(&temp, &file).and_then(|()| self.move_into_place(&temp, &real));
+                let written = self
+                    .write_temp(&temp, &file)
+                    .and_then(|()| self.move_into_place(&temp, &real, stands));
                 if written.is_err() {
                     // The error that counts is the one above; what remains is swept by the next `put`.
                     let _ = fs::remove_file(&temp);
@@ -83,8 +113,15 @@ impl Host {
         self.sync_file(temp)
     }
 
-    fn move_into_place(&self, temp: &Path, real: &Path) -> Result<()> {
-        self.effect(&Effect::Rename(temp, real), || fs::rename(temp, real))?;
+    /// `stands`: whether what is there is what is to be replaced.
+    fn move_into_place(
+        &self,
+        temp: &Path,
+        real: &Path,
+        stands: impl FnOnce() -> std::io::Result<()>,
+    ) -> Result<()> {
+        let rename = || stands().and_then(|()| fs::rename(temp, real));
+        self.effect(&Effect::Rename(temp, real), rename)?;
         self.sync_folder_of(real)
     }
 

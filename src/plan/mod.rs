@@ -169,6 +169,9 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
             device: nic.device.clone(),
             mac: nic.mac,
             was: nic.pif.clone(),
+            in_bridge: inv.kernel.devices.get(nic.device.as_str()).is_some_and(|d| {
+                d.master.as_ref().is_some_and(|m| !inv.kernel.bonds.contains_key(m))
+            }),
         };
         let managed = nic.pif.as_ref().is_some_and(Pif::is_managed);
         if managed {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Kept;
-use crate::host::{Host, Kind, join, quoted};
+use crate::host::{Host, Kind, join, quoted, was_changed};
 use crate::modprobe;
 use crate::paths::original_name;
 use crate::render::is_ours;
@@ -86,8 +86,12 @@ impl FileChange {
     }
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
-        let want = self.wanted(&host.original(&self.path)?.was)?;
-        host.put(&self.path, &want)?;
+        let mut want = self.want.clone();
+        again(|| {
+            let now = host.original(&self.path)?.was;
+            want = self.wanted(&now)?;
+            host.put_over(&self.path, &want, &now)
+        })?;
         let now = host.original(&self.path)?.was;
         ensure!(
             now.same_but_time(&want),
@@ -98,9 +102,18 @@ impl FileChange {
     }
 
     pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
+        let said = (kept.notes.len(), kept.paths.len());
+        again(|| {
+            kept.notes.truncate(said.0);
+            kept.paths.truncate(said.1);
+            self.undo_once(host, kept)
+        })
+    }
+
+    fn undo_once(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         let now = host.original(&self.path)?.was;
         if now.same_but_time(&self.want) || now.same_but_time(&self.was) {
-            return host.put(&self.path, &self.was);
+            return host.put_over(&self.path, &self.was, &now);
         }
         if let (Some(owner), Kind::File { bytes, .. }) = (&self.block_of, &now) {
             let rest = self
@@ -112,7 +125,7 @@ impl FileChange {
             return if rest == *bytes {
                 Ok(())
             } else {
-                host.put(&self.path, &with_bytes(&now, rest))
+                host.put_over(&self.path, &with_bytes(&now, rest), &now)
             };
         }
         if !kept.done && now != Kind::Absent && !is_ours(&now) {
@@ -129,7 +142,7 @@ impl FileChange {
                 kept.copy(&self.path)
             ));
         }
-        host.put(&self.path, &self.was)
+        host.put_over(&self.path, &self.was, &now)
     }
 
     /// The file as others have it now, with our lines as they were before.
@@ -143,6 +156,20 @@ impl FileChange {
             None => Ok(modprobe::remove_block(now, owner)?.unwrap_or_else(|| now.to_vec())),
         }
     }
+}
+
+/// How often it is tried where somebody writes the same file at the same moment.
+const TRIES: usize = 3;
+
+/// Looks and writes again where somebody wrote between the two.
+fn again(mut act: impl FnMut() -> Result<()>) -> Result<()> {
+    for _ in 1..TRIES {
+        match act() {
+            Err(error) if was_changed(&error) => {}
+            ended => return ended,
+        }
+    }
+    act()
 }
 
 /// The same file with other bytes, written now.

@@ -4,8 +4,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Cmd, Host, Output};
+use crate::host::{Cmd, Host, Output, join};
 use crate::net::{IfName, MacAddr, Uuid};
+use crate::paths;
 use crate::xe::{self, Pif};
 
 /// A NIC and its record as it was before anything was touched.
@@ -19,6 +20,9 @@ pub struct PifRecord {
     pub mac: MacAddr,
     /// Its record, when it had one.
     pub was: Option<Pif>,
+    /// Whether the kernel had it in a bridge, where the kernel shows that.
+    #[serde(default)]
+    pub in_bridge: bool,
 }
 
 impl PifRecord {
@@ -158,6 +162,12 @@ impl PifRecord {
             let uuid = &now.uuid.to_string();
             let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
             host.run(&cmd)?.check(&cmd)?;
+        } else if was.attached && was.is_managed() && self.in_bridge && !self.is_port(host) {
+            // A boot has plugged it, and our bond has taken it out of its bridge since.
+            let uuid = &now.uuid.to_string();
+            for cmd in [xe::unplug(uuid), xe::plug(uuid)] {
+                host.run(&cmd)?.check(&cmd)?;
+            }
         }
         let now =
             self.now(host)?.with_context(|| format!("the PIF of {} is gone again", self.device))?;
@@ -176,6 +186,12 @@ impl PifRecord {
             settings(was)
         );
         Ok(())
+    }
+
+    /// Whether the kernel shows it as a port.
+    fn is_port(&self, host: &Host) -> bool {
+        let folder = paths::sys_net(self.device.as_str());
+        ["master", "brport"].iter().any(|link| host.exists(&join(&folder, link)))
     }
 
     /// What a person types to bring the record back, as far as it is `now`.
