@@ -106,9 +106,10 @@ impl Engine<'_> {
 
     /// Says it on every terminal (`wall`), and as a note of the run, which syslog gets too.
     pub(super) fn tell_all(&self, text: &str, observer: &mut dyn Observer) {
-        observer.note(text);
         let cmd = Cmd::read(Program::Wall, &[text], TELL);
-        if let Err(error) = self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
+        let told = self.host.run(&cmd).and_then(|output| output.check(&cmd));
+        observer.note(text);
+        if let Err(error) = told {
             observer.note(&format!("{error:#}"));
         }
     }

@@ -46,13 +46,17 @@ impl Engine<'_> {
         };
         // While the script may just have run, a file that is gone may be gone by its doing.
         let under_way = matches!(tx.phase(), Phase::RollingBack) && !tx.is_undone(number);
-        kept.in_flight = under_way || !tx.is_done(number);
+        if under_way || !tx.is_done(number) {
+            // Put back at once what it may have taken: whatever is gone later others have removed.
+            let known: Vec<String> = tx.kept().iter().map(ToString::to_string).collect();
+            switch.put_back_taken(self.host, &known)?;
+        }
         let ours: Vec<&str> =
             steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
         for now in switch.others_work(self.host)? {
             let gone = now.was == Kind::Absent;
             let known = tx.kept().contains(&now.path.as_str());
-            if ours.contains(&now.path.as_str()) || known || (gone && kept.in_flight) {
+            if ours.contains(&now.path.as_str()) || known {
                 continue;
             }
             if !gone {

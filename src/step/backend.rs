@@ -71,12 +71,8 @@ impl Switch {
             self.run(host, &self.from.taken())?;
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
         }
-        // What XAPI makes itself, and what the script may have taken just now; whatever else is
-        // gone others have removed.
-        let brought = |f: &&Original| {
-            !Self::is_its_own(&f.path)
-                && (is_xapis(&f.was) || (kept.in_flight && !kept.known.contains(&f.path)))
-        };
+        // What XAPI makes itself; whatever else is gone now others have removed.
+        let brought = |f: &&Original| !Self::is_its_own(&f.path) && is_xapis(&f.was);
         put_back(host, self.files.iter().filter(brought))?;
         for path in &kept.known {
             let copy = host.original(&kept.copy(path))?.was;
@@ -95,6 +91,15 @@ impl Switch {
             kept.paths.push(file.path.clone());
         }
         Ok(())
+    }
+
+    /// Puts back the files of others that the script may have taken, but for those that are `known`
+    /// to be gone.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn put_back_taken(&self, host: &Host, known: &[String]) -> Result<()> {
+        put_back(host, self.foreign_files().filter(|file| !known.contains(&file.path)))
     }
 
     /// What others have made of their files since these were recorded: all that differ, and those

@@ -65,8 +65,6 @@ pub struct Kept {
     pub notes: Vec<String>,
     /// Paths that may differ from what was recorded, since others changed them.
     pub paths: Vec<String>,
-    /// Whether the switch script may just have run: what is gone may be gone by its doing.
-    pub in_flight: bool,
     /// Whether the step that is being undone was done to its end.
     pub done: bool,
     /// Paths that an earlier look found so: those that are there have a copy in the folder.

@@ -255,7 +255,8 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
             let seen = &stage.seen[at - 1];
             counts.lock().unwrap().rows.entry(number).or_default()[0] += 1;
             for (which_kind, fault) in Fault::ALL.into_iter().enumerate() {
-                if kind.is_some_and(|kind| !fault.is_called(kind)) {
+                if kind.is_some_and(|kind| !fault.is_called(kind)) || !fault.can_strike(&seen.text)
+                {
                     continue;
                 }
                 if fault.is_of_commands() && !seen.is_command {
