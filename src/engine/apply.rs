@@ -103,10 +103,11 @@ impl Engine<'_> {
                 _ => self.go_on(self.orders, observer),
             };
         }
+        // What has moved since a plan was saved is said before what that leads to.
+        fresh(&proposal)?;
         if let Some(refused) = proposal.refusal(self.accepted) {
             return Ok(refused);
         }
-        fresh(&proposal)?;
         let plan = proposal.plan.context("nothing can be planned")?;
         if plan.steps.is_empty() {
             return self.nothing_to_do(&plan, &proposal.situation);

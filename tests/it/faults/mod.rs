@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use anyhow::Result;
+use xenbond::model::state::How;
 use xenbond::outcome::{Ending, Outcome};
 
 use crate::sample::Sample;
@@ -372,4 +373,47 @@ fn a_second_run_at_a_question_is_noticed() {
             std::fs::write(path, "DEVICE=eth3\n").unwrap();
         });
     }
+}
+
+/// Files, bond and backend go back without XAPI; what is left for XAPI is named, and done when it is
+/// back.
+#[test]
+fn a_rollback_goes_as_far_as_it_can_while_xapi_hangs() {
+    for scenario in [SCENARIOS[0], SCENARIOS[4], SCENARIOS[6]] {
+        let name = scenario.name();
+        let scene = Scene::new(scenario);
+        assert_eq!(scene.run_to_the_end(Act::Apply).unwrap().ending, Ending::Done, "{name}");
+        scene.lie("xe", How::Hangs, u32::MAX);
+        let mut ended = scene.run(Act::Rollback).unwrap();
+        if ended.ending == Ending::WaitingForReboot {
+            scene.reboot();
+            ended = scene.run(Act::Resume).unwrap();
+        }
+        assert_eq!(ended.ending, Ending::RollbackIncomplete, "{name}: {:?}", ended.error);
+        let introduced = |nic: &str| {
+            let command = |c: &str| c.starts_with("xe pif-introduce") && c.contains(nic);
+            ended.left.iter().any(|left| command(&left.command))
+        };
+        assert!(introduced("eth2") && introduced("eth3"), "{name}: {:#?}", ended.left);
+        let of_xapi =
+            |difference: &String| difference.starts_with("PIF ") || difference.starts_with("NIC ");
+        let wrong: Vec<String> = scene.differences().into_iter().filter(|d| !of_xapi(d)).collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+        scene.lie("xe", How::Hangs, 0);
+        let ended = scene.run_to_the_end(Act::Resume).unwrap();
+        assert_eq!(ended.ending, Ending::RolledBack, "{name}: {:?}", ended.error);
+        assert!(scene.is_untouched(), "{name}: {:#?}", scene.differences());
+    }
+}
+
+#[test]
+fn what_nobody_stands_beside_is_tried_again() {
+    let scene = Scene::new(SCENARIOS[4]);
+    assert_eq!(scene.run(Act::Apply).unwrap().ending, Ending::Done);
+    scene.lie("xe pif-introduce", How::Fails, 2);
+    assert_eq!(scene.run(Act::Rollback).unwrap().ending, Ending::RollbackIncomplete);
+    scene.lie("xe pif-introduce", How::Fails, 4);
+    let ended = scene.run_by_itself().unwrap();
+    assert_eq!(ended.ending, Ending::RolledBack, "{:?}", ended.error);
+    assert!(scene.is_untouched(), "{:#?}", scene.differences());
 }

@@ -9,7 +9,7 @@ use xenbond::engine::{Engine, FILE_CHANGED, Observer};
 use xenbond::host::Clock;
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour, Saves, State};
+use xenbond::model::state::{Backend, Flavour, How, Lie, Saves, State};
 use xenbond::outcome::{Ending, Outcome, StepState};
 use xenbond::plan::Plan;
 use xenbond::preflight::Finding;
@@ -182,6 +182,23 @@ impl Scene {
 
     pub fn run(&self, act: Act) -> Result<Outcome> {
         self.run_asked(act, &|| {})
+    }
+
+    /// Goes on as the boot does, with nobody beside it.
+    pub fn run_by_itself(&self) -> Result<Outcome> {
+        self.dom0.engine(Orders::default(), |engine| engine.resume_by_itself(&mut Notes::default()))
+    }
+
+    /// Has a command misbehave so many times; no more with none.
+    pub fn lie(&self, command: &str, how: How, times: u32) {
+        self.dom0.model.change(|state| {
+            state.dom0.lies.insert(command.into(), Lie { how, times, after: 0 });
+            state.dom0.lies.retain(|_, lie| lie.times > 0);
+        });
+    }
+
+    pub fn reboot(&self) {
+        self.dom0.model.reboot().unwrap();
     }
 
     /// The job in another mode: a second person's.
