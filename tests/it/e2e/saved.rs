@@ -46,8 +46,8 @@ fn a_saved_plan_is_refused_when_a_fact_has_moved() {
         ("PIF of eth3, currently-attached", |root| {
             root.set(&json!({"pool": {"pifs": {"xen01/eth3": {"currently_attached": false}}}}));
         }),
-        // A finding of its own, which comes first.
-        ("nic-disallows-unplug", |root| {
+        // It would be a finding of its own too.
+        ("PIF of eth2, disallow-unplug", |root| {
             root.set(&json!({"pool": {"pifs": {"xen01/eth2": {"disallow_unplug": true}}}}));
         }),
         ("eth2 MTU", |root| root.set(&json!({"dom0": {"nics": {"eth2": {"mtu": 9000}}}}))),
