@@ -84,6 +84,7 @@ impl Dom0 {
             self.routes.retain(|_, route| route.dev != name);
         }
         self.settle();
+        self.vlans_follow(name, up);
     }
 
     /// Whether it has a carrier; no device that is down has one.
@@ -95,6 +96,9 @@ impl Dom0 {
         if let Some(bond) = self.bonds.get(name) {
             return bond.up && bond.carrier();
         }
+        if let Some(below) = self.vlan_below(name) {
+            return self.is_up(name) && self.carrier(below);
+        }
         self.devices.get(name).is_some_and(|device| {
             device.up
                 && (device.kind != "bridge" || self.ports_of(name).iter().any(|p| self.carrier(p)))
@@ -105,6 +109,7 @@ impl Dom0 {
         if let Some(nic) = self.nics.get_mut(name) {
             let fits = mtu <= nic.max_mtu;
             nic.mtu = if fits { mtu } else { nic.mtu };
+            self.clamp_vlans(name);
             return fits;
         }
         if let Some(bond) = self.bonds.get(name) {
@@ -117,8 +122,12 @@ impl Dom0 {
                 if let Some(bond) = self.bonds.get_mut(name) {
                     bond.mtu = mtu;
                 }
+                self.clamp_vlans(name);
             }
             return fits;
+        }
+        if self.vlan_below(name).is_some_and(|below| mtu > self.mtu_of(below)) {
+            return false;
         }
         match self.devices.get_mut(name) {
             Some(device) => device.mtu = mtu,
@@ -158,6 +167,9 @@ impl Dom0 {
     pub(crate) fn drop_device(&mut self, name: &str) {
         for port in self.ports_of(name) {
             self.set_master(&port, None);
+        }
+        for vlan in self.vlans_on(name) {
+            self.drop_device(&vlan);
         }
         self.flush(name);
         self.routes.retain(|_, route| route.dev != name);
@@ -249,6 +261,9 @@ impl Dom0 {
                     Some(active) => passes(active),
                     None => used.all(|s| passes(&s.name)),
                 };
+        }
+        if let Some(below) = self.vlan_below(dev) {
+            return self.is_up(dev) && !self.wire.silent.contains(dev) && self.gets_out(below);
         }
         self.carrier(dev)
             && !self.wire.silent.contains(dev)
