@@ -203,6 +203,8 @@ impl Asked {
             mode: self.mode,
             options,
             address: format!("172.16.51.{last}/24").parse().unwrap(),
+            vlan: None,
+            vlans: Vec::new(),
             mtu: self.mtu,
             probes: self.probes.iter().map(|p| p.parse().unwrap()).collect(),
             optional_probes: Vec::new(),
