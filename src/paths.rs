@@ -69,7 +69,7 @@ pub fn is_switch_link(path: &str) -> bool {
 
 /// The boot scripts' file of a device.
 #[must_use]
-pub fn ifcfg(device: &IfName) -> String {
+pub fn ifcfg(device: &str) -> String {
     format!("{NETWORK_SCRIPTS}/ifcfg-{device}")
 }
 

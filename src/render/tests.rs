@@ -212,7 +212,9 @@ fn with_template(name: &str, template: &str) -> Result<Vec<(String, Kind)>> {
     let folder = crate::model::scratch().unwrap();
     std::fs::write(folder.path().join(name), template).unwrap();
     let templates = Templates::load(Some(folder.path()))?;
-    files(&spec(&[("mtu", "9000")]), &slaves(true), &target(None, true), &templates)
+    let vlan = [("mtu", "9000"), ("vlan", "51")];
+    let asked = spec(&vlan[..1 + usize::from(name == VLAN)]);
+    files(&asked, &slaves(true), &target(None, true), &templates)
 }
 
 fn built_in(name: &str) -> &'static str {
@@ -400,6 +402,16 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         (BOND, "HOTPLUG=no", "HOTPLUG=no\nMASTER=bond52\nSLAVE=yes"),
         (BOND, "HOTPLUG=no", "HOTPLUG=no\nXEMANAGED=yes"),
         (BOND, "NOZEROCONF=yes", "NOZEROCONF="),
+        (BOND, "HOTPLUG=no", "HOTPLUG=no\nVLAN=yes"),
+        (VLAN, "VLAN=yes", "VLAN=true"),
+        (VLAN, "VLAN=yes", "VLAN='yes'"),
+        (VLAN, "VLAN=yes\n", ""),
+        (VLAN, "DEVICE={{ device }}", "DEVICE=bond51.52"),
+        (VLAN, "{{ address }}", "172.16.51.99"),
+        (VLAN, "HOTPLUG=no", "HOTPLUG=no\nGATEWAY=172.16.51.1"),
+        (VLAN, "HOTPLUG=no", "HOTPLUG=no\nPHYSDEV=eth0"),
+        (VLAN, "MTU={{ mtu }}", "MTU=1500"),
+        (UNIT, "ExecStart={{ ifup }} {{ bond }}", "ExecStart=-{{ ifup }} {{ bond }}"),
         (NIC, "MASTER={{ bond }}", "MASTER='{{ bond }}'"),
         (NIC, "MASTER={{ bond }}", "export MASTER={{ bond }}"),
         (NIC, "HOTPLUG=no", "HOTPLUG=no\nTYPE=Bridge"),
@@ -411,6 +423,28 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         }
     }
     assert!(taken.is_empty(), "{taken:#?}");
+}
+
+#[test]
+fn tags_have_files_of_their_own_and_the_bond_no_address() {
+    let asked = spec(&[("mtu", "9000"), ("vlan", "51")]);
+    let all = rendered(&asked, &slaves(true), &target(None, true));
+    let names: Vec<&str> = all.iter().filter_map(|(path, _)| path.rsplit('/').next()).collect();
+    let unit = "xenbond-bond51.service";
+    assert_eq!(
+        names,
+        ["bond51.conf", "ifcfg-eth2", "ifcfg-eth3", "ifcfg-bond51", "ifcfg-bond51.51", unit]
+    );
+    let bond = bond("MTU=9000\n");
+    let without = bond.replace("IPADDR=172.16.51.11\nNETMASK=255.255.255.0\n", "");
+    assert_eq!(all[3].1, without);
+    let options = "BONDING_OPTS=\"mode=active-backup miimon=100\"\n";
+    let vlan = bond.replace("DEVICE=bond51\n", "DEVICE=bond51.51\nVLAN=yes\n").replace(options, "");
+    assert_eq!(all[4].1, vlan);
+    assert!(all[5].1.contains("\nExecStart=/usr/sbin/ifup bond51\nExecStart=-/usr/sbin/ifup bond51.51\nExecStop=-/sbin/ifdown bond51.51\nExecStop=/sbin/ifdown bond51\n"), "{}", all[5].1);
+    let sysv = Target { boot: Some(Init::Sysv), ..target(None, true) };
+    let script = &rendered(&asked, &slaves(true), &sysv)[5].1;
+    assert!(script.contains("    [ -e /sys/class/net/bond51 ] || /usr/sbin/ifup bond51\n    [ -e /sys/class/net/bond51.51 ] || /usr/sbin/ifup bond51.51\n    touch"), "{script}");
 }
 
 #[test]
