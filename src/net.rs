@@ -6,6 +6,7 @@
 
 mod backend;
 mod nic_ref;
+mod static_route;
 mod tagged;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use anyhow::{Result, bail, ensure};
 pub use backend::Backend;
 pub use nic_ref::NicRef;
 use serde::{Deserialize, Serialize};
+pub use static_route::StaticRoute;
 pub use tagged::{Tag, Tagged};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.

@@ -73,6 +73,12 @@ pub fn ifcfg(device: &str) -> String {
     format!("{NETWORK_SCRIPTS}/ifcfg-{device}")
 }
 
+/// The boot scripts' file of the routes through a device.
+#[must_use]
+pub fn routes(device: &str) -> String {
+    format!("{NETWORK_SCRIPTS}/route-{device}")
+}
+
 /// The bond's own file for kmod.
 #[must_use]
 pub fn modprobe_file(bond: &IfName) -> String {

@@ -60,7 +60,7 @@ impl Questions {
             devices: if spec.vlan.is_some() { Vec::new() } else { devices(kernel, xapi, spec) },
             servers: servers
                 .iter()
-                .filter(|server| spec.network_to(**server).is_some())
+                .filter(|server| spec.networks().any(|n| n.address.contains(**server)))
                 .filter_map(known)
                 .collect(),
         }

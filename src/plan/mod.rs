@@ -201,7 +201,8 @@ fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<Fil
             && is_ours(kind)
             && ifcfg::parse(&text).get("MASTER") == Some(spec.bond.as_str());
         let tag = vlans::is_of_tag(spec, path) && is_ours(kind);
-        if (slave || tag) && !rendered.iter().any(|(wanted, _)| wanted == path) {
+        let routes = *path == paths::routes(spec.bond.as_str()) && is_ours(kind);
+        if (slave || tag || routes) && !rendered.iter().any(|(wanted, _)| wanted == path) {
             all.push((path.clone(), Kind::Absent));
         }
     }

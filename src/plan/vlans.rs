@@ -20,13 +20,14 @@ pub(super) fn is_of_tag(spec: &Spec, path: &str) -> bool {
 }
 
 fn of_path(path: &str) -> Option<Tagged> {
-    let name = path.strip_prefix(paths::NETWORK_SCRIPTS)?.strip_prefix("/ifcfg-")?;
-    name.parse().ok()
+    let name = path.strip_prefix(paths::NETWORK_SCRIPTS)?;
+    name.strip_prefix("/ifcfg-").or_else(|| name.strip_prefix("/route-"))?.parse().ok()
 }
 
 /// The tags of a bond that have a file of ours.
 pub(super) fn made(spec: &Spec, inv: &Inventory) -> Vec<Tagged> {
     let ours = inv.files.iter().filter(|(_, kind)| is_ours(kind));
+    let ours = ours.filter(|(path, _)| !path.contains("/route-"));
     ours.filter_map(|(path, _)| of_path(path)).filter(|tag| *tag.below() == spec.bond).collect()
 }
 

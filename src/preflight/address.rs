@@ -68,12 +68,15 @@ fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 fn subnet_overlap(case: &Case<'_>, found: &mut Vec<Finding>) {
     for network in case.spec.networks() {
-        overlaps(case, network.address.subnet(), found);
+        overlaps(case, network.address.subnet(), "", found);
+        for route in network.routes {
+            overlaps(case, route.to, "the route to ", found);
+        }
     }
 }
 
 /// Whether a subnet overlaps an address or a route of another device here.
-fn overlaps(case: &Case<'_>, subnet: Ipv4Net, found: &mut Vec<Finding>) {
+fn overlaps(case: &Case<'_>, subnet: Ipv4Net, words: &str, found: &mut Vec<Finding>) {
     let kernel = &case.inv.kernel;
     let addresses = kernel.addresses.iter().map(|a| (a.device.as_str(), a.net, "the subnet"));
     let routes = kernel.routes.iter().map(|r| (r.device.as_str(), r.to, "the route to"));
@@ -88,7 +91,7 @@ fn overlaps(case: &Case<'_>, subnet: Ipv4Net, found: &mut Vec<Finding>) {
         let role = if management { ", the management subnet" } else { "" };
         found.push(Finding::new(
             Code::SubnetOverlap,
-            format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
+            format!("{words}{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
         ));
     }
 }
@@ -105,7 +108,7 @@ fn default_route_by_device(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 fn default_route_by_gateway(case: &Case<'_>, found: &mut Vec<Finding>) {
     let Some(gateway) = case.inv.ground.gateway else { return };
-    if case.spec.network_to(gateway).is_some() {
+    if case.spec.networks().any(|network| network.address.contains(gateway)) {
         found.push(
             Finding::new(
                 Code::DefaultRouteByBond,

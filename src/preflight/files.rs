@@ -187,16 +187,19 @@ fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 /// `ifup-post` adds what these say, a default route too (tests/ground/initscripts.md, A7).
 fn route_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
-    for kind in ["route", "rule"] {
-        let path = format!("{}/{kind}-{}", paths::NETWORK_SCRIPTS, case.spec.bond);
-        if *case.inv.file(&path) != Kind::Absent {
-            found.push(
-                Finding::new(
-                    Code::RouteFileExists,
-                    format!("{path} exists: ifup {} would set the {kind}s in it", case.spec.bond),
-                )
-                .hint(format!("mv {path} /root/")),
-            );
+    let devices = case.spec.tagged().map(Tagged::as_str);
+    for device in std::iter::once(case.spec.bond.as_str()).chain(devices) {
+        for kind in ["route", "rule"] {
+            let path = format!("{}/{kind}-{device}", paths::NETWORK_SCRIPTS);
+            if is_foreign(case.inv, &path) {
+                found.push(
+                    Finding::new(
+                        Code::RouteFileExists,
+                        format!("{path} exists: ifup {device} would set the {kind}s in it"),
+                    )
+                    .hint(format!("mv {path} /root/")),
+                );
+            }
         }
     }
 }

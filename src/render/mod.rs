@@ -16,12 +16,14 @@ use crate::paths;
 use crate::render::read_back::read_back_bond;
 use crate::render::read_back::read_back_modprobe;
 use crate::render::read_back::read_back_nic;
+use crate::render::read_back::read_back_routes;
 use crate::render::read_back::read_back_vlan;
 use crate::render::templates::BOND;
 use crate::render::templates::MODPROBE;
 use crate::render::templates::NIC;
 use crate::render::templates::RESUME_SCRIPT;
 use crate::render::templates::RESUME_UNIT;
+use crate::render::templates::ROUTES;
 use crate::render::templates::SCRIPT;
 use crate::render::templates::UNIT;
 use crate::render::templates::VLAN;
@@ -101,10 +103,14 @@ pub fn files(
     values.push(("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default().into()));
     let text = templates.render(BOND, &values)?;
     read_back_bond(&text, spec).context(back(BOND))?;
+    if own.tagged.is_none() {
+        all.extend(routes_file(spec, own, templates)?);
+    }
     all.push((paths::ifcfg(spec.bond.as_str()), ours(spec, &text)));
     for network in spec.networks().filter(|network| network.tagged.is_some()) {
         let text = templates.render(VLAN, &network_values(network))?;
         read_back_vlan(&text, network).context(back(VLAN))?;
+        all.extend(routes_file(spec, network, templates)?);
         all.push((paths::ifcfg(network.device), ours(spec, &text)));
     }
     if let Some(init) = target.boot {
@@ -145,6 +151,22 @@ fn network_values(network: Network<'_>) -> Vec<(&'static str, Value)> {
         ("netmask", network.address.netmask().to_string().into()),
         ("mtu", network.mtu.map(|m| m.to_string()).unwrap_or_default().into()),
     ]
+}
+
+/// The routes through a network's device, where it has any: `ifup` runs them last.
+fn routes_file(
+    spec: &Spec,
+    network: Network<'_>,
+    templates: &Templates,
+) -> Result<Option<(String, Kind)>> {
+    if network.routes.is_empty() {
+        return Ok(None);
+    }
+    let routes: Vec<String> = network.routes.iter().map(ToString::to_string).collect();
+    let values = [("device", network.device.into()), ("routes", routes.into())];
+    let text = templates.render(ROUTES, &values)?;
+    read_back_routes(&text, network).context(back(ROUTES))?;
+    Ok(Some((paths::routes(network.device), ours(spec, &text))))
 }
 
 /// The service that brings the bond and its tags up at boot.

@@ -91,6 +91,24 @@ pub(super) fn read_back_vlan(text: &str, network: Network<'_>) -> Result<()> {
     has_lines(text, &[format!("DEVICE={}", network.device), "VLAN=yes".into()])
 }
 
+/// Each line is the arguments of an `ip route add` (tests/ground/initscripts.md, J4): these
+/// routes, in this order, and no other.
+pub(super) fn read_back_routes(text: &str, network: Network<'_>) -> Result<()> {
+    let said = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let said: Vec<&str> = said.collect();
+    let wanted: Vec<String> =
+        network.routes.iter().map(|route| format!("{route} dev {}", network.device)).collect();
+    ensure!(
+        said == wanted,
+        "it says `{}`, and the spec wants `{}`",
+        said.join("`, `").escape_debug(),
+        wanted.join("`, `")
+    );
+    // One such line would make the scripts read the file in another way.
+    ensure!(!text.contains("ADDRESS"), "it has the word ADDRESS in it");
+    Ok(())
+}
+
 /// What each file may say besides, in just these words: what keeps other programs away from it, and
 /// the default route and the name servers where they are.
 const BESIDES: [(&str, &str); 8] = [

@@ -17,6 +17,8 @@ pub(super) const BOND: &str = "ifcfg-bond.tera";
 
 pub(super) const VLAN: &str = "ifcfg-vlan.tera";
 
+pub(super) const ROUTES: &str = "route.tera";
+
 pub(super) const UNIT: &str = "bond.service.tera";
 
 pub(super) const SCRIPT: &str = "bond.init.tera";
@@ -26,11 +28,12 @@ pub(super) const RESUME_UNIT: &str = "resume.service.tera";
 pub(super) const RESUME_SCRIPT: &str = "resume.init.tera";
 
 /// The templates that are compiled in.
-pub(super) const BUILT_IN: [(&str, &str); 8] = [
+pub(super) const BUILT_IN: [(&str, &str); 9] = [
     (MODPROBE, include_str!("../../templates/modprobe.tera")),
     (NIC, include_str!("../../templates/ifcfg-nic.tera")),
     (BOND, include_str!("../../templates/ifcfg-bond.tera")),
     (VLAN, include_str!("../../templates/ifcfg-vlan.tera")),
+    (ROUTES, include_str!("../../templates/route.tera")),
     (UNIT, include_str!("../../templates/bond.service.tera")),
     (SCRIPT, include_str!("../../templates/bond.init.tera")),
     (RESUME_UNIT, include_str!("../../templates/resume.service.tera")),

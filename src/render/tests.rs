@@ -212,8 +212,15 @@ fn with_template(name: &str, template: &str) -> Result<Vec<(String, Kind)>> {
     let folder = crate::model::scratch().unwrap();
     std::fs::write(folder.path().join(name), template).unwrap();
     let templates = Templates::load(Some(folder.path()))?;
-    let vlan = [("mtu", "9000"), ("vlan", "51")];
-    let asked = spec(&vlan[..1 + usize::from(name == VLAN)]);
+    let more = match name {
+        VLAN => ("vlan", "51"),
+        ROUTES => ("routes", ROUTE),
+        _ => ("use_carrier", "1"),
+    };
+    let asked = match more {
+        ("use_carrier", _) => spec(&[("mtu", "9000")]),
+        more => spec(&[("mtu", "9000"), more]),
+    };
     files(&asked, &slaves(true), &target(None, true), &templates)
 }
 
@@ -411,6 +418,11 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         (VLAN, "HOTPLUG=no", "HOTPLUG=no\nGATEWAY=172.16.51.1"),
         (VLAN, "HOTPLUG=no", "HOTPLUG=no\nPHYSDEV=eth0"),
         (VLAN, "MTU={{ mtu }}", "MTU=1500"),
+        (ROUTES, "{{ route }}", "default via 172.16.51.1"),
+        (ROUTES, " dev {{ device }}", " dev xenbr0"),
+        (ROUTES, " dev {{ device }}", ""),
+        (ROUTES, "{{ route }}", "{{ route }} dev {{ device }}\n192.0.2.0/24 via 172.16.51.1"),
+        (ROUTES, "{% for", "# ADDRESS0=10.99.0.0\n{% for"),
         (UNIT, "ExecStart={{ ifup }} {{ bond }}", "ExecStart=-{{ ifup }} {{ bond }}"),
         (NIC, "MASTER={{ bond }}", "MASTER='{{ bond }}'"),
         (NIC, "MASTER={{ bond }}", "export MASTER={{ bond }}"),
@@ -423,6 +435,24 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         }
     }
     assert!(taken.is_empty(), "{taken:#?}");
+}
+
+const ROUTE: &str = "10.99.0.0/16 via 172.16.51.1, 10.98.0.0/24 via 172.16.51.2";
+
+#[test]
+fn routes_stand_in_the_file_of_the_device_that_the_address_is_on() {
+    let lines = |device: &str| {
+        format!(
+            "{HEADER}10.99.0.0/16 via 172.16.51.1 dev {device}\n10.98.0.0/24 via 172.16.51.2 dev {device}\n"
+        )
+    };
+    let all = rendered(&spec(&[("routes", ROUTE)]), &slaves(true), &target(None, true));
+    assert!(all[3].0.ends_with("/route-bond51") && all[4].0.ends_with("/ifcfg-bond51"));
+    assert_eq!(all[3].1, lines("bond51"));
+    let tagged = spec(&[("routes", ROUTE), ("vlan", "51")]);
+    let all = rendered(&tagged, &slaves(true), &target(None, true));
+    assert!(all[4].0.ends_with("/route-bond51.51") && all[5].0.ends_with("/ifcfg-bond51.51"));
+    assert_eq!(all[4].1, lines("bond51.51"));
 }
 
 #[test]

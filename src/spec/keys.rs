@@ -45,7 +45,7 @@ const fn key(
 }
 
 /// The keys that are no option of the driver.
-const OWN: [Key; 11] = [
+const OWN: [Key; 12] = [
     key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
     key(
         ["nics", "nic", "DEVICE_OR_MAC"],
@@ -65,6 +65,12 @@ const OWN: [Key; 11] = [
         "Tag of the VLAN that the address is on, 1 to 4094; the bond has none then",
         Group::What,
         false,
+    ),
+    key(
+        ["routes", "route", "'NET via GATEWAY'"],
+        "A network behind a router on the address's subnet; repeatable",
+        Group::What,
+        true,
     ),
     key(
         ["probes", "probe", "IP[:PORT]"],

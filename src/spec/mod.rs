@@ -21,7 +21,7 @@ pub use request::{Request, is_called};
 pub use value::{BackendChoice, PifChoice, Probe};
 
 pub use crate::net::NicRef;
-use crate::net::{BondMode, IfName, Ipv4Net, MacAddr, Tagged};
+use crate::net::{BondMode, IfName, Ipv4Net, MacAddr, StaticRoute, Tagged};
 use crate::options::{Opt, Options, Value};
 
 /// The wanted bond of one host.
@@ -40,6 +40,9 @@ pub struct Spec {
     /// The device of the tag that the address is on; the bond has none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<Tagged>,
+    /// Networks behind routers on the subnet of that address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<StaticRoute>,
     /// The MTU of bond and slaves; `None`: whatever it is.
     pub mtu: Option<u32>,
     /// Storage servers that must answer through the bond.

@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Probe, Spec};
-use crate::net::{Ipv4Net, Tagged};
+use crate::net::{Ipv4Net, StaticRoute, Tagged};
 use crate::outcome::Hint;
 
 /// A further network of a bond, which has a tag.
@@ -18,6 +18,9 @@ pub struct Vlan {
     pub address: Ipv4Net,
     /// Its MTU, where it is to be another than the bond's.
     pub mtu: Option<u32>,
+    /// Networks behind routers on its subnet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<StaticRoute>,
     /// Storage servers that must answer through it.
     pub probes: Vec<Probe>,
 }
@@ -33,6 +36,16 @@ pub struct Network<'a> {
     pub address: Ipv4Net,
     /// The MTU of the device; `None`: whatever it is.
     pub mtu: Option<u32>,
+    /// Networks behind routers on the subnet of the address.
+    pub routes: &'a [StaticRoute],
+}
+
+impl Network<'_> {
+    /// How much of an address the narrowest subnet of this network has that leads to it.
+    fn reach(&self, addr: Ipv4Addr) -> Option<u8> {
+        let nets = std::iter::once(self.address).chain(self.routes.iter().map(|route| route.to));
+        nets.filter(|net| net.contains(addr)).map(|net| net.prefix).max()
+    }
 }
 
 /// The MTU of a device that nobody gave one (ETH_DATA_LEN, include/uapi/linux/if_ether.h).
@@ -47,7 +60,7 @@ impl Spec {
     pub fn own_network(&self) -> Network<'_> {
         let tagged = self.vlan.as_ref();
         let device = tagged.map_or(self.bond.as_str(), Tagged::as_str);
-        Network { device, tagged, address: self.address, mtu: self.mtu }
+        Network { device, tagged, address: self.address, mtu: self.mtu, routes: &self.routes }
     }
 
     /// All networks, the bond's own first.
@@ -57,6 +70,7 @@ impl Spec {
             tagged: Some(&vlan.device),
             address: vlan.address,
             mtu: vlan.mtu.or(self.mtu),
+            routes: &vlan.routes,
         });
         std::iter::once(self.own_network()).chain(further)
     }
@@ -69,7 +83,8 @@ impl Spec {
     /// The network that leads to an address.
     #[must_use]
     pub fn network_to(&self, addr: Ipv4Addr) -> Option<Network<'_>> {
-        self.networks().find(|network| network.address.contains(addr))
+        let all = self.networks().filter_map(|network| Some((network.reach(addr)?, network)));
+        all.max_by_key(|(prefix, _)| *prefix).map(|(_, network)| network)
     }
 
     /// The servers that must answer, of all networks.
@@ -95,6 +110,14 @@ impl Spec {
                     network.device,
                     other.device
                 );
+            }
+        }
+        for (at, network) in all.iter().enumerate() {
+            for (nth, route) in network.routes.iter().enumerate() {
+                let before = all[..at].iter().flat_map(|other| other.routes);
+                let twice = before.chain(&network.routes[..nth]).any(|other| other.to == route.to);
+                ensure!(!twice, "route {route}: another one leads to {} already", route.to);
+                check_route(route, network, &all)?;
             }
         }
         for vlan in &self.vlans {
@@ -124,12 +147,10 @@ impl Spec {
 
     /// That a server of a network's own probes is on it.
     pub(super) fn check_probes(&self) -> Result<()> {
-        let outside = |address: Ipv4Net, probe: &Probe| !address.contains(probe.addr);
-        for vlan in &self.vlans {
-            if let Some(probe) = vlan.probes.iter().find(|probe| outside(vlan.address, probe)) {
-                let network =
-                    self.networks().find(|network| network.device == vlan.device.as_str());
-                return Err(out_of_reach(network.as_slice(), probe.addr));
+        for (vlan, network) in self.vlans.iter().zip(self.networks().skip(1)) {
+            let mut probes = vlan.probes.iter();
+            if let Some(probe) = probes.find(|probe| network.reach(probe.addr).is_none()) {
+                return Err(out_of_reach(&[network], probe.addr));
             }
         }
         match self.servers().find(|server| self.network_to(*server).is_none()) {
@@ -137,6 +158,26 @@ impl Spec {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a route of a network leads out of all of them, by a router on its own.
+fn check_route(route: &StaticRoute, network: &Network<'_>, all: &[Network<'_>]) -> Result<()> {
+    let subnet = network.address.subnet();
+    ensure!(
+        subnet.contains(route.via) && route.via != network.address.addr,
+        "route {route}: the gateway {} is not another host of {subnet}, the subnet of {}",
+        route.via,
+        network.device
+    );
+    if let Some(other) = all.iter().find(|other| other.address.overlaps(route.to)) {
+        bail!(
+            "route {route}: {} overlaps {}, the subnet of {} itself",
+            route.to,
+            other.address.subnet(),
+            other.device
+        );
+    }
+    Ok(())
 }
 
 /// What is wrong with a server that none of these networks leads to.

@@ -10,7 +10,7 @@ use super::ini::{self, Entry, Section, Source};
 use super::request::{listed, of_host};
 use super::vlans;
 use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec, Vlan};
-use crate::net::{BondMode, HostName, IfName, Ipv4Net, Tag, Tagged, decimal, shown};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, decimal, shown};
 use crate::options::{Options, TABLE};
 
 /// Texts of `[bond]` by the spec's own names for the keys, each with where it was said.
@@ -170,6 +170,7 @@ struct Draft {
     options: Options,
     mtu: Option<u32>,
     vlan: Option<Tagged>,
+    routes: Vec<StaticRoute>,
     probes: Vec<Probe>,
     optional_probes: Vec<Probe>,
     backend: BackendChoice,
@@ -186,6 +187,7 @@ impl Draft {
         let mode = take(texts, "mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
         let mtu = take(texts, "mtu", mtu)?;
         let vlan = take(texts, "vlan", |text| Tagged::of(&bond, text.parse::<Tag>()?))?;
+        let routes = take(texts, "routes", routes)?.unwrap_or_default();
         let probes = take(texts, "probes", |text| list(text, "probe"))?.unwrap_or_default();
         let optional_probes =
             take(texts, "optional_probes", |text| list(text, "probe"))?.unwrap_or_default();
@@ -207,6 +209,7 @@ impl Draft {
             options,
             mtu,
             vlan,
+            routes,
             probes,
             optional_probes,
             backend,
@@ -230,6 +233,7 @@ impl Draft {
             options: self.options,
             address,
             vlan: self.vlan,
+            routes: self.routes,
             mtu: self.mtu,
             probes: self.probes,
             optional_probes: self.optional_probes,
@@ -319,6 +323,11 @@ fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, 
         add().with_context(|| source.to_string())?;
     }
     Ok(all)
+}
+
+/// Routes by commas.
+pub(super) fn routes(text: &str) -> Result<Vec<StaticRoute>> {
+    text.split(',').map(str::parse).collect()
 }
 
 /// A list by commas, blanks or both.

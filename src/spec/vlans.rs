@@ -9,10 +9,10 @@ use super::keys::keys;
 use super::raw::{self, Given};
 use super::request::{listed, of_host};
 use super::{Probe, Vlan};
-use crate::net::{HostName, IfName, Ipv4Net, Tag, Tagged, nearest, shown};
+use crate::net::{HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, nearest, shown};
 
 /// The keys of such a section; any other is a host's name.
-const KEYS: [&str; 3] = ["address", "mtu", "probes"];
+const KEYS: [&str; 4] = ["address", "mtu", "routes", "probes"];
 
 /// What one section says.
 pub(super) struct Section {
@@ -20,6 +20,7 @@ pub(super) struct Section {
     at: String,
     tag: Tag,
     mtu: Option<u32>,
+    routes: Vec<StaticRoute>,
     probes: Vec<Probe>,
     addresses: Addresses,
 }
@@ -55,11 +56,13 @@ fn section(
     pool: &BTreeMap<HostName, Ipv4Net>,
 ) -> Result<Section> {
     let (mut mtu, mut probes, mut single) = (None, Vec::new(), None);
+    let mut routes = Vec::new();
     let mut hosts = BTreeMap::new();
     for (source, key, text) in given {
         match key.as_str() {
             "mtu" => mtu = Some(raw::mtu(&text).with_context(|| source.to_string())?),
             "probes" => probes = raw::list(&text, "probe").with_context(|| source.to_string())?,
+            "routes" => routes = raw::routes(&text).with_context(|| source.to_string())?,
             "address" => {
                 ensure!(
                     pool.is_empty(),
@@ -94,7 +97,7 @@ fn section(
         ),
         None => Addresses::Pool(hosts),
     };
-    Ok(Section { at, tag, mtu, probes, addresses })
+    Ok(Section { at, tag, mtu, routes, probes, addresses })
 }
 
 /// The host of `[addresses]` that a key means.
@@ -129,7 +132,7 @@ pub(super) fn of(
     host: Option<&HostName>,
 ) -> Result<Vec<Vlan>> {
     let mut all = Vec::new();
-    for Section { at, tag, mtu, probes, addresses } in sections {
+    for Section { at, tag, mtu, routes, probes, addresses } in sections {
         let address = match (addresses, host) {
             (Addresses::Single(net), _) => Some(net),
             (Addresses::Pool(hosts), Some(host)) => hosts.get(host),
@@ -137,7 +140,8 @@ pub(super) fn of(
         };
         if let Some(address) = address {
             let device = Tagged::of(bond, *tag).with_context(|| at.clone())?;
-            all.push(Vlan { device, address: *address, mtu: *mtu, probes: probes.clone() });
+            let (routes, probes) = (routes.clone(), probes.clone());
+            all.push(Vlan { device, address: *address, mtu: *mtu, routes, probes });
         }
     }
     Ok(all)

@@ -3,8 +3,9 @@
 
 use super::kernel::witnesses;
 use super::{Check, Setting};
-use crate::inventory::Kernel;
-use crate::net::{Ipv4Net, Tagged};
+use crate::inventory::{Kernel, Route};
+use crate::net::{Ipv4Net, StaticRoute, Tagged};
+use crate::paths;
 use crate::spec::{Network, Spec};
 
 /// Addresses of hosts without any (RFC 3927).
@@ -22,6 +23,7 @@ pub(super) fn rows(spec: &Spec, kernel: &Kernel) -> Vec<Check> {
         if let (Some(tagged), Some(mtu)) = (network.tagged, network.mtu) {
             checks.push(mtu_of(Setting::VlanMtu(tagged.clone()), network.device, mtu, kernel));
         }
+        checks.extend(network.routes.iter().map(|route| route_of(route, network.device, kernel)));
     }
     checks
 }
@@ -96,6 +98,19 @@ fn address(spec: &Spec, network: Network<'_>, kernel: &Kernel) -> Check {
     };
     Check::new(name, want, have)
         .because("ifup leaves a device without address when another host answers for it")
+}
+
+/// A route as the kernel has it: `ifup` says nothing of one that it could not set.
+fn route_of(route: &StaticRoute, device: &str, kernel: &Kernel) -> Check {
+    let there = kernel.routes.iter().filter(|r| r.to == route.to);
+    let words = |r: &Route| match r.gateway {
+        Some(gateway) => format!("via {gateway} on {}", r.device),
+        None => format!("on {}", r.device),
+    };
+    let all: Vec<String> = there.map(words).collect();
+    let have = if all.is_empty() { "not there".into() } else { all.join(", ") };
+    Check::new(Setting::Route(route.to), format!("via {} on {device}", route.via), Some(have))
+        .because(format!("ifup {device} sets it from {}", paths::routes(device)))
 }
 
 /// A bond whose own network has a tag has no address of its own.

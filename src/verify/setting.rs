@@ -6,9 +6,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::probe::Probing;
-use crate::net::{IfName, Tagged};
+use crate::net::{IfName, Ipv4Net, Tagged};
 use crate::options::Opt;
-use crate::spec::{NicRef, Spec};
+use crate::spec::{Network, NicRef, Spec};
 
 /// What one row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +57,8 @@ pub enum Setting {
     VlanAddress(Tagged),
     /// Its MTU.
     VlanMtu(Tagged),
+    /// A route of the spec.
+    Route(Ipv4Net),
     /// That a bond has no address beside those of its tags.
     NoAddress(IfName),
     /// The default route.
@@ -101,6 +103,7 @@ impl Setting {
                 | Self::Vlan(_)
                 | Self::VlanLink(_)
                 | Self::VlanAddress(_)
+                | Self::Route(_)
                 | Self::Probe(_)
         )
     }
@@ -113,6 +116,10 @@ impl Setting {
             | Self::VlanAddress(tagged)
             | Self::VlanMtu(tagged) => Some(tagged),
             Self::Address => spec.vlan.as_ref(),
+            Self::Route(to) => {
+                let has = |n: &Network<'_>| n.routes.iter().any(|route| route.to == *to);
+                spec.networks().find(has)?.tagged
+            }
             _ => None,
         }
     }
@@ -136,6 +143,7 @@ impl fmt::Display for Setting {
             Self::VlanLink(device) => return write!(f, "{device} link"),
             Self::VlanAddress(device) => return write!(f, "{device} address"),
             Self::VlanMtu(device) => return write!(f, "{device} MTU"),
+            Self::Route(to) => return write!(f, "route to {to}"),
             Self::NoAddress(bond) => return write!(f, "{bond} address"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),

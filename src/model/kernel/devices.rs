@@ -223,6 +223,38 @@ impl Dom0 {
         self.routes.insert(route_key(to, dev), route).is_none()
     }
 
+    /// `ip route add TO [via GATEWAY] dev DEVICE`, as the kernel takes it (net/ipv4/fib_frontend.c
+    /// and fib_semantics.c).
+    pub(crate) fn set_route(
+        &mut self,
+        to: &str,
+        dev: &str,
+        via: Option<&str>,
+    ) -> Result<(), &'static str> {
+        let net = to.parse::<Ipv4Net>().map_err(|_| "Invalid argument")?;
+        if !self.has_device(dev) {
+            return Err("No such device");
+        }
+        if net != net.subnet() {
+            return Err("Invalid argument");
+        }
+        if !self.is_up(dev) {
+            return Err("Network is down");
+        }
+        let on_link = |gateway: Ipv4Addr| {
+            let own = self.addresses.get(dev).into_iter().flatten();
+            own.filter_map(|a| a.parse::<Ipv4Net>().ok()).any(|net| net.contains(gateway))
+        };
+        if via.is_some_and(|via| !via.parse().is_ok_and(on_link)) {
+            return Err("Network is unreachable");
+        }
+        if self.routes.values().any(|r| r.to == to && r.metric == 0) {
+            return Err("File exists");
+        }
+        self.add_route(to, dev, via, 0);
+        Ok(())
+    }
+
     /// `ip route replace`: the destination leaves every other device.
     pub(crate) fn replace_route(&mut self, to: &str, dev: &str, via: Option<&str>) {
         self.routes.retain(|_, route| route.to != to);
@@ -246,6 +278,25 @@ impl Dom0 {
             .filter(|(dev, net)| fits(net) && self.is_up(dev))
             .max_by_key(|(_, net)| net.prefix)
             .map(|(dev, _)| dev)
+            .or_else(|| self.route_towards(ip).map(|route| route.dev.as_str()))
+    }
+
+    /// The route by a router that leads to an address, the default route aside.
+    fn route_towards(&self, ip: Ipv4Addr) -> Option<&Route> {
+        let fits = |route: &&Route| {
+            let net = route.to.parse::<Ipv4Net>().ok().filter(|net| net.prefix > 0);
+            route.via.is_some() && net.is_some_and(|net| net.contains(ip))
+        };
+        let prefix = |route: &&Route| route.to.parse::<Ipv4Net>().map_or(0, |net| net.prefix);
+        self.routes.values().filter(fits).max_by_key(prefix)
+    }
+
+    /// Whether the router on the way to an address is there, where there is one.
+    fn is_passed_on(&self, ip: Ipv4Addr) -> bool {
+        let own = self.addresses.values().flatten().filter_map(|a| a.parse::<Ipv4Net>().ok());
+        let near = own.into_iter().any(|net| net.contains(ip));
+        let router = self.route_towards(ip).and_then(|route| route.via.as_ref());
+        near || router.is_none_or(|router| self.wire.reachable.contains(router))
     }
 
     /// Whether a frame from this device gets out.
@@ -278,7 +329,11 @@ impl Dom0 {
         let device = device.filter(|d| self.has_device(d)).or(towards);
         self.owns(target)
             || device.is_some_and(|d| {
-                towards == Some(d) && self.gets_out(d) && self.wire.reachable.contains(target)
+                let passed = target.parse().is_ok_and(|ip| self.is_passed_on(ip));
+                towards == Some(d)
+                    && self.gets_out(d)
+                    && passed
+                    && self.wire.reachable.contains(target)
             })
     }
 

@@ -363,17 +363,23 @@ fn addresses(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> i32 {
     0
 }
 
-/// `ifup-routes`: lines of `route-DEVICE` as arguments of `ip route`.
+/// `ifup-routes` (tests/ground/initscripts.md, J4): lines of `route-DEVICE` as arguments of `ip route`.
 fn routes(shell: &mut Shell<'_>, device: &str) {
     let text =
         shell.read(&format!("{}/route-{device}", super::ifcfg_shell::FOLDER)).unwrap_or_default();
     for line in text.lines().filter(|l| !l.trim_start().starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let via = words.iter().position(|w| *w == "via").and_then(|at| words.get(at + 1)).copied();
+        let after = |word: &str| {
+            words.iter().position(|w| *w == word).and_then(|at| words.get(at + 1)).copied()
+        };
+        let (via, dev) = (after("via"), after("dev").unwrap_or(device));
         match words.first().copied() {
-            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", device, via),
+            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", dev, via),
             Some(to) if to.parse::<Ipv4Net>().is_ok() => {
-                shell.state.dom0.add_route(to, device, via, 0);
+                if let Err(why) = shell.state.dom0.set_route(to, dev, via) {
+                    // Nothing of it comes back to who called ifup.
+                    shell.complain(format!("RTNETLINK answers: {why}"));
+                }
             }
             _ => {}
         }

@@ -135,6 +135,37 @@ fn vconfig_is_el5s_own_way_and_it_knows_few_names() {
 }
 
 #[test]
+fn routes_are_set_last_and_their_errors_are_nobodys() {
+    for flavour in BOTH {
+        let dom0 = tagged(flavour, "");
+        dom0.write(
+            "etc/sysconfig/network-scripts/route-bond51.51",
+            "# xenbond: behind the router\n10.99.0.0/16 via 172.16.51.1 dev bond51.51\n10.98.0.0/16 via 172.16.77.1\n10.97.0.1/16 via 172.16.51.1\n10.20.0.0/24 via 172.16.51.1\n",
+        );
+        dom0.model.change(|s| {
+            s.dom0.wire.reachable.insert("10.99.0.5".into());
+        });
+        dom0.ok("ifup bond51");
+        let (status, _, err) = dom0.run("ifup bond51.51");
+        let said: Vec<&str> =
+            err.lines().map(|l| l.trim_start_matches("RTNETLINK answers: ")).collect();
+        assert_eq!(
+            (status, said),
+            (0, vec!["Network is unreachable", "Invalid argument", "File exists"])
+        );
+        let route = dom0.read("proc/net/route");
+        assert!(route.contains("bond51.51\t0000630A\t013310AC\t0003"), "{route}");
+        dom0.bad("ping -c 1 -I bond51.51 10.99.0.5");
+        dom0.model.change(|s| {
+            s.dom0.wire.reachable.insert("172.16.51.1".into());
+        });
+        dom0.ok("ping -c 1 -I bond51.51 10.99.0.5");
+        dom0.ok("ifdown bond51.51");
+        assert!(!dom0.read("proc/net/route").contains("bond51.51"));
+    }
+}
+
+#[test]
 fn the_network_service_brings_tags_up_last() {
     let dom0 = tagged(Flavour::El5, "");
     dom0.ifcfg("a.51", "DEVICE=bond51.52\nVLAN=yes\nONBOOT=yes\n");

@@ -431,9 +431,14 @@ const CASES: &[Case] = &[
     }), &[], "172.16.52.11/24 lies on bond51, and goes when bond51 is taken down"),
     (VlanBlocked, &[("vlan", "51")], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "install 8021q /bin/true\n").unwrap()),
         &[], "`install 8021q /bin/true` in /etc/modprobe.d/x.conf keeps"),
-    (VlanUnsupported, &[("vlan", "51")], Bend::State(|s| drop(s.dom0.features.missing_modules.insert("8021q".into()))), &[],
+    (VlanUnsupported, &[("vlan", "51")], Bend::State(|s| s.dom0.features.missing_modules.extend(["8021q".into()])), &[],
         "this kernel has no module 8021q"),
     (VlanUnsupported, &[("vlan", "51")], Value(|_, i| i.ground.no_vconfig = true), &[], "by /sbin/vconfig, and it is not there"),
+    (SubnetOverlap, &[("routes", "10.20.0.0/16 via 172.16.51.1")], Not, &[],
+        "the route to 10.20.0.0/16 overlaps the subnet 10.20.0.0/24 of xenbr0, the management subnet"),
+    (RouteFileExists, &[("vlan", "51")], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/route-bond51.51"), "default via 172.16.51.1\n").unwrap();
+    }), &[], "route-bond51.51 exists: ifup bond51.51 would set the routes in it"),
     (VlanTaken, &[("vlan", "51")], Value(|_, i| drop(i.kernel.devices.insert("bond51.51".into(), Device::default()))), &[],
         "the kernel has a device called bond51.51"),
     (VlanTaken, &[("vlan", "51")], Value(|_, i| {

@@ -204,6 +204,7 @@ impl Asked {
             options,
             address: format!("172.16.51.{last}/24").parse().unwrap(),
             vlan: None,
+            routes: Vec::new(),
             vlans: Vec::new(),
             mtu: self.mtu,
             probes: self.probes.iter().map(|p| p.parse().unwrap()).collect(),

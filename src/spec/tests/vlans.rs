@@ -69,6 +69,76 @@ fn a_spec_with_tags_is_the_same_when_it_is_read_back() {
 }
 
 #[test]
+fn routes_lead_to_what_is_behind_a_router_of_the_network() {
+    let file = TAGGED
+        .replace(
+            "vlan = 51\n",
+            "vlan = 51\nroutes = 10.99.0.0/16  via 172.16.51.1,10.98.0.0/24 via 172.16.51.2\n",
+        )
+        .replace("mtu = 1500\n", "mtu = 1500\nroutes = 10.99.1.0/24 via 172.16.52.1\n")
+        .replace("51.2:2049", "51.2:2049, 10.99.0.5, 10.99.1.5");
+    let spec = of(&file, "xen01");
+    let shown: Vec<String> = spec.routes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.99.0.0/16 via 172.16.51.1", "10.98.0.0/24 via 172.16.51.2"]);
+    let to = |addr: &str| spec.network_to(addr.parse().unwrap()).map(|n| n.device.to_string());
+    assert_eq!(to("10.99.0.5").as_deref(), Some("bond51.51"));
+    assert_eq!(to("10.99.1.5").as_deref(), Some("bond51.52"), "the narrower one counts");
+    assert_eq!(to("10.97.0.5"), None);
+    let flags = [&FLAGS[..], &[("routes", "10.99.0.0/16 via 172.16.51.1")]].concat();
+    assert_eq!(here("", &flags).routes.len(), 1);
+    let json = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec);
+    for (route, said) in [
+        (
+            "0.0.0.0/0 via 172.16.51.1",
+            "pool.ini: [bond] routes: `0.0.0.0/0 via 172.16.51.1` is a default route",
+        ),
+        (
+            "default via 172.16.51.1",
+            "pool.ini: [bond] routes: `default via 172.16.51.1` is a default route",
+        ),
+        ("0.0.0.0/1 via 172.16.51.1", "pool.ini: [bond] routes: `0.0.0.0/1` is too wide"),
+        (
+            "10.99.0.1/16 via 172.16.51.1",
+            "pool.ini: [bond] routes: `10.99.0.1/16` is no network: its host bits must be zero, as in 10.99.0.0/16",
+        ),
+        (
+            "10.99.0.0/16",
+            "pool.ini: [bond] routes: `10.99.0.0/16` is no route (10.99.0.0/16 via 172.16.51.1)",
+        ),
+        ("10.99.0.0/16 via nas", "pool.ini: [bond] routes: `10.99.0.0/16 via nas` is no route"),
+        ("10.99.0.0/16 via 172.16.51.1 dev eth0", "pool.ini: [bond] routes: "),
+        ("", "pool.ini: [bond] routes: `` is no route"),
+        (
+            "224.0.0.0/8 via 172.16.51.1",
+            "pool.ini: [bond] routes: `224.0.0.0/8` is no network of hosts",
+        ),
+        (
+            "10.99.0.0/16 via 172.16.52.1",
+            "route 10.99.0.0/16 via 172.16.52.1: the gateway 172.16.52.1 is not another host of 172.16.51.0/24, the subnet of bond51",
+        ),
+        (
+            "10.99.0.0/16 via 172.16.51.11",
+            "route 10.99.0.0/16 via 172.16.51.11: the gateway 172.16.51.11 is not another",
+        ),
+        (
+            "172.16.0.0/16 via 172.16.51.1",
+            "route 172.16.0.0/16 via 172.16.51.1: 172.16.0.0/16 overlaps 172.16.51.0/24, the subnet of bond51 itself",
+        ),
+        (
+            "10.99.0.0/16 via 172.16.51.1, 10.99.0.0/16 via 172.16.51.2",
+            "route 10.99.0.0/16 via 172.16.51.2: another one leads to 10.99.0.0/16 already",
+        ),
+    ] {
+        let said_now = refused(&small(&format!("routes={route}")), &[]);
+        assert!(said_now.starts_with(said), "{route}: {said_now}");
+    }
+    let said = refused(&small("probes=10.99.0.5"), &[]);
+    assert!(said.starts_with("the storage server 10.99.0.5 is not in 172.16.51.0/24"), "{said}");
+    here(&small("probes=10.99.0.5\nroutes=10.99.0.0/16 via 172.16.51.1"), &[]);
+}
+
+#[test]
 fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
     for (from, to, said) in [
         (
@@ -155,7 +225,7 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
         "[vlan 52] mtu: 9000 is above 1500, and bond51 has no MTU given: give it by `mtu` in [bond]"
     );
     let said = refused(&small("[vlan 52]\nxen01=172.16.52.11/24"), &[]);
-    assert!(said.starts_with("pool.ini: [vlan 52] xen01: unknown key in this section; its keys are address, mtu, probes"), "{said}");
+    assert!(said.starts_with("pool.ini: [vlan 52] xen01: unknown key in this section; its keys are address, mtu, routes, probes"), "{said}");
     let said = refused(&small("[vlan 52]\n"), &[]);
     assert!(said.starts_with("pool.ini: [vlan 52] has no address"), "{said}");
 }
