@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::root::{Root, with_spec};
+use super::root::{Root, at_once, with_spec};
 
 const SCRIPTS: &str = "etc/sysconfig/network-scripts";
 
@@ -104,7 +104,7 @@ fn the_state_of_another_host_is_acted_on_by_no_command() {
 
 #[test]
 fn a_file_whose_name_is_no_utf8_comes_back() {
-    for by_script in [false, true] {
+    at_once([false, true], |by_script| {
         let root = Root::new("el5", "openvswitch");
         let name = OsStr::from_bytes(b"ifcfg-b\xfcro 'x\n%d");
         let file = root.at(SCRIPTS).join(name);
@@ -130,7 +130,7 @@ fn a_file_whose_name_is_no_utf8_comes_back() {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "DEVICE=dummy7\nONBOOT=no\n");
         assert_eq!(names(), start, "by script: {by_script}");
-    }
+    });
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn text_of_others_is_printed_without_its_control_characters() {
 fn text_of_others_is_given_back_whole_and_shapes_no_line_of_undo_sh() {
     let note = "h\u{f6}st's \"q\" $(id) `id` uuid=1 %d \\n";
     let patch = json!({"pool": {"pifs": {"xen01/eth2": {"other_config": {"note": note}}}}});
-    for by_script in [false, true] {
+    at_once([false, true], |by_script| {
         let root = Root::patched("el7", "bridge", &patch);
         let start = root.snapshot();
         root.apply();
@@ -224,7 +224,7 @@ fn text_of_others_is_given_back_whole_and_shapes_no_line_of_undo_sh() {
             root.exits(0, &["rollback", "--yes"]);
         }
         start.assert_same(&root, "the note as it was");
-    }
+    });
 }
 
 #[test]

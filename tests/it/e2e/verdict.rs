@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::root::{Root, Run, with_spec};
+use super::root::{Root, Run, at_once, with_spec};
 
 const SERVER: &str = "172.16.51.2";
 /// Nobody has this address.
@@ -29,7 +29,7 @@ fn invents_nothing(run: &Run) {
 
 #[test]
 fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
-    for mtu in [&[][..], &["--mtu", "9000"]] {
+    at_once([&[][..], &["--mtu", "9000"]], |mtu| {
         let root = Root::new("el7", "bridge");
         if mtu.is_empty() {
             silent(&root);
@@ -43,7 +43,7 @@ fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
         let error = failed["error"].as_str().unwrap();
         assert!(error.contains(SERVER) && error.contains("no answer"), "{error}");
         start.assert_same(&root, "after the rollback");
-    }
+    });
 }
 
 #[test]
