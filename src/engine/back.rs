@@ -28,6 +28,8 @@ pub(super) struct Back<'a> {
     pub(super) pif_left: Vec<Item>,
     /// What XAPI may still do.
     pub(super) late: Vec<Item>,
+    /// Why the journal is not whole.
+    pub(super) unwritten: Option<String>,
 }
 
 impl<'a> Back<'a> {
@@ -43,11 +45,17 @@ impl<'a> Back<'a> {
             left: Vec::new(),
             pif_left: Vec::new(),
             late: Vec::new(),
+            unwritten: None,
         }
     }
 
     pub(super) fn failed(&mut self, error: &anyhow::Error) {
         self.left.push(Item { what: format!("{error:#}"), command: AGAIN.into() });
+    }
+
+    /// The journal could not be written: that changes nothing of what the host is.
+    pub(super) fn not_written(&mut self, error: &anyhow::Error) {
+        self.unwritten.get_or_insert_with(|| format!("{error:#}"));
     }
 
     pub(super) fn not_undone(&mut self, step: &Step, left: Item, error: &anyhow::Error) {

@@ -71,6 +71,10 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
             compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
+        // A record of an earlier build knows nothing of it.
+        if matches!(found.fact, Fact::Up(_)) && found.was.is_none() {
+            continue;
+        }
         match whose(plan, inv, &found) {
             Whose::Ours => {
                 let command = by_hand(tx, inv, &found);
@@ -117,6 +121,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
         }
         Fact::Mac(nic)
         | Fact::Mtu(nic)
+        | Fact::Up(nic)
         | Fact::Master(nic)
         | Fact::Pif(nic)
         | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
@@ -126,6 +131,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
 
 fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) -> Whose {
     let known = plan.nics.iter().find(|n| n.device == *nic);
+    let plugged = plugged(plan, nic);
     // Another card, or none: whatever is of it is not of ours.
     if known.is_some_and(|known| inv.kernel.permanent_mac(nic.as_str()) != Some(known.mac)) {
         return Whose::Others;
@@ -141,12 +147,20 @@ fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) 
         }
         Fact::Mtu(_) => {
             // XAPI sets that of what it plugs, by its network; ours is the bond's.
-            let plugged = known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached));
             let bonds = Value::Word(plan.spec.mtu.unwrap_or(1500).to_string());
             if plugged || found.was == Some(bonds) { Whose::Others } else { Whose::Ours }
         }
+        // A boot brings up what it is told to by others, and XAPI what it plugs.
+        Fact::Up(_) if plan.reboots() => Whose::Others,
+        Fact::Up(_) if plugged && found.was == Some(Value::Word("down".into())) => Whose::Others,
         _ => Whose::Ours,
     }
+}
+
+/// Whether XAPI had the NIC plugged before the change.
+fn plugged(plan: &Plan, nic: &IfName) -> bool {
+    let known = plan.nics.iter().find(|n| n.device == *nic);
+    known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached))
 }
 
 fn whose_file(plan: &Plan, path: &str) -> Whose {
@@ -188,8 +202,9 @@ fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
             format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
         }
         Fact::Master(_) if found.was == Some(Value::Absent) => tx.by_hand(found),
-        // XAPI puts a NIC back into its bridge.
-        Fact::Pif(nic) | Fact::PifField(nic, _) | Fact::Master(nic) => {
+        Fact::Up(nic) if !plugged(plan, nic) => tx.by_hand(found),
+        // XAPI puts a NIC back into its bridge, and brings it up.
+        Fact::Pif(nic) | Fact::PifField(nic, _) | Fact::Master(nic) | Fact::Up(nic) => {
             let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
             let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
             record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))

@@ -126,7 +126,8 @@ impl Engine<'_> {
         if back.left.is_empty()
             && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
         {
-            back.failed(&error);
+            tx.remember(self.host, Event::RolledBack);
+            back.not_written(&error);
         }
         if back.left.is_empty()
             && !tx.phase().is_saving()
@@ -160,10 +161,19 @@ impl Engine<'_> {
             let hint = "make room for the journal, and run again: xenbond rollback";
             return Some(Outcome::refused(format!("{error:#}"), Some(hint.into())));
         }
-        // Else a journal that cannot be written is no reason to leave the host half-changed:
-        // without the line, what is undone here is undone again by the next run.
-        back.failed(&error);
+        // Else a journal that cannot be written is no reason to leave the host half-changed, and
+        // the comparison tells all the same what came of it.
+        tx.remember(self.host, Event::RollingBack { why: back.why.to_string(), asked: back.asked });
+        back.not_written(&error);
         None
+    }
+
+    /// Adds a line to the journal of a rollback; where it cannot be written this run knows of it.
+    fn say(&self, tx: &mut Transaction, event: Event, back: &mut Back<'_>) {
+        if let Err(error) = self.record(tx, event.clone()) {
+            tx.remember(self.host, event);
+            back.not_written(&error);
+        }
     }
 
     /// Undoes what was begun, the last step first.
@@ -190,11 +200,7 @@ impl Engine<'_> {
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {
-                Ok(()) => {
-                    if let Err(error) = self.record(tx, Event::Undone { step: number }) {
-                        back.failed(&error);
-                    }
-                }
+                Ok(()) => self.say(tx, Event::Undone { step: number }, back),
                 Err(error) => {
                     self.note_killed(tx, &error);
                     let command = step.by_hand(&tx.originals_folder());
@@ -266,9 +272,7 @@ impl Engine<'_> {
     /// Writes down what of others' was kept.
     fn note_kept(&self, tx: &mut Transaction, back: &mut Back<'_>) {
         for path in std::mem::take(&mut back.kept.paths) {
-            if let Err(error) = self.record(tx, Event::Kept { path }) {
-                back.failed(&error);
-            }
+            self.say(tx, Event::Kept { path }, back);
         }
     }
 
@@ -295,9 +299,7 @@ impl Engine<'_> {
             }
         };
         for path in compared.theirs {
-            if let Err(error) = self.record(tx, Event::Kept { path }) {
-                back.failed(&error);
-            }
+            self.say(tx, Event::Kept { path }, back);
         }
         let others = compared.others.into_iter();
         back.kept
@@ -317,7 +319,22 @@ impl Engine<'_> {
     }
 
     /// The end of a rollback after which the host was compared and is as it was.
-    fn as_it_was(&self, tx: Transaction, back: Back<'_>) -> Outcome {
+    fn as_it_was(&self, tx: Transaction, mut back: Back<'_>) -> Outcome {
+        let closed = if tx.phase().is_saving() { Ok(()) } else { tx.close(self.host) };
+        let unwritten = back.unwritten.take();
+        match closed {
+            // Neither a line nor the link says that it has ended: a later run would go on with it.
+            Err(error) if unwritten.is_some() => {
+                back.failed(&error);
+                return self.incomplete(tx, back);
+            }
+            closed => back.kept.notes.extend(closed.err().map(|error| format!("{error:#}"))),
+        }
+        back.kept.notes.extend(unwritten.map(|why| {
+            format!(
+                "{why}: the record of this rollback is not whole; what it says of the host is true"
+            )
+        }));
         let ended = rolled_back(&tx, back.why, back.asked);
         let mut ended = Outcome { steps: back.reports, notes: back.kept.notes, ..ended };
         let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
@@ -326,11 +343,6 @@ impl Engine<'_> {
                 "{}: answered before the change, and does not after the rollback, though the host is as it was: the server itself may be down, or a switch port may still hold its traffic back; ask it again",
                 check.name
             ));
-        }
-        if !tx.phase().is_saving()
-            && let Err(error) = tx.close(self.host)
-        {
-            ended.notes.push(format!("{error:#}"));
         }
         ended
     }
