@@ -1,6 +1,7 @@
 //! The comparison that alone allows to say "rolled back": what the change changed must be as it
 //! was, and nothing else is held against anybody. What others did since is named.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Engine, look_for};
@@ -42,13 +43,19 @@ enum Whose {
 
 impl Engine<'_> {
     /// Reads the host again and compares it with what was recorded, until what is ours is the same
-    /// or the time for it is up. Where XAPI hangs, `silent`, its records are left out.
-    pub(super) fn compare(&self, tx: &Transaction, silent: bool) -> anyhow::Result<Compared> {
+    /// or the time for it is up. Where XAPI hangs, `silent`, its records are left out. `cards`: NICs
+    /// whose names meant other cards before.
+    pub(super) fn compare(
+        &self,
+        tx: &Transaction,
+        silent: bool,
+        cards: &BTreeMap<IfName, String>,
+    ) -> anyhow::Result<Compared> {
         let plan = &tx.header.plan;
         let start = self.host.clock().elapsed();
         loop {
             let inv = look_for(self.host, &plan.spec)?;
-            let compared = judge(tx, &inv);
+            let compared = judge(tx, &inv, cards);
             let late = self.host.clock().elapsed().saturating_sub(start) >= SETTLE;
             let settled = compared.left.is_empty() && compared.others.is_empty();
             if settled || compared.needs_reboot || late || silent {
@@ -59,13 +66,16 @@ impl Engine<'_> {
     }
 }
 
-fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
+fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) -> Compared {
     let plan = &tx.header.plan;
     let now = plan.facts(inv);
     let kept = tx.kept();
     let mut compared =
         Compared { needs_reboot: false, left: Vec::new(), others: Vec::new(), theirs: Vec::new() };
-    for found in facts::differences(&tx.header.before, &now) {
+    let found = facts::differences(&tx.header.before, &now);
+    // Somebody has switched it since, and with it what each NIC is a port of.
+    let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
+    for found in found {
         if found.fact == Fact::RunningBackend && plan.reboots() {
             let running = running(inv).map(|backend| Value::Word(backend.word().to_string()));
             compared.needs_reboot = running.is_some() && running != found.was;
@@ -75,7 +85,25 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
         if matches!(found.fact, Fact::Up(_)) && found.was.is_none() {
             continue;
         }
-        match whose(plan, inv, &found) {
+        let whose = match &found.fact {
+            Fact::Mac(nic)
+            | Fact::Mtu(nic)
+            | Fact::Up(nic)
+            | Fact::Master(nic)
+            | Fact::Pif(nic)
+            | Fact::PifField(nic, _)
+                if cards.contains_key(nic) =>
+            {
+                Whose::Others
+            }
+            Fact::Mtu(nic) | Fact::Up(nic) | Fact::Master(nic)
+                if switched && plugged(plan, nic) =>
+            {
+                Whose::Others
+            }
+            _ => whose(plan, inv, &found),
+        };
+        match whose {
             Whose::Ours => {
                 let command = by_hand(tx, inv, &found);
                 compared.left.push(Item { what: found.to_string(), command });

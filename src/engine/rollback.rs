@@ -11,6 +11,7 @@ use super::close::moved_on;
 use super::others::another_card;
 use super::{Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
+use crate::inventory::Nic;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
@@ -98,6 +99,8 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let mut back = Back::of(&tx, why, asked);
+        let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
+        back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         // Before the journal says that it is rolled back: what is theirs is told by it.
         if let Err(error) = self.note_others(&mut tx, &mut back.kept) {
             back.failed(&error);
@@ -237,9 +240,9 @@ impl Engine<'_> {
             }
         }
         let Some(record) = step.pif() else { return true };
-        if let Some(nic) = tx.header.plan.nics.iter().find(|n| n.device == record.device)
-            && let Some(other) = another_card(self.host, nic)
-        {
+        let nic = tx.header.plan.nics.iter().find(|n| n.device == record.device);
+        let now = || nic.and_then(|nic| another_card(self.host, nic));
+        if let Some(other) = back.cards.get(&record.device).cloned().or_else(now) {
             back.kept.notes.push(format!("{other}: XAPI's record of it is left as it is"));
             return false;
         }
@@ -290,7 +293,7 @@ impl Engine<'_> {
             observer.note(&format!("{error:#}"));
             back.hung |= xe::failure(&error) == Some(Failure::Hung);
         }
-        let compared = match self.compare(tx, back.hung) {
+        let compared = match self.compare(tx, back.hung, &back.cards) {
             Ok(compared) => compared,
             Err(error) => {
                 back.failed(&error.context("reading the host again"));

@@ -130,7 +130,7 @@ fn only_here(host: &Uuid) -> String {
 /// The script of a plan, for the host of this uuid. `first`: the change whose bond it repairs, and
 /// which is undone with it.
 #[must_use]
-pub fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> String {
+pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> String {
     let mut text = HEAD.to_string();
     text.extend(host.map(only_here));
     text.push_str(AWAIT_XAPI);
