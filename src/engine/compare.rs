@@ -166,6 +166,16 @@ fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) 
     }
     match &found.fact {
         Fact::Pif(_) | Fact::PifField(..) if inv.xapi.is_none() => Whose::Unknown,
+        // The very record of before, which was never forgotten: only its plug is by our doing.
+        Fact::PifField(_, field)
+            if field != "currently-attached"
+                && known.and_then(|n| n.pif.as_ref()).is_some_and(|was| {
+                    let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
+                    now.is_some_and(|now| now.uuid == was.uuid)
+                }) =>
+        {
+            Whose::Others
+        }
         Fact::Pif(_) | Fact::PifField(..) => {
             let ours = plan.steps.iter().filter_map(Step::pif).any(|p| p.device == *nic);
             // XAPI may have recorded the bond's address; the NIC's own is given back.

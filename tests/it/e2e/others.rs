@@ -129,6 +129,21 @@ fn a_card_that_was_replaced_since_holds_up_no_rollback() {
 }
 
 #[test]
+fn what_others_set_in_a_record_that_was_not_forgotten_yet_stays() {
+    let root = Root::new("el7", "bridge");
+    let uuid = root.state()["pool"]["pifs"]["xen01/eth3"]["uuid"].as_str().unwrap().to_string();
+    root.wrap(
+        "opt/xensource/bin/xe",
+        &format!("if [ \"$1\" = pif-unplug ] && [ ! -e \"$root/.dom0/once\" ]; then touch \"$root/.dom0/once\"; \"$real\" pif-param-set uuid={uuid} other-config:theirs=1; fi; exec \"$real\" \"$@\""),
+    );
+    let run = root.exits(3, &with_spec(&["apply", "--yes"]));
+    assert!(run.err.contains("other-config:theirs: was not set, is 1"), "{run:?}");
+    assert!(!run.err.contains("IpSettings"), "{run:?}");
+    let pif = root.state()["pool"]["pifs"]["xen01/eth3"].clone();
+    assert_eq!((&pif["other_config"]["theirs"], &pif["uuid"]), (&json!("1"), &json!(uuid)));
+}
+
+#[test]
 fn a_nic_that_was_up_is_up_again() {
     let unmanaged = json!({"managed": false, "currently_attached": false});
     let up = json!({"master": null, "up": true});
