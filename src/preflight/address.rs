@@ -1,5 +1,7 @@
 //! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Code, Finding, Rule};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
@@ -58,13 +60,12 @@ fn subnet_overlap(case: &Case<'_>, found: &mut Vec<Finding>) {
     let kernel = &case.inv.kernel;
     let addresses = kernel.addresses.iter().map(|a| (a.device.as_str(), a.net, "the subnet"));
     let routes = kernel.routes.iter().map(|r| (r.device.as_str(), r.to, "the route to"));
-    let mut said: Vec<(&str, Ipv4Net)> = Vec::new();
+    let mut said: BTreeSet<(&str, Ipv4Net)> = BTreeSet::new();
     for (device, net, what) in addresses.chain(routes) {
         let overlaps = device != bond && net.prefix > 0 && net.overlaps(subnet);
-        if !overlaps || said.contains(&(device, net.subnet())) {
+        if !overlaps || !said.insert((device, net.subnet())) {
             continue;
         }
-        said.push((device, net.subnet()));
         let management = case.inv.management_bridge() == Some(device);
         let role = if management { ", the management subnet" } else { "" };
         found.push(Finding::new(

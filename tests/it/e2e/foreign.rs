@@ -41,12 +41,19 @@ fn a_damaged_record_is_named_with_the_way_out_and_acted_on_by_nothing() {
         let whole: Vec<Vec<u8>> =
             ["journal", "plan.json"].map(|name| fs::read(folder.join(name)).unwrap()).into();
         damage(&folder);
-        for command in [&["rollback", "--yes"][..], &["resume"], &["confirm"], &["status"]] {
+        for command in [&["rollback", "--yes"][..], &["resume"], &["confirm"], &["verify"]] {
             let run = root.exits(1, command);
             assert!(run.err.contains(&format!("/{part}: ")), "{command:?}: {run:?}");
             assert!(run.err.contains("\nhint: ") && run.err.contains("undo.sh"), "{run:?}");
             assert!(stands(&root), "{command:?}");
         }
+        // What needs no record is shown, and why no bond is judged.
+        let run = root.exits(5, &["status"]);
+        for words in ["eth2", &format!("/{part}: "), "\nhint: ", "undo.sh"] {
+            assert!(run.out.contains(words), "{words}: {run:?}");
+        }
+        let status = root.json(5, &["status"]);
+        assert!(status["record_error"]["hint"].as_str().unwrap().contains("undo.sh"), "{status}");
         fs::write(folder.join("journal"), &whole[0]).unwrap();
         fs::write(folder.join("plan.json"), &whole[1]).unwrap();
     }
@@ -276,4 +283,25 @@ fn a_spec_without_an_end_is_refused() {
     let root = Root::new("el7", "bridge");
     let run = root.exits(2, &["plan", "--spec", "/dev/zero"]);
     assert!(run.err.contains("/dev/zero is longer than 256 KiB"), "{run:?}");
+}
+
+#[test]
+fn a_pipe_where_files_are_read_is_refused_and_hangs_nothing() {
+    for (flavour, path) in [
+        ("el7", "etc/sysconfig/network-scripts/ifcfg-old"),
+        ("el7", "etc/modprobe.d/old.conf"),
+        ("el5", "etc/sysconfig/network-scripts/ifcfg-eth2"),
+    ] {
+        let root = Root::new(flavour, "bridge");
+        let pipe = root.at(path);
+        let _ = fs::remove_file(&pipe);
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        assert!(run.err.contains("file-not-plain") && run.err.contains("is a pipe"), "{run:?}");
+        fs::remove_file(&pipe).unwrap();
+        symlink("pipe", &pipe).unwrap();
+        nix::unistd::mkfifo(&pipe.with_file_name("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        assert!(run.err.contains("is a pipe"), "{run:?}");
+    }
 }

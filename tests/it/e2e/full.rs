@@ -102,6 +102,47 @@ fn a_file_system_that_is_full_is_refused_and_one_that_fills_meanwhile_rolls_back
     });
 }
 
+/// A file that cannot be written any more.
+fn read_only(file: &Path) -> Option<[Mounted; 2]> {
+    let bound = mount(&["--bind", file.to_str().unwrap()], file)?;
+    Some([mount(&["-o", "remount,bind,ro"], file)?, bound])
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_no_reason_for_another_verdict() {
+    for (way, code) in [("apply", 3), ("rollback", 0)] {
+        let root = Root::new("el7", "bridge");
+        let start = root.snapshot();
+        let gate = if way == "apply" { "pif-unplug" } else { "pif-introduce" };
+        if way == "rollback" {
+            root.apply();
+        }
+        root.gate(gate);
+        let words = if way == "apply" { with_spec(&[way, "--yes"]) } else { vec![way, "--yes"] };
+        let running = root.start(&words);
+        root.until_at_gate();
+        let Some(mounted) = read_only(&root.transaction().join("journal")) else { return };
+        root.open_gate();
+        let run = running.end();
+        assert_eq!(run.code, code, "{way}: {run:?}");
+        assert!(run.err.contains("Read-only") && run.err.contains("not whole"), "{way}: {run:?}");
+        root.unwrap_program("opt/xensource/bin/xe");
+        start.assert_same(&root, way);
+        drop(mounted);
+        // It is at its end, and no run goes on with it.
+        root.exits(0, &["status"]);
+        root.exits(0, &["resume"]);
+        start.assert_same(&root, "afterwards");
+        root.apply();
+        // Nothing is begun that cannot be written down.
+        let Some(mounted) = read_only(&root.transaction().join("journal")) else { return };
+        let run = root.exits(1, &["rollback", "--yes"]);
+        assert!(run.err.contains("make room"), "{run:?}");
+        root.exits(0, &["verify"]);
+        drop(mounted);
+    }
+}
+
 #[test]
 fn a_file_system_that_cannot_be_written_changes_nothing() {
     at_once(
