@@ -22,7 +22,7 @@ use crate::render::Templates;
 use crate::verify::Check;
 use crate::xe;
 
-pub use bonds::{BondView, KernelBond, KernelSlave, XapiBond};
+pub use bonds::{BondView, KernelBond, KernelSlave, KernelVlan, XapiBond};
 pub use judged::{Judge, Records};
 pub use nics::NicView;
 pub use transaction::TransactionView;

@@ -142,6 +142,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
     match &found.fact {
         Fact::File(path) => whose_file(plan, path),
         Fact::Device(name) if *name == plan.spec.bond => Whose::Ours,
+        Fact::Vlan(_) => Whose::Ours,
         Fact::Addresses(_) => {
             let own =
                 own_addresses(plan, found.was.as_ref()) == own_addresses(plan, found.is.as_ref());
@@ -225,7 +226,9 @@ fn whose_file(plan: &Plan, path: &str) -> Whose {
 fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
     let Some(Value::List(all)) = all else { return Vec::new() };
     let own = |device: &str| {
-        device == plan.spec.bond.as_str() || plan.scope.nics.iter().any(|n| n.as_str() == device)
+        device == plan.spec.bond.as_str()
+            || plan.scope.nics.iter().any(|n| n.as_str() == device)
+            || plan.scope.vlans.iter().any(|v| v.as_str() == device)
     };
     let all = all.iter().map(String::as_str);
     all.filter(|one| one.split_once(" on ").is_some_and(|(_, device)| own(device))).collect()
@@ -247,6 +250,7 @@ fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
             let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
             record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))
         }
+        Fact::Vlan(device) if found.was != Some(Value::Absent) => format!("ifup {device}"),
         Fact::Device(_) | Fact::Addresses(_) if found.was != Some(Value::Absent) => {
             format!("ifup {}", plan.spec.bond)
         }

@@ -389,11 +389,16 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
     let steps = || tx.header.plan.steps.iter().zip(1..);
     let elsewhere = |step: &Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
     // One that stood and was not touched yet stays up.
-    if steps().any(|(step, n)| matches!(step, Step::TakeDown(_)) && !begun.contains(&n)) {
+    let stood = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
+    if steps().any(|(step, n)| stood(step) && !begun.contains(&n)) {
         return begun;
     }
     if steps().any(|(step, number)| begun.contains(&number) && !elsewhere(step)) {
-        let up = |step: &Step| matches!(step, Step::BringUp(bond) if bond.is_there(host));
+        let up = |step: &Step| match step {
+            Step::BringUp(bond) => bond.is_there(host),
+            Step::BringVlanUp(vlan) => vlan.is_there(host),
+            _ => false,
+        };
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun

@@ -61,6 +61,9 @@ pub struct Ground {
     pub no_linux_bridge: Option<String>,
     /// Whether the boot scripts know `BONDING_OPTS`; `None` where there are none.
     pub bonding_opts: Option<bool>,
+    /// Whether the boot scripts make VLANs by a program that is not there.
+    #[serde(default)]
+    pub no_vconfig: bool,
     /// The device that the boot scripts give the default route.
     pub gateway_device: Option<String>,
     /// The gateway that the boot scripts try on every interface whose subnet has it.
@@ -81,6 +84,9 @@ const HA_DATABASE: &str = "HA metadata VDI";
 /// XAPI's own program for `non-managed-pifs` (xapi `xapi_globs.ml`): it names what the firmware
 /// boots from.
 const RESCAN_RULES: &str = "/opt/xensource/libexec/bfs-interfaces";
+
+/// By which the boot scripts of el5 make VLANs (tests/ground/initscripts.md, J1).
+const VCONFIG: &str = "/sbin/vconfig";
 
 /// File systems that come over the network. Those of FUSE (gluster, MooseFS) too: their type, or
 /// that of FUSE, is all that tells.
@@ -117,6 +123,9 @@ impl Ground {
             bonding_opts: host
                 .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
                 .map(|text| text.contains("BONDING_OPTS")),
+            no_vconfig: host
+                .read_text(&join(paths::NETWORK_SCRIPTS, "ifdown-eth"))?
+                .is_some_and(|text| text.contains(VCONFIG) && !host.exists(VCONFIG)),
             gateway_device: network
                 .get("GATEWAYDEV")
                 .filter(|device| !device.is_empty())

@@ -3,6 +3,7 @@
 //!
 //! Features are looked for, never version numbers.
 
+mod above;
 mod document;
 pub mod facts;
 mod ground;
@@ -21,9 +22,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use above::VlanOf;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
-pub use kernel::{Device, DeviceKind, Kernel, VlanOf};
+pub use kernel::{Device, DeviceKind, Kernel};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use reach::{Address, Route};
@@ -83,6 +85,9 @@ pub struct Inventory {
     pub xapi_error: Option<String>,
     /// Whether the bonding driver has mode 7; `None` when nobody asked, or it is unknown.
     pub driver_has_slb: Option<bool>,
+    /// Whether this kernel has the module of VLANs; `None` when nobody asked, or it is unknown.
+    #[serde(default)]
+    pub has_vlans: Option<bool>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
 }
@@ -98,6 +103,8 @@ pub struct Ask<'a> {
     pub driver_modes: bool,
     /// Whether a record of ours that cannot be read bars nothing, since nothing is done by it.
     pub any_record: bool,
+    /// Whether the module of VLANs matters.
+    pub vlans: bool,
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }
@@ -123,6 +130,7 @@ impl Inventory {
                 Some(uuid) => Xapi::read(host, uuid, &ask),
             });
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
+            let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
             let (files, unnamed, pipes) = files(host)?;
@@ -156,6 +164,7 @@ impl Inventory {
                 xapi,
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),
+                has_vlans: vlans.join().expect(done),
                 transaction,
             };
             // XAPI says which bridge hears which NIC.
@@ -299,6 +308,15 @@ fn network_service(host: &Host, programs: &BTreeMap<Program, String>) -> Option<
     let line = output.lines().find(|l| l.split_whitespace().next() == Some("network"))?;
     // Runlevel 3 is what a dom0 boots into.
     line.split_whitespace().find_map(|word| word.strip_prefix("3:")).map(|state| state == "on")
+}
+
+/// Whether VLANs can be made: 8021q is there already, or `modinfo` finds its file.
+fn has_vlans(host: &Host) -> Option<bool> {
+    if host.exists("/proc/net/vlan/config") {
+        return Some(true);
+    }
+    let output = host.run(&Cmd::read(Program::Modinfo, &["-n", "8021q"], LOOK_LIMIT)).ok()?;
+    Some(output.success())
 }
 
 /// Asks the driver whether it has mode 7, since no version number says.

@@ -316,6 +316,9 @@ impl Transaction {
             (Fact::Device(device), Some(Value::Absent)) => {
                 Some(format!("ip link delete dev {device}"))
             }
+            (Fact::Vlan(device), Some(Value::Absent)) => {
+                Some(format!("ip link delete dev {device}"))
+            }
             (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
                 Some(format!("ip link set dev {nic} mtu {mtu}"))
             }

@@ -61,6 +61,7 @@ take_block_out() {
     if cmp -s "$here/originals/$3" "$R$1"; then touch -r "$here/originals/$3" "$R$1"; fi
 }
 
+# bond_down DEVICE: the bond, or a tag of it.
 bond_down() {
     [ -e "$R/sys/class/net/$1" ] || return
     try ifdown "$1"
@@ -140,6 +141,8 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
             Step::SwitchBackend(switch) => backend(switch, &mut text),
             Step::TakeDown(bond) => text.push_str(&format!("bond_up {}\n", bond.bond)),
             Step::BringUp(bond) => text.push_str(&format!("bond_down {}\n", bond.bond)),
+            Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),
+            Step::BringVlanUp(vlan) => text.push_str(&format!("bond_down {}\n", vlan.device)),
             Step::ForgetPif(record) => pif(record, &mut text),
             Step::IntroduceUnmanaged(record) => {
                 text.push_str(&format!("forget_unmanaged {} {}\n", record.host, record.device));

@@ -180,11 +180,17 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n";
     file(root, &format!("{scripts}/network-functions"), functions)?;
     for script in ["ifup-eth", "ifdown-eth", "ifup-post", "ifup-routes"] {
-        file(root, &format!("{scripts}/{script}"), "#!/bin/bash\n")?;
+        let by = if el5 { "/sbin/vconfig rem" } else { "ip link delete" };
+        let text = match script {
+            "ifdown-eth" => format!("#!/bin/bash\n# a VLAN goes by {by}\n"),
+            _ => "#!/bin/bash\n".to_string(),
+        };
+        file(root, &format!("{scripts}/{script}"), &text)?;
         fs::set_permissions(root.join(scripts).join(script), Permissions::from_mode(0o755))?;
     }
     file(root, &format!("{scripts}/interface-rename-data/static-rules.conf"), "# Static rules.\n")?;
     if el5 {
+        file(root, "sbin/vconfig", "#!/bin/sh\n# a program of the boot scripts\nexit 127\n")?;
         file(root, "etc/sysconfig/network", &network)?;
         file(root, "etc/redhat-release", "XenServer release 6.5.0-90233c (xenenterprise)\n")?;
         file(

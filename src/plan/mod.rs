@@ -9,7 +9,7 @@ use crate::ifcfg;
 use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::net::{Backend, IfName};
+use crate::net::{Backend, IfName, Tagged};
 use crate::paths;
 use crate::paths::is_shared;
 use crate::preflight::needs_reboot;
@@ -19,6 +19,7 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::{BondDevice, BootUnit, FileChange, Link, PifRecord, Step, Switch};
 use crate::verify;
 use crate::xe::Pif;
+use vlans::Vlans;
 
 /// A plan for one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +54,12 @@ pub fn build(
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
         || inv.kernel.devices.contains_key(spec.bond.as_str());
     // What the boot scripts read decides what they make; a change of it needs the bond made anew.
-    let scripts_change = files.iter().any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS));
+    let scripts_change = files
+        .iter()
+        .any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS) && !vlans::is_of_tag(spec, &f.path));
     let as_asked = verify::is_configured(spec, &nics, inv);
     let rebuild = scripts_change || !as_asked || !pifs.is_empty();
+    let vlans = Vlans::of(spec, &nics, inv, &files, rebuild);
 
     let mut steps = Vec::new();
     backend(spec, inv, &mut steps);
@@ -63,6 +67,7 @@ pub fn build(
     let of_slave = |step: &Step| step.pif().is_some_and(|p| device.slaves.contains(&p.device));
     let (of_slaves, others) = pifs.into_iter().partition::<Vec<_>, _>(of_slave);
     steps.extend(others);
+    steps.extend(vlans.take_down());
     if stands && rebuild {
         steps.push(Step::TakeDown(device.clone()));
     }
@@ -79,6 +84,7 @@ pub fn build(
     if rebuild {
         steps.push(Step::BringUp(device));
     }
+    steps.extend(vlans.bring_up());
     if !steps.is_empty() {
         steps.push(Step::Verify {
             bond: spec.bond.to_string(),
@@ -185,8 +191,8 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The files that must change: those of the bond that are not as rendered, and ours of NICs that
-/// are no longer its slaves.
+/// The files that must change: those of the bond that are not as rendered, and ours of NICs and
+/// tags that are no longer its own.
 fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<FileChange> {
     let mut all = Vec::new();
     for (path, kind) in &inv.files {
@@ -194,7 +200,9 @@ fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<Fil
         let slave = path.starts_with(paths::NETWORK_SCRIPTS)
             && is_ours(kind)
             && ifcfg::parse(&text).get("MASTER") == Some(spec.bond.as_str());
-        if slave && !rendered.iter().any(|(wanted, _)| wanted == path) {
+        let tag = vlans::is_of_tag(spec, path) && is_ours(kind);
+        let routes = *path == paths::routes(spec.bond.as_str()) && is_ours(kind);
+        if (slave || tag || routes) && !rendered.iter().any(|(wanted, _)| wanted == path) {
             all.push((path.clone(), Kind::Absent));
         }
     }
@@ -240,7 +248,17 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     paths.dedup();
     devices.sort();
     devices.dedup();
-    Scope { bond: spec.bond.clone(), nics: devices, paths, subnet: spec.address.subnet() }
+    let mut vlans: Vec<Tagged> = spec.tagged().cloned().chain(vlans::made(spec, inv)).collect();
+    vlans.sort();
+    vlans.dedup();
+    Scope {
+        bond: spec.bond.clone(),
+        nics: devices,
+        paths,
+        subnet: spec.address.subnet(),
+        vlans,
+        further: spec.vlans.iter().map(|vlan| vlan.address.subnet()).collect(),
+    }
 }
 
 impl Plan {
@@ -295,6 +313,7 @@ impl Plan {
 }
 
 mod saved;
+mod vlans;
 
 pub use saved::SavedPlan;
 

@@ -212,7 +212,16 @@ fn with_template(name: &str, template: &str) -> Result<Vec<(String, Kind)>> {
     let folder = crate::model::scratch().unwrap();
     std::fs::write(folder.path().join(name), template).unwrap();
     let templates = Templates::load(Some(folder.path()))?;
-    files(&spec(&[("mtu", "9000")]), &slaves(true), &target(None, true), &templates)
+    let more = match name {
+        VLAN => ("vlan", "51"),
+        ROUTES => ("routes", ROUTE),
+        _ => ("use_carrier", "1"),
+    };
+    let asked = match more {
+        ("use_carrier", _) => spec(&[("mtu", "9000")]),
+        more => spec(&[("mtu", "9000"), more]),
+    };
+    files(&asked, &slaves(true), &target(None, true), &templates)
 }
 
 fn built_in(name: &str) -> &'static str {
@@ -400,6 +409,21 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         (BOND, "HOTPLUG=no", "HOTPLUG=no\nMASTER=bond52\nSLAVE=yes"),
         (BOND, "HOTPLUG=no", "HOTPLUG=no\nXEMANAGED=yes"),
         (BOND, "NOZEROCONF=yes", "NOZEROCONF="),
+        (BOND, "HOTPLUG=no", "HOTPLUG=no\nVLAN=yes"),
+        (VLAN, "VLAN=yes", "VLAN=true"),
+        (VLAN, "VLAN=yes", "VLAN='yes'"),
+        (VLAN, "VLAN=yes\n", ""),
+        (VLAN, "DEVICE={{ device }}", "DEVICE=bond51.52"),
+        (VLAN, "{{ address }}", "172.16.51.99"),
+        (VLAN, "HOTPLUG=no", "HOTPLUG=no\nGATEWAY=172.16.51.1"),
+        (VLAN, "HOTPLUG=no", "HOTPLUG=no\nPHYSDEV=eth0"),
+        (VLAN, "MTU={{ mtu }}", "MTU=1500"),
+        (ROUTES, "{{ route }}", "default via 172.16.51.1"),
+        (ROUTES, " dev {{ device }}", " dev xenbr0"),
+        (ROUTES, " dev {{ device }}", ""),
+        (ROUTES, "{{ route }}", "{{ route }} dev {{ device }}\n192.0.2.0/24 via 172.16.51.1"),
+        (ROUTES, "{% for", "# ADDRESS0=10.99.0.0\n{% for"),
+        (UNIT, "ExecStart={{ ifup }} {{ bond }}", "ExecStart=-{{ ifup }} {{ bond }}"),
         (NIC, "MASTER={{ bond }}", "MASTER='{{ bond }}'"),
         (NIC, "MASTER={{ bond }}", "export MASTER={{ bond }}"),
         (NIC, "HOTPLUG=no", "HOTPLUG=no\nTYPE=Bridge"),
@@ -411,6 +435,46 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
         }
     }
     assert!(taken.is_empty(), "{taken:#?}");
+}
+
+const ROUTE: &str = "10.99.0.0/16 via 172.16.51.1, 10.98.0.0/24 via 172.16.51.2";
+
+#[test]
+fn routes_stand_in_the_file_of_the_device_that_the_address_is_on() {
+    let lines = |device: &str| {
+        format!(
+            "{HEADER}10.99.0.0/16 via 172.16.51.1 dev {device}\n10.98.0.0/24 via 172.16.51.2 dev {device}\n"
+        )
+    };
+    let all = rendered(&spec(&[("routes", ROUTE)]), &slaves(true), &target(None, true));
+    assert!(all[3].0.ends_with("/route-bond51") && all[4].0.ends_with("/ifcfg-bond51"));
+    assert_eq!(all[3].1, lines("bond51"));
+    let tagged = spec(&[("routes", ROUTE), ("vlan", "51")]);
+    let all = rendered(&tagged, &slaves(true), &target(None, true));
+    assert!(all[4].0.ends_with("/route-bond51.51") && all[5].0.ends_with("/ifcfg-bond51.51"));
+    assert_eq!(all[4].1, lines("bond51.51"));
+}
+
+#[test]
+fn tags_have_files_of_their_own_and_the_bond_no_address() {
+    let asked = spec(&[("mtu", "9000"), ("vlan", "51")]);
+    let all = rendered(&asked, &slaves(true), &target(None, true));
+    let names: Vec<&str> = all.iter().filter_map(|(path, _)| path.rsplit('/').next()).collect();
+    let unit = "xenbond-bond51.service";
+    assert_eq!(
+        names,
+        ["bond51.conf", "ifcfg-eth2", "ifcfg-eth3", "ifcfg-bond51", "ifcfg-bond51.51", unit]
+    );
+    let bond = bond("MTU=9000\n");
+    let without = bond.replace("IPADDR=172.16.51.11\nNETMASK=255.255.255.0\n", "");
+    assert_eq!(all[3].1, without);
+    let options = "BONDING_OPTS=\"mode=active-backup miimon=100\"\n";
+    let vlan = bond.replace("DEVICE=bond51\n", "DEVICE=bond51.51\nVLAN=yes\n").replace(options, "");
+    assert_eq!(all[4].1, vlan);
+    assert!(all[5].1.contains("\nExecStart=/usr/sbin/ifup bond51\nExecStart=-/usr/sbin/ifup bond51.51\nExecStop=-/sbin/ifdown bond51.51\nExecStop=/sbin/ifdown bond51\n"), "{}", all[5].1);
+    let sysv = Target { boot: Some(Init::Sysv), ..target(None, true) };
+    let script = &rendered(&asked, &slaves(true), &sysv)[5].1;
+    assert!(script.contains("    [ -e /sys/class/net/bond51 ] || /usr/sbin/ifup bond51\n    [ -e /sys/class/net/bond51.51 ] || /usr/sbin/ifup bond51.51\n    touch"), "{script}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::text::Text;
 use crate::ledger::Phase;
 use crate::net::Backend;
 use crate::status::{
-    BondView, KernelBond, KernelSlave, NicView, Status, TransactionView, XapiBond,
+    BondView, KernelBond, KernelSlave, KernelVlan, NicView, Status, TransactionView, XapiBond,
 };
 
 /// The widest line.
@@ -149,6 +149,11 @@ fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> 
     };
     let carries = |k: &KernelBond| {
         let mut on = k.addresses.clone();
+        let words = |v: &KernelVlan| {
+            let all: Vec<&str> = v.addresses.iter().map(String::as_str).collect();
+            [&[v.device.as_str()], &all[..]].concat().join(" ")
+        };
+        on.extend(k.vlans.iter().map(words));
         on.extend(k.mtu.map(|mtu| format!("MTU {mtu}")));
         on.extend(k.bridge.clone());
         on.join(", ")

@@ -10,6 +10,7 @@ mod bond;
 mod file;
 mod pif;
 mod unit;
+mod vlan;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use pif::PifRecord;
 pub use unit::BootUnit;
+pub use vlan::VlanDevice;
 
 use crate::host::{Cmd, Host, Kind};
 use crate::net::Backend;
@@ -47,6 +49,10 @@ pub enum Step {
     BootUnit(BootUnit),
     /// Bring the bond up.
     BringUp(BondDevice),
+    /// Take a tagged network down that must change or goes, and its device away.
+    TakeVlanDown(VlanDevice),
+    /// Bring a tagged network up on the bond.
+    BringVlanUp(VlanDevice),
     /// Compare the running kernel with what was asked for.
     Verify {
         /// The bond.
@@ -105,6 +111,8 @@ impl Step {
                 format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
             }
             Self::BringUp(b) => format!("bring up {}", b.bond),
+            Self::TakeVlanDown(v) => format!("take {} down", v.device),
+            Self::BringVlanUp(v) => format!("bring up {}", v.device),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
     }
@@ -123,6 +131,8 @@ impl Step {
             Self::File(f) => f.undo_title(),
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
+            Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }
@@ -133,9 +143,9 @@ impl Step {
     pub fn seconds(&self) -> u64 {
         match self {
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
-            Self::ForgetPif(_) | Self::TakeDown(_) => 3,
+            Self::ForgetPif(_) | Self::TakeDown(_) | Self::BringVlanUp(_) => 3,
             Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
-            Self::Verify { .. } => 1,
+            Self::Verify { .. } | Self::TakeVlanDown(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
         }
     }
@@ -150,6 +160,8 @@ impl Step {
             Self::IntroduceUnmanaged(p) => vec![p.introduce_unmanaged()],
             Self::BootUnit(u) => u.enable_commands(),
             Self::BringUp(b) => vec![b.up()],
+            Self::TakeVlanDown(v) => vec![v.down(), v.delete()],
+            Self::BringVlanUp(v) => vec![v.up()],
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
     }
@@ -161,6 +173,8 @@ impl Step {
             Self::SwitchBackend(s) => s.command(&s.from).to_string(),
             Self::TakeDown(b) => b.up().to_string(),
             Self::BringUp(b) => format!("{}; {}", b.down(), b.delete()),
+            Self::TakeVlanDown(v) => v.up().to_string(),
+            Self::BringVlanUp(v) => format!("{}; {}", v.down(), v.delete()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
             Self::File(f) => f.by_hand(originals),
@@ -202,6 +216,8 @@ impl Step {
             Self::File(f) => f.perform(host),
             Self::BootUnit(u) => u.perform(host),
             Self::BringUp(b) => b.bring_up(host),
+            Self::TakeVlanDown(v) => v.take_down(host),
+            Self::BringVlanUp(v) => v.bring_up(host),
             // The engine waits for these.
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
@@ -220,6 +236,8 @@ impl Step {
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
             Self::BringUp(b) => b.undo_up(host),
+            Self::TakeVlanDown(v) => v.bring_back(host),
+            Self::BringVlanUp(v) => v.take_down(host),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

@@ -99,7 +99,9 @@ pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
     }
     // A bond none of whose slaves has a link has none itself.
     if down == all {
-        mark(checks, |name| matches!(name, Setting::BondLink(_) | Setting::ActiveSlave));
+        mark(checks, |name| {
+            matches!(name, Setting::BondLink(_) | Setting::VlanLink(_) | Setting::ActiveSlave)
+        });
         mark(checks, Setting::is_lacp);
     }
 }

@@ -175,12 +175,12 @@ fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
         let there = is_ours(inv.file(&path));
         part(Setting::File(path), there)
     };
-    let mut checks = vec![ours(paths::ifcfg(bond))];
-    checks.extend(slaves.iter().map(|slave| ours(paths::ifcfg(slave))));
+    let mut checks = vec![ours(paths::ifcfg(bond.as_str()))];
+    checks.extend(slaves.iter().map(|slave| ours(paths::ifcfg(slave.as_str()))));
     let now = inv.kernel.bond(bond.as_str()).map(|status| status.slaves).unwrap_or_default();
     for slave in now.iter().filter_map(|s| s.name.parse::<IfName>().ok()) {
         if !slaves.contains(&slave) {
-            checks.push(ours(paths::ifcfg(&slave)));
+            checks.push(ours(paths::ifcfg(slave.as_str())));
         }
     }
     if slaves.len() < 2 && now.is_empty() {

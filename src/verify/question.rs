@@ -143,9 +143,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
                 Vec::new()
             }
             Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
-            Witness::Servers(host, Patience::Once) => {
-                probe::ask(host, spec, probe::Way::Bond(&spec.bond))
-            }
+            Witness::Servers(host, Patience::Once) => probe::ask(host, spec, probe::Way::Networks),
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
         });
     }

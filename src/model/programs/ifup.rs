@@ -5,8 +5,8 @@
 use std::net::Ipv4Addr;
 
 use super::ifcfg_shell::{Vars, need_config, slaves_of, source};
-use super::modprobe;
 use super::shell::Shell;
+use super::{modprobe, vlan};
 use crate::model::state::Flavour;
 use crate::net::Ipv4Net;
 
@@ -21,7 +21,7 @@ fn is_no(text: &str) -> bool {
 }
 
 /// `net_log`: el7 says where it comes from.
-fn log(shell: &mut Shell<'_>, level: &str, script: &str, text: &str) {
+pub(super) fn log(shell: &mut Shell<'_>, level: &str, script: &str, text: &str) {
     match shell.scripts() {
         Flavour::El5 => shell.say(text),
         Flavour::El7 => shell.say(format!("{level:<10}: [{script}] {text}")),
@@ -53,6 +53,9 @@ pub(crate) fn up(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     }
     shell.took += 300;
     let device = value(&vars, "DEVICE").to_string();
+    if let Some(status) = vlan::make(shell, &device, &vars) {
+        return status;
+    }
     let is_slave = value(&vars, "SLAVE") == "yes" && !value(&vars, "MASTER").is_empty();
     let status = if shell.state.dom0.nics.contains_key(&device) || !is_bond(shell, &device, &vars) {
         card(shell, &device, &vars, is_slave)
@@ -71,7 +74,7 @@ fn is_bond(shell: &Shell<'_>, device: &str, vars: &Vars) -> bool {
         || modprobe::alias(&modprobe::lines(shell), device.trim()).is_some()
 }
 
-fn missing(shell: &mut Shell<'_>, what: &str, device: &str) -> Option<i32> {
+pub(super) fn missing(shell: &mut Shell<'_>, what: &str, device: &str) -> Option<i32> {
     shell.took += 1000;
     let text = format!("{what} {device} does not seem to be present, delaying initialization.");
     log(shell, "ERROR", ETH, &text);
@@ -104,6 +107,9 @@ fn card(shell: &mut Shell<'_>, device: &str, vars: &Vars, is_slave: bool) -> Opt
         return missing(shell, "Device", device);
     }
     if !is_slave {
+        if let Ok(mtu) = value(vars, "MTU").parse() {
+            set_mtu(shell, device, mtu);
+        }
         shell.state.dom0.set_up(device, true);
         return None;
     }
@@ -282,7 +288,7 @@ fn set_mtu(shell: &mut Shell<'_>, device: &str, mtu: u32) {
 }
 
 /// The way by an alias; what the complaint will call the device.
-fn aliased(shell: &mut Shell<'_>, device: &str) -> &'static str {
+pub(super) fn aliased(shell: &mut Shell<'_>, device: &str) -> &'static str {
     let target = modprobe::alias(&modprobe::lines(shell), device);
     match target.as_deref() {
         None | Some("off") => "Device",
@@ -357,17 +363,23 @@ fn addresses(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> i32 {
     0
 }
 
-/// `ifup-routes`: lines of `route-DEVICE` as arguments of `ip route`.
+/// `ifup-routes` (tests/ground/initscripts.md, J4): lines of `route-DEVICE` as arguments of `ip route`.
 fn routes(shell: &mut Shell<'_>, device: &str) {
     let text =
         shell.read(&format!("{}/route-{device}", super::ifcfg_shell::FOLDER)).unwrap_or_default();
     for line in text.lines().filter(|l| !l.trim_start().starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let via = words.iter().position(|w| *w == "via").and_then(|at| words.get(at + 1)).copied();
+        let after = |word: &str| {
+            words.iter().position(|w| *w == word).and_then(|at| words.get(at + 1)).copied()
+        };
+        let (via, dev) = (after("via"), after("dev").unwrap_or(device));
         match words.first().copied() {
-            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", device, via),
+            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", dev, via),
             Some(to) if to.parse::<Ipv4Net>().is_ok() => {
-                shell.state.dom0.add_route(to, device, via, 0);
+                if let Err(why) = shell.state.dom0.set_route(to, dev, via) {
+                    // Nothing of it comes back to who called ifup.
+                    shell.complain(format!("RTNETLINK answers: {why}"));
+                }
             }
             _ => {}
         }
@@ -431,5 +443,6 @@ pub(crate) fn down(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     {
         shell.state.dom0.replace_route("0.0.0.0/0", &dev, Some(&gateway));
     }
+    vlan::remove(shell, &device, &vars);
     0
 }

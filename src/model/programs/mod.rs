@@ -9,3 +9,4 @@ pub(super) mod scripts;
 pub(super) mod services;
 pub(super) mod shell;
 pub(super) mod units;
+mod vlan;

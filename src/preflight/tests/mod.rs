@@ -33,8 +33,12 @@ fn evacuated(flavour: Flavour, backend: Backend) -> State {
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
     let dom0 = Dom0::of(state);
     alter(dom0.root());
-    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() })
-        .unwrap()
+    let vlans = spec.tagged().next().is_some();
+    Inventory::read(
+        &dom0.host,
+        Ask { nics: &spec.nics, driver_modes: true, vlans, ..Ask::default() },
+    )
+    .unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.
@@ -426,6 +430,22 @@ const CASES: &[Case] = &[
         let net = "172.16.52.11/24".parse().unwrap();
         i.kernel.addresses.push(Address { device: "bond51".into(), net });
     }), &[], "172.16.52.11/24 lies on bond51, and goes when bond51 is taken down"),
+    (VlanBlocked, &[("vlan", "51")], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "install 8021q /bin/true\n").unwrap()),
+        &[], "`install 8021q /bin/true` in /etc/modprobe.d/x.conf keeps"),
+    (VlanUnsupported, &[("vlan", "51")], Bend::State(|s| s.dom0.features.missing_modules.extend(["8021q".into()])), &[],
+        "this kernel has no module 8021q"),
+    (VlanUnsupported, &[("vlan", "51")], Value(|_, i| i.ground.no_vconfig = true), &[], "by /sbin/vconfig, and it is not there"),
+    (SubnetOverlap, &[("routes", "10.20.0.0/16 via 172.16.51.1")], Not, &[],
+        "the route to 10.20.0.0/16 overlaps the subnet 10.20.0.0/24 of xenbr0, the management subnet"),
+    (RouteFileExists, &[("vlan", "51")], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/route-bond51.51"), "default via 172.16.51.1\n").unwrap();
+    }), &[], "route-bond51.51 exists: ifup bond51.51 would set the routes in it"),
+    (VlanTaken, &[("vlan", "51")], Value(|_, i| drop(i.kernel.devices.insert("bond51.51".into(), Device::default()))), &[],
+        "the kernel has a device called bond51.51"),
+    (VlanTaken, &[("vlan", "51")], Value(|_, i| {
+        let vlan = Some(crate::inventory::VlanOf { tag: 51, device: "bond51".into() });
+        i.kernel.devices.insert("nas".into(), Device { vlan, ..Device::default() });
+    }), &[], "tag 51 on bond51 is the device nas already"),
     (RecordNotUnderstood, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth1").unwrap().mac = "<invalid reference>".into()), &[],
         "the pif of eth1 "),
     (PifUnreadable, &[], Bend::State(|s| s.pool.pifs.get_mut("xen01/eth3").unwrap().mac = "<not in database>".into()), &[],

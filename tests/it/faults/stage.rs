@@ -32,6 +32,8 @@ pub struct Scenario {
     pub unmanaged: bool,
     /// A bond of ours of so many NICs, in another mode, stands already.
     pub replaces: Option<usize>,
+    /// The address is on a tag, and a route leads on from there.
+    pub tagged: bool,
 }
 
 const fn scenario(
@@ -42,7 +44,7 @@ const fn scenario(
     unmanaged: bool,
     replaces: Option<usize>,
 ) -> Scenario {
-    Scenario { flavour, switch, nics, existing, unmanaged, replaces }
+    Scenario { flavour, switch, nics, existing, unmanaged, replaces, tagged: false }
 }
 
 /// The first eight have each pair of choices in each combination.
@@ -52,7 +54,7 @@ pub const SCENARIOS: [Scenario; 10] = [
     scenario(Flavour::El5, true, 2, true, true, None),
     scenario(Flavour::El5, true, 3, false, false, None),
     scenario(Flavour::El7, false, 2, false, true, None),
-    scenario(Flavour::El7, false, 3, true, false, None),
+    Scenario { tagged: true, ..scenario(Flavour::El7, false, 3, true, false, None) },
     scenario(Flavour::El5, false, 2, false, false, None),
     scenario(Flavour::El5, false, 3, true, true, None),
     scenario(Flavour::El7, false, 3, false, true, Some(2)),
@@ -68,6 +70,7 @@ impl Scenario {
             self.replaces.map(|n| format!("instead of {n}")),
             Some(if self.unmanaged { "unmanaged" } else { "forget" }.to_string()),
             self.existing.then(|| "existing files".to_string()),
+            self.tagged.then(|| "tag and route".to_string()),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -76,8 +79,10 @@ impl Scenario {
         let nics = ["eth2", "eth3", "eth1"][..nics].join(",");
         let pif = if self.unmanaged { "unmanaged" } else { "forget" };
         let mut raw = Raw::default();
+        let tagged =
+            if self.tagged { "vlan=51\nroutes=10.99.0.0/16 via 172.16.51.1\n" } else { "" };
         let text = format!(
-            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n"
+            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n{tagged}"
         );
         raw.file("spec", &text).unwrap();
         raw.finish().unwrap()
