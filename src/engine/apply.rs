@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
-use crate::inventory::facts;
+use crate::inventory::{Kernel, facts};
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
@@ -270,6 +270,30 @@ impl Engine<'_> {
             ended.exit = Exit::NotAsAsked;
         }
         Outcome { steps: run.reports, pending: run.pending, ..ended }
+    }
+
+    /// The outcome of a change that is kept, with what was accepted and does not hold now either.
+    pub(super) fn with_pending(&self, tx: &Transaction, ended: Outcome) -> Outcome {
+        let accepted = codes(&tx.accepted());
+        if accepted.is_empty() || ended.ending != Ending::Done {
+            return ended;
+        }
+        let Plan { spec, nics, .. } = &tx.header.plan;
+        let pending = Kernel::read(self.host).and_then(|kernel| {
+            let kernel = Running::Read(&kernel);
+            let accepted = &accepted;
+            let question = Question { spec, nics, absent: &[], accepted, kernel, witnesses: &[] };
+            Ok(verify::judge(question)?.pending())
+        });
+        match pending {
+            Ok(pending) if pending.is_empty() => ended,
+            Ok(pending) => Outcome { pending, exit: Exit::NotAsAsked, ..ended },
+            Err(error) => {
+                let mut ended = ended;
+                ended.notes.push(format!("{error:#}"));
+                ended
+            }
+        }
     }
 
     /// Whether the bond of a change is as asked, once its last step is taken.

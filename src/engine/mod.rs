@@ -177,7 +177,7 @@ impl Engine<'_> {
                 return self.still_awaiting(&open, observer);
             }
             phase if phase.is_saving() && open.judged_in() == Some(&boot) => {
-                return Ok(saving(&open));
+                return Ok(self.with_pending(&open, saving(&open)));
             }
             _ => {}
         }

@@ -100,6 +100,8 @@ fn device(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     let mac = inv.kernel.permanent_mac(nic.as_str()).map(|mac| mac.to_string());
     facts.insert(Fact::Mac(nic.clone()), Value::known(mac));
     facts.insert(Fact::Mtu(nic.clone()), Value::known(device.mtu.map(|mtu| mtu.to_string())));
+    let state = device.up.map(|up| if up { "up" } else { "down" });
+    facts.insert(Fact::Up(nic.clone()), Value::known(state.map(String::from)));
     let master = device.master.clone().map_or(Value::Absent, Value::Word);
     facts.insert(Fact::Master(nic.clone()), master);
 }

@@ -10,6 +10,7 @@ mod ground;
 mod kernel;
 mod management;
 mod nic;
+mod reach;
 pub mod storage;
 mod stores;
 mod wire;
@@ -24,9 +25,10 @@ use serde::{Deserialize, Serialize};
 pub use above::VlanOf;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
-pub use kernel::{Address, Device, DeviceKind, Kernel, Route};
+pub use kernel::{Device, DeviceKind, Kernel};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
+pub use reach::{Address, Route};
 pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
@@ -67,6 +69,9 @@ pub struct Inventory {
     /// cannot be recorded.
     #[serde(default)]
     pub unnamed: Vec<String>,
+    /// Pipes in the same folders: who reads one waits for ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipes: Vec<String>,
     /// The kernel.
     pub kernel: Kernel,
     /// What else of the host bears on a change.
@@ -96,6 +101,8 @@ pub struct Ask<'a> {
     pub every_nic: bool,
     /// Whether the driver's modes matter.
     pub driver_modes: bool,
+    /// Whether a record of ours that cannot be read bars nothing, since nothing is done by it.
+    pub any_record: bool,
     /// Whether the module of VLANs matters.
     pub vlans: bool,
     /// What is wanted, where the wire is to be asked for it.
@@ -126,11 +133,14 @@ impl Inventory {
             let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            let (files, unnamed) = files(host)?;
+            let (files, unnamed, pipes) = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
-            let transaction = ledger::summary(host)?;
+            let transaction = match ledger::summary(host) {
+                Err(_) if ask.any_record => None,
+                read => read?,
+            };
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
                 Ok(xapi) => (Some(xapi), None),
@@ -147,6 +157,7 @@ impl Inventory {
                 network_conf,
                 files,
                 unnamed,
+                pipes,
                 kernel,
                 ground,
                 wire: Wire::default(),
@@ -242,7 +253,7 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Every configuration file that a step may touch or that can contradict one.
-fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>)> {
+fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>, Vec<String>)> {
     let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
     for (folder, wanted) in [
         (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
@@ -270,16 +281,21 @@ fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>)> {
             }
         }
     }
-    let (mut files, mut unnamed) = (BTreeMap::new(), Vec::new());
+    let (mut files, mut unnamed, mut pipes) = (BTreeMap::new(), Vec::new(), Vec::new());
     for path in paths {
         match host.original(&path)?.was {
             // What was listed and is not there by that name has another one.
             Kind::Absent if path.contains(char::REPLACEMENT_CHARACTER) => unnamed.push(path),
             Kind::Absent => {}
-            was => drop(files.insert(path, was)),
+            was => {
+                if matches!(was, Kind::Other | Kind::Link { .. }) && host.is_pipe(&path) {
+                    pipes.push(path.clone());
+                }
+                files.insert(path, was);
+            }
         }
     }
-    Ok((files, unnamed))
+    Ok((files, unnamed, pipes))
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.

@@ -128,9 +128,10 @@ fn only_here(host: &Uuid) -> String {
     )
 }
 
-/// The script of a plan, for the host of this uuid.
+/// The script of a plan, for the host of this uuid. `first`: the change whose bond it repairs, and
+/// which is undone with it.
 #[must_use]
-pub fn script(plan: &Plan, host: Option<&Uuid>) -> String {
+pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> String {
     let mut text = HEAD.to_string();
     text.extend(host.map(only_here));
     text.push_str(AWAIT_XAPI);
@@ -170,6 +171,10 @@ pub fn script(plan: &Plan, host: Option<&Uuid>) -> String {
         text.push_str("\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
     }
     text.push_str(&going_on());
+    text.extend(first.map(|id| {
+        let script = word(&format!("/../{id}/undo.sh"));
+        format!("\n# And the change whose bond this one repaired.\nsh \"$here\"{script} || bad=1\n")
+    }));
     text.push_str("\n[ $bad = 0 ] && tell done\nexit $((bad * 4))\n");
     text
 }

@@ -1,5 +1,7 @@
 //! The bond's addresses: whether each is free, its subnet its own, and storage not moved by it.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Code, Finding, Rule, vlan_is_ours};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
@@ -80,13 +82,12 @@ fn overlaps(case: &Case<'_>, subnet: Ipv4Net, words: &str, found: &mut Vec<Findi
     let kernel = &case.inv.kernel;
     let addresses = kernel.addresses.iter().map(|a| (a.device.as_str(), a.net, "the subnet"));
     let routes = kernel.routes.iter().map(|r| (r.device.as_str(), r.to, "the route to"));
-    let mut said: Vec<(&str, Ipv4Net)> = Vec::new();
+    let mut said: BTreeSet<(&str, Ipv4Net)> = BTreeSet::new();
     for (device, net, what) in addresses.chain(routes) {
         let overlaps = !is_own(case, device) && net.prefix > 0 && net.overlaps(subnet);
-        if !overlaps || said.contains(&(device, net.subnet())) {
+        if !overlaps || !said.insert((device, net.subnet())) {
             continue;
         }
-        said.push((device, net.subnet()));
         let management = case.inv.management_bridge() == Some(device);
         let role = if management { ", the management subnet" } else { "" };
         found.push(Finding::new(

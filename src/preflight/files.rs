@@ -60,8 +60,13 @@ fn nic_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
 fn file_not_plain(case: &Case<'_>, found: &mut Vec<Finding>) {
     let bond = &case.spec.bond;
     let own = [paths::MODPROBE_CONF.into(), paths::modprobe_file(bond)];
+    for path in &case.inv.pipes {
+        let said = format!("{} is a pipe: who reads it waits for ever", path.escape_debug());
+        found.push(Finding::new(Code::FileNotPlain, said).hint(format!("mv {path} /root/")));
+    }
     for path in nic_files(case).into_iter().chain(bond_files(case)).chain(own) {
-        if matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other) {
+        let plain = !matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other);
+        if !plain && !case.inv.pipes.contains(&path) {
             found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
         }
     }

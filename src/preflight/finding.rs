@@ -112,7 +112,7 @@ findings! {
     BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
-    FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
+    FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file, or one that is read is a pipe" "replace it by a plain file";
     NameNotText "name-not-text" Error "the name of a file that the change may touch is no UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";

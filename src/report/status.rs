@@ -39,9 +39,20 @@ pub fn text(status: &Status) -> Text {
     lines.push(Text::default());
     lines.extend(bonds(&status.bonds, asked));
     lines.push(Text::default());
-    lines.extend(plain(transaction(status.transaction.as_ref())));
+    match &status.record_error {
+        // In one piece each: paths and commands are there to be copied.
+        Some(error) => {
+            lines.push(format!("record: {}", clean(&error.what)).into());
+            lines.extend(error.hint.iter().map(|hint| format!("hint: {}", clean(hint)).into()));
+        }
+        None => lines.extend(plain(transaction(status.transaction.as_ref()))),
+    }
     lines.extend(plain(drift(status)));
-    joined(lines.into_iter().map(|line| cut(line.trim_end(), WIDTH).into()))
+    joined(lines.into_iter().map(|line| {
+        let line = line.trim_end().to_string();
+        let whole = ["record: ", "hint: "].iter().any(|word| line.starts_with(word));
+        if whole { line.into() } else { cut(&line, WIDTH).into() }
+    }))
 }
 
 fn plain(lines: Vec<String>) -> impl Iterator<Item = Text> {

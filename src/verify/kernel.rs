@@ -8,6 +8,7 @@ use crate::inventory::{DeviceKind, Kernel};
 use crate::net::{BondMode, IfName};
 use crate::options::{Opt, Row, Value};
 use crate::paths;
+use crate::preflight::Code;
 use crate::spec::Spec;
 
 /// Every check of a bond that one reading of the kernel answers.
@@ -209,9 +210,16 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
                 });
                 each.collect::<Vec<_>>().join(", ")
             };
-            Check::new(name, "the same on all", Some(have))
-                .settling()
-                .because("set the switch ports alike")
+            // What a driver does not tell no switch port mends.
+            let silent = up.iter().zip(&values).find(|(_, value)| value.is_none());
+            let hint = match silent {
+                Some((nic, _)) => format!(
+                    "the driver of {0} tells none (as in a virtual machine): ethtool {0}; where it never does, --accept {1}",
+                    nic.device, Code::SpeedUnknown
+                ),
+                None => "set the switch ports alike".into(),
+            };
+            Check::new(name, "the same on all", Some(have)).settling().because(hint)
         })
         .collect()
 }

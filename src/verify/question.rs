@@ -155,5 +155,10 @@ fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
     let devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
     let names: Vec<&str> = devices.iter().map(IfName::as_str).collect();
     let pifs = inv.xapi.as_ref().map(|xapi| xapi.pifs.as_slice());
-    durable::check(&Stores::read(host, &names), inv.host_uuid().as_ref(), &devices, pifs)
+    let mut stores = Stores::read(host, &names);
+    let pool = inv.xapi.as_ref().and_then(|xapi| xapi.pool.as_ref());
+    if pool.is_some_and(|pool| pool.ha_enabled) {
+        stores.database = None;
+    }
+    durable::check(&stores, inv.host_uuid().as_ref(), &devices, pifs)
 }

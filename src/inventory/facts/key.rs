@@ -26,6 +26,8 @@ pub enum Fact {
     Mac(IfName),
     /// A NIC's MTU.
     Mtu(IfName),
+    /// Whether a NIC is administratively up.
+    Up(IfName),
     /// What a NIC is a slave or port of.
     Master(IfName),
     /// Whether XAPI has a record of a NIC.
@@ -48,6 +50,7 @@ impl fmt::Display for Fact {
             Self::Vlan(device) => write!(f, "vlan {device}"),
             Self::Mac(nic) => write!(f, "mac {nic}"),
             Self::Mtu(nic) => write!(f, "mtu {nic}"),
+            Self::Up(nic) => write!(f, "up {nic}"),
             Self::Master(nic) => write!(f, "master {nic}"),
             Self::Pif(nic) => write!(f, "pif {nic}"),
             Self::PifField(nic, field) => write!(f, "pif-field {nic} {field}"),
@@ -69,6 +72,7 @@ impl FromStr for Fact {
             "vlan" => Self::Vlan(rest.parse()?),
             "mac" => Self::Mac(rest.parse()?),
             "mtu" => Self::Mtu(rest.parse()?),
+            "up" => Self::Up(rest.parse()?),
             "master" => Self::Master(rest.parse()?),
             "pif" => Self::Pif(rest.parse()?),
             "pif-field" => match rest.split_once(' ') {
@@ -95,6 +99,7 @@ impl Fact {
             Self::Vlan(device) => format!("device {device}"),
             Self::Mac(nic) => format!("{nic} MAC address"),
             Self::Mtu(nic) => format!("{nic} MTU"),
+            Self::Up(nic) => format!("{nic} state"),
             Self::Master(nic) => format!("{nic} master"),
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),

@@ -422,6 +422,7 @@ const CASES: &[Case] = &[
         let config = &mut s.pool.pifs.get_mut("xen01/eth2").unwrap().other_config;
         config.insert("mtu".into(), "9000".into());
     }), &[], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
+    (FileNotPlain, &[], Value(|_, i| i.pipes.push("/etc/modprobe.d/f.conf".into())), &[], "f.conf is a pipe"),
     (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is no UTF-8 text"),
     (SpeedUnknown, &[], Value(|_, i| device(i, "eth3").speed = None), &[], "eth3 has a link, and its driver tells no speed"),
     (BondCarriesMore, &[], Value(|_, i| {
