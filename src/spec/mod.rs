@@ -8,6 +8,7 @@ mod keys;
 mod network;
 mod raw;
 mod request;
+mod texts;
 mod value;
 mod vlans;
 

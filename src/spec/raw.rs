@@ -8,9 +8,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::{self, Entry, Section, Source};
 use super::request::{listed, of_host};
+use super::texts::{Given, host_address, list, mtu, routes};
 use super::vlans;
-use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec, Vlan};
-use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, decimal, shown};
+use super::{BackendChoice, NicRef, PifChoice, Probe, Request, Spec, Vlan};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, shown};
 use crate::options::{Options, TABLE};
 
 /// Texts of `[bond]` by the spec's own names for the keys, each with where it was said.
@@ -26,9 +27,6 @@ pub struct Raw {
     /// Further networks, by what their sections say of the tag.
     vlans: BTreeMap<String, Vec<Given>>,
 }
-
-/// A line of a section whose keys are not those of `[bond]`: where, key and text.
-pub(super) type Given = (Source, String, String);
 
 impl Raw {
     /// A value given as a flag: it wins over the file's. `key` is the file's key for it.
@@ -267,17 +265,6 @@ fn take<T>(
     }
 }
 
-pub(super) fn mtu(text: &str) -> Result<u32> {
-    decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
-        anyhow!(
-            "`{}` is no MTU: it must be a whole number from {} to {}",
-            shown(text),
-            MTU_RANGE.start(),
-            MTU_RANGE.end()
-        )
-    })
-}
-
 /// The bond's own address, with the netmask of its own key if there is one.
 fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
     let netmask = take(texts, "netmask", |text| {
@@ -301,12 +288,6 @@ fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
     Ok(address)
 }
 
-pub(super) fn host_address(text: &str) -> Result<Ipv4Net> {
-    let net: Ipv4Net = text.parse()?;
-    net.check_host()?;
-    Ok(net)
-}
-
 /// The hosts' addresses, each of which is one host's alone.
 fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, Ipv4Net>> {
     let mut all: BTreeMap<HostName, Ipv4Net> = BTreeMap::new();
@@ -323,27 +304,6 @@ fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, 
         add().with_context(|| source.to_string())?;
     }
     Ok(all)
-}
-
-/// Routes by commas.
-pub(super) fn routes(text: &str) -> Result<Vec<StaticRoute>> {
-    text.split(',').map(str::parse).collect()
-}
-
-/// A list by commas, blanks or both.
-pub(super) fn list<T: std::str::FromStr<Err = anyhow::Error>>(
-    text: &str,
-    what: &str,
-) -> Result<Vec<T>> {
-    let parts: Vec<&str> = text.split(',').collect();
-    ensure!(
-        parts.iter().all(|part| !part.trim().is_empty()),
-        "`{}` has an empty {what} in it",
-        shown(text)
-    );
-    let words =
-        parts.iter().flat_map(|part| part.split([' ', '\t'])).filter(|word| !word.is_empty());
-    words.map(str::parse).collect()
 }
 
 fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {

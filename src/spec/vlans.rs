@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::ini::Source;
 use super::keys::keys;
-use super::raw::{self, Given};
 use super::request::{listed, of_host};
+use super::texts::{self, Given};
 use super::{Probe, Vlan};
 use crate::net::{HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, nearest, shown};
 
@@ -60,19 +60,19 @@ fn section(
     let mut hosts = BTreeMap::new();
     for (source, key, text) in given {
         match key.as_str() {
-            "mtu" => mtu = Some(raw::mtu(&text).with_context(|| source.to_string())?),
-            "probes" => probes = raw::list(&text, "probe").with_context(|| source.to_string())?,
-            "routes" => routes = raw::routes(&text).with_context(|| source.to_string())?,
+            "mtu" => mtu = Some(texts::mtu(&text).with_context(|| source.to_string())?),
+            "probes" => probes = texts::list(&text, "probe").with_context(|| source.to_string())?,
+            "routes" => routes = texts::routes(&text).with_context(|| source.to_string())?,
             "address" => {
                 ensure!(
                     pool.is_empty(),
                     "{source}: the hosts of [addresses] have a line each in this section: NAME = IP/PREFIX"
                 );
-                single = Some(raw::host_address(&text).with_context(|| source.to_string())?);
+                single = Some(texts::host_address(&text).with_context(|| source.to_string())?);
             }
             _ => {
                 let host = host_of(&source, &key, pool)?;
-                let net = raw::host_address(&text).with_context(|| source.to_string())?;
+                let net = texts::host_address(&text).with_context(|| source.to_string())?;
                 if let Some((other, _)) =
                     hosts.iter().find(|(_, a): &(_, &Ipv4Net)| a.addr == net.addr)
                 {

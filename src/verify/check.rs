@@ -111,3 +111,17 @@ fn mark(checks: &mut [Check], of: impl Fn(&Setting) -> bool) {
         check.accepted = true;
     }
 }
+
+/// One value from two witnesses. Where both speak they must agree.
+pub(super) fn witnesses(
+    proc: Option<String>,
+    sys: Option<String>,
+) -> (Option<String>, Option<String>) {
+    match (proc, sys) {
+        (Some(proc), Some(sys)) if proc != sys => {
+            let said = format!("{proc} in /proc, {sys} in /sys");
+            (Some(said.clone()), Some(format!("the kernel contradicts itself: {said}")))
+        }
+        (proc, sys) => (proc.or(sys), None),
+    }
+}

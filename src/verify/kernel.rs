@@ -1,6 +1,7 @@
 //! The checks of the running kernel: what was asked for, against `/proc` and `/sys`, and these
 //! against each other. Pure.
 
+use super::check::witnesses;
 use super::{Check, Setting, lacp, networks};
 use crate::bonding::BondStatus;
 use crate::inventory::Nic;
@@ -64,20 +65,6 @@ fn driver(status: &BondStatus) -> Check {
     };
     Check::new(Setting::Driver, "the kernel's", have)
         .because("another program imitates the bonding driver: is the running backend bridge?")
-}
-
-/// One value from two witnesses. Where both speak they must agree.
-pub(super) fn witnesses(
-    proc: Option<String>,
-    sys: Option<String>,
-) -> (Option<String>, Option<String>) {
-    match (proc, sys) {
-        (Some(proc), Some(sys)) if proc != sys => {
-            let said = format!("{proc} in /proc, {sys} in /sys");
-            (Some(said.clone()), Some(format!("the kernel contradicts itself: {said}")))
-        }
-        (proc, sys) => (proc.or(sys), None),
-    }
 }
 
 fn mode(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Check {

@@ -1,7 +1,7 @@
 //! The checks of a bond's networks, one by one: the device of a tag, addresses, MTU, and routes that
 //! nobody asked for. Pure.
 
-use super::kernel::witnesses;
+use super::check::witnesses;
 use super::{Check, Setting};
 use crate::inventory::{Kernel, Route};
 use crate::net::{Ipv4Net, StaticRoute, Tagged};

@@ -3,7 +3,7 @@
 
 use super::ifcfg_shell::Vars;
 use super::shell::Shell;
-use super::{ifup, modprobe};
+use super::{functions, modprobe};
 use crate::model::state::Flavour;
 
 /// The program by which el5 makes and takes away VLANs.
@@ -23,7 +23,7 @@ pub(super) fn make(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> Option<i
     let tag = digits.parse::<u32>().ok().filter(|_| digits.len() <= 4)?;
     if !shell.state.dom0.modules.contains_key("8021q") && modprobe::load(shell, "8021q").is_err() {
         let text = format!("No 802.1Q VLAN support available in kernel for device {device}");
-        ifup::log(shell, "ERROR", IFUP, &text);
+        functions::log(shell, "ERROR", IFUP, &text);
         return Some(1);
     }
     if !shell.state.dom0.has_device(below) {
@@ -32,9 +32,9 @@ pub(super) fn make(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> Option<i
         if module.is_none_or(|module| module == "off") {
             return Some(0);
         }
-        ifup::aliased(shell, below);
+        functions::aliased(shell, below);
         if !shell.state.dom0.has_device(below) {
-            return ifup::missing(shell, "device", device);
+            return functions::missing(shell, "device", device);
         }
     }
     if !shell.state.dom0.is_up(below) {
@@ -58,7 +58,7 @@ pub(super) fn make(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> Option<i
                 false => format!("RTNETLINK answers: {why}"),
             });
             let text = format!("ERROR: could not add vlan {tag} as {device} on dev {below}");
-            ifup::log(shell, "ERROR", IFUP, &text);
+            functions::log(shell, "ERROR", IFUP, &text);
             return Some(1);
         }
     }
