@@ -133,7 +133,7 @@ impl Inventory {
             let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            let (files, unnamed, pipes) = files(host)?;
+            let Listing { files, unnamed, pipes } = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
@@ -252,8 +252,17 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Configuration files by their paths.
+struct Listing {
+    files: BTreeMap<String, Kind>,
+    /// Those whose names are no text.
+    unnamed: Vec<String>,
+    /// Pipes, by which who reads them waits.
+    pipes: Vec<String>,
+}
+
 /// Every configuration file that a step may touch or that can contradict one.
-fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>, Vec<String>)> {
+fn files(host: &Host) -> Result<Listing> {
     let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
     for (folder, wanted) in [
         (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
@@ -295,7 +304,7 @@ fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>, Vec<String
             }
         }
     }
-    Ok((files, unnamed, pipes))
+    Ok(Listing { files, unnamed, pipes })
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.
