@@ -96,6 +96,11 @@ impl Engine<'_> {
 
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
+        // Nobody stands beside the end of a wait: what is refused once is tried again.
+        self.take_resume_away().or_else(|_| self.take_resume_away())
+    }
+
+    fn take_resume_away(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
         if self.host.exists(&service.file()) || service.is_enabled(self.host) {
             service.turn_off(self.host)?;
