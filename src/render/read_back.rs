@@ -4,6 +4,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::Slave;
 use crate::ifcfg;
+use crate::net::Ipv4Net;
 use crate::spec::{Network, Spec};
 
 /// A file for the boot scripts: nothing but comments and constant assignments, and these values.
@@ -45,50 +46,43 @@ pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()
 }
 
 pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
+    // A bond whose own network has a tag has no address.
     let own = Some(spec.address).filter(|_| spec.vlan.is_none());
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(spec.bond.to_string())),
-            // A bond whose own network has a tag has no address.
-            ("IPADDR", own.map(|net| net.addr.to_string())),
-            ("NETMASK", own.map(|net| net.netmask().to_string())),
-            ("PREFIX", None),
-            ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
-            ("ONBOOT", Some("yes".into())),
-            ("BOOTPROTO", Some("none".into())),
-            ("NOZEROCONF", Some("yes".into())),
-            ("MTU", spec.mtu.map(|m| m.to_string())),
-            // A gateway would take the default route from the management interface, and a fixed
-            // MAC has no place on a bond (tests/ground/initscripts.md, A7 and H1).
-            ("GATEWAY", None),
-            ("HWADDR", None),
-            ("BRIDGE", None),
-        ],
-    )?;
+    let mut wanted = wanted_of(spec.bond.as_str(), own, spec.mtu);
+    wanted.push(("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))));
+    expect(text, &wanted)?;
     has_lines(text, &[format!("DEVICE={}", spec.bond)])
 }
 
 pub(super) fn read_back_vlan(text: &str, network: Network<'_>) -> Result<()> {
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(network.device.to_string())),
-            // The scripts take no other word for it (tests/ground/initscripts.md, J1).
-            ("VLAN", Some("yes".into())),
-            ("IPADDR", Some(network.address.addr.to_string())),
-            ("NETMASK", Some(network.address.netmask().to_string())),
-            ("PREFIX", None),
-            ("ONBOOT", Some("yes".into())),
-            ("BOOTPROTO", Some("none".into())),
-            ("NOZEROCONF", Some("yes".into())),
-            ("MTU", network.mtu.map(|m| m.to_string())),
-            ("GATEWAY", None),
-            ("HWADDR", None),
-            ("BRIDGE", None),
-        ],
-    )?;
+    let mut wanted = wanted_of(network.device, Some(network.address), network.mtu);
+    // The scripts take no other word for it (tests/ground/initscripts.md, J1).
+    wanted.push(("VLAN", Some("yes".into())));
+    expect(text, &wanted)?;
     has_lines(text, &[format!("DEVICE={}", network.device), "VLAN=yes".into()])
+}
+
+/// What the file of a bond or of a tag must say.
+fn wanted_of(
+    device: &str,
+    address: Option<Ipv4Net>,
+    mtu: Option<u32>,
+) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("DEVICE", Some(device.to_string())),
+        ("IPADDR", address.map(|net| net.addr.to_string())),
+        ("NETMASK", address.map(|net| net.netmask().to_string())),
+        ("PREFIX", None),
+        ("ONBOOT", Some("yes".into())),
+        ("BOOTPROTO", Some("none".into())),
+        ("NOZEROCONF", Some("yes".into())),
+        ("MTU", mtu.map(|m| m.to_string())),
+        // A gateway would take the default route from the management interface, and a fixed MAC
+        // has no place on a bond (tests/ground/initscripts.md, A7 and H1).
+        ("GATEWAY", None),
+        ("HWADDR", None),
+        ("BRIDGE", None),
+    ]
 }
 
 /// Each line is the arguments of an `ip route add` (tests/ground/initscripts.md, J4): these

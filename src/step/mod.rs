@@ -7,6 +7,7 @@
 
 mod backend;
 mod bond;
+mod device;
 mod file;
 mod pif;
 mod unit;
@@ -155,13 +156,13 @@ impl Step {
     pub fn commands(&self) -> Vec<Cmd> {
         match self {
             Self::SwitchBackend(s) => vec![s.command(&s.to)],
-            Self::TakeDown(b) => vec![b.down(), b.delete()],
+            Self::TakeDown(b) => vec![b.device().down(), b.device().delete()],
             Self::ForgetPif(p) => p.forget_commands(),
             Self::IntroduceUnmanaged(p) => vec![p.introduce_unmanaged()],
             Self::BootUnit(u) => u.enable_commands(),
-            Self::BringUp(b) => vec![b.up()],
-            Self::TakeVlanDown(v) => vec![v.down(), v.delete()],
-            Self::BringVlanUp(v) => vec![v.up()],
+            Self::BringUp(b) => vec![b.device().up()],
+            Self::TakeVlanDown(v) => vec![v.device().down(), v.device().delete()],
+            Self::BringVlanUp(v) => vec![v.device().up()],
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
     }
@@ -171,10 +172,10 @@ impl Step {
     pub fn by_hand(&self, originals: &str) -> String {
         match self {
             Self::SwitchBackend(s) => s.command(&s.from).to_string(),
-            Self::TakeDown(b) => b.up().to_string(),
-            Self::BringUp(b) => format!("{}; {}", b.down(), b.delete()),
-            Self::TakeVlanDown(v) => v.up().to_string(),
-            Self::BringVlanUp(v) => format!("{}; {}", v.down(), v.delete()),
+            Self::TakeDown(b) => b.device().up().to_string(),
+            Self::BringUp(b) => format!("{}; {}", b.device().down(), b.device().delete()),
+            Self::TakeVlanDown(v) => v.device().up().to_string(),
+            Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
             Self::File(f) => f.by_hand(originals),

@@ -102,7 +102,7 @@ pub(super) fn options(shell: &mut Shell<'_>, bond: &str, vars: &Vars) {
 }
 
 /// `grep -q PATTERN`: a dot stands for any character, so that one target is found in another.
-pub(super) fn greps(pattern: &str, text: &str) -> bool {
+fn greps(pattern: &str, text: &str) -> bool {
     let alike = |(want, have): (&u8, &u8)| *want == b'.' || want == have;
     text.as_bytes()
         .windows(pattern.len())
