@@ -67,8 +67,8 @@ const OWN: [Key; 12] = [
         false,
     ),
     key(
-        ["routes", "route", "'NET via GATEWAY'"],
-        "A network behind a router on the address's subnet; repeatable",
+        ["routes", "route", "ROUTE"],
+        "A network behind a router, as 'NET via GATEWAY'; repeatable",
         Group::What,
         true,
     ),
