@@ -196,10 +196,20 @@ impl Scene {
 
     /// Has a command misbehave so many times; no more with none.
     pub fn lie(&self, command: &str, how: How, times: u32) {
+        self.lies_after(0, command, how, times);
+    }
+
+    /// A program that does as it should so many times before it does not.
+    pub fn lies_after(&self, after: u32, command: &str, how: How, times: u32) {
         self.dom0.model.change(|state| {
-            state.dom0.lies.insert(command.into(), Lie { how, times, after: 0 });
+            state.dom0.lies.insert(command.into(), Lie { how, times, after });
             state.dom0.lies.retain(|_, lie| lie.times > 0);
         });
+    }
+
+    /// Whether such a program has misbehaved since it was told to.
+    pub fn has_lied(&self, command: &str) -> bool {
+        self.dom0.model.state().dom0.lies.get(command).is_none_or(|lie| lie.after == 0)
     }
 
     pub fn reboot(&self) {
