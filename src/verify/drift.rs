@@ -19,6 +19,9 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::FileChange;
 use crate::xe::Pif;
 
+/// The hint where only XAPI could tell.
+const SILENT: &str = "XAPI does not answer: xe host-list";
+
 /// The checks that waiting does not change: XAPI's view, the backend, and the files for the next
 /// boot.
 pub(super) fn settled(
@@ -55,7 +58,7 @@ pub(super) fn xapi(
             let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
                 .because(match pifs {
-                    None => "XAPI does not answer: xe host-list",
+                    None => SILENT,
                     Some(_) if !clear => "its record in XAPI was not understood: xenbond plan names it",
                     Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
                 })
@@ -100,7 +103,12 @@ fn backend(spec: &Spec, inv: &Inventory) -> Vec<Check> {
     let want = Backend::Bridge.to_string();
     vec![
         Check::new(Setting::RunningBackend, want.clone(), word(inv.running_backend())).because(
-            "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
+            match inv.running_backend() {
+                None => SILENT,
+                Some(_) => {
+                    "the bonding driver is not to be used beside Open vSwitch: xenbond apply again"
+                }
+            },
         ),
         Check::new(Setting::NextBackend, want, word(inv.network_conf.clone()))
             .because("someone has switched it since: xe-switch-network-backend bridge"),

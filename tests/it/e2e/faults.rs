@@ -261,6 +261,22 @@ fn an_apply_whose_rollback_fails_too_says_both() {
     start.assert_same(&root, "after the second try");
 }
 
+/// What only XAPI could tell is unknown, and the hint is about XAPI.
+#[test]
+fn what_a_silent_xapi_does_not_tell_is_called_unknown() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    root.lie("xe", "fails", 99, 0);
+    let run = root.exits(5, &["verify"]);
+    let lines: Vec<&str> = run.out.lines().collect();
+    let row = |name: &str| lines.iter().position(|line| line.contains(name)).unwrap();
+    let power = lines[row("survives a power cut")];
+    assert!(power.trim_start().starts_with('?') && power.ends_with("is unknown"), "{run:?}");
+    let backend = row("running backend");
+    assert!(lines[backend].ends_with("is unknown"), "{run:?}");
+    assert!(lines[backend + 1].contains("XAPI does not answer"), "{run:?}");
+}
+
 #[test]
 fn a_program_that_is_missing_is_said_before_anything_is_changed() {
     at_once(
