@@ -150,7 +150,7 @@ impl Engine<'_> {
     /// another run may have ended meanwhile. The refusal, where the plan would be another one now.
     fn moved(&self, then: &Situation, plan: &Plan) -> Result<Option<Outcome>> {
         let inv = look_for(self.host, &then.spec)?;
-        if let Some(error) = inv.xapi_error.as_ref().filter(|_| then.inv.xapi_error.is_none()) {
+        if let Some(error) = &inv.xapi_error {
             let error = format!("XAPI could not be asked whether all is as planned: {error}");
             return Ok(Some(Outcome::refused(error, Some("the same command again".into()))));
         }

@@ -103,9 +103,7 @@ impl Engine<'_> {
     fn take_resume_away(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
         let is_there = self.host.exists(&service.file()) || service.is_enabled(self.host);
-        if is_there {
-            service.turn_off(self.host)?;
-        }
+        service.turn_off(self.host)?;
         // Also where it is not there: a run that was cut off may have left a part of it.
         self.host.put(&service.file(), &Kind::Absent)?;
         if is_there {

@@ -101,15 +101,13 @@ fn backend(spec: &Spec, inv: &Inventory) -> Vec<Check> {
     }
     let word = |backend: Option<Backend>| backend.map(|backend| backend.to_string());
     let want = Backend::Bridge.to_string();
+    let running = inv.running_backend();
+    let hint = match running {
+        Some(_) => "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
+        None => SILENT,
+    };
     vec![
-        Check::new(Setting::RunningBackend, want.clone(), word(inv.running_backend())).because(
-            match inv.running_backend() {
-                None => SILENT,
-                Some(_) => {
-                    "the bonding driver is not to be used beside Open vSwitch: xenbond apply again"
-                }
-            },
-        ),
+        Check::new(Setting::RunningBackend, want.clone(), word(running)).because(hint),
         Check::new(Setting::NextBackend, want, word(inv.network_conf.clone()))
             .because("someone has switched it since: xe-switch-network-backend bridge"),
     ]

@@ -207,6 +207,12 @@ impl Scene {
         });
     }
 
+    /// What differs from the host that nobody touched, and is not XAPI's to bring back.
+    pub fn wrong_without_xapi(&self) -> Vec<String> {
+        let of_xapi = |text: &String| text.starts_with("PIF ") || text.starts_with("NIC ");
+        self.differences().into_iter().filter(|text| !of_xapi(text)).collect()
+    }
+
     /// Whether such a program has misbehaved since it was told to.
     pub fn has_lied(&self, command: &str) -> bool {
         self.dom0.model.state().dom0.lies.get(command).is_none_or(|lie| lie.after == 0)

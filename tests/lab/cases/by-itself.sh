@@ -97,7 +97,7 @@ confirming() {
     is "guards" "$(guards | wc -w)" 1
     setsid /usr/bin/xenbond confirm > /lab/session 2>&1
     is "exit status of confirm from another session" $? 0
-    over_within 150
+    over_within 10
     bond_stands
     xen 0 verify
     xen 0 rollback --yes
