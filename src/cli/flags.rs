@@ -82,6 +82,7 @@ fn flag(key: &Key) -> Arg {
         .help(key.help)
         .help_heading(heading(key.group))
         .action(if key.many { ArgAction::Append } else { ArgAction::Set })
+        .aliases(key.alias.map(|name| name.replace('_', "-")))
 }
 
 fn id(key: &Key) -> String {

@@ -32,7 +32,6 @@ use crate::inventory::{Ask, Inventory, Nic, resolve};
 use crate::journal::Transaction;
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
 use crate::plan::Plan;
@@ -113,7 +112,7 @@ impl Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let inv = read(host, &request.nics(), request.asks_for(BondMode::BalanceSlb), Some(request))?;
+    let inv = read(host, &request.nics(), request.asks_driver(), Some(request))?;
     let spec = request.for_host(&inv.names())?;
     Ok(Situation::of(spec, inv))
 }
@@ -123,16 +122,16 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    read(host, &spec.nics, spec.mode == BondMode::BalanceSlb, None)
+    read(host, &spec.nics, spec.asks_driver(), None)
 }
 
 fn read(
     host: &Host,
     nics: &[NicRef],
-    driver_modes: bool,
+    driver: bool,
     request: Option<&Request>,
 ) -> Result<Inventory> {
-    Inventory::read(host, Ask { nics, driver_modes, request, ..Ask::default() })
+    Inventory::read(host, Ask { nics, driver, request, ..Ask::default() })
 }
 
 impl Engine<'_> {

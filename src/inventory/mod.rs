@@ -4,6 +4,7 @@
 //! Features are looked for, never version numbers.
 
 mod document;
+mod driver;
 pub mod facts;
 mod ground;
 mod kernel;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use driver::Driver;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route, VlanOf};
@@ -78,6 +80,9 @@ pub struct Inventory {
     pub xapi_error: Option<String>,
     /// Whether the bonding driver has mode 7; `None` when nobody asked, or it is unknown.
     pub driver_has_slb: Option<bool>,
+    /// The bonding driver and what it knows; `None` when nobody asked, or it did not answer.
+    #[serde(default)]
+    pub driver: Option<Driver>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
 }
@@ -89,8 +94,8 @@ pub struct Ask<'a> {
     pub nics: &'a [NicRef],
     /// Whether the maps of all NICs' PIFs are read exactly.
     pub every_nic: bool,
-    /// Whether the driver's modes matter.
-    pub driver_modes: bool,
+    /// Whether it matters what the driver knows.
+    pub driver: bool,
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }
@@ -115,7 +120,7 @@ impl Inventory {
                 None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
                 Some(uuid) => Xapi::read(host, uuid, &ask),
             });
-            let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
+            let driver = scope.spawn(|| ask.driver.then(|| Driver::read(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
             let (files, unnamed) = files(host)?;
@@ -128,6 +133,7 @@ impl Inventory {
                 Ok(xapi) => (Some(xapi), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
+            let driver = driver.join().expect(done);
             let mut inv = Self {
                 may_change: host.may_change(),
                 xensource,
@@ -144,7 +150,8 @@ impl Inventory {
                 wire: Wire::default(),
                 xapi,
                 xapi_error,
-                driver_has_slb: slb.join().expect(done),
+                driver_has_slb: driver.as_ref().and_then(|driver| driver.has_slb),
+                driver,
                 transaction,
             };
             // XAPI says which bridge hears which NIC.
@@ -283,22 +290,6 @@ fn network_service(host: &Host, programs: &BTreeMap<Program, String>) -> Option<
     let line = output.lines().find(|l| l.split_whitespace().next() == Some("network"))?;
     // Runlevel 3 is what a dom0 boots into.
     line.split_whitespace().find_map(|word| word.strip_prefix("3:")).map(|state| state == "on")
-}
-
-/// Asks the driver whether it has mode 7, since no version number says.
-fn driver_has_slb(host: &Host) -> Option<bool> {
-    let slb = crate::net::BondMode::BalanceSlb.name();
-    let ask = |args: &[&str]| {
-        let cmd = Cmd::read(Program::Modinfo, args, LOOK_LIMIT);
-        host.run(&cmd).ok().filter(crate::host::Output::success).map(|o| o.text())
-    };
-    let described = ask(&["bonding"])?;
-    if described.contains(slb) {
-        return Some(true);
-    }
-    let file = ask(&["-n", "bonding"])?;
-    let module = host.read(file.trim()).ok()??;
-    Some(module.windows(slb.len()).any(|part| part == slb.as_bytes()))
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         )?;
         file(root, "etc/systemd/system.conf", "[Manager]\n")?;
     }
-    let lines = modprobe::description(&Shell::new(root, state)).join("\0");
+    let lines = modprobe::module(&Shell::new(root, state)).join("\0");
     let module = format!("lib/modules/{}/kernel/drivers/net/bonding/bonding.ko", state.dom0.kernel);
     file(root, &module, &format!("\u{7f}ELF\0{lines}\0"))
 }

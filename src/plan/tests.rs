@@ -15,7 +15,7 @@ const EL7: Flavour = Flavour::El7;
 
 impl Dom0 {
     fn inventory(&self, spec: &Spec) -> Inventory {
-        Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() })
+        Inventory::read(&self.host, Ask { nics: &spec.nics, driver: false, ..Ask::default() })
             .unwrap()
     }
 

@@ -117,6 +117,7 @@ findings! {
     SubnetOverlap "subnet-overlap" Error "the address's subnet overlaps an address or route of this host" "give storage a subnet of its own";
     DefaultRouteByBond "default-route-by-bond" Error "the host's default route would go through the bond" "remove GATEWAYDEV from /etc/sysconfig/network";
     ModeUnknown "mode-unknown" Error "the bonding driver of this host does not have the mode" "use --mode active-backup";
+    OptionUnknown "option-unknown" Error "the bonding driver of this host does not know an option, or the word that it is to have" "leave the option out, or give it another word";
     VmsRunning "vms-running" Warning "VMs run here, and the host must be rebooted" "xe host-disable; xe host-evacuate";
     BackendKept "backend-kept" Warning "the backend is to stay what it is, and it is not bridge: the bonding driver may not load" "leave out --backend keep";
     BondFileExists "bond-file-exists" Warning "there is a configuration file for a bond of that name, and it is not ours" "look at it; it is saved, and put back by rollback";

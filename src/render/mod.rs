@@ -80,7 +80,8 @@ pub fn files(
     let bond = spec.bond.to_string();
     let mut all = Vec::new();
 
-    let text = templates.render(MODPROBE, &[("bond", bond.clone()), ("options", words.clone())])?;
+    let parameters = spec.options.parameters(spec.mode).join(" ");
+    let text = templates.render(MODPROBE, &[("bond", bond.clone()), ("options", parameters)])?;
     read_back_modprobe(&text, spec).context(back(MODPROBE))?;
     all.push(match target.modprobe_conf {
         Some(Kind::File { bytes, mode, uid, gid, .. }) => {

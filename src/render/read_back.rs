@@ -106,7 +106,7 @@ pub(super) fn has_lines(text: &str, lines: &[String]) -> Result<()> {
 pub(super) fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
     let mut wanted = vec![
         modprobe_line("alias", spec.bond.as_str(), &["bonding".into()]),
-        modprobe_line("options", spec.bond.as_str(), &spec.options.words(spec.mode)),
+        modprobe_line("options", spec.bond.as_str(), &spec.options.parameters(spec.mode)),
         modprobe_line("options", "bonding", &["max_bonds=0".into()]),
     ];
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {

@@ -20,6 +20,8 @@ pub struct Key {
     pub group: Group,
     /// Whether the flag may be given more than once; a file has a list then.
     pub many: bool,
+    /// Another name that it goes by, in a file and, with dashes, as a flag.
+    pub alias: Option<&'static str>,
 }
 
 /// The groups of the help that flags of a spec are in.
@@ -41,7 +43,7 @@ const fn key(
     group: Group,
     many: bool,
 ) -> Key {
-    Key { name, flag: Cow::Borrowed(flag), word, help, group, many }
+    Key { name, flag: Cow::Borrowed(flag), word, help, group, many, alias: None }
 }
 
 /// The keys that are no option of the driver.
@@ -108,6 +110,7 @@ pub fn keys() -> Vec<Key> {
         help: row.help,
         group: Group::Behaviour,
         many: matches!(row.values, Values::Targets),
+        alias: row.alias,
     });
     OWN.into_iter().chain(options).collect()
 }

@@ -91,6 +91,12 @@ impl Spec {
         spec
     }
 
+    /// Whether it asks for what not every driver knows, so that this host's must be asked.
+    #[must_use]
+    pub fn asks_driver(&self) -> bool {
+        self.mode == BondMode::BalanceSlb || self.options.young().next().is_some()
+    }
+
     /// Whether the bond can reach whom it is to ask: it never gets a gateway.
     fn check_reach(&self) -> Result<()> {
         let subnet = self.address.subnet();

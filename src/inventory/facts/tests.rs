@@ -11,9 +11,8 @@ use crate::spec::NicRef;
 impl Dom0 {
     fn facts(&self) -> Facts {
         let nics: Vec<NicRef> = ["eth2", "eth3"].map(|n| n.parse().unwrap()).into();
-        let inv =
-            Inventory::read(&self.host, Ask { nics: &nics, driver_modes: false, ..Ask::default() })
-                .unwrap();
+        let inv = Inventory::read(&self.host, Ask { nics: &nics, driver: false, ..Ask::default() })
+            .unwrap();
         of(&inv, &scope())
     }
 

@@ -297,14 +297,19 @@ pub(crate) fn attributes(dom0: &Dom0, bond: &Bond) -> Vec<(String, String)> {
             );
         }
     }
+    let lacp = bond.option("mode") == 4;
     for (key, ..) in NUMBERS {
         if bond.options.contains_key(key) {
-            let delay = matches!(key, "updelay" | "downdelay");
-            put(
-                key,
-                (bond.option(key) * if delay { bond.option("miimon") } else { 1 }).to_string(),
-            );
+            let delay = matches!(key, "updelay" | "downdelay" | "peer_notif_delay");
+            let number = bond.option(key) * if delay { bond.option("miimon") } else { 1 };
+            // Outside of their mode these print nothing.
+            let hidden = key.starts_with("ad_") && !lacp;
+            put(key, if hidden { String::new() } else { number.to_string() });
         }
+    }
+    if bond.options.contains_key("ad_user_port_key") {
+        let system = bond.ad_actor_system.as_deref().unwrap_or("00:00:00:00:00:00");
+        put("ad_actor_system", if lacp { system.to_string() } else { String::new() });
     }
     put("num_unsol_na", bond.option("num_grat_arp").to_string());
     put("arp_ip_target", bond.arp_targets.join(" "));

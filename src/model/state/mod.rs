@@ -182,6 +182,9 @@ pub struct Bond {
     pub options: BTreeMap<String, u32>,
     /// ARP targets.
     pub arp_targets: Vec<String>,
+    /// The LACP system's address, where one was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_actor_system: Option<String>,
     /// The name asked for as primary.
     pub primary: Option<String>,
     /// The slave that carries the traffic, in the modes that have one.

@@ -33,8 +33,7 @@ fn evacuated(flavour: Flavour, backend: Backend) -> State {
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
     let dom0 = Dom0::of(state);
     alter(dom0.root());
-    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver_modes: true, ..Ask::default() })
-        .unwrap()
+    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver: true, ..Ask::default() }).unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.
@@ -230,6 +229,14 @@ const CASES: &[Case] = &[
     (ModeUnknown, &[("mode", "7")], Bend::State(|s| s.dom0.features.slb = false), &[SlbBehaviour],
         "mode balance-slb (7) is not in what `modinfo bonding` says"),
     (ModeUnknown, &[("mode", "7")], Value(|_, i| i.driver_has_slb = None), &[SlbBehaviour], "cannot be told"),
+    (OptionUnknown, &[("peer_notif_delay", "200")], Not, &[],
+        "the bonding driver v3.7.1 of kernel 4.19.0+1 does not know peer_notif_delay, which Linux has from 5.3 on"),
+    (OptionUnknown, &[("mode", "2"), ("xmit_hash_policy", "vlan+srcmac")], Not, &[SwitchSetup],
+        "does not know xmit_hash_policy=vlan+srcmac, which Linux has from 5.12 on"),
+    (OptionUnknown, &[("mode", "0"), ("packets_per_slave", "8")], Value(|_, i| i.driver = None), &[SwitchSetup],
+        "whether the bonding driver knows packets_per_slave, which Linux has from 3.14 on, cannot be told"),
+    (OptionUnknown, &[("mode", "5"), ("tlb_dynamic_lb", "0")], Value(|_, i| i.driver.as_mut().unwrap().knows.clear()), &[],
+        "knows tlb_dynamic_lb, which Linux has from 3.16 on, cannot be told: its module cannot be read"),
     (VmsRunning, &[], Bend::State(|s| s.pool.vms.get_mut("vm-web").unwrap().resident_on = Some("xen01".into())), &[],
         "the host must be rebooted, and 1 VM run here: vm-web"),
     (BackendKept, &[("backend", "keep")], Not, &[], "the running backend is openvswitch"),
