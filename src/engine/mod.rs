@@ -37,7 +37,7 @@ use crate::paths;
 use crate::plan::Plan;
 use crate::preflight::Finding;
 use crate::render::Templates;
-use crate::spec::{NicRef, Request, Spec};
+use crate::spec::{Request, Spec};
 use crate::xe;
 
 /// How long XAPI may take to come up after a boot.
@@ -112,7 +112,10 @@ impl Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let inv = read(host, &request.nics(), request.asks_driver(), Some(request))?;
+    let nics = request.nics();
+    let (driver, tuning) = (request.asks_driver(), request.tunes());
+    let ask = Ask { nics: &nics, driver, tuning, request: Some(request), ..Ask::default() };
+    let inv = Inventory::read(host, ask)?;
     let spec = request.for_host(&inv.names())?;
     Ok(Situation::of(spec, inv))
 }
@@ -122,16 +125,8 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    read(host, &spec.nics, spec.asks_driver(), None)
-}
-
-fn read(
-    host: &Host,
-    nics: &[NicRef],
-    driver: bool,
-    request: Option<&Request>,
-) -> Result<Inventory> {
-    Inventory::read(host, Ask { nics, driver, request, ..Ask::default() })
+    let (driver, tuning) = (spec.asks_driver(), !spec.ethtool.is_empty());
+    Inventory::read(host, Ask { nics: &spec.nics, driver, tuning, ..Ask::default() })
 }
 
 impl Engine<'_> {

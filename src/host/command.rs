@@ -59,6 +59,7 @@ programs! {
     Wall = "wall",
     Arping = "arping",
     Ping = "ping",
+    Ethtool = "ethtool",
 }
 
 impl fmt::Display for Program {

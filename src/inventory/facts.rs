@@ -15,6 +15,7 @@ use crate::inventory::Inventory;
 use crate::modprobe;
 use crate::net::{IfName, Ipv4Net};
 use crate::paths::is_shared;
+use crate::spec::Knob;
 
 /// Facts by key.
 pub type Facts = BTreeMap<Fact, Value>;
@@ -30,6 +31,9 @@ pub struct Scope {
     pub paths: Vec<String>,
     /// The bond's subnet.
     pub subnet: Ipv4Net,
+    /// The settings of NICs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<(IfName, Knob)>,
 }
 
 /// The facts of this host within the scope.
@@ -51,6 +55,15 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     for nic in &scope.nics {
         device(inv, nic, &mut facts);
         pif(inv, nic, &mut facts);
+    }
+    for (nic, knob) in &scope.tuned {
+        let settings = inv.tuning.get(nic.as_str());
+        let value = settings.and_then(|settings| settings.get(*knob)).map(String::from);
+        // Agreed on anew with each link, and none of anybody's doing.
+        let agreed = settings.and_then(|settings| settings.get(Knob::Autoneg)) != Some("off");
+        if !(agreed && matches!(knob, Knob::Speed | Knob::Duplex)) {
+            facts.insert(Fact::Tuned(nic.clone(), *knob), Value::known(value));
+        }
     }
     let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(scope.subnet));
     let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();

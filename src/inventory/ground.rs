@@ -61,6 +61,9 @@ pub struct Ground {
     pub no_linux_bridge: Option<String>,
     /// Whether the boot scripts know `BONDING_OPTS`; `None` where there are none.
     pub bonding_opts: Option<bool>,
+    /// Whether they hand several settings of a NIC to `ethtool`, and not only those of its link.
+    #[serde(default)]
+    pub ethtool_set: Option<bool>,
     /// The device that the boot scripts give the default route.
     pub gateway_device: Option<String>,
     /// The gateway that the boot scripts try on every interface whose subnet has it.
@@ -96,6 +99,8 @@ impl Ground {
         let mounts = text("/proc/mounts")?;
         let network = ifcfg::parse(&text("/etc/sysconfig/network")?);
         let (rescan, bridge) = settings(host)?;
+        let functions = host.read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?;
+        let knows = |word: &str| functions.as_ref().map(|text| text.contains(word));
         let mut storage = mounted(&mounts, &hosts(&text("/etc/hosts")?));
         storage.extend(iscsi(host)?);
         Ok(Self {
@@ -111,9 +116,8 @@ impl Ground {
             rename_rules: rename_rules(host)?,
             rescan_rules: rescan,
             no_linux_bridge: bridge,
-            bonding_opts: host
-                .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
-                .map(|text| text.contains("BONDING_OPTS")),
+            bonding_opts: knows("BONDING_OPTS"),
+            ethtool_set: knows("ethtool_set"),
             gateway_device: network
                 .get("GATEWAYDEV")
                 .filter(|device| !device.is_empty())

@@ -43,7 +43,8 @@ use crate::net::{Backend, Uuid};
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
-use crate::spec::{NicRef, Request};
+use crate::spec::{NicRef, Request, Settings};
+use crate::step::settings;
 
 /// How long a program that only looks at this host may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
@@ -85,6 +86,9 @@ pub struct Inventory {
     /// The bonding driver and what it knows; `None` when nobody asked, or it did not answer.
     #[serde(default)]
     pub driver: Option<Driver>,
+    /// How the NICs of the spec are tuned, by device, where that was asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuning: BTreeMap<String, Settings>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
 }
@@ -98,6 +102,8 @@ pub struct Ask<'a> {
     pub every_nic: bool,
     /// Whether it matters what the driver knows.
     pub driver: bool,
+    /// Whether it matters how the NICs are tuned.
+    pub tuning: bool,
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }
@@ -136,6 +142,7 @@ impl Inventory {
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
             let driver = driver.join().expect(done);
+            let tuning = if ask.tuning { tuning(host, &kernel, &ask) } else { BTreeMap::new() };
             let mut inv = Self {
                 may_change: host.may_change(),
                 xensource,
@@ -154,6 +161,7 @@ impl Inventory {
                 xapi_error,
                 driver_has_slb: driver.as_ref().and_then(|driver| driver.has_slb),
                 driver,
+                tuning,
                 transaction,
             };
             // XAPI says which bridge hears which NIC.
@@ -227,6 +235,17 @@ impl Inventory {
     pub fn reads_modprobe_conf(&self) -> bool {
         self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
     }
+}
+
+/// How the NICs are tuned that are asked about.
+fn tuning(host: &Host, kernel: &Kernel, ask: &Ask<'_>) -> BTreeMap<String, Settings> {
+    let of_hardware = |(_, device): &(&String, &Device)| device.driver.is_some();
+    let devices: Vec<&str> = if ask.every_nic {
+        kernel.devices.iter().filter(of_hardware).map(|(name, _)| name.as_str()).collect()
+    } else {
+        ask.nics.iter().filter_map(|nic| kernel.device_of(nic)).collect()
+    };
+    devices.into_iter().map(|device| (device.to_string(), settings(host, device))).collect()
 }
 
 /// `KEY='value'` lines in any order; the last of a key wins (tests/ground/xapi.md, E1).

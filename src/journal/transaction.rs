@@ -309,6 +309,9 @@ impl Transaction {
             (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
                 Some(format!("ip link set dev {nic} mtu {mtu}"))
             }
+            (Fact::Tuned(nic, knob), Some(Value::Word(value))) => {
+                Some(format!("ethtool {}", knob.set_by(nic, value)))
+            }
             (Fact::Master(nic), Some(Value::Absent)) => {
                 Some(format!("ip link set dev {nic} nomaster"))
             }

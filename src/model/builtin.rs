@@ -151,6 +151,7 @@ fn nic(host: u32, n: u32) -> Nic {
         driver: "ixgbe".to_string(),
         pci: format!("0000:{:02x}:00.{}", 3 + n / 2, n % 2),
         master: None,
+        tuning: BTreeMap::new(),
     }
 }
 
@@ -309,7 +310,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
         first.dns = "10.20.0.2".to_string();
     }
     if let Some(third) = pool.pifs.get_mut(&eth[2]) {
-        third.other_config = map([("ethtool-gro", "off")]);
+        third.other_config = map([("management_purpose", "Storage")]);
     }
     furniture(pool, name);
 }

@@ -25,9 +25,12 @@ fn programs(state: &State) -> Vec<&'static str> {
         list.push("opt/xensource/libexec/networkd_db");
     }
     match state.dom0.flavour {
-        Flavour::El5 => list.extend(["sbin/ip", "usr/sbin/brctl", "sbin/arping", "bin/ping"]),
+        Flavour::El5 => {
+            list.extend(["sbin/ip", "usr/sbin/brctl", "sbin/arping", "bin/ping", "sbin/ethtool"])
+        }
         Flavour::El7 => {
-            list.extend(["usr/sbin/ip", "usr/sbin/brctl", "usr/sbin/arping", "usr/bin/ping"])
+            list.extend(["usr/sbin/ip", "usr/sbin/brctl", "usr/sbin/arping", "usr/bin/ping"]);
+            list.push("usr/sbin/ethtool");
         }
     }
     let names = ["ifup", "ifdown", "modprobe", "modinfo", "chkconfig", "shutdown"];
@@ -176,9 +179,13 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         &format!("{scripts}/ifcfg-lo"),
         "DEVICE=lo\nIPADDR=127.0.0.1\nNETMASK=255.0.0.0\nNETWORK=127.0.0.0\nBROADCAST=127.255.255.255\nONBOOT=yes\nNAME=loopback\n",
     )?;
-    let functions =
-        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n";
-    file(root, &format!("{scripts}/network-functions"), functions)?;
+    let mut functions =
+        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n"
+            .to_string();
+    if state.dom0.features.initscripts == Flavour::El7 {
+        functions.push_str("# ethtool_set\n");
+    }
+    file(root, &format!("{scripts}/network-functions"), &functions)?;
     for script in ["ifup-eth", "ifdown-eth", "ifup-post", "ifup-routes"] {
         file(root, &format!("{scripts}/{script}"), "#!/bin/bash\n")?;
         fs::set_permissions(root.join(scripts).join(script), Permissions::from_mode(0o755))?;

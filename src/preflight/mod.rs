@@ -14,6 +14,7 @@ mod nics;
 mod one;
 mod pool;
 mod storage;
+mod tuning;
 
 pub use finding::{Code, Finding, Severity, barring};
 
@@ -44,15 +45,22 @@ type XapiRule = fn(&Case<'_>, &Xapi, &mut Vec<Finding>);
 pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
     let case = Case { spec, inv, nics };
     let mut found = Vec::new();
-    for rule in
-        [host::RULES, bond::RULES, pool::RULES, files::RULES, modules::RULES, address::RULES]
-            .concat()
+    for rule in [
+        host::RULES,
+        bond::RULES,
+        pool::RULES,
+        files::RULES,
+        modules::RULES,
+        address::RULES,
+        tuning::RULES,
+    ]
+    .concat()
     {
         rule(&case, &mut found);
     }
     // Without XAPI's view there is nothing to judge these by.
     if let Some(xapi) = &inv.xapi {
-        for rule in [pool::XAPI_RULES, nics::XAPI_RULES].concat() {
+        for rule in [pool::XAPI_RULES, nics::XAPI_RULES, tuning::XAPI_RULES].concat() {
             rule(&case, xapi, &mut found);
         }
     }

@@ -54,6 +54,11 @@ pub struct Target<'a> {
     pub ip: String,
 }
 
+/// How a slave is tuned, as the boot scripts take it.
+fn ethtool_opts(spec: &Spec, slave: &Slave) -> Option<String> {
+    spec.ethtool.of(&slave.device, slave.mac).ethtool_opts(&slave.device)
+}
+
 /// Whether the file is one that xenbond wrote.
 #[must_use]
 pub fn is_ours(kind: &Kind) -> bool {
@@ -100,6 +105,7 @@ pub fn files(
             ("bond", bond.clone()),
             ("nic", slave.device.to_string()),
             ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default()),
+            ("ethtool", ethtool_opts(spec, slave).unwrap_or_default()),
         ];
         let text = templates.render(NIC, &values)?;
         read_back_nic(&text, spec, slave).context(back(NIC))?;
@@ -112,6 +118,7 @@ pub fn files(
         ("netmask", spec.address.netmask().to_string()),
         ("options", words),
         ("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default()),
+        ("linkdelay", spec.link_delay.map(|n| n.to_string()).unwrap_or_default()),
     ];
     let text = templates.render(BOND, &values)?;
     read_back_bond(&text, spec).context(back(BOND))?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::Slave;
+use super::{Slave, ethtool_opts};
 use crate::ifcfg;
 use crate::spec::Spec;
 
@@ -26,18 +26,17 @@ pub(super) fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()
 }
 
 pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()> {
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(slave.device.to_string())),
-            ("MASTER", Some(spec.bond.to_string())),
-            ("SLAVE", Some("yes".into())),
-            ("HWADDR", slave.mac.map(|m| m.to_string())),
-            ("IPADDR", None),
-            ("GATEWAY", None),
-            ("MTU", None),
-        ],
-    )?;
+    let mut wanted = vec![
+        ("DEVICE", Some(slave.device.to_string())),
+        ("MASTER", Some(spec.bond.to_string())),
+        ("SLAVE", Some("yes".into())),
+        ("HWADDR", slave.mac.map(|m| m.to_string())),
+        ("IPADDR", None),
+        ("GATEWAY", None),
+        ("MTU", None),
+    ];
+    wanted.extend(ethtool_opts(spec, slave).map(|opts| ("ETHTOOL_OPTS", Some(opts))));
+    expect(text, &wanted)?;
     has_lines(
         text,
         &[format!("DEVICE={}", slave.device), format!("MASTER={}", spec.bond), "SLAVE=yes".into()],
@@ -45,25 +44,24 @@ pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()
 }
 
 pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(spec.bond.to_string())),
-            ("IPADDR", Some(spec.address.addr.to_string())),
-            ("NETMASK", Some(spec.address.netmask().to_string())),
-            ("PREFIX", None),
-            ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
-            ("ONBOOT", Some("yes".into())),
-            ("BOOTPROTO", Some("none".into())),
-            ("NOZEROCONF", Some("yes".into())),
-            ("MTU", spec.mtu.map(|m| m.to_string())),
-            // A gateway would take the default route from the management interface, and a fixed
-            // MAC has no place on a bond (tests/ground/initscripts.md, A7 and H1).
-            ("GATEWAY", None),
-            ("HWADDR", None),
-            ("BRIDGE", None),
-        ],
-    )?;
+    let mut wanted = vec![
+        ("DEVICE", Some(spec.bond.to_string())),
+        ("IPADDR", Some(spec.address.addr.to_string())),
+        ("NETMASK", Some(spec.address.netmask().to_string())),
+        ("PREFIX", None),
+        ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
+        ("ONBOOT", Some("yes".into())),
+        ("BOOTPROTO", Some("none".into())),
+        ("NOZEROCONF", Some("yes".into())),
+        ("MTU", spec.mtu.map(|m| m.to_string())),
+        // A gateway would take the default route from the management interface, and a fixed
+        // MAC has no place on a bond (tests/ground/initscripts.md, A7 and H1).
+        ("GATEWAY", None),
+        ("HWADDR", None),
+        ("BRIDGE", None),
+    ];
+    wanted.extend(spec.link_delay.map(|n| ("LINKDELAY", Some(n.to_string()))));
+    expect(text, &wanted)?;
     has_lines(text, &[format!("DEVICE={}", spec.bond)])
 }
 

@@ -47,7 +47,7 @@ const fn key(
 }
 
 /// The keys that are no option of the driver.
-const OWN: [Key; 10] = [
+const OWN: [Key; 12] = [
     key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
     key(
         ["nics", "nic", "DEVICE_OR_MAC"],
@@ -96,6 +96,18 @@ const OWN: [Key; 10] = [
         ["netmask", "netmask", "MASK"],
         "The netmask, for an address without a prefix",
         Group::What,
+        false,
+    ),
+    key(
+        ["ethtool", "ethtool", "[NIC ]SETTING VALUE"],
+        "How a NIC, or each, is tuned: \"ring-rx 4096\", \"eth2 gro off\"; repeatable",
+        Group::Behaviour,
+        true,
+    ),
+    key(
+        ["linkdelay", "linkdelay", "SECONDS"],
+        "How long ifup waits for slow switch ports, in seconds, 1 to 30",
+        Group::Behaviour,
         false,
     ),
 ];

@@ -7,6 +7,7 @@ mod ini;
 mod keys;
 mod raw;
 mod request;
+mod tuning;
 mod value;
 
 use std::net::Ipv4Addr;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use keys::{Group, Key, keys};
 pub use raw::Raw;
 pub use request::{Request, is_called};
+pub use tuning::{Group as TuningGroup, Knob, Settings, Tune, Tuning};
 pub use value::{BackendChoice, PifChoice, Probe};
 
 pub use crate::net::NicRef;
@@ -48,6 +50,12 @@ pub struct Spec {
     pub backend: BackendChoice,
     /// What becomes of the PIFs.
     pub pif: PifChoice,
+    /// How the NICs are tuned.
+    #[serde(default, skip_serializing_if = "Tuning::is_empty")]
+    pub ethtool: Tuning,
+    /// How long the boot scripts wait for the links, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_delay: Option<u32>,
 }
 
 /// The smallest MTU that IPv4 takes (RFC 791), and the largest that a device can have.
@@ -75,6 +83,7 @@ impl Spec {
                 self.bond
             );
         }
+        self.ethtool.check(&self.nics)?;
         self.options.check(self.mode, self.nics.len())
     }
 

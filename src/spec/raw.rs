@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::{self, Entry, Section, Source};
 use super::request::{listed, of_host};
-use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec};
+use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec, Tune, Tuning};
 use crate::net::{BondMode, HostName, IfName, Ipv4Net, decimal, shown};
 use crate::options::{Options, TABLE};
 
@@ -145,6 +145,8 @@ struct Draft {
     optional_probes: Vec<Probe>,
     backend: BackendChoice,
     pif: PifChoice,
+    ethtool: Tuning,
+    link_delay: Option<u32>,
     address: Option<Ipv4Net>,
 }
 
@@ -161,6 +163,8 @@ impl Draft {
             take(texts, "optional_probes", |text| list(text, "probe"))?.unwrap_or_default();
         let backend = take(texts, "backend", |text| word(text, &BACKENDS))?.unwrap_or_default();
         let pif = take(texts, "pif", |text| word(text, &PIFS))?.unwrap_or_default();
+        let ethtool = take(texts, "ethtool", tuning)?.unwrap_or_default();
+        let link_delay = take(texts, "linkdelay", link_delay)?;
         let address = address(texts)?;
         let mut options = Options::default();
         for row in &TABLE {
@@ -170,7 +174,20 @@ impl Draft {
         }
         options.add_defaults();
         assert!(texts.is_empty(), "every known key is taken: {texts:?}");
-        Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
+        Ok(Self {
+            bond,
+            nics,
+            mode,
+            options,
+            mtu,
+            probes,
+            optional_probes,
+            backend,
+            pif,
+            ethtool,
+            link_delay,
+            address,
+        })
     }
 
     /// The spec of a host that has its own section, in a file without `[addresses]`.
@@ -192,6 +209,8 @@ impl Draft {
             optional_probes: self.optional_probes,
             backend: self.backend,
             pif: self.pif,
+            ethtool: self.ethtool,
+            link_delay: self.link_delay,
         };
         if !spec.nics.is_empty() {
             spec.check_nics()?;
@@ -226,6 +245,21 @@ fn mtu(text: &str) -> Result<u32> {
             MTU_RANGE.start(),
             MTU_RANGE.end()
         )
+    })
+}
+
+/// Settings of NICs, parted by commas.
+fn tuning(text: &str) -> Result<Tuning> {
+    let all: Result<Vec<Tune>> = text.split(',').map(|one| one.trim().parse()).collect();
+    Ok(all?.into())
+}
+
+/// The most that `ifup` may wait: some releases wait twice (tests/ground/initscripts.md, J3).
+const MOST_DELAY: u32 = 30;
+
+fn link_delay(text: &str) -> Result<u32> {
+    decimal(text).filter(|n| (1..=MOST_DELAY).contains(n)).ok_or_else(|| {
+        anyhow!("`{}` is no linkdelay: it takes whole seconds from 1 to {MOST_DELAY}", shown(text))
     })
 }
 

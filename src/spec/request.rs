@@ -83,6 +83,12 @@ impl Request {
         self.specs().map(|spec| &spec.bond).collect()
     }
 
+    /// Whether a host's NICs are to be tuned.
+    #[must_use]
+    pub fn tunes(&self) -> bool {
+        self.specs().any(|spec| !spec.ethtool.is_empty())
+    }
+
     /// Whether a host is to have what not every driver knows.
     #[must_use]
     pub fn asks_driver(&self) -> bool {

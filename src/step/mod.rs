@@ -9,6 +9,7 @@ mod backend;
 mod bond;
 mod file;
 mod pif;
+mod tuned;
 mod unit;
 
 use anyhow::Result;
@@ -18,6 +19,7 @@ pub use backend::Switch;
 pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use pif::PifRecord;
+pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
 
 use crate::host::{Cmd, Host, Kind};
@@ -122,7 +124,7 @@ impl Step {
             }
             Self::File(f) => f.undo_title(),
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
-            Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::BringUp(b) => b.undo_title(),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }

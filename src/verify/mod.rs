@@ -11,6 +11,7 @@ mod lacp;
 pub mod probe;
 mod question;
 mod setting;
+mod tuning;
 mod unfinished;
 
 use std::time::Duration;
@@ -96,7 +97,9 @@ fn settles(
 /// Whether the bond is configured as asked, its links aside.
 #[must_use]
 pub fn is_configured(spec: &Spec, nics: &[Nic], inv: &Inventory) -> bool {
-    kernel(spec, nics, &inv.kernel).iter().all(|c| c.ok || c.settles)
+    let have = |device: &str| inv.tuning.get(device).cloned().unwrap_or_default();
+    let tuned = tuning::rows(spec, nics, &have);
+    kernel(spec, nics, &inv.kernel).iter().chain(&tuned).all(|c| c.ok || c.settles)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::probe::Probing;
 use crate::net::IfName;
 use crate::options::Opt;
-use crate::spec::NicRef;
+use crate::spec::{Knob, NicRef};
 
 /// What one row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,8 @@ pub enum Setting {
     Address,
     /// A device's MTU.
     Mtu(IfName),
+    /// A setting of a NIC's.
+    Tuned(IfName, Knob),
     /// The default route.
     DefaultRoute,
     /// What lies on the bond.
@@ -101,6 +103,7 @@ impl fmt::Display for Setting {
             Self::PermanentMac(device) => return write!(f, "{device} permanent MAC"),
             Self::Link(device) | Self::BondLink(device) => return write!(f, "{device} link"),
             Self::Mtu(device) => return write!(f, "{device} MTU"),
+            Self::Tuned(device, knob) => return write!(f, "{device} {knob}"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
             Self::File(path) => return write!(f, "file {path}"),

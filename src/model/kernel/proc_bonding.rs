@@ -60,7 +60,7 @@ pub(crate) fn aggregator(dom0: &Dom0, bond: &Bond) -> Option<Aggregator> {
 fn actor_key(dom0: &Dom0, bond: &Bond, slave: &Slave) -> u32 {
     let Some(nic) = dom0.nics.get(&slave.name).filter(|n| n.up && n.link) else { return 0 };
     let full = u32::from(nic.duplex == "full");
-    let code = match (dom0.flavour, nic.speed) {
+    let code = match (dom0.flavour, nic.speed_now()) {
         (Flavour::El5, 10_000..) => 32,
         (Flavour::El5, 1000..) => 16,
         (Flavour::El7, 10_000..) => 14,
@@ -189,7 +189,7 @@ fn slave(out: &mut String, dom0: &Dom0, bond: &Bond, at: usize, nic: &Nic) -> st
     let (slave, old) = (&bond.slaves[at], dom0.flavour == Flavour::El5);
     writeln!(out, "\nSlave Interface: {}\nMII Status: {}", slave.name, slave.status)?;
     if nic.link && nic.speed > 0 {
-        writeln!(out, "Speed: {} Mbps\nDuplex: {}", nic.speed, nic.duplex)?;
+        writeln!(out, "Speed: {} Mbps\nDuplex: {}", nic.speed_now(), nic.duplex)?;
     } else {
         writeln!(out, "Speed: Unknown\nDuplex: Unknown")?;
     }

@@ -181,7 +181,10 @@ impl Files<'_> {
         let (dom0, carrier) = (self.dom0, self.dom0.carrier(self.name));
         let unknown = if dom0.flavour == Flavour::El5 { "4294967295" } else { "-1" };
         if dom0.is_up(self.name) {
-            self.file("speed", if carrier { nic.speed.to_string() } else { unknown.to_string() });
+            self.file(
+                "speed",
+                if carrier { nic.speed_now().to_string() } else { unknown.to_string() },
+            );
             self.file("duplex", if carrier { nic.duplex.as_str() } else { "unknown" });
         }
         self.put("device", Node::Link(format!("../../../{}", nic.pci)));
@@ -197,7 +200,7 @@ impl Files<'_> {
         if dom0.carrier(self.name) {
             let speeds = bond.slaves.iter().filter(|s| dom0.carrier(&s.name));
             let speeds: Vec<u32> =
-                speeds.filter_map(|s| Some(dom0.nics.get(&s.name)?.speed)).collect();
+                speeds.filter_map(|s| Some(dom0.nics.get(&s.name)?.speed_now())).collect();
             let one = matches!(bond.option("mode"), 1 | 3);
             let speed =
                 if one { speeds.first().copied().unwrap_or(0) } else { speeds.iter().sum() };

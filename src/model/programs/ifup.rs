@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::ethtool;
 use super::ifcfg_shell::{Vars, need_config, slaves_of, source};
 use super::modprobe;
 use super::shell::Shell;
@@ -125,6 +126,7 @@ fn card(shell: &mut Shell<'_>, device: &str, vars: &Vars, is_slave: bool) -> Opt
         // The result is discarded: a NIC that something else holds is silently not taken.
         let _ = shell.state.dom0.enslave(&bond, device);
     }
+    ethtool::opts(shell, device, value(vars, "ETHTOOL_OPTS"), !old);
     Some(0)
 }
 

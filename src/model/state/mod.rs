@@ -133,6 +133,10 @@ pub struct Nic {
     pub pci: String,
     /// What it is a port or slave of.
     pub master: Option<String>,
+    /// What `ethtool` has set since the driver was loaded, by the flag and the word that set it:
+    /// `-G rx`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuning: BTreeMap<String, String>,
 }
 
 /// A bridge, of either backend, or another virtual device.

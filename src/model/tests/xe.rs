@@ -14,7 +14,7 @@ fn prints_records_as_the_real_printer_does() {
     let text = dom0.ok(&format!("xe pif-list uuid={uuid} params=MAC,device,bond-slave-of,bond-master-of,nonsense,other-config,disallow-unplug"));
     assert_eq!(
         text,
-        "device ( RO)             : eth2\n                MAC ( RO): 00:1b:21:0a:01:02\n     bond-master-of ( RO): \n      bond-slave-of ( RO): <not in database>\n    disallow-unplug ( RW): false\n       other-config (MRW): ethtool-gro: off\n\n\n"
+        "device ( RO)             : eth2\n                MAC ( RO): 00:1b:21:0a:01:02\n     bond-master-of ( RO): \n      bond-slave-of ( RO): <not in database>\n    disallow-unplug ( RW): false\n       other-config (MRW): management_purpose: Storage\n\n\n"
     );
     // The literal sample of tests/ground/xapi.md, A6, with this pool's values.
     let me = dom0.model.state().pool.hosts["xen01"].uuid.clone();

@@ -33,7 +33,9 @@ fn evacuated(flavour: Flavour, backend: Backend) -> State {
 fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
     let dom0 = Dom0::of(state);
     alter(dom0.root());
-    Inventory::read(&dom0.host, Ask { nics: &spec.nics, driver: true, ..Ask::default() }).unwrap()
+    let tuning = !spec.ethtool.is_empty();
+    Inventory::read(&dom0.host, Ask { tuning, nics: &spec.nics, driver: true, ..Ask::default() })
+        .unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.
@@ -229,6 +231,21 @@ const CASES: &[Case] = &[
     (ModeUnknown, &[("mode", "7")], Bend::State(|s| s.dom0.features.slb = false), &[SlbBehaviour],
         "mode balance-slb (7) is not in what `modinfo bonding` says"),
     (ModeUnknown, &[("mode", "7")], Value(|_, i| i.driver_has_slb = None), &[SlbBehaviour], "cannot be told"),
+    (NicTuningUnsupported, &[("ethtool", "gro off")], Value(|_, _| {}), &[],
+        "ethtool shows no gro of eth2: its driver does not have it"),
+    (NicTuningUnsupported, &[("ethtool", "eth3 ring-rx 1024")], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/network-functions"), "BONDING_OPTS\n").unwrap();
+    }), &[], "the boot scripts of this host set speed, duplex and autoneg of a NIC and nothing else: not ring-rx of eth3"),
+    (NicTuningUnsupported, &[("ethtool", "speed 1000, autoneg off")], Disk(|root| {
+        std::fs::remove_file(root.join("usr/sbin/ethtool")).unwrap();
+    }), &[], "there is no ethtool on this host"),
+    (NicTunedByXapi, &[("ethtool", "eth2 gro on")], Value(|_, i| {
+        i.tuning.insert("eth2".into(), crate::spec::TuningGroup::Offload.read("generic-receive-offload: on"));
+        let config = &mut pif(i, "eth2").other_config;
+        config.insert("ethtool-gro".into(), "off".into());
+        config.insert("ethtool-rx".into(), "true".into());
+        config.insert("ethtool-ufo".into(), "off".into());
+    }), &[], "XAPI sets ethtool-rx=true, ethtool-ufo=off on eth2, and no longer once it leaves the NIC alone"),
     (OptionUnknown, &[("peer_notif_delay", "200")], Not, &[],
         "the bonding driver v3.7.1 of kernel 4.19.0+1 does not know peer_notif_delay, which Linux has from 5.3 on"),
     (OptionUnknown, &[("mode", "2"), ("xmit_hash_policy", "vlan+srcmac")], Not, &[SwitchSetup],
@@ -424,7 +441,7 @@ const CASES: &[Case] = &[
     (NicMtuPending, &[], Bend::State(|s| {
         let config = &mut s.pool.pifs.get_mut("xen01/eth2").unwrap().other_config;
         config.insert("mtu".into(), "9000".into());
-    }), &[], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
+    }), &[NicTunedByXapi], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
     (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is no UTF-8 text"),
     (SpeedUnknown, &[], Value(|_, i| device(i, "eth3").speed = None), &[], "eth3 has a link, and its driver tells no speed"),
     (BondCarriesMore, &[], Value(|_, i| {

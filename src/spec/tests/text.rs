@@ -208,6 +208,8 @@ impl Asked {
             optional_probes: Vec::new(),
             backend: BackendChoice::Bridge,
             pif: PifChoice::Auto,
+            ethtool: Default::default(),
+            link_delay: None,
         }
     }
 }
