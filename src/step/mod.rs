@@ -10,6 +10,7 @@ mod bond;
 mod device;
 mod file;
 mod pif;
+mod tuned;
 mod unit;
 mod vlan;
 
@@ -20,6 +21,7 @@ pub use backend::Switch;
 pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use pif::PifRecord;
+pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
 pub use vlan::VlanDevice;
 
@@ -131,7 +133,7 @@ impl Step {
             }
             Self::File(f) => f.undo_title(),
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
-            Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::BringUp(b) => b.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
             Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
             Self::Verify { .. } => "nothing to undo".into(),

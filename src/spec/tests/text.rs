@@ -211,6 +211,9 @@ impl Asked {
             optional_probes: Vec::new(),
             backend: BackendChoice::Bridge,
             pif: PifChoice::Auto,
+            ethtool: Default::default(),
+            keep_ethtool: false,
+            link_delay: None,
         }
     }
 }
