@@ -85,7 +85,9 @@ impl fmt::Display for Program {
 pub(super) fn find(root: &Path, program: Program) -> Option<String> {
     FOLDERS.iter().find_map(|folder| {
         let inside = format!("{folder}/{}", program.name());
-        let meta = std::fs::symlink_metadata(super::inside::inside(root, &inside, true)).ok()?;
+        // Of the machine's own root the kernel follows the links: el7's modprobe and modinfo are
+        // links to kmod, and its shutdown one to systemctl.
+        let meta = std::fs::metadata(super::inside::inside(root, &inside, true)).ok()?;
         (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then(|| format!("/{inside}"))
     })
 }

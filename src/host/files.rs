@@ -110,7 +110,7 @@ impl Host {
     /// Whether a pipe stands at the path, or at the end of the link there.
     #[must_use]
     pub fn is_pipe(&self, path: &str) -> bool {
-        self.followed(path).symlink_metadata().is_ok_and(|meta| meta.file_type().is_fifo())
+        self.followed(path).metadata().is_ok_and(|meta| meta.file_type().is_fifo())
     }
 
     /// Whether anything stands at the path.

@@ -99,8 +99,13 @@ impl Raw {
             "the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]"
         );
         let each = if addresses.is_empty() {
+            for host in vlans::hosts(&vlans) {
+                if of_host(&own, &[host.to_string()]).is_empty() {
+                    own.insert(host.clone(), common.clone());
+                }
+            }
             let spec = |(host, draft): (HostName, Draft)| {
-                let vlans = vlans::of(&vlans, &draft.bond, None)?;
+                let vlans = vlans::of(&vlans, &draft.bond, Some(&host))?;
                 Ok((host.clone(), draft.of_host(&host, vlans)?))
             };
             own.into_iter().map(spec).collect()

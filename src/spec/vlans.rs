@@ -1,6 +1,6 @@
 //! The sections `[vlan TAG]`: their keys, and which host has which address on which tag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -29,7 +29,7 @@ pub(super) struct Section {
 enum Addresses {
     /// A single host's.
     Single(Ipv4Net),
-    /// Those of the hosts of `[addresses]`, by the names that they have there.
+    /// Those of hosts, by the names that they have in `[addresses]` where there is that section.
     Pool(BTreeMap<HostName, Ipv4Net>),
 }
 
@@ -86,11 +86,16 @@ fn section(
         }
     }
     let addresses = match single {
-        Some(net) => Addresses::Single(net),
+        Some(net) => {
+            if let Some((host, _)) = hosts.first_key_value() {
+                bail!("{at}: `address` and the line of {host} exclude each other");
+            }
+            Addresses::Single(net)
+        }
         None if hosts.is_empty() => bail!(
             "{at}: it has no address: give {}",
             if pool.is_empty() {
-                "`address = IP/PREFIX`"
+                "`address = IP/PREFIX`, or `NAME = IP/PREFIX` for a host"
             } else {
                 "`NAME = IP/PREFIX` for each host"
             }
@@ -100,18 +105,34 @@ fn section(
     Ok(Section { at, tag, mtu, routes, probes, addresses })
 }
 
-/// The host of `[addresses]` that a key means.
+/// The hosts that have lines in these sections.
+pub(super) fn hosts(sections: &[Section]) -> BTreeSet<&HostName> {
+    let mut all = BTreeSet::new();
+    for section in sections {
+        if let Addresses::Pool(hosts) = &section.addresses {
+            all.extend(hosts.keys());
+        }
+    }
+    all
+}
+
+/// The host that a key means: one of `[addresses]`, where there is that section.
 fn host_of(source: &Source, key: &str, pool: &BTreeMap<HostName, Ipv4Net>) -> Result<HostName> {
     let name = key.replace('-', "_");
-    let likely = match nearest(&name, &KEYS) {
-        Some((nearest, true)) => format!("; did you mean `{nearest}`?"),
-        _ => format!("; its keys are {}", KEYS.join(", ")),
+    let (likely, is_near) = match nearest(&name, &KEYS) {
+        Some((nearest, true)) => (format!("; did you mean `{nearest}`?"), true),
+        _ => (format!("; its keys are {}, and names of hosts", KEYS.join(", ")), false),
     };
+    let host = key.parse::<HostName>();
+    let is_key = keys().iter().any(|known| known.name == name);
     ensure!(
-        !keys().iter().any(|known| known.name == name) && !pool.is_empty(),
+        !is_key && (!pool.is_empty() || !is_near && host.is_ok()),
         "{source}: unknown key in this section{likely}"
     );
-    let found = match key.parse::<HostName>() {
+    if pool.is_empty() {
+        return host;
+    }
+    let found = match host {
         Ok(host) => of_host(pool, &[host.to_string()]),
         Err(_) => Vec::new(),
     };
@@ -125,7 +146,7 @@ fn host_of(source: &Source, key: &str, pool: &BTreeMap<HostName, Ipv4Net>) -> Re
     Ok(host.clone())
 }
 
-/// The networks that a host has by these sections. `host`: one of `[addresses]`.
+/// The networks that a host has by these sections. `host`: one that the file names.
 pub(super) fn of(
     sections: &[Section],
     bond: &IfName,
@@ -135,7 +156,9 @@ pub(super) fn of(
     for Section { at, tag, mtu, routes, probes, addresses } in sections {
         let address = match (addresses, host) {
             (Addresses::Single(net), _) => Some(net),
-            (Addresses::Pool(hosts), Some(host)) => hosts.get(host),
+            (Addresses::Pool(hosts), Some(host)) => {
+                of_host(hosts, &[host.to_string()]).first().map(|(_, net)| *net)
+            }
             (Addresses::Pool(_), None) => None,
         };
         if let Some(address) = address {

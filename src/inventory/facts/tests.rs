@@ -100,7 +100,7 @@ fn a_healthy_host_has_all_facts_by_name() {
         ("PIF of eth2, currently-attached", "true"),
         ("PIF of eth2, disallow-unplug", "false"),
         ("PIF of eth2, properties:gro", "on"),
-        ("PIF of eth2, other-config:management_purpose", "Storage"),
+        ("PIF of eth2, other-config:ethtool-gro", "off"),
         ("addresses in 172.16.51.0/24", "none"),
         ("default route", "xenbr0 via 10.20.0.1"),
     ] {
@@ -122,7 +122,7 @@ fn the_keys_in_the_record_do_not_change() {
         ("mtu eth2", r#"{"word":"1500"}"#),
         ("master eth2", r#"{"word":"xenbr2"}"#),
         ("pif eth2", r#""there""#),
-        ("pif-field eth2 other-config:management_purpose", r#"{"word":"Storage"}"#),
+        ("pif-field eth2 other-config:ethtool-gro", r#"{"word":"off"}"#),
         ("addresses 172.16.51.0/24", r#"{"list":[]}"#),
         ("default-route", r#"{"list":["xenbr0 via 10.20.0.1"]}"#),
     ] {

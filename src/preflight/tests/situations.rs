@@ -23,7 +23,7 @@ fn running_machines_are_no_matter_where_nothing_reboots() {
     let spec = spec(&[]);
     let inv = read(builtin::pool(Flavour::El7, Backend::Bridge), |_| {}, &spec);
     assert!(!needs_reboot(&spec, &inv));
-    assert_eq!(codes(&spec, &inv), [AlertsLost]);
+    assert_eq!(codes(&spec, &inv), [NicTunedByXapi, AlertsLost]);
     let inv = read(builtin::pool(Flavour::El7, Backend::Openvswitch), |_| {}, &spec);
     let found = check(&spec, &inv);
     let vms = found.iter().find(|f| f.code == VmsRunning).unwrap();

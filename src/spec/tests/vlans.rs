@@ -48,6 +48,11 @@ fn each_host_has_its_addresses_on_its_tags() {
         shown(&here(&single, &[])),
         ["bond51.7 172.16.51.11/24 None", "bond51.8 172.16.52.11/24 None"]
     );
+    let named = small("[vlan 8]\nxen01=172.16.52.11/24");
+    let networks = ["bond51 172.16.51.11/24 None", "bond51.8 172.16.52.11/24 None"];
+    assert_eq!(shown(&of(&named, "xen01")), networks, "one host's file may name the host");
+    assert_eq!(shown(&of(&named, "XEN01.example.org")), networks);
+    assert_eq!(shown(&of(&named, "xen02")), networks[..1]);
     assert!(request(TAGGED, &[]).unwrap().asks_for_vlans());
     assert!(!request(POOL, &[]).unwrap().asks_for_vlans());
     let own = TAGGED.to_string() + "[bond xen02]\nvlan = 99\n";
@@ -224,8 +229,14 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
         said,
         "[vlan 52] mtu: 9000 is above 1500, and bond51 has no MTU given: give it by `mtu` in [bond]"
     );
-    let said = refused(&small("[vlan 52]\nxen01=172.16.52.11/24"), &[]);
-    assert!(said.starts_with("pool.ini: [vlan 52] xen01: unknown key in this section; its keys are address, mtu, routes, probes"), "{said}");
+    for (section, said) in [
+        ("adress=172.16.52.11/24", "pool.ini: [vlan 52] adress: unknown key in this section; did you mean `address`?"),
+        ("primary=eth2", "pool.ini: [vlan 52] primary: unknown key in this section; its keys are address, mtu, routes, probes, and names of hosts"),
+        ("address=172.16.52.11/24\nxen01=172.16.52.12/24", "pool.ini: [vlan 52]: `address` and the line of xen01 exclude each other"),
+    ] {
+        let came = refused(&small(&format!("[vlan 52]\n{section}")), &[]);
+        assert!(came.starts_with(said), "{came}");
+    }
     let said = refused(&small("[vlan 52]\n"), &[]);
     assert!(said.starts_with("pool.ini: [vlan 52] has no address"), "{said}");
 }
