@@ -3,6 +3,7 @@
 
 mod bonds;
 mod judged;
+mod list;
 mod nics;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,6 +24,7 @@ use crate::xe;
 
 pub use bonds::{BondView, KernelBond, KernelSlave, XapiBond};
 pub use judged::{Judge, Records};
+pub use list::{Listed, list};
 pub use nics::NicView;
 pub use transaction::TransactionView;
 

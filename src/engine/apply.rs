@@ -10,7 +10,7 @@ use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
-use crate::spec::Request;
+use crate::spec::{Request, Spec};
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
 use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
@@ -23,6 +23,8 @@ pub struct Proposal {
     pub findings: Vec<Finding>,
     /// What is to be done; `None` where a finding leaves nothing to plan with.
     pub plan: Option<Plan>,
+    /// The codes of the warnings that are accepted: now, or with the same spec before.
+    pub accepted: Vec<String>,
 }
 
 impl Proposal {
@@ -32,7 +34,7 @@ impl Proposal {
     /// When nothing can be planned and no finding says why.
     pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
         let Situation { spec, nics, inv } = &situation;
-        let findings = preflight::check_request(request, spec, nics, inv);
+        let mut findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
         let plan = match plan::build(spec, nics, inv, templates) {
             Ok(plan) => Some(plan),
@@ -40,7 +42,11 @@ impl Proposal {
             Err(_) if errors => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { situation, findings, plan })
+        if plan.as_ref().is_some_and(|plan| plan.outage() > 0) {
+            findings.extend(preflight::interrupted(&spec.bond, inv));
+            findings.sort_by_key(|f| (f.severity, f.code));
+        }
+        Ok(Self { situation, findings, plan, accepted: Vec::new() })
     }
 
     /// The refusal, where a finding bars the way.
@@ -57,7 +63,25 @@ impl Engine<'_> {
     /// # Errors
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
-        Proposal::of(request, look(self.host, request)?, self.templates)
+        let proposal = Proposal::of(request, look(self.host, request)?, self.templates)?;
+        let accepted = self.accepted_with(&proposal.situation.spec)?;
+        Ok(Proposal { accepted, ..proposal })
+    }
+
+    /// What is accepted now, and what was with the same spec when its bond was made.
+    fn accepted_with(&self, spec: &Spec) -> Result<Vec<String>> {
+        let mut all = self.accepted.to_vec();
+        let made = journal::made(self.host)?.into_iter().find(|made| made.spec == *spec);
+        let lasts = |name: &String| {
+            let code = Code::ALL.iter().find(|code| code.name() == name);
+            code.is_some_and(|code| !code.is_of_the_moment())
+        };
+        for code in made.into_iter().flat_map(|made| made.accepted).filter(lasts) {
+            if !all.contains(&code) {
+                all.push(code);
+            }
+        }
+        Ok(all)
     }
 
     /// Does the whole job. `fresh` is a saved plan's word on whether the host is still what it was
@@ -105,13 +129,23 @@ impl Engine<'_> {
         }
         // What has moved since a plan was saved is said before what that leads to.
         fresh(&proposal)?;
-        if let Some(refused) = proposal.refusal(self.accepted) {
+        if let Some(refused) = proposal.refusal(&proposal.accepted) {
             return Ok(refused);
         }
-        let plan = proposal.plan.context("nothing can be planned")?;
+        let plan = proposal.plan.as_ref().context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return self.nothing_to_do(&plan, &proposal.situation);
+            return self.nothing_to_do(plan, &proposal.situation, &proposal.accepted);
         }
+        self.carry_out(proposal, observer)
+    }
+
+    /// Asks, and does what is proposed, which nothing bars.
+    pub(super) fn carry_out(
+        &self,
+        proposal: Proposal,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let plan = proposal.plan.context("nothing can be planned")?;
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
@@ -134,8 +168,8 @@ impl Engine<'_> {
         let management = if plan.reboots() { self.management(inv) } else { None };
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
-        if !self.accepted.is_empty() {
-            let accepted = Event::Accepted { codes: self.accepted.to_vec() };
+        if !proposal.accepted.is_empty() {
+            let accepted = Event::Accepted { codes: proposal.accepted };
             if let Err(error) = self.record(&mut tx, accepted) {
                 return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
             }
@@ -160,7 +194,7 @@ impl Engine<'_> {
         if moved.is_empty() {
             let now = Situation::of(then.spec.clone(), inv);
             let again = plan::build(&now.spec, &now.nics, &now.inv, self.templates);
-            if again.is_ok_and(|again| again == *plan) {
+            if plan.removes || again.is_ok_and(|again| again == *plan) {
                 return Ok(None);
             }
             moved.push("made now, the plan would be another one".into());
@@ -305,13 +339,18 @@ impl Engine<'_> {
     }
 
     /// The outcome where nothing is left to do: the bond must not only be configured but work.
-    fn nothing_to_do(&self, plan: &Plan, situation: &Situation) -> Result<Outcome> {
+    fn nothing_to_do(
+        &self,
+        plan: &Plan,
+        situation: &Situation,
+        accepted: &[String],
+    ) -> Result<Outcome> {
         let Situation { spec, inv, .. } = situation;
         let verdict = verify::judge(Question {
             spec,
             nics: &plan.nics,
             absent: &[],
-            accepted: &codes(self.accepted),
+            accepted: &codes(accepted),
             kernel: Running::Read(&inv.kernel),
             witnesses: &[Witness::Host(inv, &[]), Witness::Servers(self.host, Patience::Once)],
         })?;
@@ -343,7 +382,7 @@ struct Run {
     pending: Vec<Item>,
 }
 
-fn refused(barring: &[&Finding]) -> Outcome {
+pub(super) fn refused(barring: &[&Finding]) -> Outcome {
     let all: Vec<String> = barring.iter().map(|f| format!("\n{f}")).collect();
     let first = barring[0];
     let hint = match first.severity {

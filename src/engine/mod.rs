@@ -13,13 +13,15 @@ mod confirm;
 mod late;
 mod others;
 mod reboot;
+mod remove;
 mod repair;
 mod rollback;
 mod saved;
+mod way_back;
 
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
-pub use rollback::FILE_CHANGED;
+pub use way_back::{Aim, FILE_CHANGED, WayBack, may_accept};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,6 @@
-//! A change that repaired a bond of ours: its way back leads to the host before the first change,
-//! and never to the broken one in between. Must not know how anything is undone.
+//! Which older change a way back goes on with: the next one that was named, the first one of a bond
+//! that the change repaired, or what stayed since another bond needed it. Must not know how anything
+//! is undone.
 
 use anyhow::Result;
 
@@ -7,49 +8,149 @@ use super::Engine;
 use super::back::Back;
 use crate::host::{Host, Kind};
 use crate::journal::Transaction;
-use crate::ledger::{Event, Phase};
+use crate::ledger::{self, Event, Phase};
+use crate::spec::BackendChoice;
 use crate::step::Step;
 
 impl Engine<'_> {
-    /// The change before, where this one repaired its bond and is undone whole.
-    pub(super) fn repaired_first(
+    /// Has a boot go on with this change, and settles which of its steps stay.
+    pub(super) fn brings_forward(&self, tx: &mut Transaction, back: &mut Back<'_>) -> Result<()> {
+        tx.bring_forward(self.host)?;
+        if tx.is_a_rest() {
+            back.rest = Some(tx.needed());
+            return Ok(());
+        }
+        let switches: Vec<usize> =
+            tx.header.plan.switches().filter(|n| tx.begun().contains(n)).collect();
+        let bond = &tx.header.plan.spec.bond;
+        if switches.is_empty() || !bridge_is_needed(self.host, |of| of.spec.bond != *bond)? {
+            return Ok(());
+        }
+        for step in switches {
+            if !tx.needed().contains(&step) {
+                self.record(tx, Event::Needed { step })?;
+            }
+            back.needed.push(step);
+        }
+        back.kept.notes.push("the backend stays bridge: another bond needs it".into());
+        Ok(())
+    }
+
+    /// The change that the way back goes on with before anything is compared.
+    pub(super) fn goes_on_with(
         &self,
         tx: &Transaction,
         back: &mut Back<'_>,
     ) -> Option<Transaction> {
-        let left = [&back.left, &back.pif_left, &back.late];
-        if !back.asked || left.iter().any(|left| !left.is_empty()) {
+        if !is_clean(back) {
             return None;
         }
-        match repaired(self.host, tx) {
-            Ok(first) => first,
-            Err(error) => {
-                back.failed(&error);
-                None
+        let found = match back.then.first() {
+            Some(id) => Transaction::named(self.host, id),
+            None => repaired(self.host, tx),
+        };
+        found.unwrap_or_else(|error| {
+            back.failed(&error);
+            None
+        })
+    }
+
+    /// A change of which only what other bonds needed is left, now that none of them stands.
+    pub(super) fn rest(&self, tx: &Transaction, back: &mut Back<'_>) -> Option<Transaction> {
+        if !is_clean(back) || back.rest.is_some() {
+            return None;
+        }
+        self.find_rest(tx).unwrap_or_else(|error| {
+            back.failed(&error);
+            None
+        })
+    }
+
+    fn find_rest(&self, tx: &Transaction) -> Result<Option<Transaction>> {
+        if bridge_is_needed(self.host, |of| of.id != tx.header.id)? {
+            return Ok(None);
+        }
+        for change in ledger::chain(self.host)? {
+            if change.phase != Phase::RolledBack || change.id == tx.header.id {
+                continue;
+            }
+            let rest = Transaction::named(self.host, &change.id)?;
+            if let Some(rest) = rest.filter(|rest| !rest.needed().is_empty()) {
+                return Ok(Some(rest));
+            }
+        }
+        Ok(None)
+    }
+
+    /// After its reboot: XAPI may have plugged NICs of changes that were undone before it.
+    pub(super) fn pifs_of_those_before(&self, back: &mut Back<'_>) {
+        if !back.only_pifs {
+            return;
+        }
+        for id in back.after.clone() {
+            let steps = match Transaction::named(self.host, &id) {
+                Ok(tx) => tx.into_iter().flat_map(|tx| tx.header.plan.steps),
+                Err(error) => return back.failed(&error),
+            };
+            for step in steps.filter(|step| matches!(step, Step::ForgetPif(_))) {
+                if let Err(error) = step.undo(self.host, &mut back.kept) {
+                    back.failed(&error.context(step.undo_title()));
+                }
             }
         }
     }
 
-    /// Closes a repair that is undone: the way back goes on with the change before it.
+    /// Closes what is undone: the way back goes on with an older change.
     pub(super) fn leave_to(
         &self,
-        first: Transaction,
+        next: Transaction,
         mut tx: Transaction,
     ) -> Result<Transaction, Box<(anyhow::Error, Transaction)>> {
         if let Err(error) = self.record(&mut tx, Event::RolledBack) {
             return Err(Box::new((error, tx)));
         }
         match tx.close(self.host) {
-            Ok(()) => Ok(first),
-            Err(error) => Err(Box::new((error, first))),
+            Ok(()) => Ok(next),
+            Err(error) => Err(Box::new((error, next))),
         }
     }
 }
 
+/// Whether a person asked for it and nothing is left so far.
+fn is_clean(back: &Back<'_>) -> bool {
+    let left = [&back.left, &back.pif_left, &back.late];
+    back.asked && left.iter().all(|left| left.is_empty())
+}
+
+/// Whether a bond that stands, among those that are `meant`, needs the bridge backend.
+pub(super) fn bridge_is_needed(
+    host: &Host,
+    meant: impl Fn(&ledger::Change) -> bool,
+) -> Result<bool> {
+    let mut seen = Vec::new();
+    for change in ledger::chain(host)? {
+        let over = matches!(change.phase, Phase::RolledBack | Phase::SavingBack { .. });
+        if over || seen.contains(&change.spec.bond) {
+            continue;
+        }
+        if meant(&change) && change.phase.stands() {
+            if !change.removes && change.spec.backend == BackendChoice::Bridge {
+                return Ok(true);
+            }
+            seen.push(change.spec.bond);
+        }
+    }
+    Ok(false)
+}
+
 /// The change whose bond this one repaired, if it repaired one.
-fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
-    let Some(id) = &tx.header.previous else { return Ok(None) };
-    let first = Transaction::named(host, id)?.filter(|first| first.phase() == Phase::Done);
+pub(super) fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
+    let bond = &tx.header.plan.spec.bond;
+    let older = ledger::chain(host)?.into_iter().find(|change| {
+        change.id != tx.header.id && change.spec.bond == *bond && change.phase == Phase::Done
+    });
+    let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
+    let first = Transaction::named(host, &older.id)?;
     Ok(first.filter(|first| repairs(tx, first)))
 }
 
@@ -57,7 +158,7 @@ fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
 /// for the same, something else than files of other templates.
 fn repairs(tx: &Transaction, first: &Transaction) -> bool {
     let (plan, before) = (&tx.header.plan, &first.header.plan);
-    if plan.spec.bond != before.spec.bond {
+    if plan.removes {
         return false;
     }
     let had = |step: &Step| match step {

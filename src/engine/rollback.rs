@@ -4,15 +4,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::back::Back;
-use super::close::moved_on;
 use super::others::another_card;
 use super::{Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
 use crate::journal::Transaction;
-use crate::ledger::{Event, Lock, Orders, Phase};
+use crate::ledger::Event;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
 use crate::step::Step;
 use crate::verify::probe::{self, Way};
@@ -21,95 +20,60 @@ use crate::xe::{self, Failure};
 /// After how many seconds a call that nobody answered is made again.
 const PAUSES: [u64; 3] = [1, 3, 9];
 
-/// The code that accepts that files which are not ours have changed since.
-pub const FILE_CHANGED: &str = "file-changed";
-
 impl Engine<'_> {
-    /// Undoes the last transaction.
-    ///
-    /// # Errors
-    /// Only where nothing was touched.
-    pub fn rollback(
-        &self,
-        agrees: impl FnOnce(&Transaction) -> bool,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
-        let ended = self.rollback_to_verdict(agrees, observer)?;
-        Ok(self.until_saved(ended, observer))
-    }
-
-    fn rollback_to_verdict(
-        &self,
-        agrees: impl FnOnce(&Transaction) -> bool,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
-        let Some(open) = Transaction::open(self.host)? else {
-            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
-        };
-        let waits = match open.phase() {
-            Phase::RollbackWaiting { boot_id } => boot_id == self.boot_id()?,
-            _ => false,
-        };
-        if waits {
-            return self.before_reboot(open, self.orders, observer);
-        }
-        if let Some(holder) = Lock::holder(self.host) {
-            bail!("another xenbond is changing this host: {holder}");
-        }
-        let changed = self.changed_since(&open)?;
-        if !changed.is_empty() && !self.accepted.iter().any(|code| code == FILE_CHANGED) {
-            return Ok(Outcome::refused(
-                format!(
-                    "changed since xenbond recorded them, and not by xenbond: {} ({FILE_CHANGED})",
-                    changed.join(", ")
-                ),
-                Some(format!(
-                    "they would be left as they are now: xenbond rollback --accept {FILE_CHANGED}"
-                )),
-            ));
-        }
-        if !agrees(&open) {
-            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
-        }
-        let _lock = self.lock(observer)?;
-        let Some(mut tx) = Transaction::open(self.host)? else {
-            return Ok(moved_on(&open, "it has come to its end"));
-        };
-        // The question may have stood for hours.
-        if tx.header.id != open.header.id {
-            return Ok(moved_on(&open, &format!("{} is the newest change now", tx.header.id)));
-        }
-        if tx.phase() != open.phase() {
-            return Ok(moved_on(&open, &format!("it is {} now", tx.phase())));
-        }
-        if self.changed_since(&tx)? != changed {
-            return Ok(moved_on(&open, "files of others have changed meanwhile"));
-        }
-        self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
-        Ok(self.roll_back(tx, "asked for", true, observer))
-    }
-
     /// Undoes what was begun, and compares. `asked`: by a person, and not because of a failure.
     pub(super) fn roll_back(
         &self,
-        mut tx: Transaction,
+        tx: Transaction,
         why: &str,
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        let mut back = Back::of(&tx, why, asked);
+        let then = tx.then();
+        self.roll_back_along(tx, then, None, why, asked, observer)
+    }
+
+    /// The same, and then older changes of the same bond.
+    pub(super) fn roll_back_with(
+        &self,
+        tx: Transaction,
+        then: Vec<String>,
+        why: &str,
+        asked: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        self.roll_back_along(tx, then, None, why, asked, observer)
+    }
+
+    /// The same; `after` was undone before, by the same way back.
+    fn roll_back_along(
+        &self,
+        mut tx: Transaction,
+        then: Vec<String>,
+        after: Option<String>,
+        why: &str,
+        asked: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut back = Back { then, ..Back::of(&tx, why, asked) };
+        back.after.extend(after);
+        if let Err(error) = self.brings_forward(&mut tx, &mut back) {
+            back.failed(&error);
+        }
         // Before the journal says that it is rolled back: what is theirs is told by it.
-        if let Err(error) = self.note_others(&mut tx, &mut back.kept) {
+        if let Err(error) = self.note_others(&mut tx, &back.needed, &mut back.kept) {
             back.failed(&error);
         }
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
         self.undo_steps(&mut tx, &mut back, observer);
+        self.pifs_of_those_before(&mut back);
         self.note_kept(&mut tx, &mut back);
-        if let Some(first) = self.repaired_first(&tx, &mut back) {
-            return match self.leave_to(first, tx) {
-                Ok(first) => self.roll_back(first, why, asked, observer),
+        if let Some(next) = self.goes_on_with(&tx, &mut back) {
+            let then = back.then.split_off(1.min(back.then.len()));
+            return match self.leave_to(next, tx) {
+                Ok(next) => self.roll_back_with(next, then, why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
                     back.failed(&error);
@@ -122,6 +86,17 @@ impl Engine<'_> {
                 Ok(()) => return back.waits(self.reboot(&tx)),
                 Err(error) => back.failed(&error),
             }
+        }
+        if let Some(rest) = self.rest(&tx, &mut back) {
+            let after = Some(tx.header.id.clone());
+            return match self.leave_to(rest, tx) {
+                Ok(rest) => self.roll_back_along(rest, Vec::new(), after, why, asked, observer),
+                Err(stuck) => {
+                    let (error, tx) = *stuck;
+                    back.failed(&error);
+                    self.incomplete(tx, back)
+                }
+            };
         }
         if back.left.is_empty()
             && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
@@ -152,7 +127,9 @@ impl Engine<'_> {
             }
         }
         let stood = back.asked && tx.phase().stands();
-        let line = Event::RollingBack { why: back.why.to_string(), asked: back.asked };
+        let (why, asked) = (back.why.to_string(), back.asked);
+        let (then, after) = (back.then.clone(), back.after.clone());
+        let line = Event::RollingBack { why, asked, then, after };
         let error = self.record(tx, line).err()?;
         // What is done stays done: half undone under a journal that calls it done, no run would
         // ever go on with it.
@@ -173,7 +150,10 @@ impl Engine<'_> {
         back.kept.known = tx.kept().iter().map(ToString::to_string).collect();
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
-            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
+            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. })
+                // The bond goes with an older change: it is not brought up in between.
+                || (matches!(step, Step::TakeDown(_)) && !back.then.is_empty())
+                || !back.undoes(number);
             let is_pif = step.pif().is_some();
             if !begun.contains(&number) || nothing || (back.only_pifs && !is_pif) {
                 continue;

@@ -9,6 +9,7 @@ mod ground;
 mod kernel;
 mod management;
 mod nic;
+mod standing;
 pub mod storage;
 mod stores;
 mod wire;
@@ -25,6 +26,7 @@ pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Address, Device, DeviceKind, Kernel, Route, VlanOf};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
+pub use standing::Standing;
 pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
@@ -33,9 +35,9 @@ pub use xapi::{Xapi, usual_bridge};
 
 use crate::host::{Cmd, Host, Kind, Program, join};
 use crate::ledger;
-use crate::ledger::Summary;
+use crate::ledger::{Phase, Summary};
 use crate::modprobe;
-use crate::net::{Backend, Uuid};
+use crate::net::{Backend, IfName, Uuid};
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
@@ -80,6 +82,9 @@ pub struct Inventory {
     pub driver_has_slb: Option<bool>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
+    /// The bonds that xenbond made here and that were not undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<IfName>,
 }
 
 /// What to ask beyond the usual.
@@ -123,6 +128,7 @@ impl Inventory {
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
             let transaction = ledger::summary(host)?;
+            let made = made(host)?;
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
                 Ok(xapi) => (Some(xapi), None),
@@ -146,6 +152,7 @@ impl Inventory {
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),
                 transaction,
+                made,
             };
             // XAPI says which bridge hears which NIC.
             if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
@@ -218,6 +225,20 @@ impl Inventory {
     pub fn reads_modprobe_conf(&self) -> bool {
         self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
     }
+}
+
+/// The bonds of the changes that were not undone.
+fn made(host: &Host) -> Result<Vec<IfName>> {
+    let mut stand: Vec<IfName> = Vec::new();
+    let mut gone: Vec<IfName> = Vec::new();
+    for change in ledger::chain(host)? {
+        let bond = change.spec.bond;
+        let known = stand.contains(&bond) || gone.contains(&bond);
+        if change.phase != Phase::RolledBack && !known {
+            if change.removes { gone.push(bond) } else { stand.push(bond) }
+        }
+    }
+    Ok(stand)
 }
 
 /// `KEY='value'` lines in any order; the last of a key wins (tests/ground/xapi.md, E1).

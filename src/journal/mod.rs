@@ -7,5 +7,5 @@ mod stored;
 mod transaction;
 mod undo_script;
 
-pub use history::{Made, going, latest, made};
+pub use history::{Made, going, latest, made, recorded};
 pub use transaction::{Header, Transaction};

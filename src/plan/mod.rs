@@ -31,6 +31,14 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What it has to do with.
     pub scope: Scope,
+    /// Whether it takes the bond away for good.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub removes: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// The plan that makes this host as the spec wants it; one without steps when it is so already.
@@ -86,7 +94,7 @@ pub fn build(
         });
     }
     let scope = scope(spec, &nics, inv, &steps);
-    Ok(Plan { spec: spec.clone(), nics, steps, scope })
+    Ok(Plan { spec: spec.clone(), nics, steps, scope, removes: false })
 }
 
 /// The files that are not as the spec wants them on these NICs.
@@ -268,6 +276,28 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step, Step::Reboot { .. }))
     }
 
+    /// The numbers of the steps that switch the backend.
+    pub fn switches(&self) -> impl Iterator<Item = usize> {
+        let steps = self.steps.iter().zip(1..);
+        steps.filter(|(step, _)| matches!(step, Step::SwitchBackend(_))).map(|(_, number)| number)
+    }
+
+    /// The backend before a step, where that switches it.
+    #[must_use]
+    pub fn switched_from(&self, number: usize) -> Option<&Backend> {
+        match self.steps.get(number.checked_sub(1)?)? {
+            Step::SwitchBackend(switch) => Some(&switch.from),
+            _ => None,
+        }
+    }
+
+    /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
+    #[must_use]
+    pub fn outage(&self) -> u64 {
+        let down = self.steps.iter().skip_while(|step| !matches!(step, Step::TakeDown(_)));
+        down.map(Step::seconds).sum()
+    }
+
     /// About how long its steps take on a host in good health, in seconds, without a reboot.
     #[must_use]
     pub fn seconds(&self) -> u64 {
@@ -294,8 +324,10 @@ impl Plan {
     }
 }
 
+mod removal;
 mod saved;
 
+pub use removal::{Recorded, remove};
 pub use saved::SavedPlan;
 
 #[cfg(test)]

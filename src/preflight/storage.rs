@@ -3,6 +3,8 @@
 use super::nic::{NicRule, One};
 use super::{Code, Finding};
 use crate::inventory::storage::servers;
+use crate::inventory::{Inventory, StoragePath};
+use crate::net::IfName;
 
 pub(super) const RULES: &[NicRule] = &[carries_storage, has_fcoe, boots_host, is_clustered];
 
@@ -16,6 +18,23 @@ fn carries_storage(one: &One<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::new(Code::NicCarriesStorage, said));
         }
     }
+}
+
+/// What of the storage that is in use now goes through a bond that is to be interrupted, or a VLAN of
+/// it.
+#[must_use]
+pub fn interrupted(bond: &IfName, inv: &Inventory) -> Vec<Finding> {
+    let above = inv.kernel.above(bond.as_str());
+    let by = |path: &StoragePath| {
+        let by = inv.kernel.device_towards(path.server);
+        by.is_some_and(|by| by == bond.as_str() || above.contains(&by))
+    };
+    let carried = servers(inv).into_iter().filter(by);
+    let one = |StoragePath { used, server }: StoragePath| {
+        let said = format!("{used} is reached at {server} through {bond}");
+        Finding::new(Code::BondCarriesStorage, said)
+    };
+    carried.map(one).collect()
 }
 
 /// FCoE lies on a NIC or on a VLAN device of it, such as `eth2.100-fcoe`.

@@ -8,6 +8,7 @@ mod keys;
 mod raw;
 mod request;
 mod value;
+mod write;
 
 use std::net::Ipv4Addr;
 

@@ -43,7 +43,7 @@ pub struct Link {
 
 impl Link {
     /// Makes the NIC as it was, as far as it differs.
-    fn restore(&self, host: &Host) -> Result<()> {
+    pub(super) fn restore(&self, host: &Host) -> Result<()> {
         let folder = paths::sys_net(self.device.as_str());
         let read = |name: &str| host.attribute(&join(&folder, name));
         if let Some(mtu) = self.mtu.map(|m| m.to_string())

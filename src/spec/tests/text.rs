@@ -294,3 +294,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_written_of_a_spec_is_read_as_the_very_same() {
+    for other in [
+        &[][..],
+        &[
+            ("mode", "4"),
+            ("lacp_rate", "fast"),
+            ("xmit_hash_policy", "layer3+4"),
+            ("min_links", "1"),
+        ],
+        &[("mtu", "9000"), ("probes", "172.16.51.2:2049,172.16.51.3"), ("backend", "keep")],
+        &[("arp_interval", "200"), ("arp_ip_target", "172.16.51.2,172.16.51.3"), ("pif", "forget")],
+        &[("nics", "eth2,00:1b:21:aa:bb:05"), ("optional_probes", "172.16.51.9")],
+        &[("primary", "eth3"), ("updelay", "200"), ("pif", "unmanaged")],
+    ] {
+        let spec = super::usual(other);
+        let text = spec.to_ini();
+        let read = request(&text, &[]).unwrap().for_host(&[]).unwrap();
+        assert_eq!(read, spec, "{text}");
+    }
+}

@@ -13,6 +13,7 @@ mod interrupted;
 mod json;
 mod killed;
 mod late;
+mod life;
 mod manners;
 mod others;
 mod reboots;

@@ -218,6 +218,7 @@ impl Scene {
                 Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
                 Act::Resume => engine.resume(&mut Notes::default()),
                 Act::Rollback => engine.rollback(
+                    &xenbond::engine::Aim::Newest,
                     |_| {
                         meanwhile();
                         true

@@ -362,7 +362,8 @@ impl Job<'_> {
 
     fn rollback(&self) -> Result<()> {
         self.say("\n=== xenbond rollback --yes\n");
-        let outcome = self.with(|engine, scribe| engine.rollback(|_| true, scribe))?;
+        let outcome =
+            self.with(|engine, scribe| engine.rollback(&engine::Aim::Newest, |_| true, scribe))?;
         let outcome = self.to_the_end(outcome)?;
         let end = (outcome.ending, outcome.exit);
         ensure!(end == (Ending::RolledBack, Exit::AsAsked), "rollback ended as {end:?}");
