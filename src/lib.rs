@@ -111,6 +111,7 @@
 //! fakes keep state (a model of a dom0, stand-in programs), nothing repeats the calls that are
 //! expected.
 
+#![cfg_attr(not(test), warn(unreachable_pub))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare their own files"))]
 
 pub mod bonding;

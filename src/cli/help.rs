@@ -8,7 +8,7 @@ use crate::outcome::Exit;
 use crate::spec::Group;
 
 /// The job in three lines.
-pub const JOB: [&str; 3] = [
+pub(crate) const JOB: [&str; 3] = [
     "xenbond rehearse",
     "xenbond plan  --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24",
     "xenbond apply --bond bond51 --nic eth2,eth3 --address 172.16.51.11/24",
@@ -71,20 +71,20 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
 ];
 
 /// The examples of a command.
-pub fn of(command: &str) -> &'static [&'static str] {
+pub(crate) fn of(command: &str) -> &'static [&'static str] {
     let found = EXAMPLES.iter().find(|(name, _)| *name == command);
     found.map_or(&[], |(_, lines)| lines)
 }
 
 /// How to ask for the help of the command in `args`.
-pub fn help_of(args: &[std::ffi::OsString]) -> String {
+pub(crate) fn help_of(args: &[std::ffi::OsString]) -> String {
     let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
     let name = words.into_iter().find(|word| !of(word).is_empty());
     name.map_or("xenbond --help".into(), |name| format!("xenbond {name} --help"))
 }
 
 /// The command line with everything that its help says.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut job = format!("Examples:\n{}\nExit codes:\n", lines(&JOB));
     for (code, meaning) in Exit::ALL {
         job.push_str(&format!("  {code}  {meaning}\n"));
@@ -99,7 +99,7 @@ pub fn command() -> Command {
 ///
 /// # Errors
 /// With the usage error, or the help that was asked for.
-pub fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
+pub(crate) fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(args).map_err(plainly)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))

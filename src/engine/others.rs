@@ -14,7 +14,8 @@ use crate::step::{Kept, Step};
 impl Engine<'_> {
     /// Files that the switch script may touch, that are not ours, and that others changed since.
     pub(super) fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
-        if !tx.phase().stands() && !(tx.phase() == Phase::RolledBack && tx.is_a_rest()) {
+        let is_a_rest = tx.phase() == Phase::RolledBack && tx.is_a_rest();
+        if !tx.phase().stands() && !is_a_rest {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;

@@ -204,7 +204,7 @@ impl Engine<'_> {
         if let Some(open) = current.as_ref().filter(|tx| tx.phase().is_open())
             && !open.phase().is_saving()
         {
-            return self.from_the_open_one(aim, open);
+            return self.with_the_open_one(aim, open);
         }
         let chain = ledger::chain(self.host)?;
         let standing: Vec<&Change> = chain.iter().filter(|c| c.phase.stands()).collect();
@@ -244,7 +244,7 @@ impl Engine<'_> {
     }
 
     /// The same while a change is not at its end.
-    fn from_the_open_one(&self, aim: &Aim, open: &Transaction) -> Result<Found<Vec<Transaction>>> {
+    fn with_the_open_one(&self, aim: &Aim, open: &Transaction) -> Result<Found<Vec<Transaction>>> {
         let header = &open.header;
         if !aim.means(open) {
             return Ok(Err(Outcome {
@@ -383,7 +383,7 @@ fn named(standing: &[&Change]) -> Outcome {
 /// Whether undoing it changes the running backend.
 fn switched(tx: &Transaction, inv: &Inventory) -> bool {
     let done = |number: usize| tx.begun().contains(&number);
-    let from = tx.header.plan.switches().filter(|n| done(*n)).next();
+    let from = tx.header.plan.switches().find(|n| done(*n));
     let was = from.and_then(|number| tx.header.plan.switched_from(number));
     was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was.taken()))
 }

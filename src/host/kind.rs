@@ -98,7 +98,7 @@ mod blob {
         Hex { hex: String },
     }
 
-    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Blob::Text(text.to_string()),
             Err(_) => Blob::Hex { hex: bytes.iter().map(|b| format!("{b:02x}")).collect() },
@@ -106,7 +106,7 @@ mod blob {
         .serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         match Blob::deserialize(from)? {
             Blob::Text(text) => Ok(text.into_bytes()),
             Blob::Hex { hex } => hex

@@ -148,7 +148,7 @@ fn only_here(host: &Uuid) -> String {
 
 /// The script of a plan, for the host of this uuid.
 #[must_use]
-pub fn script(plan: &Plan, host: Option<&Uuid>) -> String {
+pub(crate) fn script(plan: &Plan, host: Option<&Uuid>) -> String {
     let mut text = HEAD.to_string();
     text.extend(host.map(only_here));
     text.push_str(AWAIT_XAPI);

@@ -63,7 +63,7 @@ pub fn remove(
         });
     }
     for nic in nics.iter().filter(|nic| !nic.pif.as_ref().is_some_and(Pif::is_managed)) {
-        steps.extend(give_back(nic, recorded, inv)?.map(Step::GiveBack));
+        steps.extend(give_back(nic, recorded, inv)?.map(Box::new).map(Step::GiveBack));
     }
     if let Some(to) = switch_to {
         switch(to, inv, &mut steps);

@@ -11,6 +11,7 @@ mod host;
 mod modules;
 mod nic;
 mod nics;
+mod one;
 mod pool;
 mod storage;
 

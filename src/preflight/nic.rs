@@ -1,36 +1,12 @@
 //! One NIC of the spec: what else holds it, and whether XAPI's record of it can come back.
 
-use super::{Case, Code, Finding, bond_is_ours, counted, files, nics, storage};
+use super::one::{NicRule, One, PifRule};
+use super::{Code, Finding, counted, files};
 use crate::ifcfg;
-use crate::inventory::{Device, DeviceKind, Inventory, Nic, Xapi, usual_bridge};
+use crate::inventory::{DeviceKind, Xapi, usual_bridge};
 use crate::xe::{Pif, Vif, Vm};
 
-/// One NIC of the spec, and what is known of it.
-pub(super) struct One<'a> {
-    pub inv: &'a Inventory,
-    pub xapi: &'a Xapi,
-    pub nic: &'a Nic,
-    /// Its name.
-    pub name: &'a str,
-    /// The kernel's view.
-    pub device: &'a Device,
-    /// The bridge of its network.
-    pub bridge: Option<&'a str>,
-    /// MTU that is asked for.
-    mtu: Option<u32>,
-    /// The bond that it is a slave of.
-    slave_of: Option<&'a str>,
-    /// Whether that is the one asked for, and made by us.
-    in_our_bond: bool,
-}
-
-/// What looks for one finding of a NIC.
-pub(super) type NicRule = fn(&One<'_>, &mut Vec<Finding>);
-
-/// What looks for one finding of a NIC that XAPI has a record of.
-type PifRule = fn(&One<'_>, &Pif, &mut Vec<Finding>);
-
-const RULES: &[NicRule] = &[
+pub(super) const RULES: &[NicRule] = &[
     in_other_bond,
     port_of_another,
     carries_another,
@@ -43,7 +19,7 @@ const RULES: &[NicRule] = &[
     speed_unknown,
 ];
 
-const PIF_RULES: &[PifRule] = &[
+pub(super) const PIF_RULES: &[PifRule] = &[
     mac_mismatch,
     is_management,
     in_managed_bond,
@@ -57,50 +33,6 @@ const PIF_RULES: &[PifRule] = &[
     mtu_pending,
     pif_unreadable,
 ];
-
-/// Looks at each NIC.
-pub(super) fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
-    for nic in nics::distinct(case) {
-        let name = nic.device.as_str();
-        let device = &case.inv.kernel.devices[name];
-        if device.kind != DeviceKind::Plain {
-            let said = format!("{name} is a {}", device.kind.word());
-            found.push(Finding::new(Code::NicNotPhysical, said));
-            continue;
-        }
-        let slave_of = device.master.as_deref().filter(|m| case.inv.kernel.bonds.contains_key(*m));
-        let one = One {
-            inv: case.inv,
-            xapi,
-            nic,
-            name,
-            device,
-            bridge: nic.pif.as_ref().and_then(|pif| xapi.bridge_of(pif)),
-            mtu: case.spec.mtu,
-            slave_of,
-            in_our_bond: slave_of == Some(case.spec.bond.as_str())
-                && bond_is_ours(case.spec, case.inv),
-        };
-        RULES.iter().chain(storage::RULES).for_each(|rule| rule(&one, found));
-        if let Some(pif) = &nic.pif {
-            PIF_RULES.iter().for_each(|rule| rule(&one, pif, found));
-        }
-    }
-}
-
-impl One<'_> {
-    fn carries_management(&self, pif: &Pif) -> bool {
-        pif.management || (self.bridge.is_some() && self.bridge == self.inv.management_bridge())
-    }
-
-    /// Whether what is on this device, or leaves by it, is the NIC's: it is the NIC, its bridge, or
-    /// something else that lies on it.
-    pub(super) fn carries(&self, device: &str) -> bool {
-        device == self.name
-            || Some(device) == self.bridge
-            || self.inv.kernel.above(self.name).contains(&device)
-    }
-}
 
 fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
     let managed = one.nic.pif.as_ref().is_some_and(|p| p.bond_slave_of.is_some());

@@ -1,6 +1,7 @@
 //! The NICs of the spec together: which devices it means, and how they go with each other.
 
-use super::{Case, Code, Finding, XapiRule, nic};
+use super::one::{One, distinct};
+use super::{Case, Code, Finding, XapiRule, bond_is_ours, nic, storage};
 use crate::inventory::{Device, DeviceKind, Nic, Xapi};
 use crate::spec::{NicRef, PifChoice};
 use crate::xe::OddRecord;
@@ -11,7 +12,7 @@ pub(super) const XAPI_RULES: &[XapiRule] = &[
     record_unreadable,
     record_not_understood,
     named_twice,
-    nic::each,
+    each,
     speeds_differ,
     drivers_differ,
     primary_not_slave,
@@ -84,17 +85,6 @@ fn named_twice(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     }
 }
 
-/// The NICs, each once.
-pub(super) fn distinct<'a>(case: &Case<'a>) -> Vec<&'a Nic> {
-    let mut nics: Vec<&Nic> = Vec::new();
-    for nic in case.nics.iter().flatten() {
-        if !nics.iter().any(|other| other.device == nic.device) {
-            nics.push(nic);
-        }
-    }
-    nics
-}
-
 /// What each NIC has, where it says, when they differ in it.
 fn differing<'a>(case: &Case<'a>, what: fn(&Device) -> Option<String>) -> Option<String> {
     let devices = &case.inv.kernel.devices;
@@ -102,6 +92,36 @@ fn differing<'a>(case: &Case<'a>, what: fn(&Device) -> Option<String>) -> Option
     let all: Vec<_> = distinct(case).into_iter().filter_map(has).collect();
     let said: Vec<String> = all.iter().map(|(device, v)| format!("{device} {v}")).collect();
     all.windows(2).any(|pair| pair[0].1 != pair[1].1).then(|| said.join(", "))
+}
+
+/// Looks at each NIC.
+fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    for nic in distinct(case) {
+        let name = nic.device.as_str();
+        let device = &case.inv.kernel.devices[name];
+        if device.kind != DeviceKind::Plain {
+            let said = format!("{name} is a {}", device.kind.word());
+            found.push(Finding::new(Code::NicNotPhysical, said));
+            continue;
+        }
+        let slave_of = device.master.as_deref().filter(|m| case.inv.kernel.bonds.contains_key(*m));
+        let one = One {
+            inv: case.inv,
+            xapi,
+            nic,
+            name,
+            device,
+            bridge: nic.pif.as_ref().and_then(|pif| xapi.bridge_of(pif)),
+            mtu: case.spec.mtu,
+            slave_of,
+            in_our_bond: slave_of == Some(case.spec.bond.as_str())
+                && bond_is_ours(case.spec, case.inv),
+        };
+        nic::RULES.iter().chain(storage::RULES).for_each(|rule| rule(&one, found));
+        if let Some(pif) = &nic.pif {
+            nic::PIF_RULES.iter().for_each(|rule| rule(&one, pif, found));
+        }
+    }
 }
 
 fn speeds_differ(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {

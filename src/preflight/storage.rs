@@ -1,6 +1,6 @@
 //! Storage that this host uses now: through which NIC, and whether a NIC is its own kind of it.
 
-use super::nic::{NicRule, One};
+use super::one::{NicRule, One};
 use super::{Code, Finding};
 use crate::inventory::storage::servers;
 use crate::inventory::{Inventory, StoragePath};

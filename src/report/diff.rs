@@ -13,7 +13,7 @@ const CONTEXT: usize = 3;
 /// What makes `new` of `old`; empty when they are the same. Without the crate's own text types,
 /// which bring every algorithm for every kind of text into a small binary.
 #[must_use]
-pub fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> Text {
+pub(crate) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> Text {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
     let mut found = Replace::new(Capture::new());

@@ -173,7 +173,7 @@ fn pasteable(cmd: &Cmd, programs: &BTreeMap<Program, String>) -> String {
 
 /// A unified diff of a file.
 #[must_use]
-pub fn diff(change: &FileChange) -> Text {
+pub(crate) fn diff(change: &FileChange) -> Text {
     let text = |kind: &Kind| String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
     let name = |kind: &Kind| {
         if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() }

@@ -44,7 +44,7 @@ pub enum Step {
     /// Introduce the NIC again as one that XAPI leaves alone.
     IntroduceUnmanaged(PifRecord),
     /// Give a NIC back to XAPI.
-    GiveBack(GiveBack),
+    GiveBack(Box<GiveBack>),
     /// Write or remove a file.
     File(FileChange),
     /// Have the bond come up at every boot.

@@ -202,7 +202,6 @@ fn long_functions(files: &Files) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "red until the moves are merged"]
 fn the_rooms_are_a_ladder_of_short_files() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Files::new();

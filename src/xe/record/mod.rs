@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::net::Uuid;
 
 /// How a null reference is printed.
-pub const NULL: &str = "<not in database>";
+pub(crate) const NULL: &str = "<not in database>";
 
 /// One record: values as printed.
 #[derive(Debug)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     uuid: Option<Uuid>,
     text: &'a str,
     /// The fields that were asked for, and where each has its value in the text.
@@ -30,7 +30,7 @@ pub struct Record<'a> {
 /// # Errors
 /// When the text is not of the printer's form, a record is cut or has a field twice, or two
 /// have the same uuid: what a name with line ends in it can bring about.
-pub fn parse(
+pub(crate) fn parse(
     from: &mut dyn BufRead,
     asked: &[&str],
     optional: &[&str],
@@ -217,7 +217,7 @@ fn shown(line: &str) -> String {
 impl<'a> Record<'a> {
     /// The value as printed, when the field was printed.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         let at = find(self.asked, name, self.next.get())?;
         self.next.set(at + 1);
         let (from, to) = self.values[at]?;
@@ -230,7 +230,7 @@ impl<'a> Record<'a> {
 
     /// The value as printed, empty when the field was not.
     #[must_use]
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.get(name).unwrap_or_default().to_string()
     }
 
@@ -238,7 +238,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When it has none.
-    pub fn uuid(&self) -> Result<Uuid> {
+    pub(crate) fn uuid(&self) -> Result<Uuid> {
         self.uuid.clone().context("a record has no field `uuid`")
     }
 
@@ -246,7 +246,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When it is neither `true` nor `false`.
-    pub fn bool(&self, name: &str) -> Result<bool> {
+    pub(crate) fn bool(&self, name: &str) -> Result<bool> {
         match self.get(name) {
             Some("true") => Ok(true),
             Some("false") => Ok(false),
@@ -258,7 +258,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When it is neither null nor a uuid.
-    pub fn reference(&self, name: &str) -> Result<Option<Uuid>> {
+    pub(crate) fn reference(&self, name: &str) -> Result<Option<Uuid>> {
         match self.get(name) {
             None | Some(NULL | "") => Ok(None),
             Some(text) => Ok(Some(text.parse().with_context(|| format!("field `{name}`"))?)),
@@ -269,7 +269,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When one of them is no uuid.
-    pub fn references(&self, name: &str) -> Result<Vec<Uuid>> {
+    pub(crate) fn references(&self, name: &str) -> Result<Vec<Uuid>> {
         let text = self.get(name).filter(|text| !["", NULL].contains(text));
         let all = text.into_iter().flat_map(|text| text.split("; "));
         all.map(|one| one.parse().with_context(|| format!("field `{name}`"))).collect()
@@ -277,14 +277,14 @@ impl<'a> Record<'a> {
 
     /// A map whose keys and values are the program's own, not people's.
     #[must_use]
-    pub fn map(&self, name: &str) -> BTreeMap<String, String> {
+    pub(crate) fn map(&self, name: &str) -> BTreeMap<String, String> {
         map(self.get(name).unwrap_or_default())
     }
 }
 
 /// `k: v; k2: v2` as a map, right wherever no value holds a separator.
 #[must_use]
-pub fn map(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn map(text: &str) -> BTreeMap<String, String> {
     let pair = |part: &str| {
         let (key, value) = part.split_once(": ").or_else(|| Some((part.strip_suffix(':')?, "")))?;
         Some((key.to_string(), value.to_string()))
@@ -294,7 +294,7 @@ pub fn map(text: &str) -> BTreeMap<String, String> {
 
 /// Whether a map's text may be read in more than one way: its printer escapes nothing.
 #[must_use]
-pub fn is_ambiguous(text: &str) -> bool {
+pub(crate) fn is_ambiguous(text: &str) -> bool {
     text.contains("; ") || text.matches(": ").count() > 1 || text.contains('\n')
 }
 

@@ -25,6 +25,11 @@ const SECOND: &[&str] = &[
 /// A host with two bonds, from the backend that it had.
 fn two(flavour: &str, backend: &str) -> (Root, Snapshot) {
     let root = with_free_nics(flavour, backend);
+    if backend != "bridge" {
+        // A boot plugs every NIC, those of the second bond too.
+        root.reboot();
+        until("XAPI to start", || root.xenbond(&with_spec(&["plan"])).code == 0);
+    }
     let start = root.snapshot();
     if backend == "bridge" {
         root.apply();
@@ -137,7 +142,8 @@ fn the_first_of_two_bonds_goes_and_the_backend_with_the_last() {
     assert_eq!(backend(&root), "openvswitch");
     root.reboot();
     root.exits(0, &["resume"]);
-    start.assert_same(&root, "after the last bond");
+    let same = start.timeless().differences(&root.snapshot().timeless());
+    assert_eq!(same, "", "after the last bond");
     assert_eq!(root.own_files(), ["history", "lock"]);
 }
 
@@ -188,8 +194,6 @@ fn a_bond_goes_whole_and_a_change_with_those_after_it() {
 #[test]
 fn the_script_keeps_the_backend_that_another_bond_needs() {
     let (root, _) = two("el7", "openvswitch");
-    let list = root.json(0, &["log"]);
-    assert!(list["transaction"].is_string() || list.is_object());
     let history = fs::read_dir(root.at("var/lib/xenbond/history")).unwrap();
     let of = |name: &str| name.ends_with("-bond51");
     let first = history.map(|e| e.unwrap().path()).find(|p| of(p.to_str().unwrap())).unwrap();
@@ -255,7 +259,7 @@ fn storage_on_a_bond_is_named_before_it_is_interrupted() {
 
 #[test]
 fn a_bond_is_removed_as_if_it_had_never_been_and_that_can_be_taken_back() {
-    let (root, start) = two("el7", "bridge");
+    let (root, _) = two("el7", "bridge");
     let stood = root.snapshot();
     root.exits(0, &["remove", "bond52", "--yes"]);
     assert!(there(&root, "bond51") && !there(&root, "bond52"));
@@ -272,7 +276,6 @@ fn a_bond_is_removed_as_if_it_had_never_been_and_that_can_be_taken_back() {
     assert!(there(&root, "bond52"));
     root.exits(0, &["remove", "bond51", "--yes"]);
     assert!(!there(&root, "bond51"));
-    let _ = start;
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! The addresses and routes of this host, as the kernel tells them.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, OwnAddress};
+use crate::net::Ipv4Net;
+
+/// A route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The device it goes out by.
+    pub device: String,
+    /// Where it leads; `0.0.0.0/0` is the default route.
+    pub to: Ipv4Net,
+    /// The router, when it does not lead to a subnet of this host's own.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// An address of this host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// The device that has it.
+    pub device: String,
+    /// The address and its subnet.
+    pub net: Ipv4Net,
+}
+
+/// `/proc/net/if_inet6`: address, index, prefix, scope, flags, device (net/ipv6/addrconf.c,
+/// `if6_seq_show`). Scopes 10 and 20 are loopback and link.
+pub(super) fn addresses6(text: &str) -> Vec<(String, Ipv6Addr)> {
+    let one = |line: &str| {
+        let [addr, _, _, scope, _, device] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let addr = Ipv6Addr::from(u128::from_str_radix(addr, 16).ok()?);
+        (!["10", "20"].contains(&scope)).then(|| (device.to_string(), addr))
+    };
+    let mut found: Vec<_> = text.lines().filter_map(one).collect();
+    found.sort();
+    found
+}
+
+/// `/proc/net/route`: addresses are hexadecimal numbers in the machine's own byte order.
+pub(super) fn parse_routes(text: &str) -> Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [device, to, gateway, flags, _, _, _, mask, ..] = fields[..] else { continue };
+        let addr = |hex: &str| -> Result<Ipv4Addr> {
+            let bits = u32::from_str_radix(hex, 16)
+                .with_context(|| format!("reading /proc/net/route: `{hex}`"))?;
+            Ok(Ipv4Addr::from(bits.swap_bytes()))
+        };
+        // RTF_UP; RTF_REJECT routes go nowhere.
+        let flags = u32::from_str_radix(flags, 16).unwrap_or(0);
+        if flags & 1 == 0 || flags & 0x200 != 0 {
+            continue;
+        }
+        routes.push(Route {
+            device: device.to_string(),
+            to: Ipv4Net::with_netmask(addr(to)?, addr(mask)?)?,
+            gateway: Some(addr(gateway)?).filter(|g| !g.is_unspecified()),
+        });
+    }
+    Ok(routes)
+}
+
+/// This host's own addresses. `fib_trie` shows them without their devices, so each is given to
+/// every device with a connected route that holds it; on the machine itself the kernel is asked.
+pub(super) fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (Vec<Address>, bool) {
+    if let Some(all) = host.own_addresses() {
+        return (interface_addresses(all), true);
+    }
+    let mut found = Vec::new();
+    for addr in trie.map(local_addresses).unwrap_or_default() {
+        let holders: Vec<&Route> = routes
+            .iter()
+            .filter(|r| r.gateway.is_none() && r.to.prefix > 0 && r.to.contains(addr))
+            .collect();
+        let longest = holders.iter().map(|r| r.to.prefix).max();
+        for route in holders.iter().filter(|r| Some(r.to.prefix) == longest) {
+            found.push(Address {
+                device: route.device.clone(),
+                net: Ipv4Net { addr, prefix: route.to.prefix },
+            });
+        }
+        if holders.is_empty() {
+            found.push(Address { device: "?".into(), net: Ipv4Net { addr, prefix: 32 } });
+        }
+    }
+    found.sort();
+    found.dedup();
+    (found, trie.is_some())
+}
+
+fn interface_addresses(all: Vec<OwnAddress>) -> Vec<Address> {
+    let mut found = Vec::new();
+    for one in all.into_iter().filter(|one| !one.addr.is_loopback()) {
+        if let Ok(net) = Ipv4Net::with_netmask(one.addr, one.mask) {
+            found.push(Address { device: one.device, net });
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The `host LOCAL` leaves of `/proc/net/fib_trie` (net/ipv4/fib_trie.c, `fib_trie_seq_show`):
+/// an address on a `|--` line, its uses on the lines below it.
+fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
+    let mut found = BTreeSet::new();
+    let mut leaf = None;
+    for line in trie.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("|-- ") {
+            leaf = text.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL"
+            && let Some(addr) = leaf.filter(|a| !a.is_loopback())
+        {
+            found.insert(addr);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_routes_in_the_machines_byte_order() {
+        let text = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+xenbr0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
+xenbr0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+bond51\t003310AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+";
+        let routes = parse_routes(text).unwrap();
+        assert_eq!(routes.len(), 3);
+        assert_eq!(routes[0].gateway, Some("10.20.0.1".parse().unwrap()));
+        assert_eq!(routes[0].to.to_string(), "0.0.0.0/0");
+        assert_eq!(routes[2].to.to_string(), "172.16.51.0/24");
+        assert_eq!(routes[2].gateway, None);
+    }
+
+    #[test]
+    fn reads_local_addresses_from_the_trie() {
+        let text = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     |-- 172.16.51.0
+        /24 link UNICAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.16.51.11
+        /32 host LOCAL
+     |-- 172.16.51.255
+        /32 link BROADCAST
+";
+        let found: Vec<String> = local_addresses(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["172.16.51.11"]);
+    }
+}
