@@ -6,6 +6,8 @@
 
 mod backend;
 mod nic_ref;
+mod static_route;
+mod tagged;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -15,6 +17,8 @@ use anyhow::{Result, bail, ensure};
 pub use backend::Backend;
 pub use nic_ref::NicRef;
 use serde::{Deserialize, Serialize};
+pub use static_route::StaticRoute;
+pub use tagged::{Tag, Tagged};
 
 /// A value as a message shows it: nothing that a terminal would act on, and not too long.
 #[must_use]

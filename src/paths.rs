@@ -69,8 +69,14 @@ pub fn is_switch_link(path: &str) -> bool {
 
 /// The boot scripts' file of a device.
 #[must_use]
-pub fn ifcfg(device: &IfName) -> String {
+pub fn ifcfg(device: &str) -> String {
     format!("{NETWORK_SCRIPTS}/ifcfg-{device}")
+}
+
+/// The boot scripts' file of the routes through a device.
+#[must_use]
+pub fn routes(device: &str) -> String {
+    format!("{NETWORK_SCRIPTS}/route-{device}")
 }
 
 /// The bond's own file for kmod.

@@ -18,11 +18,12 @@ use serde::Serialize;
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory};
 use crate::net;
+use crate::outcome::Hint;
 use crate::render::Templates;
 use crate::verify::Check;
 use crate::xe;
 
-pub use bonds::{BondView, KernelBond, KernelSlave, XapiBond};
+pub use bonds::{BondView, KernelBond, KernelSlave, KernelVlan, XapiBond};
 pub use judged::{Judge, Records};
 pub use list::{Listed, list};
 pub use nics::NicView;
@@ -49,6 +50,8 @@ pub struct Status {
     pub bonds: Vec<BondView>,
     /// The transaction that is open or was begun last.
     pub transaction: Option<TransactionView>,
+    /// What is wrong with the record of what was done here, so that no bond of it is judged.
+    pub record_error: Option<RecordError>,
     /// What is no longer as asked.
     pub drift: Vec<Drift>,
 }
@@ -60,6 +63,15 @@ pub struct Backend {
     pub running: Option<net::Backend>,
     /// What runs after a reboot.
     pub next_boot: Option<net::Backend>,
+}
+
+/// A record that is damaged or another host's.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordError {
+    /// Which, and how.
+    pub what: String,
+    /// The way out.
+    pub hint: Option<String>,
 }
 
 /// Something that is no longer as asked.
@@ -80,11 +92,20 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     let (inv, names) = std::thread::scope(|scope| {
         // For people to look at: without them the rest is as good.
         let names = scope.spawn(|| xe::network_names(host).unwrap_or_default());
-        let inv = Inventory::read(host, Ask::default());
+        let inv = Inventory::read(host, Ask { any_record: true, ..Ask::default() });
         let names = names.join().expect("a reading thread does not panic");
         inv.map(|inv| (inv, names))
     })?;
-    let mut records = Records::read(host)?;
+    let (mut records, record_error) = match Records::read(host) {
+        Ok(records) => (records, None),
+        Err(error) => {
+            let hint = error.downcast_ref::<Hint>().map(|hint| hint.0.clone());
+            let all: Vec<String> =
+                error.chain().filter(|e| !e.is::<Hint>()).map(ToString::to_string).collect();
+            let error = RecordError { what: all.join(": "), hint };
+            (Records { made: Vec::new(), latest: None, run: None }, Some(error))
+        }
+    };
     // XAPI may have taken its time: a run that began meanwhile is in the journal already.
     records.run = records.run.or_else(|| inv.ground.other_run.clone());
     let judge = Judge {
@@ -112,7 +133,9 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         })
         .collect();
     Ok(Status {
-        ok: drift.is_empty() && !transaction.as_ref().is_some_and(|t| t.open),
+        ok: record_error.is_none()
+            && drift.is_empty()
+            && !transaction.as_ref().is_some_and(|t| t.open),
         host: inv.names().into_iter().next(),
         release: release(&inv),
         kernel: host.attribute("/proc/sys/kernel/osrelease"),
@@ -121,6 +144,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         nics: nics::all(&inv, &names),
         bonds: bonds::all(&inv, &judged),
         transaction,
+        record_error,
         drift,
     })
 }

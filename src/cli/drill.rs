@@ -16,7 +16,7 @@ impl Run {
     pub(super) fn drill(&self, args: &args::Drill) -> Result<Exit> {
         let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
         let made = journal::made(&self.host)?.into_iter().find(|m| m.spec.bond == bond);
-        let probe = made.iter().flat_map(|m| &m.spec.probes).next();
+        let probe = made.iter().flat_map(|m| m.spec.required()).next();
         let target = args.target.or(probe.map(|p| p.addr)).with_context(|| {
             format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")
         });

@@ -70,6 +70,8 @@ impl Run {
         match self.engine(&templates, &[]).watch_guard() {
             Ok(false) => {}
             Ok(true) => report::err(report::note(engine::GUARD_WAS_GONE)),
+            // The status says what is wrong with the record.
+            Err(error) if error.is::<Hint>() => {}
             Err(error) => report::err(report::note(&format!("{error:#}"))),
         }
         let status = status::read(&self.host, &templates)?;

@@ -76,8 +76,14 @@ impl Drill<'_> {
         }
     }
 
+    /// The device that the target is reached through: the bond, or a tag of it.
+    pub(super) fn device(&self) -> &str {
+        let network = self.made.and_then(|made| made.spec.network_to(self.target));
+        network.map_or(self.bond.as_str(), |network| network.device)
+    }
+
     pub(super) fn is_answered(&self) -> bool {
-        let line = format!("-n -c 1 -W {} -I {} {}", ANSWER.as_secs(), self.bond, self.target);
+        let line = format!("-n -c 1 -W {} -I {} {}", ANSWER.as_secs(), self.device(), self.target);
         let args: Vec<&str> = line.split(' ').collect();
         let cmd = Cmd::read(Program::Ping, &args, ANSWER + Duration::from_secs(2));
         self.host.run(&cmd).is_ok_and(|output| output.success())

@@ -77,7 +77,7 @@ impl Drill<'_> {
             self.is_answered(),
             "{} does not answer through {} even before the drill; nothing was touched",
             self.target,
-            self.bond
+            self.device()
         );
         self.signals.untouched.store(false, Ordering::Relaxed);
         let _lock = Lock::take(self.host)?;

@@ -77,7 +77,7 @@ impl Drill<'_> {
             "-n -i {} -w {} -I {} {}",
             INTERVAL.as_secs_f64(),
             LONGEST.as_secs(),
-            self.bond,
+            self.device(),
             self.target
         );
         let args: Vec<&str> = line.split(' ').collect();

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
-use crate::inventory::facts;
+use crate::inventory::{Kernel, facts};
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
@@ -42,8 +42,8 @@ impl Proposal {
             Err(_) if errors => None,
             Err(error) => return Err(error),
         };
-        if plan.as_ref().is_some_and(|plan| plan.outage() > 0) {
-            findings.extend(preflight::interrupted(&spec.bond, inv));
+        if let Some(plan) = &plan {
+            findings.extend(preflight::interrupted(&plan.takes_down(), inv));
             findings.sort_by_key(|f| (f.severity, f.code));
         }
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
@@ -184,6 +184,10 @@ impl Engine<'_> {
     /// another run may have ended meanwhile. The refusal, where the plan would be another one now.
     fn moved(&self, then: &Situation, plan: &Plan) -> Result<Option<Outcome>> {
         let inv = look_for(self.host, &then.spec)?;
+        if let Some(error) = &inv.xapi_error {
+            let error = format!("XAPI could not be asked whether all is as planned: {error}");
+            return Ok(Some(Outcome::refused(error, Some("the same command again".into()))));
+        }
         let (was, is) = (plan.facts(&then.inv), plan.facts(&inv));
         let mut moved: Vec<String> =
             facts::differences(&was, &is).iter().map(ToString::to_string).collect();
@@ -304,6 +308,30 @@ impl Engine<'_> {
             ended.exit = Exit::NotAsAsked;
         }
         Outcome { steps: run.reports, pending: run.pending, ..ended }
+    }
+
+    /// The outcome of a change that is kept, with what was accepted and does not hold now either.
+    pub(super) fn with_pending(&self, tx: &Transaction, ended: Outcome) -> Outcome {
+        let accepted = codes(&tx.accepted());
+        if accepted.is_empty() || ended.ending != Ending::Done {
+            return ended;
+        }
+        let Plan { spec, nics, .. } = &tx.header.plan;
+        let pending = Kernel::read(self.host).and_then(|kernel| {
+            let kernel = Running::Read(&kernel);
+            let accepted = &accepted;
+            let question = Question { spec, nics, absent: &[], accepted, kernel, witnesses: &[] };
+            Ok(verify::judge(question)?.pending())
+        });
+        match pending {
+            Ok(pending) if pending.is_empty() => ended,
+            Ok(pending) => Outcome { pending, exit: Exit::NotAsAsked, ..ended },
+            Err(error) => {
+                let mut ended = ended;
+                ended.notes.push(format!("{error:#}"));
+                ended
+            }
+        }
     }
 
     /// Whether the bond of a change is as asked, once its last step is taken.

@@ -1,8 +1,11 @@
 //! What has come of a rollback so far. Must not know how anything is undone.
 
+use std::collections::BTreeMap;
+
 use super::reports;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
+use crate::net::IfName;
 use crate::outcome::{Item, Outcome, StepReport};
 use crate::step::{Kept, Step};
 use crate::xe::{self, Failure};
@@ -34,8 +37,13 @@ pub(super) struct Back<'a> {
     pub(super) left: Vec<Item>,
     /// What XAPI did not do, which a reboot may mend.
     pub(super) pif_left: Vec<Item>,
+    /// NICs of the plan whose names mean other cards now, and how that is said: looked at before
+    /// the bond goes, which a card that came in its midst does not outlive.
+    pub(super) cards: BTreeMap<IfName, String>,
     /// What XAPI may still do.
     pub(super) late: Vec<Item>,
+    /// Why the journal is not whole.
+    pub(super) unwritten: Option<String>,
 }
 
 impl<'a> Back<'a> {
@@ -54,7 +62,9 @@ impl<'a> Back<'a> {
             reports: reports(tx),
             left: Vec::new(),
             pif_left: Vec::new(),
+            cards: BTreeMap::new(),
             late: Vec::new(),
+            unwritten: None,
         }
     }
 
@@ -66,6 +76,11 @@ impl<'a> Back<'a> {
 
     pub(super) fn failed(&mut self, error: &anyhow::Error) {
         self.left.push(Item { what: format!("{error:#}"), command: AGAIN.into() });
+    }
+
+    /// The journal could not be written: that changes nothing of what the host is.
+    pub(super) fn not_written(&mut self, error: &anyhow::Error) {
+        self.unwritten.get_or_insert_with(|| format!("{error:#}"));
     }
 
     pub(super) fn not_undone(&mut self, step: &Step, left: Item, error: &anyhow::Error) {

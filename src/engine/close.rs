@@ -1,6 +1,8 @@
 //! The end of a rollback that cannot come to its end, and the refusal of a question that is no
 //! longer about the host as it is.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::{Engine, Observer, outcome};
@@ -46,7 +48,7 @@ impl Engine<'_> {
         };
         let mut left = tx.left().to_vec();
         if left.is_empty() {
-            left = self.compare(&tx, true)?.left;
+            left = self.compare(&tx, true, &BTreeMap::new())?.left;
         }
         self.record(&mut tx, Event::Closed { left: left.clone() })?;
         let mut ended = Outcome { left, ..outcome(&tx, Ending::Closed, Exit::AsAsked) };

@@ -1,6 +1,7 @@
 //! The comparison that alone allows to say "rolled back": what the change changed must be as it
 //! was, and nothing else is held against anybody. What others did since is named.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Engine, look_for};
@@ -42,13 +43,19 @@ enum Whose {
 
 impl Engine<'_> {
     /// Reads the host again and compares it with what was recorded, until what is ours is the same
-    /// or the time for it is up. Where XAPI hangs, `silent`, its records are left out.
-    pub(super) fn compare(&self, tx: &Transaction, silent: bool) -> anyhow::Result<Compared> {
+    /// or the time for it is up. Where XAPI hangs, `silent`, its records are left out. `cards`: NICs
+    /// whose names meant other cards before.
+    pub(super) fn compare(
+        &self,
+        tx: &Transaction,
+        silent: bool,
+        cards: &BTreeMap<IfName, String>,
+    ) -> anyhow::Result<Compared> {
         let plan = &tx.header.plan;
         let start = self.host.clock().elapsed();
         loop {
             let inv = look_for(self.host, &plan.spec)?;
-            let compared = judge(tx, &inv);
+            let compared = judge(tx, &inv, cards);
             let late = self.host.clock().elapsed().saturating_sub(start) >= SETTLE;
             let settled = compared.left.is_empty() && compared.others.is_empty();
             if settled || compared.needs_reboot || late || silent {
@@ -59,7 +66,7 @@ impl Engine<'_> {
     }
 }
 
-fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
+fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) -> Compared {
     let plan = &tx.header.plan;
     let now = plan.facts(inv);
     let kept = tx.kept();
@@ -67,7 +74,10 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
         Compared { needs_reboot: false, left: Vec::new(), others: Vec::new(), theirs: Vec::new() };
     // What stays for another bond is not held against this change, and is all that a rest is about.
     let (needed, rest) = (!tx.needed().is_empty(), tx.is_a_rest());
-    for found in facts::differences(&tx.header.before, &now) {
+    let found = facts::differences(&tx.header.before, &now);
+    // Somebody has switched it since, and with it what each NIC is a port of.
+    let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
+    for found in found {
         let of_switch = is_of_switch(plan, &found, rest);
         if (of_switch && needed && !rest) || (!of_switch && rest) {
             continue;
@@ -77,7 +87,29 @@ fn judge(tx: &Transaction, inv: &Inventory) -> Compared {
             compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
-        match whose(plan, inv, &found) {
+        // A record of an earlier build knows nothing of it.
+        if matches!(found.fact, Fact::Up(_)) && found.was.is_none() {
+            continue;
+        }
+        let whose = match &found.fact {
+            Fact::Mac(nic)
+            | Fact::Mtu(nic)
+            | Fact::Up(nic)
+            | Fact::Master(nic)
+            | Fact::Pif(nic)
+            | Fact::PifField(nic, _)
+                if cards.contains_key(nic) =>
+            {
+                Whose::Others
+            }
+            Fact::Mtu(nic) | Fact::Up(nic) | Fact::Master(nic)
+                if switched && plugged(plan, nic) =>
+            {
+                Whose::Others
+            }
+            _ => whose(plan, inv, &found),
+        };
+        match whose {
             Whose::Ours => {
                 let command = by_hand(tx, inv, &found);
                 compared.left.push(Item { what: found.to_string(), command });
@@ -139,6 +171,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
     match &found.fact {
         Fact::File(path) => whose_file(plan, path),
         Fact::Device(name) if *name == plan.spec.bond => Whose::Ours,
+        Fact::Vlan(_) => Whose::Ours,
         Fact::Addresses(_) => {
             let own =
                 own_addresses(plan, found.was.as_ref()) == own_addresses(plan, found.is.as_ref());
@@ -146,6 +179,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
         }
         Fact::Mac(nic)
         | Fact::Mtu(nic)
+        | Fact::Up(nic)
         | Fact::Master(nic)
         | Fact::Pif(nic)
         | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
@@ -155,12 +189,23 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
 
 fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) -> Whose {
     let known = plan.nics.iter().find(|n| n.device == *nic);
+    let plugged = plugged(plan, nic);
     // Another card, or none: whatever is of it is not of ours.
     if known.is_some_and(|known| inv.kernel.permanent_mac(nic.as_str()) != Some(known.mac)) {
         return Whose::Others;
     }
     match &found.fact {
         Fact::Pif(_) | Fact::PifField(..) if inv.xapi.is_none() => Whose::Unknown,
+        // The very record of before, which was never forgotten: only its plug is by our doing.
+        Fact::PifField(_, field)
+            if field != "currently-attached"
+                && known.and_then(|n| n.pif.as_ref()).is_some_and(|was| {
+                    let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
+                    now.is_some_and(|now| now.uuid == was.uuid)
+                }) =>
+        {
+            Whose::Others
+        }
         Fact::Pif(_) | Fact::PifField(..) => {
             let ours = plan.steps.iter().filter_map(Step::pif).any(|p| p.device == *nic);
             // XAPI may have recorded the bond's address; the NIC's own is given back.
@@ -170,12 +215,20 @@ fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) 
         }
         Fact::Mtu(_) => {
             // XAPI sets that of what it plugs, by its network; ours is the bond's.
-            let plugged = known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached));
             let bonds = Value::Word(plan.spec.mtu.unwrap_or(1500).to_string());
             if plugged || found.was == Some(bonds) { Whose::Others } else { Whose::Ours }
         }
+        // A boot brings up what it is told to by others, and XAPI what it plugs.
+        Fact::Up(_) if plan.reboots() => Whose::Others,
+        Fact::Up(_) if plugged && found.was == Some(Value::Word("down".into())) => Whose::Others,
         _ => Whose::Ours,
     }
+}
+
+/// Whether XAPI had the NIC plugged before the change.
+fn plugged(plan: &Plan, nic: &IfName) -> bool {
+    let known = plan.nics.iter().find(|n| n.device == *nic);
+    known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached))
 }
 
 fn whose_file(plan: &Plan, path: &str) -> Whose {
@@ -202,7 +255,9 @@ fn whose_file(plan: &Plan, path: &str) -> Whose {
 fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
     let Some(Value::List(all)) = all else { return Vec::new() };
     let own = |device: &str| {
-        device == plan.spec.bond.as_str() || plan.scope.nics.iter().any(|n| n.as_str() == device)
+        device == plan.spec.bond.as_str()
+            || plan.scope.nics.iter().any(|n| n.as_str() == device)
+            || plan.scope.vlans.iter().any(|v| v.as_str() == device)
     };
     let all = all.iter().map(String::as_str);
     all.filter(|one| one.split_once(" on ").is_some_and(|(_, device)| own(device))).collect()
@@ -217,12 +272,14 @@ fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
             format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))
         }
         Fact::Master(_) if found.was == Some(Value::Absent) => tx.by_hand(found),
-        // XAPI puts a NIC back into its bridge.
-        Fact::Pif(nic) | Fact::PifField(nic, _) | Fact::Master(nic) => {
+        Fact::Up(nic) if !plugged(plan, nic) => tx.by_hand(found),
+        // XAPI puts a NIC back into its bridge, and brings it up.
+        Fact::Pif(nic) | Fact::PifField(nic, _) | Fact::Master(nic) | Fact::Up(nic) => {
             let now = inv.xapi.as_ref().and_then(|x| x.nic(nic.as_str()));
             let record = plan.steps.iter().filter_map(Step::pif).find(|p| p.device == *nic);
             record.map_or_else(|| tx.by_hand(found), |record| record.by_hand_from(now))
         }
+        Fact::Vlan(device) if found.was != Some(Value::Absent) => format!("ifup {device}"),
         Fact::Device(_) | Fact::Addresses(_) if found.was != Some(Value::Absent) => {
             format!("ifup {}", plan.spec.bond)
         }

@@ -130,7 +130,7 @@ impl Engine<'_> {
             return Ok(refused);
         }
         self.ends(&mut tx, Event::Confirmed, observer)?;
-        let mut ended = outcome(&tx, Ending::Done, Exit::AsAsked);
+        let mut ended = self.with_pending(&tx, outcome(&tx, Ending::Done, Exit::AsAsked));
         if tx.phase() == Phase::Done
             && let Err(error) = self.disarm()
         {

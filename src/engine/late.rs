@@ -23,8 +23,9 @@ impl Engine<'_> {
     pub(super) fn note_killed(&self, tx: &mut Transaction, error: &anyhow::Error) {
         let Some(cmd) = xe::killed(error) else { return };
         let event = Event::Killed { args: cmd.args.clone(), wall: ledger::wall_seconds(self.host) };
-        // Without the line the next run only waits for nothing.
-        let _ = self.record(tx, event);
+        if self.record(tx, event.clone()).is_err() {
+            tx.remember(self.host, event);
+        }
     }
 
     /// Waits for the effects of calls that were killed; those that did not come in time.

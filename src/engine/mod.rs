@@ -40,7 +40,7 @@ use crate::paths;
 use crate::plan::Plan;
 use crate::preflight::Finding;
 use crate::render::Templates;
-use crate::spec::{NicRef, Request, Spec};
+use crate::spec::{Request, Spec};
 use crate::xe;
 
 /// How long XAPI may take to come up after a boot.
@@ -115,7 +115,17 @@ impl Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let inv = read(host, &request.nics(), request.asks_for(BondMode::BalanceSlb), Some(request))?;
+    let nics = request.nics();
+    let inv = Inventory::read(
+        host,
+        Ask {
+            nics: &nics,
+            driver_modes: request.asks_for(BondMode::BalanceSlb),
+            vlans: request.asks_for_vlans(),
+            request: Some(request),
+            ..Ask::default()
+        },
+    )?;
     let spec = request.for_host(&inv.names())?;
     Ok(Situation::of(spec, inv))
 }
@@ -125,16 +135,15 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    read(host, &spec.nics, spec.mode == BondMode::BalanceSlb, None)
-}
-
-fn read(
-    host: &Host,
-    nics: &[NicRef],
-    driver_modes: bool,
-    request: Option<&Request>,
-) -> Result<Inventory> {
-    Inventory::read(host, Ask { nics, driver_modes, request, ..Ask::default() })
+    Inventory::read(
+        host,
+        Ask {
+            nics: &spec.nics,
+            driver_modes: spec.mode == BondMode::BalanceSlb,
+            vlans: spec.tagged().next().is_some(),
+            ..Ask::default()
+        },
+    )
 }
 
 impl Engine<'_> {
@@ -170,7 +179,7 @@ impl Engine<'_> {
                 return self.still_awaiting(&open, observer);
             }
             phase if phase.is_saving() && open.judged_in() == Some(&boot) => {
-                return Ok(saving(&open));
+                return Ok(self.with_pending(&open, saving(&open)));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::Engine;
+use crate::bonding;
 use crate::host::{Host, Kind, join};
 use crate::inventory::Nic;
 use crate::journal::Transaction;
@@ -81,11 +82,17 @@ pub(super) fn another_card(host: &Host, nic: &Nic) -> Option<String> {
     if !host.exists(&paths::sys_net(device)) {
         return Some(format!("{device} is gone"));
     }
-    // A slave shows its bond's address, and a port of a bridge its own.
+    // A slave shows its bond's address and the driver its own; a port of a bridge shows its own.
     let master = host.link_name(&join(&paths::sys_net(device), "master"));
-    let enslaved = master.is_some_and(|master| host.exists(&paths::proc_bonding(&master)));
-    let address = host.attribute(&join(&paths::sys_net(device), "address"))?;
+    let bond = master.map(|master| paths::proc_bonding(&master)).filter(|p| host.exists(p));
+    let address = match &bond {
+        Some(bond) => {
+            let status = bonding::parse(&host.read_text(bond).ok()??);
+            status.slave(device)?.perm_hwaddr.clone()?
+        }
+        None => host.attribute(&join(&paths::sys_net(device), "address"))?,
+    };
     let now = address.to_ascii_lowercase();
-    (!enslaved && now != nic.mac.to_string())
+    (now != nic.mac.to_string())
         .then(|| format!("{device} is another card now, {now} and not {}", nic.mac))
 }

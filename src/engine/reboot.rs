@@ -96,10 +96,17 @@ impl Engine<'_> {
 
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
+        // Nobody stands beside the end of a wait: what is refused once is tried again.
+        self.take_resume_away().or_else(|_| self.take_resume_away())
+    }
+
+    fn take_resume_away(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
-        if self.host.exists(&service.file()) || service.is_enabled(self.host) {
-            service.turn_off(self.host)?;
-            self.host.put(&service.file(), &Kind::Absent)?;
+        let is_there = self.host.exists(&service.file()) || service.is_enabled(self.host);
+        service.turn_off(self.host)?;
+        // Also where it is not there: a run that was cut off may have left a part of it.
+        self.host.put(&service.file(), &Kind::Absent)?;
+        if is_there {
             service.reload(self.host)?;
         }
         if self.host.exists(paths::BIN) {

@@ -126,9 +126,7 @@ impl Engine<'_> {
             Err(error) => return Err(error),
         };
         if let Some(plan) = &plan {
-            if plan.outage() > 0 {
-                findings.extend(preflight::interrupted(&spec.bond, inv));
-            }
+            findings.extend(preflight::interrupted(&plan.takes_down(), inv));
             if plan.reboots() {
                 findings.extend(preflight::rebooted(inv));
             }

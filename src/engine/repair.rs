@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::Engine;
 use super::back::Back;
-use crate::host::{Host, Kind};
-use crate::journal::Transaction;
+use crate::host::Host;
+use crate::journal::{self, Transaction};
 use crate::ledger::{self, Event, Phase};
 use crate::spec::BackendChoice;
 use crate::step::Step;
@@ -28,7 +28,7 @@ impl Engine<'_> {
         }
         for step in switches {
             if !tx.needed().contains(&step) {
-                self.record(tx, Event::Needed { step })?;
+                self.say(tx, Event::Needed { step }, back);
             }
             back.needed.push(step);
         }
@@ -47,7 +47,7 @@ impl Engine<'_> {
         }
         let found = match back.then.first() {
             Some(id) => Transaction::named(self.host, id),
-            None => repaired(self.host, tx),
+            None => journal::repaired(self.host, &tx.header.plan, &tx.header.id),
         };
         found.unwrap_or_else(|error| {
             back.failed(&error);
@@ -141,36 +141,4 @@ pub(super) fn bridge_is_needed(
         }
     }
     Ok(false)
-}
-
-/// The change whose bond this one repaired, if it repaired one.
-pub(super) fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
-    let bond = &tx.header.plan.spec.bond;
-    let older = ledger::chain(host)?.into_iter().find(|change| {
-        change.id != tx.header.id && change.spec.bond == *bond && change.phase == Phase::Done
-    });
-    let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
-    let first = Transaction::named(host, &older.id)?;
-    Ok(first.filter(|first| repairs(tx, first)))
-}
-
-/// Whether a change found the bond of an earlier one broken: a NIC of it back under XAPI, or, asked
-/// for the same, something else than files of other templates.
-fn repairs(tx: &Transaction, first: &Transaction) -> bool {
-    let (plan, before) = (&tx.header.plan, &first.header.plan);
-    if plan.removes {
-        return false;
-    }
-    let had = |step: &Step| match step {
-        Step::ForgetPif(record) => before.nics.iter().any(|nic| nic.device == record.device),
-        _ => false,
-    };
-    let written = |path: &str| -> Option<&Kind> {
-        let mut files = before.steps.iter().filter_map(Step::file);
-        files.find(|file| file.path == path).map(|file| &file.want)
-    };
-    let mut files = plan.steps.iter().filter_map(Step::file).peekable();
-    let only_renewed = files.peek().is_some()
-        && files.all(|file| written(&file.path).is_none_or(|want| want.same_but_time(&file.was)));
-    plan.steps.iter().any(had) || (plan.spec == before.spec && !only_renewed)
 }

@@ -10,6 +10,7 @@ use super::back::Back;
 use super::others::another_card;
 use super::{Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
+use crate::inventory::Nic;
 use crate::journal::Transaction;
 use crate::ledger::Event;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
@@ -60,6 +61,8 @@ impl Engine<'_> {
         if let Err(error) = self.brings_forward(&mut tx, &mut back) {
             back.failed(&error);
         }
+        let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
+        back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         // Before the journal says that it is rolled back: what is theirs is told by it.
         if let Err(error) = self.note_others(&mut tx, &back.needed, &mut back.kept) {
             back.failed(&error);
@@ -101,7 +104,8 @@ impl Engine<'_> {
         if back.left.is_empty()
             && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
         {
-            back.failed(&error);
+            tx.remember(self.host, Event::RolledBack);
+            back.not_written(&error);
         }
         if back.left.is_empty()
             && !tx.phase().is_saving()
@@ -130,17 +134,26 @@ impl Engine<'_> {
         let (why, asked) = (back.why.to_string(), back.asked);
         let (then, after) = (back.then.clone(), back.after.clone());
         let line = Event::RollingBack { why, asked, then, after };
-        let error = self.record(tx, line).err()?;
+        let error = self.record(tx, line.clone()).err()?;
         // What is done stays done: half undone under a journal that calls it done, no run would
         // ever go on with it.
         if stood {
             let hint = "make room for the journal, and run again: xenbond rollback";
             return Some(Outcome::refused(format!("{error:#}"), Some(hint.into())));
         }
-        // Else a journal that cannot be written is no reason to leave the host half-changed:
-        // without the line, what is undone here is undone again by the next run.
-        back.failed(&error);
+        // Else a journal that cannot be written is no reason to leave the host half-changed, and
+        // the comparison tells all the same what came of it.
+        tx.remember(self.host, line);
+        back.not_written(&error);
         None
+    }
+
+    /// Adds a line to the journal of a rollback; where it cannot be written this run knows of it.
+    pub(super) fn say(&self, tx: &mut Transaction, event: Event, back: &mut Back<'_>) {
+        if let Err(error) = self.record(tx, event.clone()) {
+            tx.remember(self.host, event);
+            back.not_written(&error);
+        }
     }
 
     /// Undoes what was begun, the last step first.
@@ -152,7 +165,7 @@ impl Engine<'_> {
             let number = at + 1;
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. })
                 // The bond goes with an older change: it is not brought up in between.
-                || (matches!(step, Step::TakeDown(_)) && !back.then.is_empty())
+                || (was_up(step) && !back.then.is_empty())
                 || !back.undoes(number);
             let is_pif = step.pif().is_some();
             if !begun.contains(&number) || nothing || (back.only_pifs && !is_pif) {
@@ -170,11 +183,7 @@ impl Engine<'_> {
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {
-                Ok(()) => {
-                    if let Err(error) = self.record(tx, Event::Undone { step: number }) {
-                        back.failed(&error);
-                    }
-                }
+                Ok(()) => self.say(tx, Event::Undone { step: number }, back),
                 Err(error) => {
                     self.note_killed(tx, &error);
                     let command = step.by_hand(&tx.originals_folder());
@@ -211,9 +220,9 @@ impl Engine<'_> {
             }
         }
         let Some(record) = step.pif() else { return true };
-        if let Some(nic) = tx.header.plan.nics.iter().find(|n| n.device == record.device)
-            && let Some(other) = another_card(self.host, nic)
-        {
+        let nic = tx.header.plan.nics.iter().find(|n| n.device == record.device);
+        let now = || nic.and_then(|nic| another_card(self.host, nic));
+        if let Some(other) = back.cards.get(&record.device).cloned().or_else(now) {
             back.kept.notes.push(format!("{other}: XAPI's record of it is left as it is"));
             return false;
         }
@@ -246,9 +255,7 @@ impl Engine<'_> {
     /// Writes down what of others' was kept.
     fn note_kept(&self, tx: &mut Transaction, back: &mut Back<'_>) {
         for path in std::mem::take(&mut back.kept.paths) {
-            if let Err(error) = self.record(tx, Event::Kept { path }) {
-                back.failed(&error);
-            }
+            self.say(tx, Event::Kept { path }, back);
         }
     }
 
@@ -266,7 +273,7 @@ impl Engine<'_> {
             observer.note(&format!("{error:#}"));
             back.hung |= xe::failure(&error) == Some(Failure::Hung);
         }
-        let compared = match self.compare(tx, back.hung) {
+        let compared = match self.compare(tx, back.hung, &back.cards) {
             Ok(compared) => compared,
             Err(error) => {
                 back.failed(&error.context("reading the host again"));
@@ -275,9 +282,7 @@ impl Engine<'_> {
             }
         };
         for path in compared.theirs {
-            if let Err(error) = self.record(tx, Event::Kept { path }) {
-                back.failed(&error);
-            }
+            self.say(tx, Event::Kept { path }, back);
         }
         let others = compared.others.into_iter();
         back.kept
@@ -297,7 +302,22 @@ impl Engine<'_> {
     }
 
     /// The end of a rollback after which the host was compared and is as it was.
-    fn as_it_was(&self, tx: Transaction, back: Back<'_>) -> Outcome {
+    fn as_it_was(&self, tx: Transaction, mut back: Back<'_>) -> Outcome {
+        let closed = if tx.phase().is_saving() { Ok(()) } else { tx.close(self.host) };
+        let unwritten = back.unwritten.take();
+        match closed {
+            // Neither a line nor the link says that it has ended: a later run would go on with it.
+            Err(error) if unwritten.is_some() => {
+                back.failed(&error);
+                return self.incomplete(tx, back);
+            }
+            closed => back.kept.notes.extend(closed.err().map(|error| format!("{error:#}"))),
+        }
+        back.kept.notes.extend(unwritten.map(|why| {
+            format!(
+                "{why}: the record of this rollback is not whole; what it says of the host is true"
+            )
+        }));
         let ended = rolled_back(&tx, back.why, back.asked);
         let mut ended = Outcome { steps: back.reports, notes: back.kept.notes, ..ended };
         let now = probe::ask(self.host, &tx.header.plan.spec, Way::Routes);
@@ -306,11 +326,6 @@ impl Engine<'_> {
                 "{}: answered before the change, and does not after the rollback, though the host is as it was: the server itself may be down, or a switch port may still hold its traffic back; ask it again",
                 check.name
             ));
-        }
-        if !tx.phase().is_saving()
-            && let Err(error) = tx.close(self.host)
-        {
-            ended.notes.push(format!("{error:#}"));
         }
         ended
     }
@@ -354,12 +369,21 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
     let steps = || tx.header.plan.steps.iter().zip(1..);
     let elsewhere = |step: &Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
     // One that stood and was not touched yet stays up.
-    if steps().any(|(step, n)| matches!(step, Step::TakeDown(_)) && !begun.contains(&n)) {
+    if steps().any(|(step, n)| was_up(step) && !begun.contains(&n)) {
         return begun;
     }
     if steps().any(|(step, number)| begun.contains(&number) && !elsewhere(step)) {
-        let up = |step: &Step| matches!(step, Step::BringUp(bond) if bond.is_there(host));
+        let up = |step: &Step| match step {
+            Step::BringUp(bond) => bond.is_there(host),
+            Step::BringVlanUp(vlan) => vlan.is_there(host),
+            _ => false,
+        };
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun
+}
+
+/// Whether a step takes down what stood.
+fn was_up(step: &Step) -> bool {
+    matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_))
 }

@@ -245,7 +245,7 @@ impl Engine<'_> {
         if tx.phase() == Phase::WaitingForConfirmation {
             return self.still_awaiting(&tx, observer);
         }
-        let mut ended = outcome(&tx, Ending::Done, Exit::AsAsked);
+        let mut ended = self.with_pending(&tx, outcome(&tx, Ending::Done, Exit::AsAsked));
         if !others.is_empty() {
             ended.exit = Exit::NotAsAsked;
             ended.error = Some(format!(

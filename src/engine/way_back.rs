@@ -4,14 +4,15 @@
 use anyhow::{Result, bail};
 
 use super::close::moved_on;
-use super::repair::{bridge_is_needed, repaired};
+use super::repair::bridge_is_needed;
 use super::{Engine, Observer, look_for};
 use crate::host::Host;
 use crate::inventory::Inventory;
-use crate::journal::Transaction;
+use crate::journal::{Transaction, repaired};
 use crate::ledger::{self, Change, Lock, Orders, Phase};
 use crate::net::IfName;
 use crate::outcome::{Ending, Exit, Outcome};
+use crate::plan::Plan;
 use crate::preflight::{self, Code, Finding, barring};
 use crate::spec::Spec;
 
@@ -110,8 +111,9 @@ impl Engine<'_> {
         let inv = look_for(self.host, &begins.header.plan.spec)?;
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);
         let reboots = switches.into_iter().any(|tx| switched(tx, &inv));
-        let interrupts = interruption(&transactions, before.as_ref(), &inv);
-        let findings = findings(&newest.spec, &transactions, interrupts, reboots, &inv);
+        let down = goes_down(&transactions, before.as_ref(), &inv);
+        let interrupts = interruption(&transactions, before.as_ref(), &down);
+        let findings = findings(&transactions, &down, reboots, &inv);
         Ok(Ok(WayBack { transactions, rest, before, findings, reboots, interrupts, changed }))
     }
 
@@ -210,11 +212,11 @@ impl Engine<'_> {
         let standing: Vec<&Change> = chain.iter().filter(|c| c.phase.stands()).collect();
         let ids: Vec<String> = match aim {
             Aim::Newest => {
-                let Some(newest) = current else { return Ok(Err(nothing())) };
-                if self.newest_is_undone(&newest.header.id)? {
+                let Some(newest) = chain.first() else { return Ok(Err(nothing())) };
+                if self.newest_is_undone(&newest.id)? {
                     return Ok(Err(named(&standing)));
                 }
-                vec![newest.header.id.clone()]
+                vec![newest.id.clone()]
             }
             Aim::Bond(bond) => {
                 let of: Vec<&&Change> = standing.iter().filter(|c| c.spec.bond == *bond).collect();
@@ -348,7 +350,7 @@ fn with_repaired(host: &Host, ids: Vec<String>, aim: &Aim) -> Result<Vec<Transac
     let mut all = read(host, &ids)?;
     while let Aim::Newest = aim
         && let Some(last) = all.last()
-        && let Some(first) = repaired(host, last)?
+        && let Some(first) = repaired(host, &last.header.plan, &last.header.id)?
     {
         all.push(first);
     }
@@ -388,36 +390,39 @@ fn switched(tx: &Transaction, inv: &Inventory) -> bool {
     was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was.taken()))
 }
 
-/// For how long the bond carries nothing, about.
-fn interruption(all: &[Transaction], before: Option<&Spec>, inv: &Inventory) -> u64 {
-    let newest = &all[0].header.plan;
-    if !inv.kernel.bonds.contains_key(newest.spec.bond.as_str()) {
-        return 0;
-    }
-    let plans = || all.iter().map(|tx| &tx.header.plan);
-    if before.is_none() {
-        // It goes: there is no end to it.
-        return plans().map(|plan| plan.seconds()).sum::<u64>().max(1);
-    }
-    plans().map(crate::plan::Plan::outage).sum()
+/// The devices that go down: the bond with all that lies on it, or tags of it alone.
+fn goes_down<'a>(
+    all: &'a [Transaction],
+    before: Option<&Spec>,
+    inv: &'a Inventory,
+) -> Vec<&'a str> {
+    let mut down: Vec<&str> = match before {
+        Some(_) => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
+        None => vec![all[0].header.plan.spec.bond.as_str()],
+    };
+    down.retain(|device| inv.kernel.devices.contains_key(*device));
+    down
 }
 
-fn findings(
-    spec: &Spec,
-    all: &[Transaction],
-    interrupts: u64,
-    reboots: bool,
-    inv: &Inventory,
-) -> Vec<Finding> {
+/// For how long they carry nothing, about.
+fn interruption(all: &[Transaction], before: Option<&Spec>, down: &[&str]) -> u64 {
+    if down.is_empty() {
+        return 0;
+    }
+    let plans = all.iter().map(|tx| &tx.header.plan);
+    // Without a bond before there is no end to it.
+    let seconds = |plan: &Plan| if before.is_some() { plan.outage() } else { plan.seconds() };
+    plans.map(seconds).sum::<u64>().max(1)
+}
+
+fn findings(all: &[Transaction], down: &[&str], reboots: bool, inv: &Inventory) -> Vec<Finding> {
     // Of one that is not at its end a person wants nothing but the end.
     let stands = all[0].phase().stands() || all[0].phase() == Phase::WaitingForConfirmation;
     let mut found = Vec::new();
     if !stands {
         return found;
     }
-    if interrupts > 0 {
-        found.extend(preflight::interrupted(&spec.bond, inv));
-    }
+    found.extend(preflight::interrupted(down, inv));
     if reboots {
         found.extend(preflight::rebooted(inv));
     }

@@ -42,6 +42,19 @@ macro_rules! programs {
     };
 }
 
+impl Program {
+    /// What it means that it says nothing, and what to look at, where that is known: a member's `xe`
+    /// waits for the master without a word (tests/ground/xapi-measured.md, M10).
+    const fn silence(self) -> &'static str {
+        match self {
+            Self::Xe => {
+                ": XAPI of the pool's master does not answer; is the master up, and reached from here? there: xe host-list"
+            }
+            _ => "",
+        }
+    }
+}
+
 programs! {
     Xe = "xe",
     XeSwitchNetworkBackend = "xe-switch-network-backend",
@@ -178,7 +191,8 @@ impl Output {
         }
         let how = match self.status {
             Status::TimedOut => {
-                format!("no answer within {} s, killed", cmd.limit.as_secs())
+                let limit = cmd.limit.as_secs();
+                format!("no answer within {limit} s, killed{}", cmd.program.silence())
             }
             status => status.to_string(),
         };

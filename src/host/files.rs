@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -105,6 +105,12 @@ impl Host {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Whether a pipe stands at the path, or at the end of the link there.
+    #[must_use]
+    pub fn is_pipe(&self, path: &str) -> bool {
+        self.followed(path).symlink_metadata().is_ok_and(|meta| meta.file_type().is_fifo())
     }
 
     /// Whether anything stands at the path.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Kind;
 use crate::inventory::Inventory;
 use crate::modprobe;
-use crate::net::{IfName, Ipv4Net};
+use crate::net::{IfName, Ipv4Net, Tagged};
 use crate::paths::is_shared;
 
 /// Facts by key.
@@ -30,6 +30,12 @@ pub struct Scope {
     pub paths: Vec<String>,
     /// The bond's subnet.
     pub subnet: Ipv4Net,
+    /// The devices of its tags, those that it has now and is to lose too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<Tagged>,
+    /// The subnets of its further networks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Ipv4Net>,
 }
 
 /// The facts of this host within the scope.
@@ -48,13 +54,18 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     let bond = inv.kernel.bonds.contains_key(scope.bond.as_str())
         || inv.kernel.devices.contains_key(scope.bond.as_str());
     facts.insert(Fact::Device(scope.bond.clone()), Value::there(bond));
+    for vlan in &scope.vlans {
+        facts.insert(Fact::Vlan(vlan.clone()), there(vlan.as_str()));
+    }
     for nic in &scope.nics {
         device(inv, nic, &mut facts);
         pif(inv, nic, &mut facts);
     }
-    let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(scope.subnet));
-    let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();
-    facts.insert(Fact::Addresses(scope.subnet), Value::List(own));
+    for subnet in std::iter::once(&scope.subnet).chain(&scope.further) {
+        let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(*subnet));
+        let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();
+        facts.insert(Fact::Addresses(*subnet), Value::List(own));
+    }
     let default = inv.kernel.routes.iter().filter(|r| r.to.prefix == 0);
     let gateway = |ip: Option<std::net::Ipv4Addr>| ip.map_or("none".into(), |ip| ip.to_string());
     let default = default.map(|r| format!("{} via {}", r.device, gateway(r.gateway))).collect();
@@ -89,6 +100,8 @@ fn device(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     let mac = inv.kernel.permanent_mac(nic.as_str()).map(|mac| mac.to_string());
     facts.insert(Fact::Mac(nic.clone()), Value::known(mac));
     facts.insert(Fact::Mtu(nic.clone()), Value::known(device.mtu.map(|mtu| mtu.to_string())));
+    let state = device.up.map(|up| if up { "up" } else { "down" });
+    facts.insert(Fact::Up(nic.clone()), Value::known(state.map(String::from)));
     let master = device.master.clone().map_or(Value::Absent, Value::Word);
     facts.insert(Fact::Master(nic.clone()), master);
 }

@@ -61,6 +61,9 @@ pub struct Ground {
     pub no_linux_bridge: Option<String>,
     /// Whether the boot scripts know `BONDING_OPTS`; `None` where there are none.
     pub bonding_opts: Option<bool>,
+    /// Whether the boot scripts make VLANs by a program that is not there.
+    #[serde(default)]
+    pub no_vconfig: bool,
     /// The device that the boot scripts give the default route.
     pub gateway_device: Option<String>,
     /// The gateway that the boot scripts try on every interface whose subnet has it.
@@ -75,9 +78,15 @@ pub struct Ground {
 /// which `enable_redo_log` attaches on every host of the pool (xapi `xapi_pool.ml`).
 const REDO_LOG: &str = "general metadata VDI";
 
+/// The same of the database under high availability (`ha_metadata_vdi_reason` there).
+const HA_DATABASE: &str = "HA metadata VDI";
+
 /// XAPI's own program for `non-managed-pifs` (xapi `xapi_globs.ml`): it names what the firmware
 /// boots from.
 const RESCAN_RULES: &str = "/opt/xensource/libexec/bfs-interfaces";
+
+/// By which the boot scripts of el5 make VLANs (tests/ground/initscripts.md, J1).
+const VCONFIG: &str = "/sbin/vconfig";
 
 /// File systems that come over the network. Those of FUSE (gluster, MooseFS) too: their type, or
 /// that of FUSE, is all that tells.
@@ -114,6 +123,9 @@ impl Ground {
             bonding_opts: host
                 .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
                 .map(|text| text.contains("BONDING_OPTS")),
+            no_vconfig: host
+                .read_text(&join(paths::NETWORK_SCRIPTS, "ifdown-eth"))?
+                .is_some_and(|text| text.contains(VCONFIG) && !host.exists(VCONFIG)),
             gateway_device: network
                 .get("GATEWAYDEV")
                 .filter(|device| !device.is_empty())
@@ -136,15 +148,29 @@ pub(crate) fn other_run(host: &Host) -> Result<Option<String>> {
 }
 
 fn redo_log(host: &Host) -> Result<bool> {
+    Ok(static_vdis(host)?.iter().any(|reason| reason == REDO_LOG))
+}
+
+/// Whether XAPI writes its database to a disk of its own, so that its file tells nothing: with
+/// high availability to that alone, with a redo log to that at once
+/// (tests/ground/xapi-measured.md, M20).
+pub(super) fn database_is_elsewhere(host: &Host) -> bool {
+    let all = static_vdis(host).unwrap_or_default();
+    all.iter().any(|reason| [REDO_LOG, HA_DATABASE].contains(&reason.as_str()))
+}
+
+/// What the disks are for that XAPI attaches to this host before it has its database.
+fn static_vdis(host: &Host) -> Result<Vec<String>> {
     const STATIC_VDIS: &str = "/etc/xensource/static-vdis";
+    let mut reasons = Vec::new();
     for name in host.list(STATIC_VDIS)? {
         let folder = join(STATIC_VDIS, &name);
         let reason = host.read_text(&join(&folder, "reason"))?.unwrap_or_default();
-        if reason.trim() == REDO_LOG && !host.exists(&join(&folder, "delete-next-boot")) {
-            return Ok(true);
+        if !host.exists(&join(&folder, "delete-next-boot")) {
+            reasons.push(reason.trim().to_string());
         }
     }
-    Ok(false)
+    Ok(reasons)
 }
 
 /// `/proc/mounts`: source, mount point, type, options. NFS and SMB show their server in the option

@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::above::{self, VlanOf};
 use super::reach::{Address, Route, addresses, addresses6, parse_routes};
 use crate::bonding::{self, BondStatus};
 use crate::host::{Host, join};
-use crate::net::{Ipv4Net, MacAddr};
+use crate::net::MacAddr;
 use crate::options::TABLE;
 use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
@@ -51,15 +52,6 @@ pub struct Device {
     pub vlan: Option<VlanOf>,
     /// What it is besides a NIC.
     pub kind: DeviceKind,
-}
-
-/// The tag of a VLAN device, and what it lies on: its name need not say either.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VlanOf {
-    /// The tag.
-    pub tag: u32,
-    /// The device below.
-    pub device: String,
 }
 
 /// What a device is.
@@ -111,6 +103,9 @@ pub struct Kernel {
     pub addresses_known: bool,
     /// IPv4 routes.
     pub routes: Vec<Route>,
+    /// The VLAN devices as `/proc/net/vlan/config` lists them; `None`: it is not there.
+    #[serde(default)]
+    pub vlans: Option<BTreeMap<String, VlanOf>>,
     /// Loaded modules.
     pub modules: BTreeSet<String>,
     /// Another one after each boot.
@@ -164,6 +159,7 @@ impl Kernel {
             addresses6: addresses6(&host.read_text("/proc/net/if_inet6")?.unwrap_or_default()),
             addresses_known,
             routes,
+            vlans: host.read_text("/proc/net/vlan/config")?.map(|text| above::config(&text)),
             modules: modules
                 .lines()
                 .filter_map(|l| l.split_whitespace().next())
@@ -218,63 +214,6 @@ impl Kernel {
         fits.max_by_key(|route| route.to.prefix).map(|route| route.device.as_str())
     }
 
-    /// The devices that lie on a device, on those, and so on: its bridge, VLANs, macvlans. Open
-    /// vSwitch's one master for all is nobody's, and what a bond carries is the bond's.
-    #[must_use]
-    pub fn above(&self, name: &str) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
-        let mut next = vec![name];
-        while let Some(below) = next.pop() {
-            let device = self.devices.get(below);
-            let mut uppers: Vec<&str> =
-                device.into_iter().flat_map(|d| &d.uppers).map(String::as_str).collect();
-            uppers.extend(device.and_then(|d| d.master.as_deref()));
-            uppers.extend(self.vlans_on(below).into_iter().map(|(name, _)| name));
-            for upper in uppers {
-                let bond = self.bonds.contains_key(upper) && below == name;
-                if upper != "ovs-system" && upper != name && !bond && !found.contains(&upper) {
-                    found.push(upper);
-                    next.push(upper);
-                }
-            }
-        }
-        found
-    }
-
-    /// The VLAN devices on a device with their tags, whatever their names.
-    #[must_use]
-    pub fn vlans_on<'a>(&'a self, below: &str) -> Vec<(&'a str, u32)> {
-        let on = |(name, device): (&'a String, &'a Device)| {
-            let tag = match &device.vlan {
-                Some(vlan) => (vlan.device == below).then_some(vlan.tag),
-                None if device.kind == DeviceKind::Vlan => {
-                    crate::net::decimal(name.strip_prefix(below)?.strip_prefix('.')?)
-                }
-                None => None,
-            };
-            Some((name.as_str(), tag?))
-        };
-        self.devices.iter().filter_map(on).collect()
-    }
-
-    /// What lies on a device beside its own address: VLANs, other devices, further addresses.
-    #[must_use]
-    pub fn beside(&self, name: &str, own: Ipv4Net) -> Vec<String> {
-        let vlans = self.vlans_on(name);
-        let mut found: Vec<String> =
-            vlans.iter().map(|(vlan, tag)| format!("{vlan} (VLAN {tag})")).collect();
-        let device = self.devices.get(name);
-        let uppers = device.into_iter().flat_map(|d| d.uppers.iter().chain(&d.master));
-        let others: BTreeSet<&String> =
-            uppers.filter(|upper| !vlans.iter().any(|(vlan, _)| *vlan == upper.as_str())).collect();
-        found.extend(others.into_iter().cloned());
-        let v4 = self.addresses.iter().filter(|a| a.device == name && a.net.addr != own.addr);
-        found.extend(v4.map(|a| a.net.to_string()));
-        let v6 = self.addresses6.iter().filter(|(device, _)| device == name);
-        found.extend(v6.map(|(_, addr)| addr.to_string()));
-        found
-    }
-
     /// The devices that have the address.
     #[must_use]
     pub fn devices_with(&self, addr: Ipv4Addr) -> Vec<&str> {
@@ -315,11 +254,7 @@ fn device(host: &Host, name: &str) -> Device {
             .link_name(&join(&folder, "master"))
             .or_else(|| host.link_name(&join(&folder, "brport/bridge"))),
         uppers: uppers(host, &folder),
-        vlan: host
-            .read_text(&format!("/proc/net/vlan/{name}"))
-            .ok()
-            .flatten()
-            .and_then(|text| vlan_of(&text)),
+        vlan: above::read(host, name),
         kind,
     }
 }
@@ -336,12 +271,4 @@ fn is_up(flags: &str) -> Option<bool> {
 fn uppers(host: &Host, folder: &str) -> BTreeSet<String> {
     let names = host.list(folder).unwrap_or_default();
     names.iter().filter_map(|name| name.strip_prefix("upper_").map(String::from)).collect()
-}
-
-/// What `/proc/net/vlan/NAME` says (net/8021q/vlanproc.c, `vlandev_seq_show`).
-fn vlan_of(text: &str) -> Option<VlanOf> {
-    let (_, tag) = text.split_once("VID: ")?;
-    let tag: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    let device = text.lines().find_map(|line| line.strip_prefix("Device: "))?;
-    Some(VlanOf { tag: tag.parse().ok()?, device: device.trim().to_string() })
 }

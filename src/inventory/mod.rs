@@ -3,6 +3,7 @@
 //!
 //! Features are looked for, never version numbers.
 
+mod above;
 mod document;
 pub mod facts;
 mod ground;
@@ -22,9 +23,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use above::VlanOf;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
-pub use kernel::{Device, DeviceKind, Kernel, VlanOf};
+pub use kernel::{Device, DeviceKind, Kernel};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use reach::{Address, Route};
@@ -69,6 +71,9 @@ pub struct Inventory {
     /// cannot be recorded.
     #[serde(default)]
     pub unnamed: Vec<String>,
+    /// Pipes in the same folders: who reads one waits for ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipes: Vec<String>,
     /// The kernel.
     pub kernel: Kernel,
     /// What else of the host bears on a change.
@@ -82,6 +87,9 @@ pub struct Inventory {
     pub xapi_error: Option<String>,
     /// Whether the bonding driver has mode 7; `None` when nobody asked, or it is unknown.
     pub driver_has_slb: Option<bool>,
+    /// Whether this kernel has the module of VLANs; `None` when nobody asked, or it is unknown.
+    #[serde(default)]
+    pub has_vlans: Option<bool>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
     /// The bonds that xenbond made here and that were not undone.
@@ -98,6 +106,10 @@ pub struct Ask<'a> {
     pub every_nic: bool,
     /// Whether the driver's modes matter.
     pub driver_modes: bool,
+    /// Whether a record of ours that cannot be read bars nothing, since nothing is done by it.
+    pub any_record: bool,
+    /// Whether the module of VLANs matters.
+    pub vlans: bool,
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }
@@ -123,14 +135,22 @@ impl Inventory {
                 Some(uuid) => Xapi::read(host, uuid, &ask),
             });
             let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
+            let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            let (files, unnamed) = files(host)?;
+            let Listing { files, unnamed, pipes } = files(host)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
-            let transaction = ledger::summary(host)?;
-            let made = made(host)?;
+            // Of a record that cannot be read nothing is known; `any_record` goes on all the same.
+            let transaction = match ledger::summary(host) {
+                Err(_) if ask.any_record => None,
+                read => read?,
+            };
+            let made = match made(host) {
+                Err(_) if ask.any_record => Vec::new(),
+                read => read?,
+            };
             let done = "a reading thread does not panic";
             let (xapi, xapi_error) = match xapi.join().expect(done) {
                 Ok(xapi) => (Some(xapi), None),
@@ -147,12 +167,14 @@ impl Inventory {
                 network_conf,
                 files,
                 unnamed,
+                pipes,
                 kernel,
                 ground,
                 wire: Wire::default(),
                 xapi,
                 xapi_error,
                 driver_has_slb: slb.join().expect(done),
+                has_vlans: vlans.join().expect(done),
                 transaction,
                 made,
             };
@@ -255,8 +277,17 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Configuration files by their paths.
+struct Listing {
+    files: BTreeMap<String, Kind>,
+    /// Those whose names are no text.
+    unnamed: Vec<String>,
+    /// Pipes, by which who reads them waits.
+    pipes: Vec<String>,
+}
+
 /// Every configuration file that a step may touch or that can contradict one.
-fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>)> {
+fn files(host: &Host) -> Result<Listing> {
     let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
     for (folder, wanted) in [
         (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
@@ -284,16 +315,21 @@ fn files(host: &Host) -> Result<(BTreeMap<String, Kind>, Vec<String>)> {
             }
         }
     }
-    let (mut files, mut unnamed) = (BTreeMap::new(), Vec::new());
+    let (mut files, mut unnamed, mut pipes) = (BTreeMap::new(), Vec::new(), Vec::new());
     for path in paths {
         match host.original(&path)?.was {
             // What was listed and is not there by that name has another one.
             Kind::Absent if path.contains(char::REPLACEMENT_CHARACTER) => unnamed.push(path),
             Kind::Absent => {}
-            was => drop(files.insert(path, was)),
+            was => {
+                if matches!(was, Kind::Other | Kind::Link { .. }) && host.is_pipe(&path) {
+                    pipes.push(path.clone());
+                }
+                files.insert(path, was);
+            }
         }
     }
-    Ok((files, unnamed))
+    Ok(Listing { files, unnamed, pipes })
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.
@@ -306,6 +342,15 @@ fn network_service(host: &Host, programs: &BTreeMap<Program, String>) -> Option<
     let line = output.lines().find(|l| l.split_whitespace().next() == Some("network"))?;
     // Runlevel 3 is what a dom0 boots into.
     line.split_whitespace().find_map(|word| word.strip_prefix("3:")).map(|state| state == "on")
+}
+
+/// Whether VLANs can be made: 8021q is there already, or `modinfo` finds its file.
+fn has_vlans(host: &Host) -> Option<bool> {
+    if host.exists("/proc/net/vlan/config") {
+        return Some(true);
+    }
+    let output = host.run(&Cmd::read(Program::Modinfo, &["-n", "8021q"], LOOK_LIMIT)).ok()?;
+    Some(output.success())
 }
 
 /// Asks the driver whether it has mode 7, since no version number says.

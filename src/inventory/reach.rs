@@ -1,6 +1,6 @@
 //! The addresses and routes of this host, as the kernel tells them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
@@ -75,21 +75,26 @@ pub(super) fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (V
     if let Some(all) = host.own_addresses() {
         return (interface_addresses(all), true);
     }
+    // By prefix and subnet: a host may have tens of thousands of either.
+    let mut connected: BTreeMap<u8, BTreeMap<Ipv4Net, Vec<&str>>> = BTreeMap::new();
+    for route in routes.iter().filter(|r| r.gateway.is_none() && r.to.prefix > 0) {
+        let of = connected.entry(route.to.prefix).or_default();
+        of.entry(route.to.subnet()).or_default().push(&route.device);
+    }
     let mut found = Vec::new();
     for addr in trie.map(local_addresses).unwrap_or_default() {
-        let holders: Vec<&Route> = routes
-            .iter()
-            .filter(|r| r.gateway.is_none() && r.to.prefix > 0 && r.to.contains(addr))
-            .collect();
-        let longest = holders.iter().map(|r| r.to.prefix).max();
-        for route in holders.iter().filter(|r| Some(r.to.prefix) == longest) {
-            found.push(Address {
-                device: route.device.clone(),
-                net: Ipv4Net { addr, prefix: route.to.prefix },
-            });
-        }
-        if holders.is_empty() {
-            found.push(Address { device: "?".into(), net: Ipv4Net { addr, prefix: 32 } });
+        let holders = connected.iter().rev().find_map(|(prefix, subnets)| {
+            let net = Ipv4Net { addr, prefix: *prefix };
+            subnets.get(&net.subnet()).map(|devices| (net, devices))
+        });
+        match holders {
+            Some((net, devices)) => {
+                let on = |device: &&str| Address { device: (*device).into(), net };
+                found.extend(devices.iter().map(on));
+            }
+            None => {
+                found.push(Address { device: "?".into(), net: Ipv4Net { addr, prefix: 32 } });
+            }
         }
     }
     found.sort();

@@ -7,16 +7,18 @@ use anyhow::Result;
 
 use super::Inventory;
 use crate::ifcfg;
-use crate::net::{IfName, Ipv4Net};
+use crate::net::{IfName, Ipv4Net, StaticRoute, Tag, Tagged};
 use crate::options::{Opt, TABLE};
 use crate::paths;
-use crate::spec::{Raw, Spec};
+use crate::spec::{Raw, Spec, section};
 
 /// What can be said of such a bond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Keys of a spec and their values, in the order of a file.
     pub keys: Vec<(&'static str, String)>,
+    /// Further networks: their tags, and the same of each.
+    pub vlans: Vec<(Tag, Vec<(&'static str, String)>)>,
     /// What a spec cannot hold or nothing tells, a sentence each.
     pub besides: Vec<String>,
 }
@@ -59,12 +61,12 @@ impl Standing {
             None => said.besides.push("its mode is not known".into()),
         }
         said.options(inv, mode, &files);
-        said.address(inv, &files);
-        said.mtu(inv, &files);
+        said.networks(inv, &files);
         if status.is_none() {
             said.besides.push(format!("the kernel has no {bond}: this is what its files say"));
         }
         said.files(&files);
+        said.beside(inv);
         Some(said)
     }
 
@@ -127,26 +129,81 @@ impl Standing {
         }
     }
 
-    fn address(&mut self, inv: &Inventory, files: &Files) {
+    /// The bond's own network, tagged or not, and the further ones.
+    fn networks(&mut self, inv: &Inventory, files: &Files) {
         let bond = self.bond().to_string();
-        let mut has: Vec<Ipv4Net> =
-            inv.kernel.addresses.iter().filter(|a| a.device == bond).map(|a| a.net).collect();
-        let file = files.address();
-        // The file's comes first where the bond has it: others lie beside it.
-        has.sort_by_key(|net| file.as_ref() != Some(net));
-        match has.first().copied().or(file) {
-            Some(net) => {
-                self.keys.push(("address", net.to_string()));
-                let beside = inv.kernel.beside(&bond, net);
-                self.besides.extend(beside.into_iter().map(|what| format!("{what} lies on it")));
+        let own = self.network(inv, &bond, files.own.as_ref());
+        self.mtu(inv, files);
+        let mtu = self.keys.iter().find(|(key, _)| *key == "mtu").map(|(_, mtu)| mtu.clone());
+        let below = inv.kernel.devices.get(&bond).and_then(|device| device.mtu);
+        let mut tags: BTreeMap<Tag, Tagged> =
+            files.tags.keys().map(|t| (t.tag(), t.clone())).collect();
+        let kernel = inv.kernel.vlans_on(&bond).into_iter();
+        // One of another name no spec can mean; what lies on the bond beside it is said below.
+        let named = kernel.filter_map(|(name, tag)| {
+            name.parse::<Tagged>().ok().filter(|tagged| tagged.tag().number() == tag)
+        });
+        tags.extend(named.map(|tagged| (tagged.tag(), tagged)));
+        let mut found = own.map(|keys| (None, keys)).into_iter().collect::<Vec<_>>();
+        for (tag, tagged) in tags {
+            let file = files.tags.get(&tagged);
+            let Some(mut keys) = self.network(inv, tagged.as_str(), file) else { continue };
+            let runs = inv.kernel.devices.get(tagged.as_str()).and_then(|device| device.mtu);
+            if let Some(other) = runs.filter(|_| runs != below).map(|mtu| mtu.to_string())
+                && mtu.as_ref() != Some(&other)
+            {
+                keys.push(("mtu", other));
             }
-            None => self.besides.push("it has no address, which a spec must have".into()),
+            found.push((Some(tag), keys));
         }
-        let through = inv.kernel.routes.iter().filter(|r| r.device == bond && r.gateway.is_some());
-        for route in through {
-            let gateway = route.gateway.map(|ip| ip.to_string()).unwrap_or_default();
-            self.besides.push(format!("the route to {} goes by it, via {gateway}", route.to));
+        let mut found = found.into_iter();
+        let Some((tag, keys)) = found.next() else {
+            self.besides.push("it has no address, which a spec must have".into());
+            return;
+        };
+        // The bond's own network has the bond's MTU.
+        self.keys.extend(keys.into_iter().filter(|(key, _)| *key != "mtu"));
+        self.keys.extend(tag.map(|tag| ("vlan", tag.to_string())));
+        self.vlans.extend(found.filter_map(|(tag, keys)| Some((tag?, keys))));
+    }
+
+    /// Address and routes of a device; `None` where it has no address.
+    fn network(
+        &mut self,
+        inv: &Inventory,
+        device: &str,
+        file: Option<&ifcfg::Ifcfg>,
+    ) -> Option<Vec<(&'static str, String)>> {
+        let on = inv.kernel.addresses.iter().filter(|a| a.device == device);
+        let mut has: Vec<Ipv4Net> = on.map(|a| a.net).collect();
+        let file = file.and_then(address);
+        // The file's comes first where the device has it: others lie beside it.
+        has.sort_by_key(|net| file.as_ref() != Some(net));
+        let net = has.first().copied().or(file)?;
+        let mut routes: Vec<String> = Vec::new();
+        let through = inv.kernel.routes.iter().filter(|r| r.device == device);
+        for (to, via) in through.filter_map(|route| Some((route.to, route.gateway?))) {
+            match format!("{to} via {via}").parse::<StaticRoute>() {
+                Ok(route) => routes.push(route.to_string()),
+                Err(_) => {
+                    self.besides.push(format!("the route to {to} goes by {device}, via {via}"));
+                }
+            }
         }
+        let mut keys = vec![("address", net.to_string())];
+        if !routes.is_empty() {
+            keys.push(("routes", routes.join(", ")));
+        }
+        Some(keys)
+    }
+
+    /// What lies on it that is no network of the spec.
+    fn beside(&mut self, inv: &Inventory) {
+        let all = match self.spec() {
+            Ok(spec) => inv.kernel.beside(&spec),
+            Err(_) => inv.kernel.above(self.bond()).into_iter().map(String::from).collect(),
+        };
+        self.besides.extend(all.into_iter().map(|what| format!("{what} lies on it")));
     }
 
     fn mtu(&mut self, inv: &Inventory, files: &Files) {
@@ -171,9 +228,7 @@ impl Standing {
     /// In which way it is none.
     pub fn spec(&self) -> Result<Spec> {
         let mut raw = Raw::default();
-        for (key, value) in &self.keys {
-            raw.flag(key, key, value.clone());
-        }
+        raw.file(self.bond(), &self.text())?;
         raw.finish()?.for_host(&[])
     }
 
@@ -187,11 +242,18 @@ impl Standing {
         match self.spec() {
             Ok(spec) => text.push_str(&spec.to_ini()),
             Err(error) => {
-                text.push_str(&format!("; as it stands this is no spec: {error:#}\n[bond]\n"));
-                for (key, value) in &self.keys {
-                    text.push_str(&format!("{key} = {value}\n"));
-                }
+                text.push_str(&format!("; as it stands this is no spec: {error:#}\n"));
+                text.push_str(&self.text());
             }
+        }
+        text
+    }
+
+    /// Its keys as the text of a file.
+    fn text(&self) -> String {
+        let mut text = section("bond", &self.keys);
+        for (tag, keys) in &self.vlans {
+            text.push_str(&section(&format!("vlan {tag}"), keys));
         }
         text
     }
@@ -205,11 +267,14 @@ struct Files {
     slaves: Vec<String>,
     /// `BONDING_OPTS` of its file.
     options: BTreeMap<String, String>,
+    /// Those of its tags, read.
+    tags: BTreeMap<Tagged, ifcfg::Ifcfg>,
 }
 
 impl Files {
     fn of(bond: &IfName, inv: &Inventory) -> Self {
-        let mut read = Self { own: None, slaves: Vec::new(), options: BTreeMap::new() };
+        let (slaves, options, tags) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut read = Self { own: None, slaves, options, tags };
         for (path, kind) in &inv.files {
             let name = path.strip_prefix(paths::NETWORK_SCRIPTS).map(|n| n.trim_start_matches('/'));
             let Some(name) = name.and_then(|name| name.strip_prefix("ifcfg-")) else { continue };
@@ -223,6 +288,10 @@ impl Files {
                 let pairs = words.filter_map(|word| word.split_once('='));
                 read.options = pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect();
                 read.own = Some(file);
+            } else if let Ok(tagged) = device.parse::<Tagged>()
+                && tagged.below() == bond
+            {
+                read.tags.insert(tagged, file);
             }
         }
         read
@@ -235,12 +304,13 @@ impl Files {
     fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
     }
+}
 
-    fn address(&self) -> Option<Ipv4Net> {
-        let addr = self.key("IPADDR")?;
-        if let Some(prefix) = self.key("PREFIX") {
-            return format!("{addr}/{prefix}").parse().ok();
-        }
-        Ipv4Net::with_netmask(addr.parse().ok()?, self.key("NETMASK")?.parse().ok()?).ok()
+/// The address that a file of the boot scripts gives.
+fn address(file: &ifcfg::Ifcfg) -> Option<Ipv4Net> {
+    let addr = file.get("IPADDR")?;
+    if let Some(prefix) = file.get("PREFIX") {
+        return format!("{addr}/{prefix}").parse().ok();
     }
+    Ipv4Net::with_netmask(addr.parse().ok()?, file.get("NETMASK")?.parse().ok()?).ok()
 }

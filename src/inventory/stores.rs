@@ -6,6 +6,7 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::ground::database_is_elsewhere;
 use crate::host::Host;
 use crate::net::Uuid;
 use crate::paths;
@@ -13,7 +14,8 @@ use crate::paths;
 /// Both stores, as far as they tell of some NICs.
 #[derive(Clone, Debug)]
 pub struct Stores {
-    /// XAPI's database; `None`: there is no such file here, or none that can be read.
+    /// XAPI's database; `None`: there is no such file here, none that can be read, or XAPI writes
+    /// to another place.
     pub database: Option<Database>,
     /// networkd's file.
     pub networkd: Networkd,
@@ -55,7 +57,9 @@ impl Stores {
     /// Reads what is on disk of these NICs.
     #[must_use]
     pub fn read(host: &Host, nics: &[&str]) -> Self {
-        Self { database: Database::read(host, nics), networkd: Networkd::read(host) }
+        let elsewhere = database_is_elsewhere(host);
+        let database = if elsewhere { None } else { Database::read(host, nics) };
+        Self { database, networkd: Networkd::read(host) }
     }
 
     /// Whether there is anything to look at.
@@ -67,6 +71,9 @@ impl Stores {
     /// Reads it again: XAPI's database only where another generation was written.
     #[must_use]
     pub fn again(self, host: &Host, nics: &[&str]) -> Self {
+        if database_is_elsewhere(host) {
+            return Self::read(host, nics);
+        }
         let written = database_file(host).and_then(|file| generation(host, &file));
         let database = match self.database {
             Some(known) if written.is_some() && known.generation == written => Some(known),
@@ -227,3 +234,6 @@ fn plain(value: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,14 +51,18 @@ impl Questions {
         if !kernel.devices_with(addr).is_empty() {
             return Self { addr, devices: Vec::new(), servers: Vec::new() };
         }
-        let subnet = spec.address.subnet();
         let mut servers = BTreeSet::new();
         servers.extend(spec.servers());
         let known = |probe: &Ipv4Addr| Some((*probe, kernel.device_towards(*probe)?.to_string()));
         Self {
             addr,
-            devices: devices(kernel, xapi, spec),
-            servers: servers.iter().filter(|s| subnet.contains(**s)).filter_map(known).collect(),
+            // What is on a tag is not heard beside it.
+            devices: if spec.vlan.is_some() { Vec::new() } else { devices(kernel, xapi, spec) },
+            servers: servers
+                .iter()
+                .filter(|server| spec.networks().any(|n| n.address.contains(**server)))
+                .filter_map(known)
+                .collect(),
         }
     }
 

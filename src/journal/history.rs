@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Transaction;
 use crate::host::{Host, Kind};
 use crate::inventory::Nic;
-use crate::ledger::{Phase, chain, names};
+use crate::ledger::{Event, Phase, chain, names};
 use crate::net::IfName;
 use crate::spec::Spec;
 use crate::step::{FileChange, Step};
@@ -132,7 +132,11 @@ pub fn latest(host: &Host) -> Result<Option<Transaction>> {
     }
     for id in names(host)?.into_iter().rev() {
         // One that was cut off before its plan was durable never began.
-        if let Some(tx) = Transaction::named(host, &id)? {
+        if let Some(mut tx) = Transaction::named(host, &id)? {
+            // Closed while its journal could not be written: only an end takes the link away.
+            if tx.phase().is_open() {
+                tx.remember(host, Event::RolledBack);
+            }
             return Ok(Some(tx));
         }
     }

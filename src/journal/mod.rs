@@ -3,9 +3,11 @@
 
 mod history;
 pub mod log;
+mod repair;
 mod stored;
 mod transaction;
 mod undo_script;
 
 pub use history::{Made, going, latest, made, recorded};
+pub use repair::repaired;
 pub use transaction::{Header, Transaction};

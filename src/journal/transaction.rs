@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{stored, undo_script};
+use super::{repaired, stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
 use crate::inventory::facts::{Difference, Fact, Facts, Value};
@@ -128,7 +128,9 @@ impl Transaction {
                 host.put(&join(&join(&folder, "originals"), &name), &original.was)?;
             }
         }
-        let script = undo_script::script(&header.plan, header.host.as_ref());
+        // The way back of a repair leads to the host before the first change.
+        let first = repaired(host, &header.plan, &header.id)?.map(|first| first.header.id);
+        let script = undo_script::script(&header.plan, header.host.as_ref(), first.as_deref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
         let text = stored::text(&header)?;
         // Before anything rests on it.
@@ -159,6 +161,12 @@ impl Transaction {
         self.events.push(event);
         self.times.push(at);
         Ok(())
+    }
+
+    /// Knows of an event for the rest of this run whose line could not be written.
+    pub fn remember(&mut self, host: &Host, event: Event) {
+        self.events.push(event);
+        self.times.push(now(host));
     }
 
     /// Where the transaction stands.
@@ -343,8 +351,14 @@ impl Transaction {
             (Fact::Device(device), Some(Value::Absent)) => {
                 Some(format!("ip link delete dev {device}"))
             }
+            (Fact::Vlan(device), Some(Value::Absent)) => {
+                Some(format!("ip link delete dev {device}"))
+            }
             (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
                 Some(format!("ip link set dev {nic} mtu {mtu}"))
+            }
+            (Fact::Up(nic), Some(Value::Word(state))) => {
+                Some(format!("ip link set dev {nic} {state}"))
             }
             (Fact::Master(nic), Some(Value::Absent)) => {
                 Some(format!("ip link set dev {nic} nomaster"))
@@ -400,7 +414,7 @@ impl Transaction {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub fn close(self, host: &Host) -> Result<()> {
+    pub fn close(&self, host: &Host) -> Result<()> {
         ledger::step_back(host, &self.header.id)
     }
 }

@@ -61,6 +61,7 @@ take_block_out() {
     if cmp -s "$here/originals/$3" "$R$1"; then touch -r "$here/originals/$3" "$R$1"; fi
 }
 
+# bond_down DEVICE: the bond, or a tag of it.
 bond_down() {
     [ -e "$R/sys/class/net/$1" ] || return
     try ifdown "$1"
@@ -146,9 +147,10 @@ fn only_here(host: &Uuid) -> String {
     )
 }
 
-/// The script of a plan, for the host of this uuid.
+/// The script of a plan, for the host of this uuid. `first`: the change whose bond it repairs, and
+/// which is undone with it.
 #[must_use]
-pub(crate) fn script(plan: &Plan, host: Option<&Uuid>) -> String {
+pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> String {
     let mut text = HEAD.to_string();
     text.extend(host.map(only_here));
     text.push_str(AWAIT_XAPI);
@@ -163,6 +165,8 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>) -> String {
             }
             Step::TakeDown(bond) => text.push_str(&format!("bond_up {}\n", bond.bond)),
             Step::BringUp(bond) => text.push_str(&format!("bond_down {}\n", bond.bond)),
+            Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),
+            Step::BringVlanUp(vlan) => text.push_str(&format!("bond_down {}\n", vlan.device)),
             Step::ForgetPif(record) => pif(record, &mut text),
             Step::IntroduceUnmanaged(record) => {
                 text.push_str(&format!("forget_unmanaged {} {}\n", record.host, record.device));
@@ -208,6 +212,10 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>) -> String {
         text.push_str("\ntell 'reboot this host, if it has been rebooted since xenbond changed it: shutdown -r now'\n");
     }
     text.push_str(&going_on());
+    text.extend(first.map(|id| {
+        let script = word(&format!("/../{id}/undo.sh"));
+        format!("\n# And the change whose bond this one repaired.\nsh \"$here\"{script} || bad=1\n")
+    }));
     text.push_str("\n[ $bad = 0 ] && tell done\nexit $((bad * 4))\n");
     text
 }

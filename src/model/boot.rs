@@ -134,9 +134,8 @@ fn kernel(shell: &mut Shell<'_>) {
     dom0.ifindex.clear();
     dom0.ifindex.extend(dom0.nics.keys().cloned().zip(2..));
     dom0.modules.clear();
-    for module in ["ixgbe", "8021q"] {
-        dom0.modules.insert(module.to_string(), Map::new());
-    }
+    // That of VLANs comes with the first one.
+    dom0.modules.insert("ixgbe".to_string(), Map::new());
     match dom0.running {
         Backend::Bridge => drop(dom0.modules.insert("bridge".to_string(), Map::new())),
         Backend::Openvswitch => drop(dom0.modules.insert("openvswitch".to_string(), Map::new())),
@@ -192,6 +191,8 @@ fn network_service(shell: &mut Shell<'_>) {
     let mut names = files(shell);
     names.retain(|n| n != "ifcfg-lo" && !n.contains(':') && !n.contains("-range"));
     names.sort();
+    // Those with a dot in their name, VLANs, come last.
+    names.sort_by_key(|name| name.contains('.'));
     for file in names {
         let text = shell.read(&format!("{FOLDER}/{file}")).unwrap_or_default();
         if grepped(&text, "SLAVE") == "yes" {

@@ -82,8 +82,7 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
     let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());
     nics.extend((0..6).map(|n| (format!("eth{n}"), nic(number, n))));
     ifindex.extend(nics.keys().cloned().zip(2..));
-    let mut modules =
-        BTreeMap::from([("ixgbe".to_string(), Map::new()), ("8021q".to_string(), Map::new())]);
+    let mut modules = BTreeMap::from([("ixgbe".to_string(), Map::new())]);
     modules.insert(backend.word().to_string(), Map::new());
     let reachable = ["10.20.0.1", "172.16.51.2", "172.16.51.3"];
     Dom0 {

@@ -146,7 +146,7 @@ impl Model {
     }
 
     /// Restarts the host. What the boot starts of the program itself is in
-    /// [`state::Dom0::boot_runs`] afterwards.
+    /// `Dom0::boot_runs` afterwards.
     ///
     /// # Errors
     /// When `/proc` and `/sys` cannot be written.

@@ -176,15 +176,10 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         &format!("{scripts}/ifcfg-lo"),
         "DEVICE=lo\nIPADDR=127.0.0.1\nNETMASK=255.0.0.0\nNETWORK=127.0.0.0\nBROADCAST=127.255.255.255\nONBOOT=yes\nNAME=loopback\n",
     )?;
-    let functions =
-        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n";
-    file(root, &format!("{scripts}/network-functions"), functions)?;
-    for script in ["ifup-eth", "ifdown-eth", "ifup-post", "ifup-routes"] {
-        file(root, &format!("{scripts}/{script}"), "#!/bin/bash\n")?;
-        fs::set_permissions(root.join(scripts).join(script), Permissions::from_mode(0o755))?;
-    }
+    boot_scripts(root, scripts, el5)?;
     file(root, &format!("{scripts}/interface-rename-data/static-rules.conf"), "# Static rules.\n")?;
     if el5 {
+        file(root, "sbin/vconfig", "#!/bin/sh\n# a program of the boot scripts\nexit 127\n")?;
         file(root, "etc/sysconfig/network", &network)?;
         file(root, "etc/redhat-release", "XenServer release 6.5.0-90233c (xenenterprise)\n")?;
         file(
@@ -221,6 +216,23 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
     let lines = modprobe::description(&Shell::new(root, state)).join("\0");
     let module = format!("lib/modules/{}/kernel/drivers/net/bonding/bonding.ko", state.dom0.kernel);
     file(root, &module, &format!("\u{7f}ELF\0{lines}\0"))
+}
+
+/// The boot scripts, as far as their texts tell anything.
+fn boot_scripts(root: &Path, scripts: &str, el5: bool) -> Result<()> {
+    let functions =
+        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n";
+    file(root, &format!("{scripts}/network-functions"), functions)?;
+    for script in ["ifup-eth", "ifdown-eth", "ifup-post", "ifup-routes"] {
+        let by = if el5 { "/sbin/vconfig rem" } else { "ip link delete" };
+        let text = match script {
+            "ifdown-eth" => format!("#!/bin/bash\n# a VLAN goes by {by}\n"),
+            _ => "#!/bin/bash\n".to_string(),
+        };
+        file(root, &format!("{scripts}/{script}"), &text)?;
+        fs::set_permissions(root.join(scripts).join(script), Permissions::from_mode(0o755))?;
+    }
+    Ok(())
 }
 
 fn file(root: &Path, path: &str, text: &str) -> Result<()> {

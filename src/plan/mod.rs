@@ -9,7 +9,7 @@ use crate::ifcfg;
 use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::net::{Backend, IfName};
+use crate::net::{Backend, IfName, Tagged};
 use crate::paths;
 use crate::paths::is_shared;
 use crate::preflight::needs_reboot;
@@ -19,6 +19,7 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::{BondDevice, BootUnit, FileChange, Link, PifRecord, Step, Switch};
 use crate::verify;
 use crate::xe::Pif;
+use vlans::Vlans;
 
 /// A plan for one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,9 +62,12 @@ pub fn build(
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
         || inv.kernel.devices.contains_key(spec.bond.as_str());
     // What the boot scripts read decides what they make; a change of it needs the bond made anew.
-    let scripts_change = files.iter().any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS));
+    let scripts_change = files
+        .iter()
+        .any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS) && !vlans::is_of_tag(spec, &f.path));
     let as_asked = verify::is_configured(spec, &nics, inv);
     let rebuild = scripts_change || !as_asked || !pifs.is_empty();
+    let vlans = Vlans::of(spec, &nics, inv, &files, rebuild);
 
     let mut steps = Vec::new();
     backend(spec, inv, &mut steps);
@@ -71,6 +75,7 @@ pub fn build(
     let of_slave = |step: &Step| step.pif().is_some_and(|p| device.slaves.contains(&p.device));
     let (of_slaves, others) = pifs.into_iter().partition::<Vec<_>, _>(of_slave);
     steps.extend(others);
+    steps.extend(vlans.take_down());
     if stands && rebuild {
         steps.push(Step::TakeDown(device.clone()));
     }
@@ -87,6 +92,7 @@ pub fn build(
     if rebuild {
         steps.push(Step::BringUp(device));
     }
+    steps.extend(vlans.bring_up());
     if !steps.is_empty() {
         steps.push(Step::Verify {
             bond: spec.bond.to_string(),
@@ -193,8 +199,8 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The files that must change: those of the bond that are not as rendered, and ours of NICs that
-/// are no longer its slaves.
+/// The files that must change: those of the bond that are not as rendered, and ours of NICs and
+/// tags that are no longer its own.
 fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<FileChange> {
     let mut all = Vec::new();
     for (path, kind) in &inv.files {
@@ -202,7 +208,9 @@ fn files(spec: &Spec, inv: &Inventory, rendered: Vec<(String, Kind)>) -> Vec<Fil
         let slave = path.starts_with(paths::NETWORK_SCRIPTS)
             && is_ours(kind)
             && ifcfg::parse(&text).get("MASTER") == Some(spec.bond.as_str());
-        if slave && !rendered.iter().any(|(wanted, _)| wanted == path) {
+        let tag = vlans::is_of_tag(spec, path) && is_ours(kind);
+        let routes = *path == paths::routes(spec.bond.as_str()) && is_ours(kind);
+        if (slave || tag || routes) && !rendered.iter().any(|(wanted, _)| wanted == path) {
             all.push((path.clone(), Kind::Absent));
         }
     }
@@ -248,7 +256,17 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     paths.dedup();
     devices.sort();
     devices.dedup();
-    Scope { bond: spec.bond.clone(), nics: devices, paths, subnet: spec.address.subnet() }
+    let mut vlans: Vec<Tagged> = spec.tagged().cloned().chain(vlans::made(spec, inv)).collect();
+    vlans.sort();
+    vlans.dedup();
+    Scope {
+        bond: spec.bond.clone(),
+        nics: devices,
+        paths,
+        subnet: spec.address.subnet(),
+        vlans,
+        further: spec.vlans.iter().map(|vlan| vlan.address.subnet()).collect(),
+    }
 }
 
 impl Plan {
@@ -294,8 +312,30 @@ impl Plan {
     /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
     #[must_use]
     pub fn outage(&self) -> u64 {
-        let down = self.steps.iter().skip_while(|step| !matches!(step, Step::TakeDown(_)));
-        down.map(Step::seconds).sum()
+        let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
+        self.steps.iter().skip_while(|step| !down(step)).map(Step::seconds).sum()
+    }
+
+    /// The devices that it takes down: the bond with all that lies on it, or tags alone.
+    #[must_use]
+    pub fn takes_down(&self) -> Vec<&str> {
+        let down = self.steps.iter().filter_map(|step| match step {
+            Step::TakeDown(bond) => Some(bond.bond.as_str()),
+            Step::TakeVlanDown(vlan) => Some(vlan.device.as_str()),
+            _ => None,
+        });
+        down.collect()
+    }
+
+    /// The devices that its way back takes down.
+    #[must_use]
+    pub fn takes_down_again(&self) -> Vec<&str> {
+        let up = self.steps.iter().filter_map(|step| match step {
+            Step::BringUp(bond) => Some(bond.bond.as_str()),
+            Step::BringVlanUp(vlan) => Some(vlan.device.as_str()),
+            _ => None,
+        });
+        up.collect()
     }
 
     /// About how long its steps take on a host in good health, in seconds, without a reboot.
@@ -326,6 +366,7 @@ impl Plan {
 
 mod removal;
 mod saved;
+mod vlans;
 
 pub use removal::{Recorded, remove};
 pub use saved::SavedPlan;

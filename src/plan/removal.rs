@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Plan, device, is_enabled, scope};
+use super::{Plan, device, is_enabled, scope, vlans};
 use crate::host::{Kind, Original};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
@@ -43,6 +43,7 @@ pub fn remove(
     ensure!(inv.xapi.is_some(), "XAPI does not answer, and the NICs are to be given back to it");
     let mut steps = Vec::new();
     let bond = spec.bond.as_str();
+    steps.extend(vlans::stand(spec, inv).map(Step::TakeVlanDown));
     if inv.kernel.bonds.contains_key(bond) || inv.kernel.devices.contains_key(bond) {
         steps.push(Step::TakeDown(device(spec, nics, inv)));
     }
@@ -79,13 +80,15 @@ fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(Strin
     for (path, kind) in &inv.files {
         let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default());
         let own = [
-            paths::ifcfg(bond),
+            paths::ifcfg(bond.as_str()),
+            paths::routes(bond.as_str()),
             paths::modprobe_file(bond),
             Service::of_bond(bond, inv.init).file(),
         ];
         let slave = path.starts_with(paths::NETWORK_SCRIPTS)
             && ifcfg::parse(&text).get("MASTER") == Some(bond.as_str());
-        if is_ours(kind) && (slave || own.contains(path)) {
+        let tag = vlans::is_of_tag(spec, path);
+        if is_ours(kind) && (slave || tag || own.contains(path)) {
             let before = recorded.files.get(path).cloned().unwrap_or(Kind::Absent);
             all.insert(path.clone(), before);
         }

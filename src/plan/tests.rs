@@ -286,6 +286,80 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
 }
 
 #[test]
+fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
+    let vlans = |file: &str| -> Spec {
+        let text = format!(
+            "[bond]\nname=bond51\nnics=eth2,eth3\nmtu=9000\naddress=172.16.51.11/24\n{file}"
+        );
+        let mut raw = crate::spec::Raw::default();
+        raw.file("spec", &text).unwrap();
+        raw.finish().unwrap().for_host(&[]).unwrap()
+    };
+    let two = vlans("vlan=51\n[vlan 52]\naddress=172.16.52.11/24\n");
+    let dom0 = Dom0::new(EL7, Backend::Bridge);
+    let steps = titles(&dom0.plan(&two));
+    let files = ["create ifcfg-bond51", "create ifcfg-bond51.51", "create ifcfg-bond51.52"];
+    assert_eq!(steps[7..10], files);
+    assert_eq!(
+        steps[11..],
+        ["bring up bond51", "bring up bond51.51", "bring up bond51.52", VERIFY]
+    );
+    dom0.become_as(&two);
+    dom0.needs(&two, &[]);
+    let small = vlans("vlan=51\n[vlan 52]\naddress=172.16.52.11/24\nmtu=1500\n");
+    let down = "take bond51.52 down";
+    let up = "bring up bond51.52";
+    dom0.needs(&small, &[down, "replace ifcfg-bond51.52", up, VERIFY]);
+    dom0.become_as(&small);
+    dom0.needs(&small, &[]);
+    // The tag that somebody has taken down alone, and the one that goes alone.
+    dom0.change(|state| state.dom0.drop_device("bond51.52"));
+    dom0.needs(&small, &[up, VERIFY]);
+    dom0.become_as(&small);
+    dom0.change(|state| state.dom0.set_up("bond51.51", false));
+    dom0.needs(&small, &["take bond51.51 down", "bring up bond51.51", VERIFY]);
+    dom0.become_as(&small);
+    let one = vlans("vlan=51\n");
+    let plan = dom0.needs(&one, &[down, "remove ifcfg-bond51.52", UNIT, VERIFY]);
+    assert_eq!(plan.scope.vlans.len(), 2, "{:?}", plan.scope);
+    let routed = vlans("vlan=51\nroutes=10.99.0.0/16 via 172.16.51.1\n");
+    dom0.become_as(&one);
+    dom0.needs(
+        &routed,
+        &["take bond51.51 down", "create route-bond51.51", "bring up bond51.51", VERIFY],
+    );
+    dom0.become_as(&routed);
+    dom0.needs(&routed, &[]);
+    dom0.change(|state| state.dom0.routes.retain(|_, route| route.via.is_none()));
+    dom0.needs(&routed, &["take bond51.51 down", "bring up bond51.51", VERIFY]);
+    dom0.become_as(&routed);
+    // A bond that is made anew takes its tags along, and those before it.
+    let plain = vlans("");
+    dom0.needs(
+        &plain,
+        &[
+            "take bond51.51 down",
+            "take bond51 down",
+            "remove ifcfg-bond51.51",
+            "remove route-bond51.51",
+            "replace ifcfg-bond51",
+            UNIT,
+            "bring up bond51",
+            VERIFY,
+        ],
+    );
+    let plan = dom0.plan(&plain);
+    for step in &plan.steps[..plan.steps.len() - 1] {
+        step.perform(&dom0.host).unwrap();
+    }
+    assert!(!dom0.at("sys/class/net/bond51.51").exists());
+    for step in plan.steps.iter().rev() {
+        step.undo(&dom0.host, &mut crate::step::Kept::default()).unwrap();
+    }
+    dom0.needs(&routed, &[]);
+}
+
+#[test]
 fn files_of_others_are_no_slaves_of_ours() {
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     std::fs::write(dom0.at(&format!("{SCRIPTS}/ifcfg-eth5")), "DEVICE=eth5\nMASTER=bond51\n")

@@ -1,6 +1,8 @@
-//! The bond's address: whether it is free, its subnet its own, and storage not moved by it.
+//! The bond's addresses: whether each is free, its subnet its own, and storage not moved by it.
 
-use super::{Case, Code, Finding, Rule};
+use std::collections::BTreeSet;
+
+use super::{Case, Code, Finding, Rule, vlan_is_ours};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
 
@@ -14,14 +16,26 @@ pub(super) const RULES: &[Rule] = &[
     storage_moves,
 ];
 
+/// The devices that the bond's networks are on.
+fn is_own(case: &Case<'_>, device: &str) -> bool {
+    let made = |(vlan, _): &(&str, u32)| *vlan == device && vlan_is_ours(case.inv, device);
+    let bond = case.spec.bond.as_str();
+    device == bond
+        || case.spec.tagged().any(|tag| tag.as_str() == device)
+        || case.inv.kernel.vlans_on(bond).iter().any(made)
+}
+
 fn taken(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let addr = case.spec.address.addr;
-    let devices = case.inv.kernel.devices_with(addr);
-    for device in devices.into_iter().filter(|d| *d != case.spec.bond.as_str()) {
-        found.push(Finding::new(
-            Code::AddressTaken,
-            format!("{addr} is already configured here, on {device}"),
-        ));
+    for network in case.spec.networks() {
+        let addr = network.address.addr;
+        for device in case.inv.kernel.devices_with(addr) {
+            if !is_own(case, device) {
+                found.push(Finding::new(
+                    Code::AddressTaken,
+                    format!("{addr} is already configured here, on {device}"),
+                ));
+            }
+        }
     }
 }
 
@@ -44,8 +58,9 @@ fn answers(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let subnet = case.spec.address.subnet();
     for (server, device) in &case.inv.wire.routed {
+        let network = case.spec.network_to(*server);
+        let subnet = network.map_or(case.spec.address, |network| network.address).subnet();
         found.push(Finding::new(
             Code::SubnetRoutable,
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),
@@ -54,39 +69,47 @@ fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 fn subnet_overlap(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let (bond, subnet) = (case.spec.bond.as_str(), case.spec.address.subnet());
+    for network in case.spec.networks() {
+        overlaps(case, network.address.subnet(), "", found);
+        for route in network.routes {
+            overlaps(case, route.to, "the route to ", found);
+        }
+    }
+}
+
+/// Whether a subnet overlaps an address or a route of another device here.
+fn overlaps(case: &Case<'_>, subnet: Ipv4Net, words: &str, found: &mut Vec<Finding>) {
     let kernel = &case.inv.kernel;
     let addresses = kernel.addresses.iter().map(|a| (a.device.as_str(), a.net, "the subnet"));
     let routes = kernel.routes.iter().map(|r| (r.device.as_str(), r.to, "the route to"));
-    let mut said: Vec<(&str, Ipv4Net)> = Vec::new();
+    let mut said: BTreeSet<(&str, Ipv4Net)> = BTreeSet::new();
     for (device, net, what) in addresses.chain(routes) {
-        let overlaps = device != bond && net.prefix > 0 && net.overlaps(subnet);
-        if !overlaps || said.contains(&(device, net.subnet())) {
+        let overlaps = !is_own(case, device) && net.prefix > 0 && net.overlaps(subnet);
+        if !overlaps || !said.insert((device, net.subnet())) {
             continue;
         }
-        said.push((device, net.subnet()));
         let management = case.inv.management_bridge() == Some(device);
         let role = if management { ", the management subnet" } else { "" };
         found.push(Finding::new(
             Code::SubnetOverlap,
-            format!("{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
+            format!("{words}{subnet} overlaps {what} {} of {device}{role}: traffic would leave by the wrong device", net.subnet()),
         ));
     }
 }
 
 fn default_route_by_device(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let bond = case.spec.bond.as_str();
-    if case.inv.ground.gateway_device.as_deref() == Some(bond) {
+    let Some(device) = case.inv.ground.gateway_device.as_deref() else { return };
+    if is_own(case, device) {
         found.push(Finding::new(
             Code::DefaultRouteByBond,
-            format!("/etc/sysconfig/network says GATEWAYDEV={bond}: the host's default route would go through the bond"),
+            format!("/etc/sysconfig/network says GATEWAYDEV={device}: the host's default route would go through the bond"),
         ));
     }
 }
 
 fn default_route_by_gateway(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let subnet = case.spec.address.subnet();
-    if let Some(gateway) = case.inv.ground.gateway.filter(|gateway| subnet.contains(*gateway)) {
+    let Some(gateway) = case.inv.ground.gateway else { return };
+    if case.spec.networks().any(|network| network.address.contains(gateway)) {
         found.push(
             Finding::new(
                 Code::DefaultRouteByBond,
@@ -100,16 +123,16 @@ fn default_route_by_gateway(case: &Case<'_>, found: &mut Vec<Finding>) {
 /// Storage that the host has by another way now is on a subnet that the management interface
 /// can be routed to, and the recipe forbids that: its connections move when the bond comes up.
 fn storage_moves(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let (bond, subnet) = (case.spec.bond.as_str(), case.spec.address.subnet());
     for path in servers(case.inv) {
         let (used, server) = (path.used, path.server);
         if let Some(device) =
-            case.inv.kernel.device_towards(server).filter(|device| *device != bond)
-            && subnet.contains(server)
+            case.inv.kernel.device_towards(server).filter(|device| !is_own(case, device))
+            && let Some(network) = case.spec.network_to(server)
         {
+            let by = network.device;
             found.push(Finding::new(
                 Code::StorageMoves,
-                format!("{used} is reached at {server} through {device} now, and would be through {bond} in the midst of its work"),
+                format!("{used} is reached at {server} through {device} now, and would be through {by} in the midst of its work"),
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! The bond's name and mode.
 
-use super::{Case, Code, Finding, Rule, bond_is_ours};
+use super::{Case, Code, Finding, Rule, bond_is_ours, vlan_is_ours};
 use crate::net::BondMode;
 use crate::options::{Opt, switch_support};
 use crate::service::Service;
@@ -127,7 +127,11 @@ fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
     if !bond_is_ours(case.spec, case.inv) {
         return;
     }
-    for what in case.inv.kernel.beside(bond, case.spec.address) {
+    for what in case.inv.kernel.beside(case.spec) {
+        // A tag of ours that is no longer asked for has a step of its own.
+        if what.split(' ').next().is_some_and(|device| vlan_is_ours(case.inv, device)) {
+            continue;
+        }
         let said = format!("{what} lies on {bond}, and goes when {bond} is taken down");
         found.push(Finding::new(Code::BondCarriesMore, said));
     }

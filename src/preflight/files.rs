@@ -5,7 +5,7 @@ use super::{Case, Code, Finding, Rule, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::Inventory;
-use crate::net::MacAddr;
+use crate::net::{IfName, MacAddr, Tagged};
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
@@ -29,8 +29,7 @@ fn is_foreign(inv: &Inventory, path: &str) -> bool {
 }
 
 fn bond_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let path = paths::ifcfg(&case.spec.bond);
-    if is_foreign(case.inv, &path) {
+    for path in bond_files(case).into_iter().filter(|path| is_foreign(case.inv, path)) {
         found.push(Finding::new(
             Code::BondFileExists,
             format!("{path} exists, and xenbond did not write it"),
@@ -38,9 +37,15 @@ fn bond_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// The boot scripts' files of the bond and its tags.
+fn bond_files(case: &Case<'_>) -> Vec<String> {
+    let tags = case.spec.tagged().map(Tagged::as_str);
+    std::iter::once(case.spec.bond.as_str()).chain(tags).map(paths::ifcfg).collect()
+}
+
 /// The boot scripts' files of the NICs.
 fn nic_files(case: &Case<'_>) -> Vec<String> {
-    case.found().map(|nic| paths::ifcfg(&nic.device)).collect()
+    case.found().map(|nic| paths::ifcfg(nic.device.as_str())).collect()
 }
 
 fn nic_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
@@ -54,9 +59,14 @@ fn nic_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 fn file_not_plain(case: &Case<'_>, found: &mut Vec<Finding>) {
     let bond = &case.spec.bond;
-    let own = [paths::ifcfg(bond), paths::MODPROBE_CONF.into(), paths::modprobe_file(bond)];
-    for path in nic_files(case).into_iter().chain(own) {
-        if matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other) {
+    let own = [paths::MODPROBE_CONF.into(), paths::modprobe_file(bond)];
+    for path in &case.inv.pipes {
+        let said = format!("{} is a pipe: who reads it waits for ever", path.escape_debug());
+        found.push(Finding::new(Code::FileNotPlain, said).hint(format!("mv {path} /root/")));
+    }
+    for path in nic_files(case).into_iter().chain(bond_files(case)).chain(own) {
+        let plain = !matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other);
+        if !plain && !case.inv.pipes.contains(&path) {
             found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
         }
     }
@@ -68,8 +78,8 @@ fn bond_edited(case: &Case<'_>, found: &mut Vec<Finding>) {
     let bond = &case.spec.bond;
     let stands = case.inv.kernel.bond(bond.as_str()).filter(|_| bond_is_ours(case.spec, case.inv));
     for slave in stands.map(|bond| bond.slaves).unwrap_or_default() {
-        let Ok(device) = slave.name.parse() else { continue };
-        let path = paths::ifcfg(&device);
+        let Ok(device) = slave.name.parse::<IfName>() else { continue };
+        let path = paths::ifcfg(device.as_str());
         let text = String::from_utf8_lossy(case.inv.file(&path).bytes().unwrap_or_default());
         let stays = case.found().any(|nic| nic.device == device);
         if !stays && ifcfg::parse(&text).get("MASTER") != Some(bond.as_str()) {
@@ -94,7 +104,7 @@ pub(super) fn foreign_ifcfg(inv: &Inventory) -> Vec<(String, String)> {
 
 /// What files of other names do to the bond or its slaves.
 fn named_elsewhere(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let own: Vec<String> = case.names().map(paths::ifcfg).collect();
+    let own = [nic_files(case), bond_files(case)].concat();
     for (path, text) in foreign_ifcfg(case.inv).iter().filter(|(path, _)| !own.contains(path)) {
         found.extend(named_in(case, path, text));
     }
@@ -182,16 +192,19 @@ fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 /// `ifup-post` adds what these say, a default route too (tests/ground/initscripts.md, A7).
 fn route_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
-    for kind in ["route", "rule"] {
-        let path = format!("{}/{kind}-{}", paths::NETWORK_SCRIPTS, case.spec.bond);
-        if *case.inv.file(&path) != Kind::Absent {
-            found.push(
-                Finding::new(
-                    Code::RouteFileExists,
-                    format!("{path} exists: ifup {} would set the {kind}s in it", case.spec.bond),
-                )
-                .hint(format!("mv {path} /root/")),
-            );
+    let devices = case.spec.tagged().map(Tagged::as_str);
+    for device in std::iter::once(case.spec.bond.as_str()).chain(devices) {
+        for kind in ["route", "rule"] {
+            let path = format!("{}/{kind}-{device}", paths::NETWORK_SCRIPTS);
+            if is_foreign(case.inv, &path) {
+                found.push(
+                    Finding::new(
+                        Code::RouteFileExists,
+                        format!("{path} exists: ifup {device} would set the {kind}s in it"),
+                    )
+                    .hint(format!("mv {path} /root/")),
+                );
+            }
         }
     }
 }

@@ -81,6 +81,9 @@ findings! {
     NetworkConfVswitch "network-conf-vswitch" Error "network.conf holds the old word `vswitch`, and the switch script then does the opposite of what it is asked" "echo openvswitch > /etc/xensource/network.conf";
     BridgeBlacklisted "bridge-blacklisted" Error "the bridge module is kept from loading, so a host on the bridge backend has no network" "remove the line `install bridge ...` or `blacklist bridge`";
     BondingBlocked "bonding-blocked" Error "a modprobe file keeps the bonding driver from loading" "remove the line `alias bonding ...` or `install bonding ...`";
+    VlanBlocked "vlan-blocked" Error "a modprobe file keeps the module of VLANs from loading" "remove the line `alias 8021q ...` or `install 8021q ...`";
+    VlanUnsupported "vlan-unsupported" Error "this host cannot make VLANs: the module 8021q or the program of its boot scripts is missing" "modinfo 8021q; or use untagged switch ports, and leave out vlan";
+    VlanTaken "vlan-taken" Error "the device of a tagged network, or its tag on the bond, is there, and it is not ours" "choose another tag, or take the device away";
     NothingBringsItUp "nothing-brings-it-up" Error "the network service is off and there is no systemctl or chkconfig, so nothing would bring the bond up at boot" "install the host's systemctl or chkconfig again";
     NicMissing "nic-missing" Error "a NIC is not on this host" "ls /sys/class/net";
     NicNamedTwice "nic-named-twice" Error "two names of the spec are the same NIC" "name each NIC once";
@@ -109,7 +112,7 @@ findings! {
     BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
-    FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file" "replace it by a plain file";
+    FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file, or one that is read is a pipe" "replace it by a plain file";
     NameNotText "name-not-text" Error "the name of a file that the change may touch is no UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";

@@ -14,6 +14,7 @@ mod nics;
 mod one;
 mod pool;
 mod storage;
+mod vlans;
 
 pub use finding::{Code, Finding, Severity, barring};
 pub use pool::rebooted;
@@ -46,9 +47,16 @@ type XapiRule = fn(&Case<'_>, &Xapi, &mut Vec<Finding>);
 pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
     let case = Case { spec, inv, nics };
     let mut found = Vec::new();
-    for rule in
-        [host::RULES, bond::RULES, pool::RULES, files::RULES, modules::RULES, address::RULES]
-            .concat()
+    for rule in [
+        host::RULES,
+        bond::RULES,
+        vlans::RULES,
+        pool::RULES,
+        files::RULES,
+        modules::RULES,
+        address::RULES,
+    ]
+    .concat()
     {
         rule(&case, &mut found);
     }
@@ -130,9 +138,14 @@ impl Case<'_> {
 /// Whether the bond that stands under this name now is one that we made.
 #[must_use]
 pub fn bond_is_ours(spec: &Spec, inv: &Inventory) -> bool {
-    is_ours(inv.file(&paths::ifcfg(&spec.bond)))
+    is_ours(inv.file(&paths::ifcfg(spec.bond.as_str())))
         || inv.made.contains(&spec.bond)
         || inv.transaction.as_ref().is_some_and(|t| t.spec.bond == spec.bond)
+}
+
+/// Whether the device of a tag is one that we made.
+fn vlan_is_ours(inv: &Inventory, device: &str) -> bool {
+    is_ours(inv.file(&paths::ifcfg(device)))
 }
 
 /// Whether the running backend must change, and so the host reboot.

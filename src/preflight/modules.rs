@@ -12,7 +12,7 @@ use crate::spec::BackendChoice;
 pub(super) const RULES: &[Rule] = &[bonding_blocked, modprobe_contradicts, bridge_blacklisted];
 
 /// What modprobe reads on this host, but what is ours and the file at `without`.
-fn read(case: &Case<'_>, without: Option<&str>) -> Files {
+pub(super) fn read(case: &Case<'_>, without: Option<&str>) -> Files {
     let bond = case.spec.bond.as_str();
     let mut all: Vec<(&str, Vec<u8>)> = Vec::new();
     for (path, kind) in &case.inv.files {

@@ -4,7 +4,6 @@ use super::one::{NicRule, One};
 use super::{Code, Finding};
 use crate::inventory::storage::servers;
 use crate::inventory::{Inventory, StoragePath};
-use crate::net::IfName;
 
 pub(super) const RULES: &[NicRule] = &[carries_storage, has_fcoe, boots_host, is_clustered];
 
@@ -20,21 +19,19 @@ fn carries_storage(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What of the storage that is in use now goes through a bond that is to be interrupted, or a VLAN of
-/// it.
+/// What of the storage that is in use now goes through devices that are to go down, a bond or VLANs
+/// of it, or through what lies on them.
 #[must_use]
-pub fn interrupted(bond: &IfName, inv: &Inventory) -> Vec<Finding> {
-    let above = inv.kernel.above(bond.as_str());
-    let by = |path: &StoragePath| {
-        let by = inv.kernel.device_towards(path.server);
-        by.is_some_and(|by| by == bond.as_str() || above.contains(&by))
-    };
-    let carried = servers(inv).into_iter().filter(by);
+pub fn interrupted(down: &[&str], inv: &Inventory) -> Vec<Finding> {
+    let carries = |device: &str, by: &str| by == device || inv.kernel.above(device).contains(&by);
     let one = |StoragePath { used, server }: StoragePath| {
-        let said = format!("{used} is reached at {server} through {bond}");
-        Finding::new(Code::BondCarriesStorage, said)
+        let by = inv.kernel.device_towards(server)?;
+        // The bond goes after its VLANs, and with all of them.
+        let device = down.iter().rev().find(|device| carries(device, by))?;
+        let said = format!("{used} is reached at {server} through {device}");
+        Some(Finding::new(Code::BondCarriesStorage, said))
     };
-    carried.map(one).collect()
+    servers(inv).into_iter().filter_map(one).collect()
 }
 
 /// FCoE lies on a NIC or on a VLAN device of it, such as `eth2.100-fcoe`.

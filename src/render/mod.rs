@@ -5,26 +5,31 @@ mod read_back;
 mod templates;
 
 use anyhow::{Context as _, Result, bail};
+use tera::Value;
 
 pub use templates::Templates;
 
 use crate::host::Kind;
 use crate::modprobe;
-use crate::net::{IfName, MacAddr, NicRef};
+use crate::net::{IfName, MacAddr, NicRef, Tagged};
 use crate::paths;
 use crate::render::read_back::read_back_bond;
 use crate::render::read_back::read_back_modprobe;
 use crate::render::read_back::read_back_nic;
+use crate::render::read_back::read_back_routes;
+use crate::render::read_back::read_back_vlan;
 use crate::render::templates::BOND;
 use crate::render::templates::MODPROBE;
 use crate::render::templates::NIC;
 use crate::render::templates::RESUME_SCRIPT;
 use crate::render::templates::RESUME_UNIT;
+use crate::render::templates::ROUTES;
 use crate::render::templates::SCRIPT;
 use crate::render::templates::UNIT;
+use crate::render::templates::VLAN;
 use crate::service::Init;
 use crate::service::Service;
-use crate::spec::Spec;
+use crate::spec::{Network, Spec};
 
 /// The first words of every file of ours. None of them is one that the boot scripts grep for
 /// (tests/ground/initscripts.md, E1).
@@ -61,7 +66,7 @@ pub fn is_ours(kind: &Kind) -> bool {
 }
 
 /// All files of the bond by path, in the order in which they are written: the slaves' before the
-/// bond's (tests/ground/initscripts.md, I4).
+/// bond's, and that before its tags' (tests/ground/initscripts.md, I4).
 ///
 /// # Errors
 /// When a template does not render, or its text does not say what the spec says.
@@ -76,13 +81,56 @@ pub fn files(
     if let Some(NicRef::Mac(mac)) = spec.options.primary() {
         bail!("primary {mac}: its device is not known");
     }
-    let words = spec.options.words(spec.mode).join(" ");
-    let bond = spec.bond.to_string();
-    let mut all = Vec::new();
+    let mut all = vec![modprobe_file(spec, target, templates)?];
+    for slave in slaves {
+        let values = [
+            ("bond", spec.bond.to_string().into()),
+            ("nic", slave.device.to_string().into()),
+            ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default().into()),
+        ];
+        let text = templates.render(NIC, &values)?;
+        read_back_nic(&text, spec, slave).context(back(NIC))?;
+        all.push((paths::ifcfg(slave.device.as_str()), ours(spec, &text)));
+    }
+    let own = spec.own_network();
+    let mut values = match own.tagged {
+        None => network_values(own),
+        Some(_) => Vec::from([("address", Value::from("")), ("netmask", Value::from(""))]),
+    };
+    values.retain(|(key, _)| *key != "mtu");
+    values.push(("bond", spec.bond.to_string().into()));
+    values.push(("options", spec.options.words(spec.mode).join(" ").into()));
+    values.push(("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default().into()));
+    let text = templates.render(BOND, &values)?;
+    read_back_bond(&text, spec).context(back(BOND))?;
+    if own.tagged.is_none() {
+        all.extend(routes_file(spec, own, templates)?);
+    }
+    all.push((paths::ifcfg(spec.bond.as_str()), ours(spec, &text)));
+    for network in spec.networks().filter(|network| network.tagged.is_some()) {
+        let text = templates.render(VLAN, &network_values(network))?;
+        read_back_vlan(&text, network).context(back(VLAN))?;
+        all.extend(routes_file(spec, network, templates)?);
+        all.push((paths::ifcfg(network.device), ours(spec, &text)));
+    }
+    if let Some(init) = target.boot {
+        all.push(boot_file(spec, init, target, templates)?);
+    }
+    Ok(all)
+}
 
-    let text = templates.render(MODPROBE, &[("bond", bond.clone()), ("options", words.clone())])?;
+/// What says which driver the bond is of, and its options.
+fn modprobe_file(
+    spec: &Spec,
+    target: &Target<'_>,
+    templates: &Templates,
+) -> Result<(String, Kind)> {
+    let bond = spec.bond.to_string();
+    let words = spec.options.words(spec.mode).join(" ");
+    let values = [("bond", bond.clone().into()), ("options", words.into())];
+    let text = templates.render(MODPROBE, &values)?;
     read_back_modprobe(&text, spec).context(back(MODPROBE))?;
-    all.push(match target.modprobe_conf {
+    Ok(match target.modprobe_conf {
         Some(Kind::File { bytes, mode, uid, gid, .. }) => {
             let lines: Vec<String> = text.lines().map(String::from).collect();
             let merged = modprobe::merge_block(bytes, &bond, &lines)
@@ -92,44 +140,56 @@ pub fn files(
             (paths::MODPROBE_CONF.to_string(), kind)
         }
         _ => (paths::modprobe_file(&spec.bond), ours(spec, &text)),
-    });
+    })
+}
 
-    for slave in slaves {
-        let values = [
-            ("bond", bond.clone()),
-            ("nic", slave.device.to_string()),
-            ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default()),
-        ];
-        let text = templates.render(NIC, &values)?;
-        read_back_nic(&text, spec, slave).context(back(NIC))?;
-        all.push((paths::ifcfg(&slave.device), ours(spec, &text)));
+/// What of a network stands in the file of its device.
+fn network_values(network: Network<'_>) -> Vec<(&'static str, Value)> {
+    vec![
+        ("device", network.device.into()),
+        ("address", network.address.addr.to_string().into()),
+        ("netmask", network.address.netmask().to_string().into()),
+        ("mtu", network.mtu.map(|m| m.to_string()).unwrap_or_default().into()),
+    ]
+}
+
+/// The routes through a network's device, where it has any: `ifup` runs them last.
+fn routes_file(
+    spec: &Spec,
+    network: Network<'_>,
+    templates: &Templates,
+) -> Result<Option<(String, Kind)>> {
+    if network.routes.is_empty() {
+        return Ok(None);
     }
+    let routes: Vec<String> = network.routes.iter().map(ToString::to_string).collect();
+    let values = [("device", network.device.into()), ("routes", routes.into())];
+    let text = templates.render(ROUTES, &values)?;
+    read_back_routes(&text, network).context(back(ROUTES))?;
+    Ok(Some((paths::routes(network.device), ours(spec, &text))))
+}
 
+/// The service that brings the bond and its tags up at boot.
+fn boot_file(
+    spec: &Spec,
+    init: Init,
+    target: &Target<'_>,
+    templates: &Templates,
+) -> Result<(String, Kind)> {
+    let service = Service::of_bond(&spec.bond, init);
+    let vlans: Vec<&str> = spec.tagged().map(Tagged::as_str).collect();
+    let devices = std::iter::once(spec.bond.as_str()).chain(vlans.iter().copied());
+    let starts: Vec<String> = devices.map(|device| format!("{} {device}", target.ifup)).collect();
     let values = [
-        ("bond", bond.clone()),
-        ("address", spec.address.addr.to_string()),
-        ("netmask", spec.address.netmask().to_string()),
-        ("options", words),
-        ("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default()),
+        ("bond", spec.bond.to_string().into()),
+        ("vlans", vlans.clone().into()),
+        ("ifup", target.ifup.clone().into()),
+        ("ifdown", target.ifdown.clone().into()),
+        ("ip", target.ip.clone().into()),
     ];
-    let text = templates.render(BOND, &values)?;
-    read_back_bond(&text, spec).context(back(BOND))?;
-    all.push((paths::ifcfg(&spec.bond), ours(spec, &text)));
-
-    if let Some(init) = target.boot {
-        let service = Service::of_bond(&spec.bond, init);
-        let start = format!("{} {}", target.ifup, spec.bond);
-        let values = [
-            ("bond", bond),
-            ("ifup", target.ifup.clone()),
-            ("ifdown", target.ifdown.clone()),
-            ("ip", target.ip.clone()),
-        ];
-        let text = templates.service(&service, [UNIT, SCRIPT], &values, &start)?;
-        let header = header(spec);
-        all.push((service.file(), Kind::new_file(under(&header, &text), service.file_mode())));
-    }
-    Ok(all)
+    let text = templates.service(&service, [UNIT, SCRIPT], &values, &starts)?;
+    let kind = Kind::new_file(under(&header(spec), &text), service.file_mode());
+    Ok((service.file(), kind))
 }
 
 /// The unit or script that runs `PROGRAM resume --by-itself` after a reboot.
@@ -137,9 +197,9 @@ pub fn files(
 /// # Errors
 /// When the template does not render, or its text does not run that.
 pub fn resume_service(service: &Service, program: &str, templates: &Templates) -> Result<Kind> {
-    let values = [("program", program.to_string())];
-    let start = format!("{program} resume --by-itself");
-    let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &start)?;
+    let values = [("program", program.into())];
+    let starts = [format!("{program} resume --by-itself")];
+    let text = templates.service(service, [RESUME_UNIT, RESUME_SCRIPT], &values, &starts)?;
     let header = format!("{MARK}; it goes when the change under way is over.\n");
     Ok(Kind::new_file(under(&header, &text), service.file_mode()))
 }

@@ -4,7 +4,8 @@ use anyhow::{Result, bail, ensure};
 
 use super::Slave;
 use crate::ifcfg;
-use crate::spec::Spec;
+use crate::net::Ipv4Net;
+use crate::spec::{Network, Spec};
 
 /// A file for the boot scripts: nothing but comments and constant assignments, and these values.
 pub(super) fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()> {
@@ -45,26 +46,61 @@ pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()
 }
 
 pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(spec.bond.to_string())),
-            ("IPADDR", Some(spec.address.addr.to_string())),
-            ("NETMASK", Some(spec.address.netmask().to_string())),
-            ("PREFIX", None),
-            ("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))),
-            ("ONBOOT", Some("yes".into())),
-            ("BOOTPROTO", Some("none".into())),
-            ("NOZEROCONF", Some("yes".into())),
-            ("MTU", spec.mtu.map(|m| m.to_string())),
-            // A gateway would take the default route from the management interface, and a fixed
-            // MAC has no place on a bond (tests/ground/initscripts.md, A7 and H1).
-            ("GATEWAY", None),
-            ("HWADDR", None),
-            ("BRIDGE", None),
-        ],
-    )?;
+    // A bond whose own network has a tag has no address.
+    let own = Some(spec.address).filter(|_| spec.vlan.is_none());
+    let mut wanted = wanted_of(spec.bond.as_str(), own, spec.mtu);
+    wanted.push(("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))));
+    expect(text, &wanted)?;
     has_lines(text, &[format!("DEVICE={}", spec.bond)])
+}
+
+pub(super) fn read_back_vlan(text: &str, network: Network<'_>) -> Result<()> {
+    let mut wanted = wanted_of(network.device, Some(network.address), network.mtu);
+    // The scripts take no other word for it (tests/ground/initscripts.md, J1).
+    wanted.push(("VLAN", Some("yes".into())));
+    expect(text, &wanted)?;
+    has_lines(text, &[format!("DEVICE={}", network.device), "VLAN=yes".into()])
+}
+
+/// What the file of a bond or of a tag must say.
+fn wanted_of(
+    device: &str,
+    address: Option<Ipv4Net>,
+    mtu: Option<u32>,
+) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("DEVICE", Some(device.to_string())),
+        ("IPADDR", address.map(|net| net.addr.to_string())),
+        ("NETMASK", address.map(|net| net.netmask().to_string())),
+        ("PREFIX", None),
+        ("ONBOOT", Some("yes".into())),
+        ("BOOTPROTO", Some("none".into())),
+        ("NOZEROCONF", Some("yes".into())),
+        ("MTU", mtu.map(|m| m.to_string())),
+        // A gateway would take the default route from the management interface, and a fixed MAC
+        // has no place on a bond (tests/ground/initscripts.md, A7 and H1).
+        ("GATEWAY", None),
+        ("HWADDR", None),
+        ("BRIDGE", None),
+    ]
+}
+
+/// Each line is the arguments of an `ip route add` (tests/ground/initscripts.md, J4): these
+/// routes, in this order, and no other.
+pub(super) fn read_back_routes(text: &str, network: Network<'_>) -> Result<()> {
+    let said = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let said: Vec<&str> = said.collect();
+    let wanted: Vec<String> =
+        network.routes.iter().map(|route| format!("{route} dev {}", network.device)).collect();
+    ensure!(
+        said == wanted,
+        "it says `{}`, and the spec wants `{}`",
+        said.join("`, `").escape_debug(),
+        wanted.join("`, `")
+    );
+    // One such line would make the scripts read the file in another way.
+    ensure!(!text.contains("ADDRESS"), "it has the word ADDRESS in it");
+    Ok(())
 }
 
 /// What each file may say besides, in just these words: what keeps other programs away from it, and

@@ -7,13 +7,17 @@ use crate::service::Init;
 use crate::service::Service;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
-use tera::{Context, Tera};
+use tera::{Context, Tera, Value};
 
 pub(super) const MODPROBE: &str = "modprobe.tera";
 
 pub(super) const NIC: &str = "ifcfg-nic.tera";
 
 pub(super) const BOND: &str = "ifcfg-bond.tera";
+
+pub(super) const VLAN: &str = "ifcfg-vlan.tera";
+
+pub(super) const ROUTES: &str = "route.tera";
 
 pub(super) const UNIT: &str = "bond.service.tera";
 
@@ -24,10 +28,12 @@ pub(super) const RESUME_UNIT: &str = "resume.service.tera";
 pub(super) const RESUME_SCRIPT: &str = "resume.init.tera";
 
 /// The templates that are compiled in.
-pub(super) const BUILT_IN: [(&str, &str); 7] = [
+pub(super) const BUILT_IN: [(&str, &str); 9] = [
     (MODPROBE, include_str!("../../templates/modprobe.tera")),
     (NIC, include_str!("../../templates/ifcfg-nic.tera")),
     (BOND, include_str!("../../templates/ifcfg-bond.tera")),
+    (VLAN, include_str!("../../templates/ifcfg-vlan.tera")),
+    (ROUTES, include_str!("../../templates/route.tera")),
     (UNIT, include_str!("../../templates/bond.service.tera")),
     (SCRIPT, include_str!("../../templates/bond.init.tera")),
     (RESUME_UNIT, include_str!("../../templates/resume.service.tera")),
@@ -72,7 +78,7 @@ impl Templates {
         Ok(Self(tera))
     }
 
-    pub(super) fn render(&self, name: &str, values: &[(&'static str, String)]) -> Result<String> {
+    pub(super) fn render(&self, name: &str, values: &[(&'static str, Value)]) -> Result<String> {
         let mut context = Context::new();
         for (key, value) in values {
             context.insert(*key, value);
@@ -84,28 +90,34 @@ impl Templates {
         Ok(text)
     }
 
-    /// The text of a service, from its template as a unit or as a script. It must run `start`.
+    /// The text of a service, from its template as a unit or as a script. It must run all of
+    /// `starts`, of which any but the first may fail.
     pub(super) fn service(
         &self,
         service: &Service,
         [unit, script]: [&str; 2],
-        values: &[(&'static str, String)],
-        start: &str,
+        values: &[(&'static str, Value)],
+        starts: &[String],
     ) -> Result<String> {
-        let (name, line) = match service.init {
-            Init::Systemd => (unit, format!("ExecStart={start}")),
-            Init::Sysv => (script, start.to_string()),
-        };
+        let name = if service.init == Init::Systemd { unit } else { script };
         let mut values = values.to_vec();
-        values.push(("name", service.name.clone()));
-        values.push(("start", format!("{:02}", service.order.0)));
-        values.push(("stop", format!("{:02}", service.order.1)));
+        values.push(("name", service.name.clone().into()));
+        values.push(("start", format!("{:02}", service.order.0).into()));
+        values.push(("stop", format!("{:02}", service.order.1).into()));
         let text = self.render(name, &values)?;
-        let runs = |l: &str| match service.init {
-            Init::Systemd => l == line,
-            Init::Sysv => l.trim().trim_end_matches(" &").ends_with(&line),
-        };
-        ensure!(text.lines().any(runs), "template {name}: it has no line `{line}`");
+        for (at, start) in starts.iter().enumerate() {
+            let line = match service.init {
+                Init::Systemd if at == 0 => format!("ExecStart={start}"),
+                // One network that does not come up keeps no other away.
+                Init::Systemd => format!("ExecStart=-{start}"),
+                Init::Sysv => start.clone(),
+            };
+            let runs = |l: &str| match service.init {
+                Init::Systemd => l == line,
+                Init::Sysv => l.trim().trim_end_matches(" &").ends_with(&line),
+            };
+            ensure!(text.lines().any(runs), "template {name}: it has no line `{line}`");
+        }
         Ok(text)
     }
 }

@@ -33,6 +33,9 @@ pub fn checks(verdict: &Verdict) -> Text {
     for check in &verdict.checks {
         let have = check.have.as_deref().unwrap_or("unknown");
         let (mark, seen) = match (check.ok, check.required) {
+            (true, _) if check.have.is_none() => {
+                (Cell::marked(Mark::Note, "?"), "is unknown".into())
+            }
             (true, _) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
             (false, true) => (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into()),
             (false, false) => (Cell::marked(Mark::Note, "no"), format!("is {have}").into()),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::table::{Cell, Column, Table, joined};
 use super::text::{Mark, Text};
 use crate::options::Row;
-use crate::spec::Spec;
+use crate::spec::{Network, Spec};
 use crate::status::Listed;
 
 /// What taking a bond back from one spec to the one before it does: `sets miimon of bond51 back to
@@ -35,11 +35,28 @@ pub fn leads_to(now: &Spec, before: Option<&Spec>) -> String {
     }
     set("the NICs", nics(now), nics(before));
     set("the address", now.address.to_string(), before.address.to_string());
+    set("the networks", networks(now), networks(before));
     set("the MTU", mtu(now), mtu(before));
     match back.len() {
         0 => format!("puts back what the last change of {} found", before.bond),
         _ => back.join("; "),
     }
+}
+
+/// What of a spec's networks is more than an address: tags, routes.
+fn networks(spec: &Spec) -> String {
+    let one = |network: Network<'_>| {
+        let routes: Vec<String> = network.routes.iter().map(ToString::to_string).collect();
+        let mut text = network.tagged.map(ToString::to_string).unwrap_or_default();
+        if network.device != spec.own_network().device {
+            text.push_str(&format!(" {}", network.address));
+        }
+        if !routes.is_empty() {
+            text.push_str(&format!(" with routes {}", routes.join(", ")));
+        }
+        text.trim().to_string()
+    };
+    spec.networks().map(one).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// The bonds for people.

@@ -14,6 +14,7 @@ use crate::inventory::{Inventory, facts};
 use crate::ledger::Orders;
 use crate::plan::Plan;
 use crate::preflight::{Finding, Severity};
+use crate::spec::{Network, Spec};
 use crate::step::{FileChange, Step};
 use crate::verify;
 
@@ -80,7 +81,7 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
         spec.bond,
         spec.mode,
         nics.join(", "),
-        spec.address
+        networks(spec)
     ));
     if let Some(mtu) = spec.mtu {
         text.push(format!(", MTU {mtu}"));
@@ -116,6 +117,15 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
         }
     }
     text
+}
+
+/// The addresses, each with its device where that is not the bond.
+fn networks(spec: &Spec) -> String {
+    let one = |network: Network<'_>| match network.tagged {
+        Some(tagged) => format!("{} on {tagged}", network.address),
+        None => network.address.to_string(),
+    };
+    spec.networks().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What is ordered with a plan, for people.

@@ -5,7 +5,7 @@ use super::text::Text;
 use crate::ledger::Phase;
 use crate::net::Backend;
 use crate::status::{
-    BondView, KernelBond, KernelSlave, NicView, Status, TransactionView, XapiBond,
+    BondView, KernelBond, KernelSlave, KernelVlan, NicView, Status, TransactionView, XapiBond,
 };
 
 /// The widest line.
@@ -39,9 +39,20 @@ pub fn text(status: &Status) -> Text {
     lines.push(Text::default());
     lines.extend(bonds(&status.bonds, asked));
     lines.push(Text::default());
-    lines.extend(plain(transaction(status.transaction.as_ref())));
+    match &status.record_error {
+        // In one piece each: paths and commands are there to be copied.
+        Some(error) => {
+            lines.push(format!("record: {}", clean(&error.what)).into());
+            lines.extend(error.hint.iter().map(|hint| format!("hint: {}", clean(hint)).into()));
+        }
+        None => lines.extend(plain(transaction(status.transaction.as_ref()))),
+    }
     lines.extend(plain(drift(status)));
-    joined(lines.into_iter().map(|line| cut(line.trim_end(), WIDTH).into()))
+    joined(lines.into_iter().map(|line| {
+        let line = line.trim_end().to_string();
+        let whole = ["record: ", "hint: "].iter().any(|word| line.starts_with(word));
+        if whole { line.into() } else { cut(&line, WIDTH).into() }
+    }))
 }
 
 fn plain(lines: Vec<String>) -> impl Iterator<Item = Text> {
@@ -138,6 +149,11 @@ fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> 
     };
     let carries = |k: &KernelBond| {
         let mut on = k.addresses.clone();
+        let words = |v: &KernelVlan| {
+            let all: Vec<&str> = v.addresses.iter().map(String::as_str).collect();
+            [&[v.device.as_str()], &all[..]].concat().join(" ")
+        };
+        on.extend(k.vlans.iter().map(words));
         on.extend(k.mtu.map(|mtu| format!("MTU {mtu}")));
         on.extend(k.bridge.clone());
         on.join(", ")

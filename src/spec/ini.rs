@@ -28,6 +28,16 @@ impl fmt::Display for Source {
     }
 }
 
+impl Source {
+    /// The section, with its file.
+    pub(super) fn section(&self) -> String {
+        match self {
+            Self::Flag(_) => self.to_string(),
+            Self::Key { file, section, .. } => format!("{file}: [{section}]"),
+        }
+    }
+}
+
 /// A section of a spec file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Section {
@@ -35,12 +45,14 @@ pub(super) enum Section {
     Bond,
     /// The hosts' addresses.
     Addresses,
+    /// A further network, by what its section says of the tag.
+    Vlan(String),
     /// What one host has for itself; `[nics HOST]` is an older spelling, for its NICs alone.
     Host(String),
 }
 
 /// What a file calls the sections that there are.
-const SECTIONS: &str = "sections are [bond], [bond HOST] and [addresses]";
+const SECTIONS: &str = "sections are [bond], [bond HOST], [addresses] and [vlan TAG]";
 
 impl Section {
     fn named(name: &str) -> Option<Self> {
@@ -48,6 +60,9 @@ impl Section {
             "bond" => Some(Self::Bond),
             "addresses" => Some(Self::Addresses),
             _ => {
+                if let Some(tag) = name.strip_prefix("vlan ") {
+                    return Some(Self::Vlan(tag.trim().to_string()));
+                }
                 let host = name.strip_prefix("bond ").or_else(|| name.strip_prefix("nics "))?;
                 Some(Self::Host(host.trim().to_string()))
             }
@@ -82,13 +97,16 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>> {
             }
             continue;
         };
+        if properties.is_empty() && matches!(Section::named(name), Some(Section::Vlan(_))) {
+            bail!("{file}: [{}] has no address: it is empty", shown(name));
+        }
         for (key, value) in properties.iter() {
             let source = Source::Key { file: file.into(), section: name.into(), key: key.into() };
             let Some(section) = Section::named(name) else {
                 bail!("{file}: unknown section [{}]; {SECTIONS}", shown(name))
             };
             let key = match section {
-                Section::Addresses => key.to_string(),
+                Section::Addresses | Section::Vlan(_) => key.to_string(),
                 _ if name.starts_with("nics ") => {
                     ensure!(
                         key == "nics",

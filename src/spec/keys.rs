@@ -45,7 +45,7 @@ const fn key(
 }
 
 /// The keys that are no option of the driver.
-const OWN: [Key; 10] = [
+const OWN: [Key; 12] = [
     key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
     key(
         ["nics", "nic", "DEVICE_OR_MAC"],
@@ -60,6 +60,18 @@ const OWN: [Key; 10] = [
         false,
     ),
     key(["mtu", "mtu", "BYTES"], "MTU of the bond and its slaves", Group::What, false),
+    key(
+        ["vlan", "vlan", "TAG"],
+        "Tag of the VLAN that the address is on, 1 to 4094; the bond has none then",
+        Group::What,
+        false,
+    ),
+    key(
+        ["routes", "route", "ROUTE"],
+        "A network behind a router, as 'NET via GATEWAY'; repeatable",
+        Group::What,
+        true,
+    ),
     key(
         ["probes", "probe", "IP[:PORT]"],
         "A storage server that must answer, with a TCP port if any; repeatable",

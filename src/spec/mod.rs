@@ -5,25 +5,27 @@
 
 mod ini;
 mod keys;
+mod network;
 mod raw;
 mod request;
+mod texts;
 mod value;
+mod vlans;
 mod write;
 
-use std::net::Ipv4Addr;
-
-use anyhow::{Error, Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use keys::{Group, Key, keys};
+pub use network::{Network, Vlan};
 pub use raw::Raw;
 pub use request::{Request, is_called};
 pub use value::{BackendChoice, PifChoice, Probe};
+pub(crate) use write::section;
 
 pub use crate::net::NicRef;
-use crate::net::{BondMode, IfName, Ipv4Net, MacAddr};
+use crate::net::{BondMode, IfName, Ipv4Net, MacAddr, StaticRoute, Tagged};
 use crate::options::{Opt, Options, Value};
-use crate::outcome::Hint;
 
 /// The wanted bond of one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +38,14 @@ pub struct Spec {
     pub mode: BondMode,
     /// The driver's options, link monitoring included.
     pub options: Options,
-    /// The address on the bond.
+    /// The address on the bond, or on the device of its tag.
     pub address: Ipv4Net,
+    /// The device of the tag that the address is on; the bond has none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<Tagged>,
+    /// Networks behind routers on the subnet of that address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<StaticRoute>,
     /// The MTU of bond and slaves; `None`: whatever it is.
     pub mtu: Option<u32>,
     /// Storage servers that must answer through the bond.
@@ -45,6 +53,9 @@ pub struct Spec {
     /// Servers that are asked as well, and whose answer nothing depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional_probes: Vec<Probe>,
+    /// Further networks, each on a tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<Vlan>,
     /// The backend.
     pub backend: BackendChoice,
     /// What becomes of the PIFs.
@@ -96,44 +107,19 @@ impl Spec {
     fn check_reach(&self) -> Result<()> {
         let subnet = self.address.subnet();
         for target in self.options.targets() {
+            let mut networks = self.networks().map(|network| network.address);
             ensure!(
-                self.address.contains(*target) && *target != self.address.addr,
+                networks.any(|net| net.contains(*target) && *target != net.addr),
                 "arp_ip_target {target} is not another host of {subnet}: the bond has no gateway to reach it by"
             );
         }
-        if let Some(probe) = self.optional_probes.iter().find(|probe| self.probes.contains(probe)) {
+        let mut optional = self.optional_probes.iter();
+        if let Some(probe) = optional.find(|probe| self.required().any(|other| other == *probe)) {
             bail!("{probe} is a probe that must answer and one that need not: name it once");
         }
-        match self.servers().find(|server| !self.address.contains(*server)) {
-            Some(server) => Err(self.out_of_reach(server)),
-            None => Ok(()),
-        }
-    }
-
-    /// The servers of all probes.
-    pub fn servers(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.probes.iter().chain(&self.optional_probes).map(|probe| probe.addr)
-    }
-
-    fn out_of_reach(&self, server: Ipv4Addr) -> Error {
-        let Self { bond, address, .. } = self;
-        let subnet = address.subnet();
-        let fault = format!(
-            "the storage server {server} is not in {subnet}, the subnet of {bond}, and is not reached through it"
-        );
-        // The longest usual prefix that holds both may be what was meant.
-        let same = (u32::from(address.addr) ^ u32::from(server)).leading_zeros();
-        if same < NEAR {
-            return anyhow!(fault);
-        }
-        let prefix = same.min(24);
-        let hint = format!("is the netmask right? {}/{prefix} holds both", address.addr);
-        anyhow!(Hint(hint)).context(fault)
+        self.check_probes()
     }
 }
-
-/// How many leading bits two addresses share that a wrong netmask may have parted.
-const NEAR: u32 = 16;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,8 +8,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::{self, Entry, Section, Source};
 use super::request::{listed, of_host};
-use super::{BackendChoice, MTU_RANGE, NicRef, PifChoice, Probe, Request, Spec};
-use crate::net::{BondMode, HostName, IfName, Ipv4Net, decimal, shown};
+use super::texts::{Given, host_address, list, mtu, routes};
+use super::vlans;
+use super::{BackendChoice, NicRef, PifChoice, Probe, Request, Spec, Vlan};
+use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, shown};
 use crate::options::{Options, TABLE};
 
 /// Texts of `[bond]` by the spec's own names for the keys, each with where it was said.
@@ -21,7 +23,9 @@ pub struct Raw {
     common: Texts,
     /// What hosts have for themselves, by the names that their sections give.
     hosts: BTreeMap<String, Texts>,
-    addresses: Vec<(Source, String, String)>,
+    addresses: Vec<Given>,
+    /// Further networks, by what their sections say of the tag.
+    vlans: BTreeMap<String, Vec<Given>>,
 }
 
 impl Raw {
@@ -51,6 +55,10 @@ impl Raw {
                     self.addresses.push((source, key, text));
                     continue;
                 }
+                Section::Vlan(tag) => {
+                    self.vlans.entry(tag).or_default().push((source, key, text));
+                    continue;
+                }
             };
             if let Some((other, _)) = texts.get(&key) {
                 bail!("{source}: {other} says it for this host already");
@@ -76,6 +84,7 @@ impl Raw {
             ),
             _ => {}
         }
+        let vlans = vlans::read(self.vlans, &addresses)?;
         let mut own = BTreeMap::new();
         for (host, texts) in self.hosts {
             // Flags may have won over all of it.
@@ -90,11 +99,21 @@ impl Raw {
             "the bond has no slaves: give --nic DEVICE_OR_MAC twice or more, or `nics` in [bond]"
         );
         let each = if addresses.is_empty() {
-            own.into_iter().map(|(host, draft)| Ok((host.clone(), draft.of_host(&host)?))).collect()
+            let spec = |(host, draft): (HostName, Draft)| {
+                let vlans = vlans::of(&vlans, &draft.bond, None)?;
+                Ok((host.clone(), draft.of_host(&host, vlans)?))
+            };
+            own.into_iter().map(spec).collect()
         } else {
-            of_pool(&common, own, &addresses)
+            of_pool(&common, own, &addresses, &vlans)
         };
-        let single = common.address.map(|address| common.spec(address)).transpose()?;
+        let single = match common.address {
+            Some(address) => {
+                let vlans = vlans::of(&vlans, &common.bond, None)?;
+                Some(common.spec(address, vlans)?)
+            }
+            None => None,
+        };
         Ok(Request::new(single, each?))
     }
 }
@@ -104,6 +123,7 @@ fn of_pool(
     common: &Draft,
     own: BTreeMap<HostName, Draft>,
     addresses: &BTreeMap<HostName, Ipv4Net>,
+    vlans: &[vlans::Section],
 ) -> Result<BTreeMap<HostName, Spec>> {
     let mut drafts: BTreeMap<&HostName, (HostName, Draft)> = BTreeMap::new();
     for (host, draft) in own {
@@ -125,8 +145,14 @@ fn of_pool(
     let mut each = BTreeMap::new();
     for (host, address) in addresses {
         let spec = match drafts.remove(host) {
-            Some((_, draft)) => draft.spec(*address).with_context(|| format!("for {host}"))?,
-            None => common.clone().spec(*address)?,
+            Some((_, draft)) => {
+                let vlans = vlans::of(vlans, &draft.bond, Some(host))?;
+                draft.spec(*address, vlans).with_context(|| format!("for {host}"))?
+            }
+            None => {
+                let vlans = vlans::of(vlans, &common.bond, Some(host))?;
+                common.clone().spec(*address, vlans)?
+            }
         };
         each.insert(host.clone(), spec);
     }
@@ -141,6 +167,8 @@ struct Draft {
     mode: BondMode,
     options: Options,
     mtu: Option<u32>,
+    vlan: Option<Tagged>,
+    routes: Vec<StaticRoute>,
     probes: Vec<Probe>,
     optional_probes: Vec<Probe>,
     backend: BackendChoice,
@@ -156,6 +184,8 @@ impl Draft {
         let nics = take(texts, "nics", |text| list(text, "NIC"))?;
         let mode = take(texts, "mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
         let mtu = take(texts, "mtu", mtu)?;
+        let vlan = take(texts, "vlan", |text| Tagged::of(&bond, text.parse::<Tag>()?))?;
+        let routes = take(texts, "routes", routes)?.unwrap_or_default();
         let probes = take(texts, "probes", |text| list(text, "probe"))?.unwrap_or_default();
         let optional_probes =
             take(texts, "optional_probes", |text| list(text, "probe"))?.unwrap_or_default();
@@ -170,32 +200,49 @@ impl Draft {
         }
         options.add_defaults();
         assert!(texts.is_empty(), "every known key is taken: {texts:?}");
-        Ok(Self { bond, nics, mode, options, mtu, probes, optional_probes, backend, pif, address })
+        Ok(Self {
+            bond,
+            nics,
+            mode,
+            options,
+            mtu,
+            vlan,
+            routes,
+            probes,
+            optional_probes,
+            backend,
+            pif,
+            address,
+        })
     }
 
     /// The spec of a host that has its own section, in a file without `[addresses]`.
-    fn of_host(self, host: &HostName) -> Result<Spec> {
+    fn of_host(self, host: &HostName, vlans: Vec<Vlan>) -> Result<Spec> {
         let address = self.address.expect("[bond] has one where [addresses] is not");
-        self.spec(address).with_context(|| format!("for {host}"))
+        self.spec(address, vlans).with_context(|| format!("for {host}"))
     }
 
     /// The spec of a host with this address. Whether it has any NICs is asked when that host is.
-    fn spec(self, address: Ipv4Net) -> Result<Spec> {
+    fn spec(self, address: Ipv4Net, vlans: Vec<Vlan>) -> Result<Spec> {
         let spec = Spec {
             bond: self.bond,
             nics: self.nics.unwrap_or_default(),
             mode: self.mode,
             options: self.options,
             address,
+            vlan: self.vlan,
+            routes: self.routes,
             mtu: self.mtu,
             probes: self.probes,
             optional_probes: self.optional_probes,
+            vlans,
             backend: self.backend,
             pif: self.pif,
         };
         if !spec.nics.is_empty() {
             spec.check_nics()?;
         }
+        spec.check_networks()?;
         spec.check_reach()?;
         Ok(spec)
     }
@@ -216,17 +263,6 @@ fn take<T>(
         None => Ok(None),
         Some((source, text)) => parse(&text).map(Some).with_context(|| source.to_string()),
     }
-}
-
-fn mtu(text: &str) -> Result<u32> {
-    decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
-        anyhow!(
-            "`{}` is no MTU: it must be a whole number from {} to {}",
-            shown(text),
-            MTU_RANGE.start(),
-            MTU_RANGE.end()
-        )
-    })
 }
 
 /// The bond's own address, with the netmask of its own key if there is one.
@@ -252,12 +288,6 @@ fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
     Ok(address)
 }
 
-fn host_address(text: &str) -> Result<Ipv4Net> {
-    let net: Ipv4Net = text.parse()?;
-    net.check_host()?;
-    Ok(net)
-}
-
 /// The hosts' addresses, each of which is one host's alone.
 fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, Ipv4Net>> {
     let mut all: BTreeMap<HostName, Ipv4Net> = BTreeMap::new();
@@ -274,19 +304,6 @@ fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, 
         add().with_context(|| source.to_string())?;
     }
     Ok(all)
-}
-
-/// A list by commas, blanks or both.
-fn list<T: std::str::FromStr<Err = anyhow::Error>>(text: &str, what: &str) -> Result<Vec<T>> {
-    let parts: Vec<&str> = text.split(',').collect();
-    ensure!(
-        parts.iter().all(|part| !part.trim().is_empty()),
-        "`{}` has an empty {what} in it",
-        shown(text)
-    );
-    let words =
-        parts.iter().flat_map(|part| part.split([' ', '\t'])).filter(|word| !word.is_empty());
-    words.map(str::parse).collect()
 }
 
 fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {

@@ -108,6 +108,12 @@ impl Request {
         }
     }
 
+    /// Whether a host is to have a tagged network.
+    #[must_use]
+    pub fn asks_for_vlans(&self) -> bool {
+        self.specs().any(|spec| spec.tagged().next().is_some())
+    }
+
     fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.common.iter().chain(self.each.values())
     }

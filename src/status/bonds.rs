@@ -58,8 +58,24 @@ pub struct KernelBond {
     pub slaves: Vec<KernelSlave>,
     /// Its own addresses.
     pub addresses: Vec<String>,
+    /// The VLANs on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<KernelVlan>,
     /// The bridge that it is a port of.
     pub bridge: Option<String>,
+}
+
+/// A VLAN on a bond.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelVlan {
+    /// Its device.
+    pub device: String,
+    /// Its tag.
+    pub tag: u32,
+    /// Its MTU.
+    pub mtu: Option<u32>,
+    /// Its addresses.
+    pub addresses: Vec<String>,
 }
 
 /// A slave in the kernel's eyes.
@@ -110,6 +126,21 @@ fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     }
 }
 
+/// The VLANs on a device.
+fn vlans_on(inv: &Inventory, name: &str) -> Vec<KernelVlan> {
+    let addresses = |vlan: &str| {
+        let on = inv.kernel.addresses.iter().filter(|a| a.device == vlan);
+        on.map(|a| a.net.to_string()).collect()
+    };
+    let one = |(vlan, tag): (&str, u32)| KernelVlan {
+        device: vlan.to_string(),
+        tag,
+        mtu: inv.kernel.devices.get(vlan).and_then(|device| device.mtu),
+        addresses: addresses(vlan),
+    };
+    inv.kernel.vlans_on(name).into_iter().map(one).collect()
+}
+
 fn kernel_bond(inv: &Inventory, name: &str) -> Option<KernelBond> {
     let status = inv.kernel.bond(name)?;
     let device = inv.kernel.devices.get(name);
@@ -126,6 +157,7 @@ fn kernel_bond(inv: &Inventory, name: &str) -> Option<KernelBond> {
             .map(|s| KernelSlave { name: s.name, link: s.mii_status })
             .collect(),
         addresses: addresses.map(|a| a.net.to_string()).collect(),
+        vlans: vlans_on(inv, name),
         bridge: device.and_then(|d| d.master.clone()),
     })
 }

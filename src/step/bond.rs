@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::device::{Device, LINK_LIMIT};
 use crate::host::{Cmd, Host, Program, join};
 use crate::net::IfName;
 use crate::paths;
@@ -13,9 +14,6 @@ use crate::paths;
 /// How long `ifup` and `ifdown` may take: each slave's link, the duplicate check and the
 /// announcement take seconds each.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// How long deleting a device may take.
-const DELETE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A bond's device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +48,7 @@ impl Link {
             && read("mtu").is_some_and(|now| now != mtu)
         {
             let words = ["link", "set", "dev", self.device.as_str(), "mtu", &mtu];
-            let cmd = Cmd::change(Program::Ip, &words, DELETE_LIMIT);
+            let cmd = Cmd::change(Program::Ip, &words, LINK_LIMIT);
             host.run(&cmd)?.check(&cmd)?;
         }
         // IFF_UP (linux/if.h), by the attribute: no program that may be run sets it.
@@ -65,16 +63,8 @@ impl Link {
 }
 
 impl BondDevice {
-    pub(super) fn up(&self) -> Cmd {
-        Cmd::change(Program::Ifup, &[self.bond.as_str()], LIMIT)
-    }
-
-    pub(super) fn down(&self) -> Cmd {
-        Cmd::change(Program::Ifdown, &[self.bond.as_str()], LIMIT)
-    }
-
-    pub(super) fn delete(&self) -> Cmd {
-        Cmd::change(Program::Ip, &["link", "delete", "dev", self.bond.as_str()], DELETE_LIMIT)
+    pub(super) fn device(&self) -> Device<'_> {
+        Device { name: self.bond.as_str(), limit: LIMIT }
     }
 
     /// Whether the kernel has it.
@@ -86,7 +76,7 @@ impl BondDevice {
     pub(super) fn bring_up(&self, host: &Host) -> Result<()> {
         // One that an earlier run left half-made is made anew.
         self.take_down(host)?;
-        let cmd = self.up();
+        let cmd = self.device().up();
         // Its exit code 0 proves nothing (tests/ground/initscripts.md, B1): the verification that
         // follows does. Any other is a failure that it knows of itself.
         host.run(&cmd)?.check(&cmd)?;
@@ -94,20 +84,7 @@ impl BondDevice {
     }
 
     pub(super) fn take_down(&self, host: &Host) -> Result<()> {
-        if !self.is_there(host) {
-            return Ok(());
-        }
-        let down = self.down();
-        let said = host.run(&down);
-        if self.is_there(host) {
-            let delete = self.delete();
-            host.run(&delete)?.check(&delete)?;
-        }
-        if self.is_there(host) {
-            let words = said.map(|o| o.last_words()).unwrap_or_default();
-            bail!("{} is still there after `{down}` and `{}`{words}", self.bond, self.delete());
-        }
-        Ok(())
+        self.device().take_down(host, || self.is_there(host))
     }
 
     /// Takes it down, and makes its NICs as they were before they were its slaves.
@@ -124,7 +101,7 @@ impl BondDevice {
         ensure!(
             self.is_there(host),
             "`{}` reported success, and {} is not there",
-            self.up(),
+            self.device().up(),
             self.bond
         );
         Ok(())

@@ -7,10 +7,12 @@
 
 mod backend;
 mod bond;
+mod device;
 mod file;
 mod give_back;
 mod pif;
 mod unit;
+mod vlan;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ pub use file::FileChange;
 pub use give_back::GiveBack;
 pub use pif::PifRecord;
 pub use unit::BootUnit;
+pub use vlan::VlanDevice;
 
 use crate::host::{Cmd, Host, Kind};
 use crate::net::Backend;
@@ -51,6 +54,10 @@ pub enum Step {
     BootUnit(BootUnit),
     /// Bring the bond up.
     BringUp(BondDevice),
+    /// Take a tagged network down that must change or goes, and its device away.
+    TakeVlanDown(VlanDevice),
+    /// Bring a tagged network up on the bond.
+    BringVlanUp(VlanDevice),
     /// Compare the running kernel with what was asked for.
     Verify {
         /// The bond.
@@ -111,6 +118,8 @@ impl Step {
                 format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
             }
             Self::BringUp(b) => format!("bring up {}", b.bond),
+            Self::TakeVlanDown(v) => format!("take {} down", v.device),
+            Self::BringVlanUp(v) => format!("bring up {}", v.device),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
     }
@@ -133,6 +142,8 @@ impl Step {
             }
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
+            Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }
@@ -143,9 +154,9 @@ impl Step {
     pub fn seconds(&self) -> u64 {
         match self {
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
-            Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) => 3,
+            Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) | Self::BringVlanUp(_) => 3,
             Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
-            Self::Verify { .. } => 1,
+            Self::Verify { .. } | Self::TakeVlanDown(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
         }
     }
@@ -155,12 +166,14 @@ impl Step {
     pub fn commands(&self) -> Vec<Cmd> {
         match self {
             Self::SwitchBackend(s) => vec![s.command(&s.to)],
-            Self::TakeDown(b) => vec![b.down(), b.delete()],
+            Self::TakeDown(b) => vec![b.device().down(), b.device().delete()],
             Self::ForgetPif(p) => p.forget_commands(),
             Self::IntroduceUnmanaged(p) => vec![p.introduce_unmanaged()],
             Self::GiveBack(g) => g.commands(),
             Self::BootUnit(u) => u.enable_commands(),
-            Self::BringUp(b) => vec![b.up()],
+            Self::BringUp(b) => vec![b.device().up()],
+            Self::TakeVlanDown(v) => vec![v.device().down(), v.device().delete()],
+            Self::BringVlanUp(v) => vec![v.device().up()],
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
     }
@@ -170,8 +183,10 @@ impl Step {
     pub fn by_hand(&self, originals: &str) -> String {
         match self {
             Self::SwitchBackend(s) => s.command(&s.from).to_string(),
-            Self::TakeDown(b) => b.up().to_string(),
-            Self::BringUp(b) => format!("{}; {}", b.down(), b.delete()),
+            Self::TakeDown(b) => b.device().up().to_string(),
+            Self::BringUp(b) => format!("{}; {}", b.device().down(), b.device().delete()),
+            Self::TakeVlanDown(v) => v.device().up().to_string(),
+            Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
             Self::GiveBack(g) => g.record.forget_by_hand().replace(" managed=false", ""),
@@ -216,6 +231,8 @@ impl Step {
             Self::File(f) => f.perform(host),
             Self::BootUnit(u) => u.perform(host),
             Self::BringUp(b) => b.bring_up(host),
+            Self::TakeVlanDown(v) => v.take_down(host),
+            Self::BringVlanUp(v) => v.bring_up(host),
             // The engine waits for these.
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
@@ -235,6 +252,8 @@ impl Step {
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
             Self::BringUp(b) => b.undo_up(host),
+            Self::TakeVlanDown(v) => v.bring_back(host),
+            Self::BringVlanUp(v) => v.take_down(host),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

@@ -99,7 +99,9 @@ pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
     }
     // A bond none of whose slaves has a link has none itself.
     if down == all {
-        mark(checks, |name| matches!(name, Setting::BondLink(_) | Setting::ActiveSlave));
+        mark(checks, |name| {
+            matches!(name, Setting::BondLink(_) | Setting::VlanLink(_) | Setting::ActiveSlave)
+        });
         mark(checks, Setting::is_lacp);
     }
 }
@@ -107,5 +109,19 @@ pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
 fn mark(checks: &mut [Check], of: impl Fn(&Setting) -> bool) {
     for check in checks.iter_mut().filter(|check| of(&check.name)) {
         check.accepted = true;
+    }
+}
+
+/// One value from two witnesses. Where both speak they must agree.
+pub(super) fn witnesses(
+    proc: Option<String>,
+    sys: Option<String>,
+) -> (Option<String>, Option<String>) {
+    match (proc, sys) {
+        (Some(proc), Some(sys)) if proc != sys => {
+            let said = format!("{proc} in /proc, {sys} in /sys");
+            (Some(said.clone()), Some(format!("the kernel contradicts itself: {said}")))
+        }
+        (proc, sys) => (proc.or(sys), None),
     }
 }

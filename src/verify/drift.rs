@@ -19,6 +19,9 @@ use crate::spec::{BackendChoice, PifChoice, Spec};
 use crate::step::FileChange;
 use crate::xe::Pif;
 
+/// The hint where only XAPI could tell.
+const SILENT: &str = "XAPI does not answer: xe host-list";
+
 /// The checks that waiting does not change: XAPI's view, the backend, and the files for the next
 /// boot.
 pub(super) fn settled(
@@ -55,7 +58,7 @@ pub(super) fn xapi(
             let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
             Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
                 .because(match pifs {
-                    None => "XAPI does not answer: xe host-list",
+                    None => SILENT,
                     Some(_) if !clear => "its record in XAPI was not understood: xenbond plan names it",
                     Some(_) => "XAPI has taken the NIC back, as a rescan does, and would plug it at boot: xenbond apply again",
                 })
@@ -98,10 +101,13 @@ fn backend(spec: &Spec, inv: &Inventory) -> Vec<Check> {
     }
     let word = |backend: Option<Backend>| backend.map(|backend| backend.to_string());
     let want = Backend::Bridge.to_string();
+    let running = inv.running_backend();
+    let hint = match running {
+        Some(_) => "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
+        None => SILENT,
+    };
     vec![
-        Check::new(Setting::RunningBackend, want.clone(), word(inv.running_backend())).because(
-            "the bonding driver is not to be used beside Open vSwitch: xenbond apply again",
-        ),
+        Check::new(Setting::RunningBackend, want.clone(), word(running)).because(hint),
         Check::new(Setting::NextBackend, want, word(inv.network_conf.clone()))
             .because("someone has switched it since: xe-switch-network-backend bridge"),
     ]
@@ -175,12 +181,12 @@ fn parts(inv: &Inventory, bond: &IfName, slaves: &[IfName]) -> Vec<Check> {
         let there = is_ours(inv.file(&path));
         part(Setting::File(path), there)
     };
-    let mut checks = vec![ours(paths::ifcfg(bond))];
-    checks.extend(slaves.iter().map(|slave| ours(paths::ifcfg(slave))));
+    let mut checks = vec![ours(paths::ifcfg(bond.as_str()))];
+    checks.extend(slaves.iter().map(|slave| ours(paths::ifcfg(slave.as_str()))));
     let now = inv.kernel.bond(bond.as_str()).map(|status| status.slaves).unwrap_or_default();
     for slave in now.iter().filter_map(|s| s.name.parse::<IfName>().ok()) {
         if !slaves.contains(&slave) {
-            checks.push(ours(paths::ifcfg(&slave)));
+            checks.push(ours(paths::ifcfg(slave.as_str())));
         }
     }
     if slaves.len() < 2 && now.is_empty() {

@@ -1,17 +1,16 @@
 //! The checks of the running kernel: what was asked for, against `/proc` and `/sys`, and these
 //! against each other. Pure.
 
-use super::{Check, Setting, lacp};
+use super::check::witnesses;
+use super::{Check, Setting, lacp, networks};
 use crate::bonding::BondStatus;
 use crate::inventory::Nic;
 use crate::inventory::{DeviceKind, Kernel};
-use crate::net::{BondMode, IfName, Ipv4Net};
+use crate::net::{BondMode, IfName};
 use crate::options::{Opt, Row, Value};
 use crate::paths;
+use crate::preflight::Code;
 use crate::spec::Spec;
-
-/// Addresses of hosts without any (RFC 3927).
-const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
 
 /// Every check of a bond that one reading of the kernel answers.
 pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
@@ -38,22 +37,20 @@ pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     if spec.mode == BondMode::Ieee8023ad {
         checks.extend(lacp::rows(nics, &status));
     }
-    checks.push(address(spec, kernel));
+    checks.extend(networks::rows(spec, kernel));
     if let Some(mtu) = spec.mtu {
         for device in std::iter::once(&spec.bond).chain(nics.iter().map(|n| &n.device)) {
-            let have = kernel.devices.get(device.as_str()).and_then(|d| d.mtu);
-            let have = have.map(|mtu| mtu.to_string());
-            checks.push(Check::new(Setting::Mtu(device.clone()), mtu.to_string(), have));
+            let name = Setting::Mtu(device.clone());
+            checks.push(networks::mtu_of(name, device.as_str(), mtu, kernel));
         }
     }
-    checks.push(default_route(bond, kernel));
-    checks.push(link_local_route(bond, kernel));
+    checks.extend(networks::unasked(spec, kernel));
     checks
 }
 
 /// What nobody asked for: a VLAN device, another device, a further address.
 pub(super) fn carries_more(spec: &Spec, kernel: &Kernel) -> Option<Check> {
-    let more = kernel.beside(spec.bond.as_str(), spec.address);
+    let more = kernel.beside(spec);
     let hint = "it goes when the bond is taken down, by a change or a rollback";
     let check = || Check::new(Setting::Carries, "its address alone", Some(more.join(", ")));
     (!more.is_empty()).then(|| check().because(hint))
@@ -68,17 +65,6 @@ fn driver(status: &BondStatus) -> Check {
     };
     Check::new(Setting::Driver, "the kernel's", have)
         .because("another program imitates the bonding driver: is the running backend bridge?")
-}
-
-/// One value from two witnesses. Where both speak they must agree.
-fn witnesses(proc: Option<String>, sys: Option<String>) -> (Option<String>, Option<String>) {
-    match (proc, sys) {
-        (Some(proc), Some(sys)) if proc != sys => {
-            let said = format!("{proc} in /proc, {sys} in /sys");
-            (Some(said.clone()), Some(format!("the kernel contradicts itself: {said}")))
-        }
-        (proc, sys) => (proc.or(sys), None),
-    }
 }
 
 fn mode(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Check {
@@ -211,9 +197,16 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
                 });
                 each.collect::<Vec<_>>().join(", ")
             };
-            Check::new(name, "the same on all", Some(have))
-                .settling()
-                .because("set the switch ports alike")
+            // What a driver does not tell no switch port mends.
+            let silent = up.iter().zip(&values).find(|(_, value)| value.is_none());
+            let hint = match silent {
+                Some((nic, _)) => format!(
+                    "the driver of {0} tells none (as in a virtual machine): ethtool {0}; where it never does, --accept {1}",
+                    nic.device, Code::SpeedUnknown
+                ),
+                None => "set the switch ports alike".into(),
+            };
+            Check::new(name, "the same on all", Some(have)).settling().because(hint)
         })
         .collect()
 }
@@ -255,41 +248,4 @@ fn active_slave(spec: &Spec, status: &BondStatus, kernel: &Kernel) -> Option<Che
         }
     };
     Some(check.settling().because("no slave, or not the primary, carries the traffic"))
-}
-
-fn address(spec: &Spec, kernel: &Kernel) -> Check {
-    let bond = spec.bond.as_str();
-    let on: Vec<String> = kernel
-        .addresses
-        .iter()
-        .filter(|a| a.net.addr == spec.address.addr)
-        .map(|a| format!("{} on {}", a.net, a.device))
-        .collect();
-    // Kernels before 2.6.39 may lack fib_trie: the connected route then shows the subnet only.
-    let route = !kernel.addresses_known
-        && kernel.routes.iter().any(|r| r.device == bond && r.to == spec.address.subnet());
-    let want = format!("{} on {bond}", spec.address);
-    let have = if route {
-        Some(want.clone())
-    } else {
-        Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") })
-    };
-    Check::new(Setting::Address, want, have)
-        .because("ifup leaves the bond without address when another host answers for it")
-}
-
-fn default_route(bond: &str, kernel: &Kernel) -> Check {
-    let default = Ipv4Net { addr: [0, 0, 0, 0].into(), prefix: 0 };
-    let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == default);
-    let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
-    Check::new(Setting::DefaultRoute, "not through the bond", Some(have))
-        .because("remove GATEWAY from its ifcfg file: it takes the default route from the management interface")
-}
-
-/// What the boot scripts add without `NOZEROCONF` (tests/ground/initscripts.md, F4).
-fn link_local_route(bond: &str, kernel: &Kernel) -> Check {
-    let gained = kernel.routes.iter().any(|r| r.device == bond && r.to == LINK_LOCAL);
-    let have = if gained { format!("through {bond}") } else { "not through the bond".into() };
-    Check::new(Setting::LinkLocalRoute, "not through the bond", Some(have))
-        .because("NOZEROCONF=yes is missing in its ifcfg file")
 }

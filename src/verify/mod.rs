@@ -8,6 +8,7 @@ mod drift;
 mod durable;
 mod kernel;
 mod lacp;
+mod networks;
 pub mod probe;
 mod question;
 mod setting;
@@ -28,7 +29,7 @@ pub use unfinished::unfinished;
 
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
-use crate::net::BondMode;
+use crate::net::{BondMode, Tagged};
 use crate::options::Opt;
 use crate::preflight::Code;
 use crate::spec::Spec;
@@ -93,10 +94,20 @@ fn settles(
     }
 }
 
-/// Whether the bond is configured as asked, its links aside.
+/// Whether the bond is configured as asked, its links and its tagged networks aside.
 #[must_use]
 pub fn is_configured(spec: &Spec, nics: &[Nic], inv: &Inventory) -> bool {
-    kernel(spec, nics, &inv.kernel).iter().all(|c| c.ok || c.settles)
+    let checks = kernel(spec, nics, &inv.kernel);
+    let own = checks.iter().filter(|check| check.name.vlan(spec).is_none());
+    own.into_iter().all(|c| c.ok || c.settles)
+}
+
+/// Whether a tagged network is configured as asked, where its bond is.
+#[must_use]
+pub fn is_vlan_configured(spec: &Spec, tagged: &Tagged, nics: &[Nic], inv: &Inventory) -> bool {
+    let checks = kernel(spec, nics, &inv.kernel);
+    let mut of = checks.iter().filter(|check| check.name.vlan(spec) == Some(tagged)).peekable();
+    of.peek().is_some() && of.all(|check| check.ok || check.settles)
 }
 
 #[cfg(test)]

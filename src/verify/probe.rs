@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
-use crate::net::{IfName, shown, text_form};
-use crate::spec::{Probe, Spec};
+use crate::net::{shown, text_form};
+use crate::spec::{Network, Probe, Spec};
 use crate::verify::{Check, Setting, failed};
 
 /// How long an answer may take. A server on the same subnet needs milliseconds; the first packet
@@ -33,11 +33,11 @@ const ANSWERS: &str = "answers";
 
 /// By which way servers are asked.
 #[derive(Clone, Copy, Debug)]
-pub enum Way<'a> {
+pub enum Way {
     /// The host's own routes.
     Routes,
-    /// Out through the bond, and no other device.
-    Bond(&'a IfName),
+    /// Out through the device of the network that the server is on, and no other.
+    Networks,
 }
 
 /// How a server is asked. Its text form is the key in plan.json and does not change.
@@ -121,22 +121,27 @@ pub fn lost<'a>(checks: impl IntoIterator<Item = &'a Check>, before: &Answers) -
 
 /// Asks each server of the spec. One that this host has no means to ask gives no row.
 #[must_use]
-pub fn ask(host: &Host, spec: &Spec, way: Way<'_>) -> Vec<Check> {
-    let required = spec.probes.iter().flat_map(|probe| server(host, spec, probe, way));
+pub fn ask(host: &Host, spec: &Spec, way: Way) -> Vec<Check> {
+    let required = spec.required().flat_map(|probe| server(host, spec, probe, way));
     let optional = spec.optional_probes.iter().flat_map(|probe| server(host, spec, probe, way));
     required.chain(optional.map(Check::optional)).collect()
 }
 
 /// Asks one server.
-fn server(host: &Host, spec: &Spec, probe: &Probe, way: Way<'_>) -> Vec<Check> {
-    let mut all: Vec<Check> = arp(host, spec, probe.addr, way).into_iter().collect();
+fn server(host: &Host, spec: &Spec, probe: &Probe, way: Way) -> Vec<Check> {
+    let network = spec.network_to(probe.addr);
+    let device = match way {
+        Way::Routes => None,
+        Way::Networks => Some(network.map_or(spec.bond.as_str(), |network| network.device)),
+    };
+    let mut all: Vec<Check> = arp(host, network, probe.addr, way).into_iter().collect();
     // Nothing that speaks IP can answer on a subnet where it does not answer ARP.
     let silent = all.iter().any(|check| !check.ok);
-    all.extend(ping(host, probe.addr, None, way, silent));
-    if let Some(mtu) = spec.mtu {
-        all.extend(ping(host, probe.addr, Some(mtu), way, silent));
+    all.extend(ping(host, probe.addr, None, device, silent));
+    if let Some(mtu) = network.map_or(spec.mtu, |network| network.mtu) {
+        all.extend(ping(host, probe.addr, Some(mtu), device, silent));
     }
-    all.extend(tcp(host, probe, way, silent));
+    all.extend(tcp(host, probe, device, silent));
     all
 }
 
@@ -145,7 +150,7 @@ fn server(host: &Host, spec: &Spec, probe: &Probe, way: Way<'_>) -> Vec<Check> {
 pub(super) fn wait(host: &Host, spec: &Spec) -> Vec<Check> {
     let start = host.clock().elapsed();
     loop {
-        let checks = ask(host, spec, Way::Bond(&spec.bond));
+        let checks = ask(host, spec, Way::Networks);
         let over = host.clock().elapsed().saturating_sub(start) >= PATIENCE;
         if failed(&checks).is_empty() || over {
             return checks;
@@ -167,13 +172,13 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(String::from).collect()
 }
 
-fn arp(host: &Host, spec: &Spec, addr: Ipv4Addr, way: Way<'_>) -> Option<Check> {
+fn arp(host: &Host, network: Option<Network<'_>>, addr: Ipv4Addr, way: Way) -> Option<Check> {
     if !host.programs().contains_key(&Program::Arping) {
         return None;
     }
     let device = match way {
-        // Beyond the bond's own subnet there is nobody to ask by ARP.
-        Way::Bond(bond) => spec.address.contains(addr).then(|| bond.to_string())?,
+        // Beyond the subnets of the bond there is nobody to ask by ARP.
+        Way::Networks => network.filter(|n| n.address.contains(addr))?.device.to_string(),
         Way::Routes => {
             let kernel = Kernel::read(host).ok()?;
             let direct =
@@ -196,15 +201,15 @@ fn ping(
     host: &Host,
     addr: Ipv4Addr,
     mtu: Option<u32>,
-    way: Way<'_>,
+    device: Option<&str>,
     silent: bool,
 ) -> Option<Check> {
     if !host.programs().contains_key(&Program::Ping) {
         return None;
     }
     let mut line = format!("-n -c 1 -W {}", LIMIT.as_secs());
-    if let Way::Bond(bond) = way {
-        line.push_str(&format!(" -I {bond}"));
+    if let Some(device) = device {
+        line.push_str(&format!(" -I {device}"));
     }
     let (probing, hint) = match mtu {
         None => (
@@ -227,12 +232,8 @@ fn ping(
     Some(row(probing, ok, "no answer", &hint))
 }
 
-fn tcp(host: &Host, probe: &Probe, way: Way<'_>, silent: bool) -> Option<Check> {
+fn tcp(host: &Host, probe: &Probe, device: Option<&str>, silent: bool) -> Option<Check> {
     let to = SocketAddrV4::new(probe.addr, probe.port?);
-    let device = match way {
-        Way::Routes => None,
-        Way::Bond(bond) => Some(bond.as_str()),
-    };
     // A silent one is not asked again, but a host without sockets has no row of it either.
     let limit = if silent { Duration::ZERO } else { LIMIT };
     let refused = match host.connect(to, device, limit)? {
@@ -256,11 +257,7 @@ mod tests {
     use crate::spec::tests::usual;
 
     /// What is heard on a host with the bond's address on a device of its own.
-    fn heard(
-        alter: impl FnOnce(&mut State),
-        mtu: Option<u32>,
-        way: Way<'_>,
-    ) -> Vec<(String, bool)> {
+    fn heard(alter: impl FnOnce(&mut State), mtu: Option<u32>, way: Way) -> Vec<(String, bool)> {
         let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
         dom0.change(|state| {
             state
@@ -281,6 +278,7 @@ mod tests {
             alter(state);
         });
         let mut spec = usual(&[]);
+        spec.bond = "xenbr2".parse().unwrap();
         (spec.mtu, spec.probes) = (mtu, vec!["172.16.51.2:2049".parse().unwrap()]);
         ask(&dom0.host, &spec, way).into_iter().map(|c| (c.name.to_string(), c.ok)).collect()
     }
@@ -293,8 +291,7 @@ mod tests {
 
     #[test]
     fn a_server_is_asked_by_arp_by_ping_at_full_size_and_at_its_port() {
-        let through: IfName = "xenbr2".parse().unwrap();
-        for way in [Way::Routes, Way::Bond(&through)] {
+        for way in [Way::Routes, Way::Networks] {
             let good = all(&[("ARP 172.16.51.2", true), ("ping 172.16.51.2", true)]);
             let mut full = [&good[..], &all(&[(CONNECT, true)])].concat();
             assert_eq!(heard(|_| {}, None, way), full);

@@ -143,9 +143,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
                 Vec::new()
             }
             Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
-            Witness::Servers(host, Patience::Once) => {
-                probe::ask(host, spec, probe::Way::Bond(&spec.bond))
-            }
+            Witness::Servers(host, Patience::Once) => probe::ask(host, spec, probe::Way::Networks),
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
         });
     }
@@ -157,5 +155,10 @@ fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
     let devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
     let names: Vec<&str> = devices.iter().map(IfName::as_str).collect();
     let pifs = inv.xapi.as_ref().map(|xapi| xapi.pifs.as_slice());
-    durable::check(&Stores::read(host, &names), inv.host_uuid().as_ref(), &devices, pifs)
+    let mut stores = Stores::read(host, &names);
+    let pool = inv.xapi.as_ref().and_then(|xapi| xapi.pool.as_ref());
+    if pool.is_some_and(|pool| pool.ha_enabled) {
+        stores.database = None;
+    }
+    durable::check(&stores, inv.host_uuid().as_ref(), &devices, pifs)
 }

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::probe::Probing;
-use crate::net::IfName;
+use crate::net::{IfName, Ipv4Net, Tagged};
 use crate::options::Opt;
-use crate::spec::NicRef;
+use crate::spec::{Network, NicRef, Spec};
 
 /// What one row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,18 @@ pub enum Setting {
     Address,
     /// A device's MTU.
     Mtu(IfName),
+    /// What the device of a tag is.
+    Vlan(Tagged),
+    /// Its link.
+    VlanLink(Tagged),
+    /// The address on it, where it is not the bond's own network.
+    VlanAddress(Tagged),
+    /// Its MTU.
+    VlanMtu(Tagged),
+    /// A route of the spec.
+    Route(Ipv4Net),
+    /// That a bond has no address beside those of its tags.
+    NoAddress(IfName),
     /// The default route.
     DefaultRoute,
     /// What lies on the bond.
@@ -83,7 +95,33 @@ impl Setting {
     /// Whether storage is cut off while it is not as asked.
     #[must_use]
     pub fn cuts_storage(&self) -> bool {
-        matches!(self, Self::Bond(_) | Self::BondLink(_) | Self::Address | Self::Probe(_))
+        matches!(
+            self,
+            Self::Bond(_)
+                | Self::BondLink(_)
+                | Self::Address
+                | Self::Vlan(_)
+                | Self::VlanLink(_)
+                | Self::VlanAddress(_)
+                | Self::Route(_)
+                | Self::Probe(_)
+        )
+    }
+
+    /// The tagged network of a spec that it is about, and not the bond.
+    pub(super) fn vlan<'a>(&'a self, spec: &'a Spec) -> Option<&'a Tagged> {
+        match self {
+            Self::Vlan(tagged)
+            | Self::VlanLink(tagged)
+            | Self::VlanAddress(tagged)
+            | Self::VlanMtu(tagged) => Some(tagged),
+            Self::Address => spec.vlan.as_ref(),
+            Self::Route(to) => {
+                let has = |n: &Network<'_>| n.routes.iter().any(|route| route.to == *to);
+                spec.networks().find(has)?.tagged
+            }
+            _ => None,
+        }
     }
 
     /// Whether it is a matter of LACP, which takes its time.
@@ -101,6 +139,12 @@ impl fmt::Display for Setting {
             Self::PermanentMac(device) => return write!(f, "{device} permanent MAC"),
             Self::Link(device) | Self::BondLink(device) => return write!(f, "{device} link"),
             Self::Mtu(device) => return write!(f, "{device} MTU"),
+            Self::Vlan(device) => return write!(f, "{device}"),
+            Self::VlanLink(device) => return write!(f, "{device} link"),
+            Self::VlanAddress(device) => return write!(f, "{device} address"),
+            Self::VlanMtu(device) => return write!(f, "{device} MTU"),
+            Self::Route(to) => return write!(f, "route to {to}"),
+            Self::NoAddress(bond) => return write!(f, "{bond} address"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
             Self::File(path) => return write!(f, "file {path}"),

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use samples::ALL;
+use samples::{DRIVERS, ODD, Sample};
 
 use super::*;
 use crate::report::table;
@@ -102,9 +102,12 @@ fn digest(status: &BondStatus) -> String {
     out
 }
 
+fn samples() -> impl Iterator<Item = &'static Sample> {
+    DRIVERS.iter().chain(ODD)
+}
+
 fn texts() -> impl Iterator<Item = (&'static str, String, &'static str)> {
-    ALL.iter()
-        .map(|(sentence, parts, reading): &samples::Sample| (*sentence, parts.concat(), *reading))
+    samples().map(|(sentence, parts, reading)| (*sentence, parts.concat(), *reading))
 }
 
 fn text_of(sentence: &str) -> String {
@@ -396,10 +399,10 @@ fn damaged(text: &[u8], damage: &Damage) -> Vec<u8> {
 proptest! {
     #[test]
     fn no_damage_makes_it_panic_or_invent_a_slave(
-        sample in 0..ALL.len(),
+        sample in 0..samples().count(),
         all in prop::collection::vec(damage(), 0..8),
     ) {
-        let whole = ALL[sample].1.concat().into_bytes();
+        let whole = samples().nth(sample).unwrap().1.concat().into_bytes();
         let text = all.iter().fold(whole, |text, one| damaged(&text, one));
         let text = String::from_utf8_lossy(&text);
         let status = parse(&text);

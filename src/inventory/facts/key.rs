@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::net::{IfName, Ipv4Net, shown, text_form};
+use crate::net::{IfName, Ipv4Net, Tagged, shown, text_form};
 
 /// Which fact. Its text form is the key in plan.json and does not change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,10 +20,14 @@ pub enum Fact {
     File(String),
     /// Whether the kernel has a device.
     Device(IfName),
+    /// Whether the kernel has the device of a tag.
+    Vlan(Tagged),
     /// A NIC's MAC address now.
     Mac(IfName),
     /// A NIC's MTU.
     Mtu(IfName),
+    /// Whether a NIC is administratively up.
+    Up(IfName),
     /// What a NIC is a slave or port of.
     Master(IfName),
     /// Whether XAPI has a record of a NIC.
@@ -43,8 +47,10 @@ impl fmt::Display for Fact {
             Self::ManagementBridge(bridge) => write!(f, "management-bridge {bridge}"),
             Self::File(path) => write!(f, "file {path}"),
             Self::Device(name) => write!(f, "device {name}"),
+            Self::Vlan(device) => write!(f, "vlan {device}"),
             Self::Mac(nic) => write!(f, "mac {nic}"),
             Self::Mtu(nic) => write!(f, "mtu {nic}"),
+            Self::Up(nic) => write!(f, "up {nic}"),
             Self::Master(nic) => write!(f, "master {nic}"),
             Self::Pif(nic) => write!(f, "pif {nic}"),
             Self::PifField(nic, field) => write!(f, "pif-field {nic} {field}"),
@@ -63,8 +69,10 @@ impl FromStr for Fact {
             "management-bridge" => Self::ManagementBridge(rest.into()),
             "file" => Self::File(rest.into()),
             "device" => Self::Device(rest.parse()?),
+            "vlan" => Self::Vlan(rest.parse()?),
             "mac" => Self::Mac(rest.parse()?),
             "mtu" => Self::Mtu(rest.parse()?),
+            "up" => Self::Up(rest.parse()?),
             "master" => Self::Master(rest.parse()?),
             "pif" => Self::Pif(rest.parse()?),
             "pif-field" => match rest.split_once(' ') {
@@ -88,8 +96,10 @@ impl Fact {
             Self::ManagementBridge(bridge) => format!("management bridge {}", shown(bridge)),
             Self::File(path) => format!("file {}", path.escape_debug()),
             Self::Device(name) => format!("device {name}"),
+            Self::Vlan(device) => format!("device {device}"),
             Self::Mac(nic) => format!("{nic} MAC address"),
             Self::Mtu(nic) => format!("{nic} MTU"),
+            Self::Up(nic) => format!("{nic} state"),
             Self::Master(nic) => format!("{nic} master"),
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),
@@ -154,7 +164,7 @@ pub(super) fn value_in_words(fact: &Fact, value: &Value) -> String {
     match value {
         Value::Unknown => "unknown".into(),
         Value::Absent => match fact {
-            Fact::ManagementBridge(_) | Fact::Device(_) => "not there",
+            Fact::ManagementBridge(_) | Fact::Device(_) | Fact::Vlan(_) => "not there",
             Fact::File(_) => "absent",
             Fact::PifField(..) => "no such field",
             _ => "none",

@@ -29,6 +29,8 @@ const IFCFG: &str = "/etc/sysconfig/network-scripts/ifcfg-eth2";
 
 fn scope() -> Scope {
     Scope {
+        vlans: Vec::new(),
+        further: Vec::new(),
         bond: "bond51".parse().unwrap(),
         nics: ["eth2", "eth3"].map(|n| n.parse().unwrap()).into(),
         paths: [IFCFG, "/etc/modprobe.conf"].map(String::from).into(),

@@ -84,6 +84,7 @@ impl Dom0 {
             self.routes.retain(|_, route| route.dev != name);
         }
         self.settle();
+        self.vlans_follow(name, up);
     }
 
     /// Whether it has a carrier; no device that is down has one.
@@ -95,6 +96,9 @@ impl Dom0 {
         if let Some(bond) = self.bonds.get(name) {
             return bond.up && bond.carrier();
         }
+        if let Some(below) = self.vlan_below(name) {
+            return self.is_up(name) && self.carrier(below);
+        }
         self.devices.get(name).is_some_and(|device| {
             device.up
                 && (device.kind != "bridge" || self.ports_of(name).iter().any(|p| self.carrier(p)))
@@ -105,6 +109,7 @@ impl Dom0 {
         if let Some(nic) = self.nics.get_mut(name) {
             let fits = mtu <= nic.max_mtu;
             nic.mtu = if fits { mtu } else { nic.mtu };
+            self.clamp_vlans(name);
             return fits;
         }
         if let Some(bond) = self.bonds.get(name) {
@@ -117,8 +122,12 @@ impl Dom0 {
                 if let Some(bond) = self.bonds.get_mut(name) {
                     bond.mtu = mtu;
                 }
+                self.clamp_vlans(name);
             }
             return fits;
+        }
+        if self.vlan_below(name).is_some_and(|below| mtu > self.mtu_of(below)) {
+            return false;
         }
         match self.devices.get_mut(name) {
             Some(device) => device.mtu = mtu,
@@ -158,6 +167,9 @@ impl Dom0 {
     pub(crate) fn drop_device(&mut self, name: &str) {
         for port in self.ports_of(name) {
             self.set_master(&port, None);
+        }
+        for vlan in self.vlans_on(name) {
+            self.drop_device(&vlan);
         }
         self.flush(name);
         self.routes.retain(|_, route| route.dev != name);
@@ -211,6 +223,38 @@ impl Dom0 {
         self.routes.insert(route_key(to, dev), route).is_none()
     }
 
+    /// `ip route add TO [via GATEWAY] dev DEVICE`, as the kernel takes it (net/ipv4/fib_frontend.c
+    /// and fib_semantics.c).
+    pub(crate) fn set_route(
+        &mut self,
+        to: &str,
+        dev: &str,
+        via: Option<&str>,
+    ) -> Result<(), &'static str> {
+        let net = to.parse::<Ipv4Net>().map_err(|_| "Invalid argument")?;
+        if !self.has_device(dev) {
+            return Err("No such device");
+        }
+        if net != net.subnet() {
+            return Err("Invalid argument");
+        }
+        if !self.is_up(dev) {
+            return Err("Network is down");
+        }
+        let on_link = |gateway: Ipv4Addr| {
+            let own = self.addresses.get(dev).into_iter().flatten();
+            own.filter_map(|a| a.parse::<Ipv4Net>().ok()).any(|net| net.contains(gateway))
+        };
+        if via.is_some_and(|via| !via.parse().is_ok_and(on_link)) {
+            return Err("Network is unreachable");
+        }
+        if self.routes.values().any(|r| r.to == to && r.metric == 0) {
+            return Err("File exists");
+        }
+        self.add_route(to, dev, via, 0);
+        Ok(())
+    }
+
     /// `ip route replace`: the destination leaves every other device.
     pub(crate) fn replace_route(&mut self, to: &str, dev: &str, via: Option<&str>) {
         self.routes.retain(|_, route| route.to != to);
@@ -234,6 +278,25 @@ impl Dom0 {
             .filter(|(dev, net)| fits(net) && self.is_up(dev))
             .max_by_key(|(_, net)| net.prefix)
             .map(|(dev, _)| dev)
+            .or_else(|| self.route_towards(ip).map(|route| route.dev.as_str()))
+    }
+
+    /// The route by a router that leads to an address, the default route aside.
+    fn route_towards(&self, ip: Ipv4Addr) -> Option<&Route> {
+        let fits = |route: &&Route| {
+            let net = route.to.parse::<Ipv4Net>().ok().filter(|net| net.prefix > 0);
+            route.via.is_some() && net.is_some_and(|net| net.contains(ip))
+        };
+        let prefix = |route: &&Route| route.to.parse::<Ipv4Net>().map_or(0, |net| net.prefix);
+        self.routes.values().filter(fits).max_by_key(prefix)
+    }
+
+    /// Whether the router on the way to an address is there, where there is one.
+    fn is_passed_on(&self, ip: Ipv4Addr) -> bool {
+        let own = self.addresses.values().flatten().filter_map(|a| a.parse::<Ipv4Net>().ok());
+        let near = own.into_iter().any(|net| net.contains(ip));
+        let router = self.route_towards(ip).and_then(|route| route.via.as_ref());
+        near || router.is_none_or(|router| self.wire.reachable.contains(router))
     }
 
     /// Whether a frame from this device gets out.
@@ -250,6 +313,9 @@ impl Dom0 {
                     None => used.all(|s| passes(&s.name)),
                 };
         }
+        if let Some(below) = self.vlan_below(dev) {
+            return self.is_up(dev) && !self.wire.silent.contains(dev) && self.gets_out(below);
+        }
         self.carrier(dev)
             && !self.wire.silent.contains(dev)
             && (self.nics.contains_key(dev)
@@ -263,7 +329,11 @@ impl Dom0 {
         let device = device.filter(|d| self.has_device(d)).or(towards);
         self.owns(target)
             || device.is_some_and(|d| {
-                towards == Some(d) && self.gets_out(d) && self.wire.reachable.contains(target)
+                let passed = target.parse().is_ok_and(|ip| self.is_passed_on(ip));
+                towards == Some(d)
+                    && self.gets_out(d)
+                    && passed
+                    && self.wire.reachable.contains(target)
             })
     }
 

@@ -8,3 +8,4 @@ mod proc_bonding;
 mod routes_text;
 mod slaves;
 pub(super) mod tree;
+mod vlan;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use super::options::{NUMBERS, WORDS};
 use super::proc_bonding::{self, word};
 use super::routes_text;
+use super::vlan;
 use crate::model::state::{Bond, Device, Dom0, Flavour, Nic, uuid_of};
 
 /// A file's text or a link's target.
@@ -24,7 +25,7 @@ pub(crate) enum Node {
 pub(crate) type Tree = BTreeMap<String, Node>;
 
 /// The folders whose whole content is the tree's.
-const WHOLE: [&str; 3] = ["proc/net/bonding", "sys/class/net", "sys/devices"];
+const WHOLE: [&str; 4] = ["proc/net/bonding", "proc/net/vlan", "sys/class/net", "sys/devices"];
 
 /// All of it.
 pub(crate) fn wanted(dom0: &Dom0) -> Tree {
@@ -47,12 +48,8 @@ pub(crate) fn wanted(dom0: &Dom0) -> Tree {
         "/dev/sda1 / ext3 rw,relatime 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n";
     let mounts: String = dom0.mounts.values().map(|line| format!("{line}\n")).collect();
     file("proc/mounts", format!("{root}{mounts}"));
-    for (name, device) in dom0.devices.iter().filter(|(_, device)| device.kind == "vlan") {
-        let below = device.lies_on(name).unwrap_or_default();
-        let by_name = || name.split_once('.').and_then(|(_, tag)| tag.parse().ok());
-        let tag = device.tag.or_else(by_name).unwrap_or(0);
-        let head = format!("{name}  VID: {tag}\t REORDER_HDR: 1  dev->priv_flags: 1021");
-        file(&format!("proc/net/vlan/{name}"), format!("{head}\nDevice: {below}\n"));
+    for (name, text) in vlan::files(dom0) {
+        file(&format!("proc/net/vlan/{name}"), text);
     }
     for (name, bond) in &dom0.bonds {
         file(&format!("proc/net/bonding/{name}"), proc_bonding::text(dom0, name, bond));

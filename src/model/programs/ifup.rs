@@ -4,29 +4,14 @@
 
 use std::net::Ipv4Addr;
 
+use super::functions::{
+    ETH, aliased, install_driver, is_no, log, missing, options, set_mtu, value,
+};
 use super::ifcfg_shell::{Vars, need_config, slaves_of, source};
-use super::modprobe;
 use super::shell::Shell;
+use super::{modprobe, vlan};
 use crate::model::state::Flavour;
 use crate::net::Ipv4Net;
-
-const ETH: &str = "/etc/sysconfig/network-scripts/ifup-eth";
-
-fn value<'a>(vars: &'a Vars, key: &str) -> &'a str {
-    vars.get(key).map_or("", String::as_str)
-}
-
-fn is_no(text: &str) -> bool {
-    text.eq_ignore_ascii_case("no")
-}
-
-/// `net_log`: el7 says where it comes from.
-fn log(shell: &mut Shell<'_>, level: &str, script: &str, text: &str) {
-    match shell.scripts() {
-        Flavour::El5 => shell.say(text),
-        Flavour::El7 => shell.say(format!("{level:<10}: [{script}] {text}")),
-    }
-}
 
 /// `ifup NAME [boot]`.
 pub(crate) fn up(shell: &mut Shell<'_>, args: &[String]) -> i32 {
@@ -53,6 +38,9 @@ pub(crate) fn up(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     }
     shell.took += 300;
     let device = value(&vars, "DEVICE").to_string();
+    if let Some(status) = vlan::make(shell, &device, &vars) {
+        return status;
+    }
     let is_slave = value(&vars, "SLAVE") == "yes" && !value(&vars, "MASTER").is_empty();
     let status = if shell.state.dom0.nics.contains_key(&device) || !is_bond(shell, &device, &vars) {
         card(shell, &device, &vars, is_slave)
@@ -69,13 +57,6 @@ fn is_bond(shell: &Shell<'_>, device: &str, vars: &Vars) -> bool {
     shell.state.dom0.bonds.contains_key(device)
         || !value(vars, "BONDING_OPTS").is_empty()
         || modprobe::alias(&modprobe::lines(shell), device.trim()).is_some()
-}
-
-fn missing(shell: &mut Shell<'_>, what: &str, device: &str) -> Option<i32> {
-    shell.took += 1000;
-    let text = format!("{what} {device} does not seem to be present, delaying initialization.");
-    log(shell, "ERROR", ETH, &text);
-    Some(1)
 }
 
 /// A NIC's part; a status when the script ends here.
@@ -104,6 +85,9 @@ fn card(shell: &mut Shell<'_>, device: &str, vars: &Vars, is_slave: bool) -> Opt
         return missing(shell, "Device", device);
     }
     if !is_slave {
+        if let Ok(mtu) = value(vars, "MTU").parse() {
+            set_mtu(shell, device, mtu);
+        }
         shell.state.dom0.set_up(device, true);
         return None;
     }
@@ -144,84 +128,6 @@ fn rename(shell: &mut Shell<'_>, from: &str, to: &str) {
             dom0.ifindex.insert(new, index);
         }
     }
-}
-
-/// `install_bonding_driver`: the driver, the bond, and on el7 the options of the bond's file.
-fn install_driver(shell: &mut Shell<'_>, bond: &str) {
-    if !shell.state.dom0.modules.contains_key("bonding") {
-        // Its complaints are hidden.
-        let _ = modprobe::load(shell, "bonding");
-    }
-    // The kernel reads the name up to white space: a line end of DOS does not reach it.
-    let new = shell.state.dom0.create_bond(bond.trim());
-    let Some(file) = need_config(shell, bond) else { return };
-    let vars = source(shell, &file);
-    if shell.scripts() == Flavour::El5 && new && !is_no(value(&vars, "HOTPLUG")) {
-        // net.hotplug starts another ifup beside this one; the model only notes it.
-        shell.state.dom0.dmesg.push(format!("net.hotplug: IN_HOTPLUG=1 /sbin/ifup {bond}"));
-    }
-    if shell.scripts() == Flavour::El7 {
-        options(shell, bond, &vars);
-    }
-}
-
-/// BONDING_OPTS onto the bond, as far as the driver takes them.
-fn options(shell: &mut Shell<'_>, bond: &str, vars: &Vars) {
-    let old = shell.scripts() == Flavour::El5;
-    let Some(live) = shell.state.dom0.bonds.get(bond) else { return };
-    if !old && !live.slaves.is_empty() {
-        return;
-    }
-    shell.state.dom0.set_up(bond, false);
-    let mut words: Vec<String> =
-        value(vars, "BONDING_OPTS").split_whitespace().map(str::to_string).collect();
-    if !old {
-        words.sort_by_key(|w| !(w.starts_with("mode=") || w.starts_with("miimon=")));
-        words.sort_by_key(|w| !w.starts_with("mode="));
-    }
-    for word in words {
-        let (Some((key, _)), Some((_, given))) = (word.split_once('='), word.rsplit_once('='))
-        else {
-            continue;
-        };
-        if key == "primary" {
-            continue;
-        }
-        let values: Vec<String> = match key {
-            "arp_ip_target" => {
-                given.split(',').map(|ip| format!("+{}", ip.trim_start_matches('+'))).collect()
-            }
-            _ => vec![given.to_string()],
-        };
-        for given in values {
-            let known = |ip: &str| {
-                let live = shell.state.dom0.bonds.get(bond);
-                live.is_some_and(|bond| greps(ip, &bond.arp_targets.join(" ")))
-            };
-            if key == "arp_ip_target" && known(given.trim_start_matches('+')) {
-                continue;
-            }
-            if let Err(why) = shell.state.dom0.set_option(bond, key, &given) {
-                match old {
-                    true => shell.complain(format!("{ETH}: line 134: echo: write error: {why}")),
-                    false => log(
-                        shell,
-                        "ERROR",
-                        ETH,
-                        &format!("Failed to set value '{given}' [{key}] to {bond} bonding device"),
-                    ),
-                }
-            }
-        }
-    }
-}
-
-/// `grep -q PATTERN`: a dot stands for any character, so that one target is found in another.
-fn greps(pattern: &str, text: &str) -> bool {
-    let alike = |(want, have): (&u8, &u8)| *want == b'.' || want == have;
-    text.as_bytes()
-        .windows(pattern.len())
-        .any(|part| pattern.as_bytes().iter().zip(part).all(alike))
 }
 
 /// The bond's part; a status when the script ends here.
@@ -273,27 +179,6 @@ fn bond(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> Option<i32> {
     let delay = value(vars, "LINKDELAY").parse::<u64>().unwrap_or(0);
     shell.state.dom0.advance(100 + delay * 1000);
     None
-}
-
-fn set_mtu(shell: &mut Shell<'_>, device: &str, mtu: u32) {
-    if !shell.state.dom0.set_mtu(device, mtu) {
-        shell.complain("RTNETLINK answers: Invalid argument");
-    }
-}
-
-/// The way by an alias; what the complaint will call the device.
-fn aliased(shell: &mut Shell<'_>, device: &str) -> &'static str {
-    let target = modprobe::alias(&modprobe::lines(shell), device);
-    match target.as_deref() {
-        None | Some("off") => "Device",
-        Some("bonding") => {
-            if modprobe::load(shell, device).is_ok() {
-                install_driver(shell, device);
-            }
-            if shell.scripts() == Flavour::El5 { "bonding device" } else { "Device" }
-        }
-        Some(_) => "Device",
-    }
 }
 
 /// The mask of the address's class, which the scripts take when none is given.
@@ -357,17 +242,23 @@ fn addresses(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> i32 {
     0
 }
 
-/// `ifup-routes`: lines of `route-DEVICE` as arguments of `ip route`.
+/// `ifup-routes` (tests/ground/initscripts.md, J4): lines of `route-DEVICE` as arguments of `ip route`.
 fn routes(shell: &mut Shell<'_>, device: &str) {
     let text =
         shell.read(&format!("{}/route-{device}", super::ifcfg_shell::FOLDER)).unwrap_or_default();
     for line in text.lines().filter(|l| !l.trim_start().starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let via = words.iter().position(|w| *w == "via").and_then(|at| words.get(at + 1)).copied();
+        let after = |word: &str| {
+            words.iter().position(|w| *w == word).and_then(|at| words.get(at + 1)).copied()
+        };
+        let (via, dev) = (after("via"), after("dev").unwrap_or(device));
         match words.first().copied() {
-            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", device, via),
+            Some("default") => shell.state.dom0.replace_route("0.0.0.0/0", dev, via),
             Some(to) if to.parse::<Ipv4Net>().is_ok() => {
-                shell.state.dom0.add_route(to, device, via, 0);
+                if let Err(why) = shell.state.dom0.set_route(to, dev, via) {
+                    // Nothing of it comes back to who called ifup.
+                    shell.complain(format!("RTNETLINK answers: {why}"));
+                }
             }
             _ => {}
         }
@@ -431,5 +322,6 @@ pub(crate) fn down(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     {
         shell.state.dom0.replace_route("0.0.0.0/0", &dev, Some(&gateway));
     }
+    vlan::remove(shell, &device, &vars);
     0
 }

@@ -1,6 +1,7 @@
 //! The programs of a dom0 but `xe`: network scripts, `modprobe`, services, the switch script, the
 //! small ones, and the daemon that XAPI has its bridges made by.
 
+mod functions;
 pub(super) mod ifcfg_shell;
 pub(super) mod ifup;
 pub(super) mod modprobe;
@@ -9,3 +10,4 @@ pub(super) mod scripts;
 pub(super) mod services;
 pub(super) mod shell;
 pub(super) mod units;
+mod vlan;

@@ -58,6 +58,11 @@ fn known(name: &str) -> bool {
     ["bonding", "bridge", "openvswitch", "ixgbe", "8021q", "mlx4_en"].contains(&name)
 }
 
+/// Whether this kernel has not got it after all; that of the driver of bonds is another's word.
+fn is_missing(shell: &Shell<'_>, name: &str) -> bool {
+    name != "bonding" && shell.features().missing_modules.contains(name)
+}
+
 /// Loads a module by name or alias; the complaint otherwise.
 pub(crate) fn load(shell: &mut Shell<'_>, name: &str) -> Result<(), String> {
     let lines = lines(shell);
@@ -75,7 +80,7 @@ pub(crate) fn load(shell: &mut Shell<'_>, name: &str) -> Result<(), String> {
         }
         return Ok(());
     }
-    if !known(&target) {
+    if !known(&target) || is_missing(shell, &target) {
         return Err(match old {
             true => format!("FATAL: Module {target} not found."),
             false => format!(
@@ -148,6 +153,13 @@ pub(crate) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         return 1;
     };
     let old = shell.state.dom0.flavour == Flavour::El5;
+    let wants_file = args.iter().any(|a| a == "-n")
+        || args.windows(2).any(|a| a[0] == "-F" && a[1] == "filename");
+    if name == "8021q" && wants_file && !is_missing(shell, name) {
+        let kernel = &shell.state.dom0.kernel;
+        shell.say(format!("/lib/modules/{kernel}/kernel/net/8021q/8021q.ko"));
+        return 0;
+    }
     if name != "bonding" {
         shell.complain(match old {
             true => format!("modinfo: could not find module {name}"),
@@ -157,8 +169,7 @@ pub(crate) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     }
     let file =
         format!("/lib/modules/{}/kernel/drivers/net/bonding/bonding.ko", shell.state.dom0.kernel);
-    if args.iter().any(|a| a == "-n") || args.windows(2).any(|a| a[0] == "-F" && a[1] == "filename")
-    {
+    if wants_file {
         shell.say(file);
         return 0;
     }

@@ -122,6 +122,7 @@ fn make(dom0: &mut Dom0, bridge: &str, params: &Map) -> Result<(), String> {
                     "script error [script = /sbin/ip, args = link add link {device} name {port} type vlan id {tag}, code = Exit code 2, stdout = , stderr = Error: Unknown device type.\n]"
                 ));
             }
+            dom0.modules.entry("8021q".to_string()).or_default();
             dom0.add_device(&port, "vlan", &mac);
             dom0.set_master(&port, Some(home));
         }

@@ -99,6 +99,10 @@ pub(crate) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         shell.state.dom0.delete_bond(&name);
         return 0;
     }
+    if shell.state.dom0.vlan_below(&name).is_some() {
+        shell.state.dom0.drop_device(&name);
+        return 0;
+    }
     if shell.state.dom0.has_device(&name) {
         shell.complain("RTNETLINK answers: Operation not supported");
         return 2;

@@ -14,6 +14,9 @@ const DB_CONF: &str = "etc/xensource/db.conf";
 /// networkd's file.
 const NETWORKD_DB: &str = "var/lib/xcp/networkd.db";
 
+/// A disk that XAPI attaches for high availability.
+const HA_DISK: &str = "etc/xensource/static-vdis/ha";
+
 /// What `db.conf` says on a fresh host.
 const DB_CONF_TEXT: &str = "[/var/lib/xcp/state.db]\nmode:no_limit\nformat:xml\n";
 
@@ -47,9 +50,21 @@ fn is_master(state: &State) -> bool {
     state.pool.master == state.dom0.me
 }
 
+/// With high availability XAPI attaches a disk on every host, and writes and reads its database
+/// there alone.
+fn attach_ha_disk(root: &Path, state: &State) {
+    let folder = root.join(HA_DISK);
+    if state.pool.ha_enabled && !folder.exists() {
+        let _ = fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join("reason"), "HA metadata VDI"));
+    } else if !state.pool.ha_enabled && folder.exists() {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
 /// XAPI writes its database now; a member, its copy.
 pub(super) fn write_database(root: &Path, state: &mut State) {
-    let Some(every) = state.dom0.saves.xapi else { return };
+    let Some(every) = state.dom0.saves.xapi.filter(|_| !state.pool.ha_enabled) else { return };
     let disk = &mut state.dom0.disk;
     disk.xapi_written = state.dom0.clock;
     disk.pool = (every > 0).then(|| Box::new(state.pool.clone()));
@@ -88,6 +103,7 @@ pub(super) fn flush(root: &Path, state: &mut State) {
 /// Whether XAPI knows something that its file does not.
 fn database_is_behind(state: &State) -> bool {
     match (&state.dom0.disk.pool, state.dom0.saves.xapi) {
+        _ if state.pool.ha_enabled => false,
         (Some(disk), Some(every)) if every > 0 => is_master(state) && **disk != state.pool,
         _ => false,
     }
@@ -102,6 +118,7 @@ pub(super) fn are_behind(root: &Path, state: &State) -> bool {
 
 /// Writes what is due.
 pub(super) fn settle(root: &Path, state: &mut State) {
+    attach_ha_disk(root, state);
     let (clock, saves) = (state.dom0.clock, state.dom0.saves);
     if let Some(every) = saves.networkd
         && (every == 0 || clock >= state.dom0.disk.networkd_next)
@@ -128,7 +145,7 @@ pub(super) fn settle(root: &Path, state: &mut State) {
 /// What a power cut leaves of XAPI's records: what the master's disk has. No uuid is given out
 /// twice for all that.
 pub(super) fn lose(state: &mut State) {
-    if !is_master(state) {
+    if !is_master(state) || state.pool.ha_enabled {
         return;
     }
     if let Some(disk) = &state.dom0.disk.pool {

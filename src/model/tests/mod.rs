@@ -5,6 +5,7 @@ mod driver;
 mod ifup;
 mod releases;
 mod stores;
+mod vlan;
 mod xe;
 
 use std::time::Duration;

@@ -115,6 +115,9 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
     dom0.features.slb = inv.driver_has_slb.unwrap_or(runs_slb);
     dom0.features.slb_default = dom0.features.slb;
     dom0.features.max_mtu = inv.kernel.devices.values().any(|d| d.max_mtu.is_some());
+    if inv.has_vlans == Some(false) {
+        dom0.features.missing_modules.insert("8021q".to_string());
+    }
     // Releases up to 8.0 do it, and no number is asked.
     dom0.features.switch_deletes_ifcfg = true;
     dom0.features.xe_managed = xapi.pifs.iter().all(|pif| pif.managed.is_some());

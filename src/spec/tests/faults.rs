@@ -1,6 +1,7 @@
 //! What is refused, by whose words, and where.
 
 use super::*;
+use crate::outcome::Hint;
 
 #[test]
 fn a_key_is_named_with_its_file_and_section() {
@@ -46,7 +47,7 @@ fn an_unknown_key_names_the_nearest_one() {
 fn an_unknown_section_names_those_that_there_are() {
     for section in ["bonds", "Bond", "address", "nics", "nicsxen01", "nics\txen01", "", "bond "] {
         let said = refused(&format!("{}[{section}]\nx=1\n", small("")), &[]);
-        let known = "sections are [bond], [bond HOST] and [addresses]";
+        let known = "sections are [bond], [bond HOST], [addresses] and [vlan TAG]";
         let twice = "section [bond ] stands twice";
         assert!(said.ends_with(known) || (section == "bond " && said.ends_with(twice)), "{said}");
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod text;
+mod vlans;
 
 use super::*;
 use crate::options::Opt;

@@ -203,6 +203,9 @@ impl Asked {
             mode: self.mode,
             options,
             address: format!("172.16.51.{last}/24").parse().unwrap(),
+            vlan: None,
+            routes: Vec::new(),
+            vlans: Vec::new(),
             mtu: self.mtu,
             probes: self.probes.iter().map(|p| p.parse().unwrap()).collect(),
             optional_probes: Vec::new(),
@@ -315,4 +318,13 @@ fn what_is_written_of_a_spec_is_read_as_the_very_same() {
         let read = request(&text, &[]).unwrap().for_host(&[]).unwrap();
         assert_eq!(read, spec, "{text}");
     }
+    let tagged = "[bond]\nname = bond51\nnics = eth2, eth3\naddress = 172.16.51.11/24\nvlan = 51\n\
+        routes = 10.99.0.0/16 via 172.16.51.1, 10.98.0.0/16 via 172.16.51.1\nmtu = 9000\n\
+        probes = 172.16.51.2\n[vlan 52]\naddress = 172.16.52.11/24\nmtu = 1500\n\
+        routes = 10.97.0.0/16 via 172.16.52.1\nprobes = 172.16.52.2:2049\n[vlan 53]\n\
+        address = 172.16.53.11/24\n";
+    let spec = request(tagged, &[]).unwrap().for_host(&[]).unwrap();
+    assert_eq!((spec.vlans.len(), spec.routes.len()), (2, 2));
+    let read = request(&spec.to_ini(), &[]).unwrap().for_host(&[]).unwrap();
+    assert_eq!(read, spec, "{}", spec.to_ini());
 }

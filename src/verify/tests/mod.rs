@@ -1,6 +1,7 @@
 //! One good and one bad reading for each row, after what drivers print
 //! (tests/ground/procbonding.md).
 
+mod durable;
 mod lacp;
 mod rows;
 

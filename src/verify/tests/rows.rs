@@ -161,7 +161,7 @@ fn each_row_has_its_bad_reading() {
             "speed",
             |k| proc(k, "Speed: 10000 Mbps", "Speed: Unknown"),
             Some("eth2 unknown, eth3 unknown"),
-            "",
+            "the driver of eth2 tells none",
         ),
         (
             "duplex",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::root::{Root, SPEC, with_spec};
+use super::root::{Root, SPEC, at_once, with_spec};
 
 /// eth4 and eth5 are free NICs, and not slaves of a bond of XAPI.
 pub fn with_free_nics(flavour: &str, backend: &str) -> Root {
@@ -62,13 +62,13 @@ fn there_and_back(root: &Root, spec: &[&str], check: impl Fn(&Root)) {
 
 #[test]
 fn another_mode() {
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "bridge");
         there_and_back(&root, &with_spec(&["--mode", "802.3ad"]), |root| {
             let shown = root.json(0, &["show", "bond51"]);
             assert_eq!(shown["bonds"][0]["mode"], "802.3ad");
         });
-    }
+    });
 }
 
 #[test]

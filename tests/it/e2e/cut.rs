@@ -6,6 +6,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::dom0::Snapshot;
+
 use super::root::{Root, until, with_spec};
 
 /// A host whose XAPI starts at once, with these times until its stores are written.
@@ -107,12 +109,11 @@ fn a_dead_member_is_no_reason_to_fail_and_what_cannot_be_looked_at_is_not_waited
     assert_eq!((&row(&report)["have"], &row(&report)["ok"]), (&json!(null), &json!(true)));
 }
 
-#[test]
-fn a_rollback_after_a_repair_goes_back_to_before_the_first_change() {
+/// A host whose bond was made, broken as by a power cut in a time when nobody waited, and repaired.
+fn repaired() -> (Root, Snapshot) {
     let root = root("el7", 0, 0);
     let start = root.snapshot();
     root.apply();
-    // What a power cut left in a time when nobody waited.
     root.set(&json!({"dom0": {"saves": {"xapi": NEVER, "networkd": NEVER}}}));
     let uuid = root.state()["pool"]["hosts"]["xen01"]["uuid"].as_str().unwrap().to_string();
     let xe = Command::new(root.at("opt/xensource/bin/xe"))
@@ -121,6 +122,36 @@ fn a_rollback_after_a_repair_goes_back_to_before_the_first_change() {
     assert!(xe.unwrap().success());
     root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
     root.apply();
+    (root, start)
+}
+
+#[test]
+fn a_rollback_after_a_repair_goes_back_to_before_the_first_change() {
+    let (root, start) = repaired();
     root.exits(0, &["rollback", "--yes"]);
     start.assert_same(&root, "after one rollback");
+}
+
+#[test]
+fn so_does_the_script_of_a_repair() {
+    let (root, start) = repaired();
+    for _ in 0..2 {
+        let said = root.undo_sh();
+        start.assert_same(&root, &said);
+    }
+}
+
+#[test]
+fn a_database_that_is_kept_elsewhere_is_unknown_and_not_waited_for() {
+    let root = root("el7", NEVER, 3_000);
+    let run = root.start(&with_spec(&["apply", "--yes"]));
+    until("the wait", || is_saving(&root));
+    // Somebody switches high availability on: from now on XAPI writes to a disk of its own.
+    root.set(&json!({"pool": {"ha_enabled": true}}));
+    let run = run.end();
+    assert_eq!(run.code, 0, "{run:?}");
+    let report = root.json(0, &["verify"]);
+    assert_eq!((&row(&report)["have"], &row(&report)["ok"]), (&json!(null), &json!(true)));
+    root.cut();
+    assert_eq!(root.state()["pool"]["pifs"]["xen01/eth2"]["managed"], json!(false));
 }

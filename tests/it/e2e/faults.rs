@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::root::{Root, with_spec};
+use super::root::{Root, at_once, with_spec};
 
 /// How an apply ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +78,7 @@ fn a_systemctl_that_misbehaves() {
 
 #[test]
 fn a_switch_script_that_misbehaves_leaves_the_backend_as_it_was() {
-    for (flavour, how) in [("el7", "fails"), ("el5", "fails-after"), ("el5", "lies")] {
+    at_once([("el7", "fails"), ("el5", "fails-after"), ("el5", "lies")], |(flavour, how)| {
         let case = format!("{flavour}: {how}");
         let root = Root::new(flavour, "openvswitch");
         let start = root.snapshot();
@@ -87,12 +87,12 @@ fn a_switch_script_that_misbehaves_leaves_the_backend_as_it_was() {
         assert!(run.err.contains("xe-switch-network-backend"), "{case}: {run:?}");
         start.assert_same(&root, &case);
         assert_eq!(root.own_files(), ["history", "lock"], "{case}");
-    }
+    });
 }
 
 #[test]
 fn a_failure_after_the_reboot_takes_another_one_back() {
-    for (flavour, command) in [("el7", "ifup"), ("el5", "xe pif-forget")] {
+    at_once([("el7", "ifup"), ("el5", "xe pif-forget")], |(flavour, command)| {
         let root = Root::new(flavour, "openvswitch");
         let start = root.snapshot();
         root.exits(6, &with_spec(&["apply", "--yes"]));
@@ -111,7 +111,7 @@ fn a_failure_after_the_reboot_takes_another_one_back() {
         start.assert_same(&root, command);
         assert_eq!(root.own_files(), ["history", "lock"]);
         root.exits(0, &["resume"]);
-    }
+    });
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn an_ifup_that_leaves_a_slave_out_is_noticed() {
 
 #[test]
 fn an_address_that_another_machine_has_is_noticed() {
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "bridge");
         root.set(&json!({"dom0": {"wire": {"answers": {"172.16.51.11": "00:50:56:00:51:99"}}}}));
         let start = root.snapshot();
@@ -157,7 +157,7 @@ fn an_address_that_another_machine_has_is_noticed() {
         }
         assert!(root.changing().is_empty(), "{flavour}: {:?}", root.changing());
         start.assert_same(&root, flavour);
-    }
+    });
 }
 
 #[test]
@@ -218,31 +218,34 @@ fn verify_notices_what_others_did_to_the_bond() {
 
 #[test]
 fn a_rollback_that_cannot_end_names_what_is_left_and_ends_later() {
-    for (command, how, left, ends_by) in [
-        ("xe pif-introduce", "fails", "eth2", &["rollback", "--yes"][..]),
-        ("xe pif-forget", "lies", "eth3", &["resume"]),
-        ("xe pif-plug", "lies", "eth2", &["rollback", "--yes"]),
-        ("systemctl disable", "fails", "xenbond-bond51.service", &["rollback", "--yes"]),
-        ("ip", "fails", "bond51", &["resume"]),
-    ] {
-        let case = format!("{command} {how}");
-        let root = Root::new("el7", "bridge");
-        let start = root.snapshot();
-        root.apply();
-        root.lie(command, how, 9, 0);
-        let ended = root.json(4, &["rollback", "--yes"]);
-        assert_eq!(ended["result"], "rollback-incomplete", "{case}");
-        assert!(ended["error"].as_str().unwrap().contains(left), "{case}: {ended}");
-        let hint = ended["hint"].as_str().unwrap();
-        assert!(hint.contains("xenbond rollback"), "{case}: {hint}");
-        // The folder that the hint names holds what it says.
-        let originals = hint.rsplit(' ').next().unwrap().trim_start_matches('/');
-        assert!(root.at(originals).is_dir(), "{case}: {hint}");
-        root.lies_no_more();
-        root.exits(0, ends_by);
-        start.assert_same(&root, &case);
-        assert_eq!(root.own_files(), ["history", "lock"], "{case}");
-    }
+    at_once(
+        [
+            ("xe pif-introduce", "fails", "eth2", &["rollback", "--yes"][..]),
+            ("xe pif-forget", "lies", "eth3", &["resume"]),
+            ("xe pif-plug", "lies", "eth2", &["rollback", "--yes"]),
+            ("systemctl disable", "fails", "xenbond-bond51.service", &["rollback", "--yes"]),
+            ("ip", "fails", "bond51", &["resume"]),
+        ],
+        |(command, how, left, ends_by)| {
+            let case = format!("{command} {how}");
+            let root = Root::new("el7", "bridge");
+            let start = root.snapshot();
+            root.apply();
+            root.lie(command, how, 9, 0);
+            let ended = root.json(4, &["rollback", "--yes"]);
+            assert_eq!(ended["result"], "rollback-incomplete", "{case}");
+            assert!(ended["error"].as_str().unwrap().contains(left), "{case}: {ended}");
+            let hint = ended["hint"].as_str().unwrap();
+            assert!(hint.contains("xenbond rollback"), "{case}: {hint}");
+            // The folder that the hint names holds what it says.
+            let originals = hint.rsplit(' ').next().unwrap().trim_start_matches('/');
+            assert!(root.at(originals).is_dir(), "{case}: {hint}");
+            root.lies_no_more();
+            root.exits(0, ends_by);
+            start.assert_same(&root, &case);
+            assert_eq!(root.own_files(), ["history", "lock"], "{case}");
+        },
+    );
 }
 
 #[test]
@@ -258,16 +261,35 @@ fn an_apply_whose_rollback_fails_too_says_both() {
     start.assert_same(&root, "after the second try");
 }
 
+/// What only XAPI could tell is unknown, and the hint is about XAPI.
+#[test]
+fn what_a_silent_xapi_does_not_tell_is_called_unknown() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    root.lie("xe", "fails", 99, 0);
+    let run = root.exits(5, &["verify"]);
+    let lines: Vec<&str> = run.out.lines().collect();
+    let row = |name: &str| lines.iter().position(|line| line.contains(name)).unwrap();
+    let power = lines[row("survives a power cut")];
+    assert!(power.trim_start().starts_with('?') && power.ends_with("is unknown"), "{run:?}");
+    let backend = row("running backend");
+    assert!(lines[backend].ends_with("is unknown"), "{run:?}");
+    assert!(lines[backend + 1].contains("XAPI does not answer"), "{run:?}");
+}
+
 #[test]
 fn a_program_that_is_missing_is_said_before_anything_is_changed() {
-    for (program, backend) in [
-        ("usr/sbin/ifup", "bridge"),
-        ("opt/xensource/bin/xe-switch-network-backend", "openvswitch"),
-    ] {
-        let root = Root::new("el7", backend);
-        fs::remove_file(root.at(program)).unwrap();
-        let start = root.snapshot();
-        root.exits(1, &with_spec(&["apply", "--yes"]));
-        start.assert_same(&root, program);
-    }
+    at_once(
+        [
+            ("usr/sbin/ifup", "bridge"),
+            ("opt/xensource/bin/xe-switch-network-backend", "openvswitch"),
+        ],
+        |(program, backend)| {
+            let root = Root::new("el7", backend);
+            fs::remove_file(root.at(program)).unwrap();
+            let start = root.snapshot();
+            root.exits(1, &with_spec(&["apply", "--yes"]));
+            start.assert_same(&root, program);
+        },
+    );
 }

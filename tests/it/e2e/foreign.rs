@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::root::{Root, with_spec};
+use super::root::{Root, at_once, with_spec};
 
 const SCRIPTS: &str = "etc/sysconfig/network-scripts";
 
@@ -41,12 +41,19 @@ fn a_damaged_record_is_named_with_the_way_out_and_acted_on_by_nothing() {
         let whole: Vec<Vec<u8>> =
             ["journal", "plan.json"].map(|name| fs::read(folder.join(name)).unwrap()).into();
         damage(&folder);
-        for command in [&["rollback", "--yes"][..], &["resume"], &["confirm"], &["status"]] {
+        for command in [&["rollback", "--yes"][..], &["resume"], &["confirm"], &["verify"]] {
             let run = root.exits(1, command);
             assert!(run.err.contains(&format!("/{part}: ")), "{command:?}: {run:?}");
             assert!(run.err.contains("\nhint: ") && run.err.contains("undo.sh"), "{run:?}");
             assert!(stands(&root), "{command:?}");
         }
+        // What needs no record is shown, and why no bond is judged.
+        let run = root.exits(5, &["status"]);
+        for words in ["eth2", &format!("/{part}: "), "\nhint: ", "undo.sh"] {
+            assert!(run.out.contains(words), "{words}: {run:?}");
+        }
+        let status = root.json(5, &["status"]);
+        assert!(status["record_error"]["hint"].as_str().unwrap().contains("undo.sh"), "{status}");
         fs::write(folder.join("journal"), &whole[0]).unwrap();
         fs::write(folder.join("plan.json"), &whole[1]).unwrap();
     }
@@ -104,7 +111,7 @@ fn the_state_of_another_host_is_acted_on_by_no_command() {
 
 #[test]
 fn a_file_whose_name_is_no_utf8_comes_back() {
-    for by_script in [false, true] {
+    at_once([false, true], |by_script| {
         let root = Root::new("el5", "openvswitch");
         let name = OsStr::from_bytes(b"ifcfg-b\xfcro 'x\n%d");
         let file = root.at(SCRIPTS).join(name);
@@ -130,7 +137,7 @@ fn a_file_whose_name_is_no_utf8_comes_back() {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "DEVICE=dummy7\nONBOOT=no\n");
         assert_eq!(names(), start, "by script: {by_script}");
-    }
+    });
 }
 
 #[test]
@@ -212,7 +219,7 @@ fn text_of_others_is_printed_without_its_control_characters() {
 fn text_of_others_is_given_back_whole_and_shapes_no_line_of_undo_sh() {
     let note = "h\u{f6}st's \"q\" $(id) `id` uuid=1 %d \\n";
     let patch = json!({"pool": {"pifs": {"xen01/eth2": {"other_config": {"note": note}}}}});
-    for by_script in [false, true] {
+    at_once([false, true], |by_script| {
         let root = Root::patched("el7", "bridge", &patch);
         let start = root.snapshot();
         root.apply();
@@ -224,7 +231,7 @@ fn text_of_others_is_given_back_whole_and_shapes_no_line_of_undo_sh() {
             root.exits(0, &["rollback", "--yes"]);
         }
         start.assert_same(&root, "the note as it was");
-    }
+    });
 }
 
 #[test]
@@ -276,4 +283,25 @@ fn a_spec_without_an_end_is_refused() {
     let root = Root::new("el7", "bridge");
     let run = root.exits(2, &["plan", "--spec", "/dev/zero"]);
     assert!(run.err.contains("/dev/zero is longer than 256 KiB"), "{run:?}");
+}
+
+#[test]
+fn a_pipe_where_files_are_read_is_refused_and_hangs_nothing() {
+    for (flavour, path) in [
+        ("el7", "etc/sysconfig/network-scripts/ifcfg-old"),
+        ("el7", "etc/modprobe.d/old.conf"),
+        ("el5", "etc/sysconfig/network-scripts/ifcfg-eth2"),
+    ] {
+        let root = Root::new(flavour, "bridge");
+        let pipe = root.at(path);
+        let _ = fs::remove_file(&pipe);
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        assert!(run.err.contains("file-not-plain") && run.err.contains("is a pipe"), "{run:?}");
+        fs::remove_file(&pipe).unwrap();
+        symlink("pipe", &pipe).unwrap();
+        nix::unistd::mkfifo(&pipe.with_file_name("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        assert!(run.err.contains("is a pipe"), "{run:?}");
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::root::{Root, with_spec};
+use super::root::{Root, at_once, with_spec};
 
 /// A file system that goes with the value.
 struct Mounted(PathBuf);
@@ -52,7 +52,7 @@ fn pages(folder: &Path) -> usize {
 
 #[test]
 fn no_room_for_the_plan_refuses_before_anything_is_touched() {
-    for pages in [1, 2, 4] {
+    at_once([1, 2, 4], |pages| {
         let root = Root::new("el5", "bridge");
         let start = root.snapshot();
         fs::create_dir(root.at("var/lib/xenbond")).unwrap();
@@ -65,7 +65,7 @@ fn no_room_for_the_plan_refuses_before_anything_is_touched() {
         root.exits(0, &["rollback", "--yes"]);
         drop(mounted);
         root.apply();
-    }
+    });
 }
 
 /// Room enough for what the findings ask for, in pages.
@@ -82,7 +82,7 @@ fn a_file_system_that_is_full_is_refused_and_one_that_fills_meanwhile_rolls_back
         assert!(run.err.contains("no-space"), "{run:?}");
         start.assert_same(&root, "refused");
     }
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "bridge");
         let Some(_mounted) = small(&root.at(folder), ROOM) else { return };
         let start = root.snapshot();
@@ -99,20 +99,64 @@ fn a_file_system_that_is_full_is_refused_and_one_that_fills_meanwhile_rolls_back
         root.unwrap_program("opt/xensource/bin/xe");
         start.assert_same(&root, "rolled back");
         assert_eq!(root.own_files(), ["history", "lock"]);
+    });
+}
+
+/// A file that cannot be written any more.
+fn read_only(file: &Path) -> Option<[Mounted; 2]> {
+    let bound = mount(&["--bind", file.to_str().unwrap()], file)?;
+    Some([mount(&["-o", "remount,bind,ro"], file)?, bound])
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_no_reason_for_another_verdict() {
+    for (way, code) in [("apply", 3), ("rollback", 0)] {
+        let root = Root::new("el7", "bridge");
+        let start = root.snapshot();
+        let gate = if way == "apply" { "pif-unplug" } else { "pif-introduce" };
+        if way == "rollback" {
+            root.apply();
+        }
+        root.gate(gate);
+        let words = if way == "apply" { with_spec(&[way, "--yes"]) } else { vec![way, "--yes"] };
+        let running = root.start(&words);
+        root.until_at_gate();
+        let Some(mounted) = read_only(&root.transaction().join("journal")) else { return };
+        root.open_gate();
+        let run = running.end();
+        assert_eq!(run.code, code, "{way}: {run:?}");
+        assert!(run.err.contains("Read-only") && run.err.contains("not whole"), "{way}: {run:?}");
+        root.unwrap_program("opt/xensource/bin/xe");
+        start.assert_same(&root, way);
+        drop(mounted);
+        // It is at its end, and no run goes on with it.
+        root.exits(0, &["status"]);
+        root.exits(0, &["resume"]);
+        start.assert_same(&root, "afterwards");
+        root.apply();
+        // Nothing is begun that cannot be written down.
+        let Some(mounted) = read_only(&root.transaction().join("journal")) else { return };
+        let run = root.exits(1, &["rollback", "--yes"]);
+        assert!(run.err.contains("make room"), "{run:?}");
+        root.exits(0, &["verify"]);
+        drop(mounted);
     }
 }
 
 #[test]
 fn a_file_system_that_cannot_be_written_changes_nothing() {
-    for (folder, codes) in [("var/lib", &[1][..]), ("etc/sysconfig/network-scripts", &[1, 3])] {
-        let root = Root::new("el7", "bridge");
-        let at = root.at(folder);
-        let start = root.snapshot();
-        let Some(_mounted) = mount(&["--bind", at.to_str().unwrap()], &at) else { return };
-        let Some(_same) = mount(&["-o", "remount,bind,ro"], &at) else { return };
-        let run = root.xenbond(&with_spec(&["apply", "--yes"]));
-        assert!(codes.contains(&run.code), "{folder}: {run:?}");
-        assert!(run.err.to_lowercase().contains("read-only"), "{folder}: {run:?}");
-        start.assert_same(&root, folder);
-    }
+    at_once(
+        [("var/lib", &[1][..]), ("etc/sysconfig/network-scripts", &[1, 3])],
+        |(folder, codes)| {
+            let root = Root::new("el7", "bridge");
+            let at = root.at(folder);
+            let start = root.snapshot();
+            let Some(_mounted) = mount(&["--bind", at.to_str().unwrap()], &at) else { return };
+            let Some(_same) = mount(&["-o", "remount,bind,ro"], &at) else { return };
+            let run = root.xenbond(&with_spec(&["apply", "--yes"]));
+            assert!(codes.contains(&run.code), "{folder}: {run:?}");
+            assert!(run.err.to_lowercase().contains("read-only"), "{folder}: {run:?}");
+            start.assert_same(&root, folder);
+        },
+    );
 }

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::root::{Root, Running, until, with_spec};
+use super::root::{Root, Running, at_once, until, with_spec};
 
 /// Starts an apply and waits until it waits for a command that hangs.
 fn hanging(root: &Root, command: &str, how: &str) -> Running {
@@ -20,7 +20,7 @@ fn hanging(root: &Root, command: &str, how: &str) -> Running {
 
 /// Both ways on from a run that was killed while `command` hung.
 fn killed_in(flavour: &str, backend: &str, command: &str, how: &str) {
-    for resumes in [true, false] {
+    at_once([true, false], |resumes| {
         let case = format!("{flavour}: {command} {how}, resumes: {resumes}");
         let root = Root::new(flavour, backend);
         let start = root.snapshot();
@@ -40,7 +40,7 @@ fn killed_in(flavour: &str, backend: &str, command: &str, how: &str) {
             start.assert_same(&root, &case);
             assert_eq!(root.own_files(), ["history", "lock"], "{case}");
         }
-    }
+    });
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_run_killed_in_the_switch_script_can_go_both_ways() {
 
 #[test]
 fn a_rollback_that_was_killed_goes_on() {
-    for goes_on_by in [&["resume"][..], &["rollback", "--yes"]] {
+    at_once([&["resume"][..], &["rollback", "--yes"]], |goes_on_by| {
         let root = Root::new("el7", "bridge");
         let start = root.snapshot();
         root.apply();
@@ -74,12 +74,12 @@ fn a_rollback_that_was_killed_goes_on() {
         root.exits(0, goes_on_by);
         start.assert_same(&root, "after the second rollback");
         assert_eq!(root.own_files(), ["history", "lock"]);
-    }
+    });
 }
 
 #[test]
 fn a_reboot_in_the_middle_of_an_apply_can_go_both_ways() {
-    for resumes in [true, false] {
+    at_once([true, false], |resumes| {
         let root = Root::new("el5", "bridge");
         let start = root.snapshot();
         hanging(&root, "ifup", "hangs").kill();
@@ -91,12 +91,12 @@ fn a_reboot_in_the_middle_of_an_apply_can_go_both_ways() {
             root.exits(0, &["rollback", "--yes"]);
             start.assert_same(&root, "after the reboot and the rollback");
         }
-    }
+    });
 }
 
 #[test]
 fn a_run_that_is_told_to_stop_ends_its_step_and_rolls_back() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    at_once([Signal::SIGTERM, Signal::SIGINT], |signal| {
         let root = Root::new("el7", "bridge");
         let start = root.snapshot();
         root.gate("pif-forget");
@@ -112,7 +112,7 @@ fn a_run_that_is_told_to_stop_ends_its_step_and_rolls_back() {
         assert!(!root.transcript().iter().any(|(c, _)| c.starts_with("ifup")), "it went on");
         root.unwrap_program("opt/xensource/bin/xe");
         start.assert_same(&root, "after the rollback");
-    }
+    });
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_second_run_names_the_first_and_changes_nothing() {
 
 #[test]
 fn a_journal_with_a_torn_last_line_can_go_both_ways() {
-    for (tear, resumes) in [(1, true), (1, false), (9, false), (40, true)] {
+    at_once([(1, true), (1, false), (9, false), (40, true)], |(tear, resumes)| {
         let root = Root::new("el7", "bridge");
         let start = root.snapshot();
         hanging(&root, "ifup", "hangs").kill();
@@ -270,7 +270,7 @@ fn a_journal_with_a_torn_last_line_can_go_both_ways() {
         for line in text.lines() {
             serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         }
-    }
+    });
 }
 
 fn latest_journal(root: &Root) -> std::path::PathBuf {
@@ -284,7 +284,7 @@ fn latest_journal(root: &Root) -> std::path::PathBuf {
 
 #[test]
 fn a_journal_that_holds_nothing_yet_is_a_transaction_that_did_nothing_yet() {
-    for content in ["", "{\"at\":\"2026"] {
+    at_once(["", "{\"at\":\"2026"], |content| {
         let root = Root::new("el5", "bridge");
         let start = root.snapshot();
         root.gate("pif-unplug");
@@ -301,7 +301,7 @@ fn a_journal_that_holds_nothing_yet_is_a_transaction_that_did_nothing_yet() {
             root.exits(0, &with_spec(&["apply", "--yes"]));
             root.exits(0, &["verify"]);
         }
-    }
+    });
 }
 
 #[test]

@@ -95,6 +95,55 @@ fn a_gateway_that_changed_since_holds_up_no_rollback() {
 }
 
 #[test]
+fn a_backend_that_others_switched_since_holds_up_no_rollback() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let script = root.at("opt/xensource/bin/xe-switch-network-backend");
+    let switched = std::process::Command::new(script).arg("openvswitch").output().unwrap();
+    assert!(switched.status.success(), "{switched:?}");
+    root.reboot();
+    let run = root.exits(0, &["rollback", "--yes"]);
+    assert!(
+        run.err.contains("not by this change") && run.err.contains("running backend"),
+        "{run:?}"
+    );
+    assert!(run.err.contains("eth2 master"), "{run:?}");
+    assert_eq!(root.json(0, &["rollback", "--yes"])["result"], "nothing-to-do");
+}
+
+#[test]
+fn a_card_that_was_replaced_since_holds_up_no_rollback() {
+    for reboots in [false, true] {
+        let root = Root::new("el7", "bridge");
+        root.apply();
+        let other = "00:1b:21:0a:09:03";
+        root.set(&json!({"dom0": {"nics": {"eth3": {"mac": other, "permanent_mac": other}}}}));
+        if reboots {
+            root.reboot();
+        }
+        let run = root.exits(0, &["rollback", "--yes"]);
+        assert!(run.err.contains("eth3 is another card now"), "{run:?}");
+        let state = root.state();
+        assert_eq!(state["pool"]["pifs"]["xen01/eth2"]["managed"], json!(true));
+    }
+}
+
+#[test]
+fn what_others_set_in_a_record_that_was_not_forgotten_yet_stays() {
+    let root = Root::new("el7", "bridge");
+    let uuid = root.state()["pool"]["pifs"]["xen01/eth3"]["uuid"].as_str().unwrap().to_string();
+    root.wrap(
+        "opt/xensource/bin/xe",
+        &format!("if [ \"$1\" = pif-unplug ] && [ ! -e \"$root/.dom0/once\" ]; then touch \"$root/.dom0/once\"; \"$real\" pif-param-set uuid={uuid} other-config:theirs=1; fi; exec \"$real\" \"$@\""),
+    );
+    let run = root.exits(3, &with_spec(&["apply", "--yes"]));
+    assert!(run.err.contains("other-config:theirs: was not set, is 1"), "{run:?}");
+    assert!(!run.err.contains("IpSettings"), "{run:?}");
+    let pif = root.state()["pool"]["pifs"]["xen01/eth3"].clone();
+    assert_eq!((&pif["other_config"]["theirs"], &pif["uuid"]), (&json!("1"), &json!(uuid)));
+}
+
+#[test]
 fn a_nic_that_was_up_is_up_again() {
     let unmanaged = json!({"managed": false, "currently_attached": false});
     let up = json!({"master": null, "up": true});

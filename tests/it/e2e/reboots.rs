@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::root::{Root, until, with_spec};
+use super::root::{Root, at_once, until, with_spec};
 use crate::dom0::Snapshot;
 
 /// What is enabled while a transaction is open, by flavour.
@@ -54,7 +54,7 @@ fn after_boot(root: &Root) -> String {
 
 #[test]
 fn one_command_takes_a_host_all_the_way_and_one_takes_it_back() {
-    for (flavour, file, link) in SERVICE {
+    at_once(SERVICE, |(flavour, file, link)| {
         let root = Root::new(flavour, "openvswitch");
         let start = root.snapshot();
         let told = root.exits(6, &with_spec(&["apply", "--yes", "--reboot"]));
@@ -74,7 +74,7 @@ fn one_command_takes_a_host_all_the_way_and_one_takes_it_back() {
         let said = after_boot(&root);
         assert!(said.contains("Rolled back"), "{said}");
         as_it_was(&root, &start);
-    }
+    });
 }
 
 /// Applied with a time to confirm it, on a host that needs no reboot.
@@ -163,7 +163,7 @@ fn times_that_are_none_are_refused() {
 
 #[test]
 fn undo_sh_takes_away_what_would_go_on_by_itself() {
-    for (flavour, file, link) in SERVICE {
+    at_once(SERVICE, |(flavour, file, link)| {
         let root = Root::new(flavour, "openvswitch");
         let start = root.snapshot();
         root.exits(6, &with_spec(&["apply", "--yes", "--reboot"]));
@@ -171,7 +171,7 @@ fn undo_sh_takes_away_what_would_go_on_by_itself() {
         assert!(!is_there(&root.at(file)) && !is_there(&root.at(link)), "{file}");
         assert!(!is_there(&root.at("var/lib/xenbond/bin")));
         start.assert_same(&root, "after undo.sh");
-    }
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::root::{Root, SPEC, with_spec};
+use super::root::{Root, SPEC, at_once, with_spec};
 
 /// The host's inventory in a file beside it.
 fn recorded(root: &Root) -> String {
@@ -19,31 +19,41 @@ fn rehearse<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_recorded_host_is_rehearsed_as_it_was_and_nothing_reaches_it() {
-    for (flavour, backend) in [("el7", "openvswitch"), ("el7", "bridge"), ("el5", "openvswitch")] {
-        let root = Root::new(flavour, backend);
-        let start = root.snapshot();
-        let file = recorded(&root);
-        let ran = root.transcript().len();
-        let run = root.exits(0, &rehearse(&file, &[]));
-        assert!(run.out.contains(&format!("on a model of the host that {file} records")));
-        assert!(run.out.contains("taken to"), "what is assumed is not said:\n{}", run.out);
-        assert!(!run.out.contains("note: only"), "{}", run.out);
-        assert!(run.out.contains("Done: the host is as asked, verified."), "{}", run.out);
-        assert!(run.out.ends_with("effects).\n") && run.out.contains("the model is as it was"));
-        let reboots = run.out.matches("the host reboots").count();
-        assert_eq!(reboots, if backend == "openvswitch" { 2 } else { 0 }, "{}", run.out);
-        // The steps are those that the host itself plans.
-        let plan = root.exits(0, &with_spec(&["plan"])).out;
-        for line in plan.lines().filter(|line| line.starts_with("  ") && line.contains(". ")) {
-            assert!(run.out.contains(line), "`{line}` is planned, and not rehearsed:\n{}", run.out);
-        }
-        for at in ["3", "9", "17", "30"] {
-            root.exits(0, &rehearse(&file, &["--fail-at", at]));
-            root.exits(0, &rehearse(&file, &["--power-cut-at", at]));
-        }
-        assert!(root.transcript().len() - ran < 20, "the host was asked more than its plan needs");
-        start.assert_same(&root, "rehearsals");
-    }
+    at_once(
+        [("el7", "openvswitch"), ("el7", "bridge"), ("el5", "openvswitch")],
+        |(flavour, backend)| {
+            let root = Root::new(flavour, backend);
+            let start = root.snapshot();
+            let file = recorded(&root);
+            let ran = root.transcript().len();
+            let run = root.exits(0, &rehearse(&file, &[]));
+            assert!(run.out.contains(&format!("on a model of the host that {file} records")));
+            assert!(run.out.contains("taken to"), "what is assumed is not said:\n{}", run.out);
+            assert!(!run.out.contains("note: only"), "{}", run.out);
+            assert!(run.out.contains("Done: the host is as asked, verified."), "{}", run.out);
+            assert!(run.out.ends_with("effects).\n") && run.out.contains("the model is as it was"));
+            let reboots = run.out.matches("the host reboots").count();
+            assert_eq!(reboots, if backend == "openvswitch" { 2 } else { 0 }, "{}", run.out);
+            // The steps are those that the host itself plans.
+            let plan = root.exits(0, &with_spec(&["plan"])).out;
+            for line in plan.lines().filter(|line| line.starts_with("  ") && line.contains(". ")) {
+                assert!(
+                    run.out.contains(line),
+                    "`{line}` is planned, and not rehearsed:\n{}",
+                    run.out
+                );
+            }
+            for at in ["3", "9", "17", "30"] {
+                root.exits(0, &rehearse(&file, &["--fail-at", at]));
+                root.exits(0, &rehearse(&file, &["--power-cut-at", at]));
+            }
+            assert!(
+                root.transcript().len() - ran < 20,
+                "the host was asked more than its plan needs"
+            );
+            start.assert_same(&root, "rehearsals");
+        },
+    );
 }
 
 #[test]

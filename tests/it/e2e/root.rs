@@ -475,3 +475,12 @@ fn children(parent: Pid) -> Vec<Pid> {
         .map(Pid::from_raw)
         .collect()
 }
+
+/// Runs each case in a thread of its own: they wait more than they work.
+pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, run: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| run(case));
+        }
+    });
+}

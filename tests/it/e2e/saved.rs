@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::root::{Root, with_spec};
+use super::root::{Root, at_once, with_spec};
 
 fn planned(flavour: &str, backend: &str) -> (Root, String) {
     let root = Root::new(flavour, backend);
@@ -19,7 +19,7 @@ fn planned(flavour: &str, backend: &str) -> (Root, String) {
 
 #[test]
 fn a_saved_plan_is_carried_out() {
-    for (flavour, backend) in [("el7", "bridge"), ("el5", "openvswitch")] {
+    at_once([("el7", "bridge"), ("el5", "openvswitch")], |(flavour, backend)| {
         let (root, file) = planned(flavour, backend);
         root.exits(5, &with_spec(&["plan", "--check"]));
         if backend == "openvswitch" {
@@ -31,7 +31,7 @@ fn a_saved_plan_is_carried_out() {
         }
         root.exits(0, &["verify"]);
         root.exits(0, &with_spec(&["plan", "--check"]));
-    }
+    });
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_saved_plan_is_refused_when_a_fact_has_moved() {
             );
         }),
     ];
-    for (fact, moved) in moves {
+    at_once(moves, |(fact, moved)| {
         let (root, file) = planned("el7", "bridge");
         moved(&root);
         let start = root.snapshot();
@@ -65,7 +65,7 @@ fn a_saved_plan_is_refused_when_a_fact_has_moved() {
         assert!(run.err.contains(fact), "{fact}: {run:?}");
         start.assert_same(&root, fact);
         assert!(root.changing().is_empty(), "{fact}: {:?}", root.changing());
-    }
+    });
 }
 
 #[test]

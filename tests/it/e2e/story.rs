@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::root::{IFCFG_BOND, Root, with_spec};
+use super::root::{IFCFG_BOND, Root, at_once, with_spec};
 
 /// With the reboot that a switch of the backend needs.
 fn with_a_reboot(flavour: &str, goes_on_by: &[&str]) {
@@ -101,7 +101,7 @@ fn an_el5_host_on_open_vswitch_goes_on_by_apply() {
 
 #[test]
 fn hosts_on_bridge_go_there_and_back_without_a_reboot() {
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "bridge");
         let start = root.snapshot();
         let done = root.exits(0, &with_spec(&["apply", "--yes"]));
@@ -110,12 +110,12 @@ fn hosts_on_bridge_go_there_and_back_without_a_reboot() {
         let back = root.exits(0, &["rollback", "--yes"]);
         assert!(back.out.contains("Rolled back"), "{back:?}");
         as_it_was(&root, &start);
-    }
+    });
 }
 
 #[test]
 fn the_bond_is_there_again_after_every_boot() {
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::patched(flavour, "bridge", &json!({"dom0": {"xapi_start": 0}}));
         let start = root.snapshot();
         root.apply();
@@ -126,18 +126,18 @@ fn the_bond_is_there_again_after_every_boot() {
         root.reboot();
         assert!(!root.at("proc/net/bonding/bond51").exists());
         assert!(!root.at(IFCFG_BOND).exists());
-    }
+    });
 }
 
 #[test]
 fn a_rollback_before_the_first_reboot_needs_none() {
-    for flavour in ["el7", "el5"] {
+    at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "openvswitch");
         let start = root.snapshot();
         root.exits(6, &with_spec(&["apply", "--yes"]));
         root.exits(0, &["rollback", "--yes"]);
         as_it_was(&root, &start);
-    }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::root::{Root, Run, with_spec};
+use super::root::{Root, Run, at_once, until, with_spec};
 
 const SERVER: &str = "172.16.51.2";
 /// Nobody has this address.
@@ -29,7 +29,7 @@ fn invents_nothing(run: &Run) {
 
 #[test]
 fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
-    for mtu in [&[][..], &["--mtu", "9000"]] {
+    at_once([&[][..], &["--mtu", "9000"]], |mtu| {
         let root = Root::new("el7", "bridge");
         if mtu.is_empty() {
             silent(&root);
@@ -43,7 +43,7 @@ fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
         let error = failed["error"].as_str().unwrap();
         assert!(error.contains(SERVER) && error.contains("no answer"), "{error}");
         start.assert_same(&root, "after the rollback");
-    }
+    });
 }
 
 #[test]
@@ -230,4 +230,31 @@ fn what_was_accepted_by_name_does_not_fail_the_same_run() {
     root.set(&link(true));
     root.exits(0, &["verify"]);
     assert_eq!(root.json(0, &apply)["pending"], json!([]));
+}
+
+#[test]
+fn what_was_accepted_and_is_not_so_is_5_in_every_command_that_keeps_the_change() {
+    let down = json!({"dom0": {"nics": {"eth3": {"link": false}}, "xapi_start": 0}});
+    let root = Root::patched("el7", "bridge", &down);
+    let accept = ["apply", "--yes", "--accept", "nic-no-link"];
+    root.exits(6, &with_spec(&[&accept[..], &["--confirm-within", "10m"]].concat()));
+    let confirmed = root.json(5, &["confirm"]);
+    assert_eq!(confirmed["result"], "done", "{confirmed}");
+    let pending = confirmed["pending"].as_array().unwrap();
+    assert!(pending.iter().any(|p| p["what"].as_str().unwrap().starts_with("eth3 link")));
+
+    // The power goes before XAPI has written: the boot mends it, and the link is still missing.
+    let never = json!({"saves": {"xapi": 3_600_000, "networkd": 3_600_000}});
+    let root = Root::patched("el7", "bridge", &down);
+    root.set(&json!({"dom0": never}));
+    let run = root.start(&with_spec(&accept));
+    let journal =
+        || fs::read_to_string(root.at("var/lib/xenbond/current/journal")).unwrap_or_default();
+    until("the wait", || journal().lines().last().is_some_and(|l| l.contains("\"saving\"")));
+    run.kill();
+    let back = root.start(&["resume", "--json"]);
+    root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
+    let back = back.end();
+    assert_eq!(back.code, 5, "{back:?}");
+    assert!(back.out.contains("eth3 link"), "{back:?}");
 }

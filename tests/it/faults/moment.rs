@@ -185,6 +185,8 @@ impl Moment {
                 }
                 Entry::Link(to) => symlink(to, &real).unwrap(),
                 Entry::File { bytes, mode, mtime } => {
+                    // The upper ones are no entries, and a rollback takes away what is empty.
+                    fs::create_dir_all(real.parent().unwrap()).unwrap();
                     fs::write(&real, bytes.as_slice()).unwrap();
                     fs::set_permissions(&real, fs::Permissions::from_mode(*mode)).unwrap();
                     let file = fs::File::options().write(true).open(&real).unwrap();

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub unmanaged: bool,
     /// A bond of ours of so many NICs, in another mode, stands already.
     pub replaces: Option<usize>,
+    /// The address is on a tag, and a route leads on from there.
+    pub tagged: bool,
 }
 
 const fn scenario(
@@ -42,7 +44,7 @@ const fn scenario(
     unmanaged: bool,
     replaces: Option<usize>,
 ) -> Scenario {
-    Scenario { flavour, switch, nics, existing, unmanaged, replaces }
+    Scenario { flavour, switch, nics, existing, unmanaged, replaces, tagged: false }
 }
 
 /// The first eight have each pair of choices in each combination.
@@ -52,7 +54,7 @@ pub const SCENARIOS: [Scenario; 10] = [
     scenario(Flavour::El5, true, 2, true, true, None),
     scenario(Flavour::El5, true, 3, false, false, None),
     scenario(Flavour::El7, false, 2, false, true, None),
-    scenario(Flavour::El7, false, 3, true, false, None),
+    Scenario { tagged: true, ..scenario(Flavour::El7, false, 3, true, false, None) },
     scenario(Flavour::El5, false, 2, false, false, None),
     scenario(Flavour::El5, false, 3, true, true, None),
     scenario(Flavour::El7, false, 3, false, true, Some(2)),
@@ -68,6 +70,7 @@ impl Scenario {
             self.replaces.map(|n| format!("instead of {n}")),
             Some(if self.unmanaged { "unmanaged" } else { "forget" }.to_string()),
             self.existing.then(|| "existing files".to_string()),
+            self.tagged.then(|| "tag and route".to_string()),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -76,8 +79,10 @@ impl Scenario {
         let nics = ["eth2", "eth3", "eth1"][..nics].join(",");
         let pif = if self.unmanaged { "unmanaged" } else { "forget" };
         let mut raw = Raw::default();
+        let tagged =
+            if self.tagged { "vlan=51\nroutes=10.99.0.0/16 via 172.16.51.1\n" } else { "" };
         let text = format!(
-            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n"
+            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n{tagged}"
         );
         raw.file("spec", &text).unwrap();
         raw.finish().unwrap()
@@ -191,10 +196,26 @@ impl Scene {
 
     /// Has a command misbehave so many times; no more with none.
     pub fn lie(&self, command: &str, how: How, times: u32) {
+        self.lies_after(0, command, how, times);
+    }
+
+    /// A program that does as it should so many times before it does not.
+    pub fn lies_after(&self, after: u32, command: &str, how: How, times: u32) {
         self.dom0.model.change(|state| {
-            state.dom0.lies.insert(command.into(), Lie { how, times, after: 0 });
+            state.dom0.lies.insert(command.into(), Lie { how, times, after });
             state.dom0.lies.retain(|_, lie| lie.times > 0);
         });
+    }
+
+    /// What differs from the host that nobody touched, and is not XAPI's to bring back.
+    pub fn wrong_without_xapi(&self) -> Vec<String> {
+        let of_xapi = |text: &String| text.starts_with("PIF ") || text.starts_with("NIC ");
+        self.differences().into_iter().filter(|text| !of_xapi(text)).collect()
+    }
+
+    /// Whether such a program has misbehaved since it was told to.
+    pub fn has_lied(&self, command: &str) -> bool {
+        self.dom0.model.state().dom0.lies.get(command).is_none_or(|lie| lie.after == 0)
     }
 
     pub fn reboot(&self) {

@@ -97,8 +97,8 @@ pub fn run(case: &Case) -> Result<()> {
 fn said(request: &Request, spec: &Spec, inv: &Inventory) -> Result<Vec<Finding>> {
     let nics = resolve(spec, inv);
     let mut all = preflight::check_request(request, spec, &nics, inv);
-    if plan::build(spec, &nics, inv, &Templates::load(None)?).is_ok_and(|p| p.outage() > 0) {
-        all.extend(preflight::interrupted(&spec.bond, inv));
+    if let Ok(plan) = plan::build(spec, &nics, inv, &Templates::load(None)?) {
+        all.extend(preflight::interrupted(&plan.takes_down(), inv));
         all.sort_by_key(|f| (f.severity, f.code));
     }
     Ok(all)

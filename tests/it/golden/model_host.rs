@@ -176,7 +176,11 @@ impl Observer for Scribe<'_> {
     fn waits(&mut self, what: &str, limit: Duration) {
         // Every resume waits for XAPI; what a step waits for is its own.
         if what != "XAPI to answer" {
-            self.0.say(&format!("    (waits for {what}, at most {} s)\n", limit.as_secs()));
+            let line = format!("    (waits for {what}, at most {} s)\n", limit.as_secs());
+            // It is said at each look.
+            if !self.0.log().ends_with(&line) {
+                self.0.say(&line);
+            }
         }
     }
 

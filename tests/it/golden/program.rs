@@ -101,6 +101,10 @@ fn bonds(all: &BTreeMap<String, String>) -> Result<()> {
         for line in [format!("DEVICE={bond}"), "ONBOOT=yes".into(), "BOOTPROTO=none".into()] {
             ensure!(text.lines().any(|l| l == line), "{file} has no {line}");
         }
+        if bond.contains('.') {
+            ensure!(text.lines().any(|l| l == "VLAN=yes"), "{file} makes no VLAN");
+            continue;
+        }
         ensure!(text.contains("\nBONDING_OPTS=\"mode="), "{file} sets no mode");
         ensure!(!text.contains("GATEWAY"), "{file} has a gateway");
         let here: Vec<_> = all.iter().filter(|(f, _)| f.starts_with(host)).collect();

@@ -31,7 +31,7 @@ boot_1() {
 boot_2() {
     case $ARG in
     "")
-        over_within 60
+        over_within 150
         bond_stands
         flows
         xen 0 verify
@@ -52,7 +52,7 @@ boot_2() {
         cut_power
         ;;
     guard)
-        over_within 60
+        over_within 150
         same_as before
         xen 1 confirm
         has "the answer" "$err" "nobody confirmed it within 2s"
@@ -60,7 +60,7 @@ boot_2() {
     esac
 }
 boot_3() {
-    over_within 60
+    over_within 150
     case $ARG in
     "" | gateway)
         is "running backend" "$(cat /run/backend)" openvswitch
@@ -79,7 +79,7 @@ if [[ $ARG == confirm || $ARG == guard ]]; then unset -f boot_3; fi
 confirming() {
     xen 6 apply "${SPEC[@]}" --yes --confirm-within 3s
     bond_stands
-    over_within 30
+    over_within 150
     same_as before
     has "what was told" "$(cat /lab/told)" "wall xenbond: bond51 is being rolled back"
     xen 1 confirm

@@ -1,0 +1,43 @@
+//! Which change repaired the bond of which other one. Must not know what follows from it.
+
+use anyhow::Result;
+
+use super::Transaction;
+use crate::host::{Host, Kind};
+use crate::ledger::{Phase, chain};
+use crate::plan::Plan;
+use crate::step::Step;
+
+/// The change whose bond this plan repairs, if it repairs one. `id`: that of the plan's own change.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn repaired(host: &Host, plan: &Plan, id: &str) -> Result<Option<Transaction>> {
+    // A change of another bond may have come in between.
+    let older = chain(host)?.into_iter().find(|change| {
+        change.id != id && change.spec.bond == plan.spec.bond && change.phase == Phase::Done
+    });
+    let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
+    let first = Transaction::named(host, &older.id)?;
+    Ok(first.filter(|first| repairs(plan, &first.header.plan)))
+}
+
+/// Whether a change found the bond of the one `before` broken: a NIC of it back under XAPI, or,
+/// asked for the same, something else than files of other templates.
+fn repairs(plan: &Plan, before: &Plan) -> bool {
+    if plan.removes {
+        return false;
+    }
+    let had = |step: &Step| match step {
+        Step::ForgetPif(record) => before.nics.iter().any(|nic| nic.device == record.device),
+        _ => false,
+    };
+    let written = |path: &str| -> Option<&Kind> {
+        let mut files = before.steps.iter().filter_map(Step::file);
+        files.find(|file| file.path == path).map(|file| &file.want)
+    };
+    let mut files = plan.steps.iter().filter_map(Step::file).peekable();
+    let only_renewed = files.peek().is_some()
+        && files.all(|file| written(&file.path).is_none_or(|want| want.same_but_time(&file.was)));
+    plan.steps.iter().any(had) || (plan.spec == before.spec && !only_renewed)
+}

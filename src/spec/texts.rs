@@ -1,0 +1,48 @@
+//! What single texts of a spec mean, whatever section they stand in.
+
+use anyhow::{Result, anyhow, ensure};
+
+use super::MTU_RANGE;
+use super::ini::Source;
+use crate::net::{Ipv4Net, StaticRoute, decimal, shown};
+
+/// A line of a section whose keys are not those of `[bond]`: where, key and text.
+pub(super) type Given = (Source, String, String);
+
+pub(super) fn mtu(text: &str) -> Result<u32> {
+    decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
+        anyhow!(
+            "`{}` is no MTU: it must be a whole number from {} to {}",
+            shown(text),
+            MTU_RANGE.start(),
+            MTU_RANGE.end()
+        )
+    })
+}
+
+pub(super) fn host_address(text: &str) -> Result<Ipv4Net> {
+    let net: Ipv4Net = text.parse()?;
+    net.check_host()?;
+    Ok(net)
+}
+
+/// Routes by commas.
+pub(super) fn routes(text: &str) -> Result<Vec<StaticRoute>> {
+    text.split(',').map(str::parse).collect()
+}
+
+/// A list by commas, blanks or both.
+pub(super) fn list<T: std::str::FromStr<Err = anyhow::Error>>(
+    text: &str,
+    what: &str,
+) -> Result<Vec<T>> {
+    let parts: Vec<&str> = text.split(',').collect();
+    ensure!(
+        parts.iter().all(|part| !part.trim().is_empty()),
+        "`{}` has an empty {what} in it",
+        shown(text)
+    );
+    let words =
+        parts.iter().flat_map(|part| part.split([' ', '\t'])).filter(|word| !word.is_empty());
+    words.map(str::parse).collect()
+}

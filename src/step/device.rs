@@ -1,0 +1,50 @@
+//! A network device of the boot scripts: up by `ifup`, away by `ifdown`, or by `ip link delete`
+//! where that leaves it (tests/ground/initscripts.md, D2 and J2).
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::host::{Cmd, Host, Program};
+
+/// How long `ip link` may take.
+pub(super) const LINK_LIMIT: Duration = Duration::from_secs(20);
+
+/// A device by its name.
+pub(super) struct Device<'a> {
+    pub name: &'a str,
+    /// How long `ifup` and `ifdown` of it may take.
+    pub limit: Duration,
+}
+
+impl Device<'_> {
+    pub(super) fn up(&self) -> Cmd {
+        Cmd::change(Program::Ifup, &[self.name], self.limit)
+    }
+
+    pub(super) fn down(&self) -> Cmd {
+        Cmd::change(Program::Ifdown, &[self.name], self.limit)
+    }
+
+    pub(super) fn delete(&self) -> Cmd {
+        Cmd::change(Program::Ip, &["link", "delete", "dev", self.name], LINK_LIMIT)
+    }
+
+    /// Takes it away, and looks whether it is gone.
+    pub(super) fn take_down(&self, host: &Host, is_there: impl Fn() -> bool) -> Result<()> {
+        if !is_there() {
+            return Ok(());
+        }
+        let down = self.down();
+        let said = host.run(&down);
+        let delete = self.delete();
+        if is_there() {
+            host.run(&delete)?.check(&delete)?;
+        }
+        if is_there() {
+            let words = said.map(|o| o.last_words()).unwrap_or_default();
+            bail!("{} is still there after `{down}` and `{delete}`{words}", self.name);
+        }
+        Ok(())
+    }
+}
