@@ -178,6 +178,7 @@ impl Inventory {
                 transaction,
                 made,
             };
+            storage::read_disks(host, &mut inv);
             // XAPI says which bridge hears which NIC.
             if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
             {

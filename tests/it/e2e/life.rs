@@ -103,6 +103,40 @@ fn a_spec_that_is_printed_leaves_nothing_to_do() {
 }
 
 #[test]
+fn a_spec_with_tags_and_routes_that_is_printed_leaves_nothing_to_do() {
+    for flavour in ["el5", "el7"] {
+        let root = Root::new(flavour, "bridge");
+        let asked = root.beside("asked.ini");
+        let spec = "[bond]\nname = bond51\nnics = eth2, eth3\nmtu = 9000\naddress = 172.16.51.11/24\n\
+            vlan = 51\nroutes = 10.99.0.0/16 via 172.16.51.1\n[vlan 52]\n\
+            address = 172.16.52.11/24\nmtu = 1500\nroutes = 10.98.0.0/16 via 172.16.52.1\n\
+            [vlan 53]\naddress = 172.16.53.11/24\n";
+        fs::write(&asked, spec).unwrap();
+        let start = root.snapshot();
+        root.exits(0, &["apply", "--yes", "--spec", &asked]);
+        let told = root.exits(0, &["spec", "bond51"]).out;
+        let file = root.beside("told.ini");
+        fs::write(&file, &told).unwrap();
+        let again = root.exits(0, &["apply", "--yes", "--spec", &file]);
+        assert!(again.out.contains("Nothing to do"), "{again:?}");
+        // What no record tells the kernel and the files do.
+        let (records, gone) = (root.at("var/lib/xenbond"), root.beside("gone"));
+        fs::rename(&records, &gone).unwrap();
+        assert_eq!(root.exits(0, &["spec", "bond51"]).out, told);
+        let again = root.exits(0, &["apply", "--yes", "--spec", &file]);
+        assert!(again.out.contains("Nothing to do"), "{again:?}");
+        fs::remove_dir_all(&records).ok();
+        fs::rename(&gone, &records).unwrap();
+        root.exits(0, &["remove", "bond51", "--yes"]);
+        start.assert_same(&root, "after the removal");
+        root.exits(0, &["rollback", "--yes"]);
+        root.exits(0, &["verify", "--spec", &asked]);
+        root.exits(0, &["rollback", "bond51", "--yes"]);
+        start.assert_same(&root, "after both");
+    }
+}
+
+#[test]
 fn what_was_accepted_once_need_not_be_accepted_again() {
     let root = with_free_nics("el7", "bridge");
     root.set(&json!({"dom0": {"nics": {"eth3": {"link": false}}}}));
@@ -255,6 +289,53 @@ fn storage_on_a_bond_is_named_before_it_is_interrupted() {
     );
     root.exits(0, &["rollback", "bond51", "--yes", "--accept", "bond-carries-storage"]);
     assert!(!there(&root, "bond51"));
+}
+
+/// Machines on this host, each with a disk in a repository or none.
+fn machines(root: &Root, all: &[(&str, Option<&str>)]) {
+    for (number, (name, sr)) in (100..).zip(all) {
+        let uuid = |kind: u32| format!("8efa2e6e-d0dc-0649-{kind}-5bd7289f8{number}");
+        let (key, on) = (format!("machine-{number}"), json!("xen01"));
+        root.set(&json!({"pool": {
+            "vms": {&key: {
+                "uuid": uuid(1000), "name_label": name, "is_control_domain": false,
+                "power_state": "running", "resident_on": on, "stays": false,
+            }},
+            "vbds": {&key: {
+                "uuid": uuid(2000), "vm": key, "currently_attached": true,
+                "vdi": sr.map(|_| key.clone()),
+            }},
+        }}));
+        if let Some(sr) = sr {
+            let vdi = json!({"uuid": uuid(3000), "name_label": "disk", "sr": sr});
+            root.set(&json!({"pool": {"vdis": {&key: vdi}}}));
+        }
+    }
+}
+
+#[test]
+fn running_machines_with_disks_on_a_bond_are_named() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    attach(&root);
+    root.set(&json!({"pool": {"srs": {"local1": {
+        "uuid": "f81316d8-935a-aa1d-6267-b4a9b39c6a98", "name_label": "disk", "kind": "lvm",
+        "shared": false,
+    }}}}));
+    machines(&root, &[("db1", Some("nfs1")), ("local", Some("local1")), ("diskless", None)]);
+    let words = "\"NFS prod\" (with disks of \"db1\") is reached at 172.16.51.2 through bond51";
+    let rebuild = with_spec(&["plan", "--mode", "balance-alb"]);
+    let plan = root.exits(1, &rebuild);
+    assert!(plan.out.contains(words), "{plan:?}");
+    for refused in [&["rollback", "--yes"][..], &["remove", "bond51", "--yes"]] {
+        let refused = root.exits(1, refused);
+        assert!(refused.err.contains(words), "{refused:?}");
+    }
+    // What was not answered is no sign that there is none.
+    root.lie("xe vbd-list", "fails", 1, 0);
+    let plan = root.exits(1, &rebuild);
+    let unknown = "through bond51; which VMs have disks on it is unknown: ";
+    assert!(plan.out.contains(unknown), "{plan:?}");
 }
 
 #[test]
