@@ -155,7 +155,7 @@ fn is_of_switch(plan: &Plan, found: &Difference, rest: bool) -> bool {
 }
 
 /// The running backend as the kernel shows it, where XAPI does not say.
-fn running(inv: &Inventory) -> Option<Backend> {
+pub(super) fn running(inv: &Inventory) -> Option<Backend> {
     if let Some(known) = inv.running_backend() {
         return Some(known);
     }

@@ -4,8 +4,9 @@
 
 use anyhow::Result;
 
-use super::Engine;
 use super::back::Back;
+use super::compare::running;
+use super::{Engine, look_for};
 use crate::host::Host;
 use crate::journal::{self, Transaction};
 use crate::ledger::{self, Event, Phase};
@@ -34,6 +35,17 @@ impl Engine<'_> {
         }
         back.kept.notes.push("the backend stays bridge: another bond needs it".into());
         Ok(())
+    }
+
+    /// Whether the way back of a change takes a reboot: another backend runs than it found.
+    pub(super) fn takes_a_reboot(&self, tx: &Transaction, back: &Back<'_>) -> bool {
+        let plan = &tx.header.plan;
+        let undone = |n: &usize| tx.begun().contains(n) && back.undoes(*n);
+        let was = plan.switches().find(undone).and_then(|number| plan.switched_from(number));
+        let Some(was) = was else { return false };
+        // What cannot be read is found out by the steps.
+        let Ok(inv) = look_for(self.host, &plan.spec) else { return false };
+        running(&inv).is_some_and(|now| now != was.taken())
     }
 
     /// The change that the way back goes on with before anything is compared.

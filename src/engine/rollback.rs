@@ -161,14 +161,19 @@ impl Engine<'_> {
         let steps = tx.header.plan.steps.clone();
         let begun = begun(self.host, tx);
         back.kept.known = tx.kept().iter().map(ToString::to_string).collect();
+        // Under the backend that came with the removal no bond comes up: the one of before does so
+        // after the reboot.
+        let later = tx.header.plan.removes && self.takes_a_reboot(tx, back);
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
+            let stood = was_up(step);
             let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. })
                 // The bond goes with an older change: it is not brought up in between.
-                || (was_up(step) && !back.then.is_empty())
+                || (stood && (!back.then.is_empty() || later))
                 || !back.undoes(number);
             let is_pif = step.pif().is_some();
-            if !begun.contains(&number) || nothing || (back.only_pifs && !is_pif) {
+            let not_now = back.only_pifs && !is_pif && !(stood && tx.header.plan.removes);
+            if !begun.contains(&number) || nothing || not_now {
                 continue;
             }
             // After a power cut XAPI may still be starting; what needs it not is undone before.

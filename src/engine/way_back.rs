@@ -15,6 +15,7 @@ use crate::outcome::{Ending, Exit, Outcome};
 use crate::plan::Plan;
 use crate::preflight::{self, Code, Finding, barring};
 use crate::spec::Spec;
+use crate::step::Step;
 
 /// The code that accepts that files which are not ours have changed since.
 pub const FILE_CHANGED: &str = "file-changed";
@@ -36,6 +37,8 @@ pub struct WayBack {
     pub transactions: Vec<Transaction>,
     /// What stayed of an older change for other bonds, and goes with the last of them.
     pub rest: Option<Transaction>,
+    /// Whether the backend stays, since another bond needs it.
+    pub backend_stays: bool,
     /// What the bond is to be afterwards; `None`: there is none then.
     pub before: Option<Spec>,
     /// What a rollback would find, worst first.
@@ -53,6 +56,25 @@ impl WayBack {
     #[must_use]
     pub fn newest(&self) -> &Transaction {
         &self.transactions[0]
+    }
+
+    /// The steps that are undone, in order.
+    #[must_use]
+    pub fn steps(&self) -> Vec<&Step> {
+        let mut all = Vec::new();
+        for tx in &self.transactions {
+            let goes = |step: &&Step| match step {
+                Step::Verify { .. } => false,
+                Step::SwitchBackend(_) | Step::Reboot { .. } => !self.backend_stays,
+                _ => true,
+            };
+            all.extend(tx.header.plan.steps.iter().rev().filter(goes));
+        }
+        // The rest of it was undone before.
+        let rest = |step: &&Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
+        let steps = self.rest.iter().flat_map(|tx| tx.header.plan.steps.iter().rev());
+        all.extend(steps.filter(rest));
+        all
     }
 
     /// What a rollback cannot bring back, a sentence for each.
@@ -114,7 +136,17 @@ impl Engine<'_> {
         let down = goes_down(&transactions, before.as_ref(), &inv);
         let interrupts = interruption(&transactions, before.as_ref(), &down);
         let findings = findings(&transactions, &down, reboots, &inv);
-        Ok(Ok(WayBack { transactions, rest, before, findings, reboots, interrupts, changed }))
+        let backend_stays = needed;
+        Ok(Ok(WayBack {
+            transactions,
+            rest,
+            backend_stays,
+            before,
+            findings,
+            reboots,
+            interrupts,
+            changed,
+        }))
     }
 
     fn rollback_to_verdict(
@@ -214,7 +246,7 @@ impl Engine<'_> {
             Aim::Newest => {
                 let Some(newest) = chain.first() else { return Ok(Err(nothing())) };
                 if self.newest_is_undone(&newest.id)? {
-                    return Ok(Err(named(&standing)));
+                    return Ok(Err(named(&standing, "the newest change is undone already")));
                 }
                 vec![newest.id.clone()]
             }
@@ -285,7 +317,7 @@ impl Engine<'_> {
 
     fn no_bond(&self, bond: &IfName, standing: &[&Change]) -> Result<Outcome> {
         if ledger::changes(self.host)?.iter().any(|c| c.spec.bond == *bond) {
-            return Ok(named(standing));
+            return Ok(named(standing, &format!("no change of {bond} stands any more")));
         }
         Ok(Outcome::refused(
             format!("xenbond has no record of a bond {bond} on this host"),
@@ -362,7 +394,7 @@ fn nothing() -> Outcome {
 }
 
 /// Nothing is undone, and what could be is named.
-fn named(standing: &[&Change]) -> Outcome {
+fn named(standing: &[&Change], why: &str) -> Outcome {
     let mut bonds: Vec<&IfName> = Vec::new();
     for change in standing.iter().filter(|c| !c.removes) {
         if !bonds.contains(&&change.spec.bond) {
@@ -374,9 +406,7 @@ fn named(standing: &[&Change]) -> Outcome {
     }
     let all: Vec<String> = bonds.iter().map(|bond| format!("xenbond rollback {bond}")).collect();
     Outcome {
-        notes: vec![
-            "the newest change is undone already; what could still be undone must be named".into(),
-        ],
+        notes: vec![format!("{why}; what could still be undone must be named")],
         hint: Some(all.join(", or ")),
         ..nothing()
     }

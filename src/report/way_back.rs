@@ -24,10 +24,18 @@ fn headline(way: &WayBack) -> String {
     if !later.is_empty() {
         text.push_str(&format!(", later changes included: {}", later.join(", ")));
     }
+    if way.backend_stays && switches(way) {
+        text.push_str("; the backend stays: another bond needs it");
+    }
     if way.reboots {
         text.push_str("; the backend changes back, with a reboot");
     }
     text
+}
+
+/// Whether one of its changes switched the backend.
+fn switches(way: &WayBack) -> bool {
+    way.transactions.iter().any(|tx| tx.header.plan.switches().next().is_some())
 }
 
 fn id(tx: &Transaction) -> &str {
@@ -45,8 +53,7 @@ fn outage(way: &WayBack) -> String {
 
 /// The titles of what is undone, in order.
 fn steps(way: &WayBack) -> Vec<String> {
-    let all = way.transactions.iter().chain(&way.rest);
-    all.flat_map(|tx| tx.header.plan.steps.iter().rev().map(|step| step.undo_title())).collect()
+    way.steps().into_iter().map(|step| step.undo_title()).collect()
 }
 
 /// How many steps are undone.
