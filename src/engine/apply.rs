@@ -10,7 +10,7 @@ use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
-use crate::spec::{Request, Spec};
+use crate::spec::Request;
 use crate::step::Step;
 use crate::verify::probe::{self, Answers, Way};
 use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
@@ -33,10 +33,10 @@ impl Proposal {
     /// # Errors
     /// When nothing can be planned and no finding says why.
     pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
-        let Situation { spec, nics, inv } = &situation;
+        let Situation { spec, nics, inv, recorded } = &situation;
         let mut findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
-        let plan = match plan::build(spec, nics, inv, templates) {
+        let plan = match plan::change(spec, nics, recorded, inv, templates) {
             Ok(plan) => Some(plan),
             // With an error found there may be nothing to plan with; without one there must be.
             Err(_) if errors => None,
@@ -44,6 +44,8 @@ impl Proposal {
         };
         if let Some(plan) = &plan {
             findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            let kept = plan::not_given_back(spec, nics, recorded, inv);
+            findings.extend(preflight::not_given_back(&kept, spec, inv));
             findings.sort_by_key(|f| (f.severity, f.code));
         }
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
@@ -63,25 +65,10 @@ impl Engine<'_> {
     /// # Errors
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
-        let proposal = Proposal::of(request, look(self.host, request)?, self.templates)?;
+        let situation = self.with_records(look(self.host, request)?)?;
+        let proposal = Proposal::of(request, situation, self.templates)?;
         let accepted = self.accepted_with(&proposal.situation.spec)?;
         Ok(Proposal { accepted, ..proposal })
-    }
-
-    /// What is accepted now, and what was with the same spec when its bond was made.
-    fn accepted_with(&self, spec: &Spec) -> Result<Vec<String>> {
-        let mut all = self.accepted.to_vec();
-        let made = journal::made(self.host)?.into_iter().find(|made| made.spec == *spec);
-        let lasts = |name: &String| {
-            let code = Code::ALL.iter().find(|code| code.name() == name);
-            code.is_some_and(|code| !code.is_of_the_moment())
-        };
-        for code in made.into_iter().flat_map(|made| made.accepted).filter(lasts) {
-            if !all.contains(&code) {
-                all.push(code);
-            }
-        }
-        Ok(all)
     }
 
     /// Does the whole job. `fresh` is a saved plan's word on whether the host is still what it was
@@ -196,8 +183,9 @@ impl Engine<'_> {
             moved.push("another change of this host has ended meanwhile".into());
         }
         if moved.is_empty() {
-            let now = Situation::of(then.spec.clone(), inv);
-            let again = plan::build(&now.spec, &now.nics, &now.inv, self.templates);
+            let now = self.with_records(Situation::of(then.spec.clone(), inv))?;
+            let Situation { spec, nics, inv, recorded } = &now;
+            let again = plan::change(spec, nics, recorded, inv, self.templates);
             if plan.removes || again.is_ok_and(|again| again == *plan) {
                 return Ok(None);
             }

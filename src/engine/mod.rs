@@ -12,7 +12,9 @@ mod compare;
 mod confirm;
 mod late;
 mod others;
+mod outage;
 mod reboot;
+mod records;
 mod remove;
 mod repair;
 mod rollback;
@@ -37,7 +39,7 @@ use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
-use crate::plan::Plan;
+use crate::plan::{Plan, Recorded};
 use crate::preflight::Finding;
 use crate::render::Templates;
 use crate::spec::{Request, Spec};
@@ -99,6 +101,8 @@ pub struct Situation {
     pub nics: Vec<Option<Nic>>,
     /// The host.
     pub inv: Inventory,
+    /// What was recorded before the bond was made, where NICs are to leave it.
+    pub recorded: Recorded,
 }
 
 impl Situation {
@@ -106,7 +110,7 @@ impl Situation {
     #[must_use]
     pub fn of(spec: Spec, inv: Inventory) -> Self {
         let nics = resolve(&spec, &inv);
-        Self { spec, nics, inv }
+        Self { spec, nics, inv, recorded: Recorded::default() }
     }
 }
 

@@ -11,10 +11,9 @@ use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::plan::{self, Recorded};
+use crate::plan;
 use crate::preflight::{self, barring};
 use crate::spec::{Request, Spec};
-use crate::step::Step;
 
 impl Engine<'_> {
     /// Takes a bond away. `told` is its spec, where nothing on this host tells of it any more;
@@ -133,34 +132,5 @@ impl Engine<'_> {
         }
         findings.sort_by_key(|f| (f.severity, f.code));
         Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
-    }
-
-    /// What was recorded before the bond was made.
-    fn recorded(&self, bond: &IfName) -> Result<Recorded> {
-        let mut all = Recorded::default();
-        let of = |change: &ledger::Change| change.spec.bond == *bond && change.phase.stands();
-        for change in ledger::chain(self.host)?.into_iter().filter(of) {
-            let Some(tx) = Transaction::named(self.host, &change.id)?.filter(|_| !change.removes)
-            else {
-                break;
-            };
-            // The oldest comes last, and what it found counts.
-            for step in &tx.header.plan.steps {
-                if let Some(file) = step.file() {
-                    all.files.insert(file.path.clone(), file.was.clone());
-                }
-                if let Step::ForgetPif(record) = step {
-                    all.pifs.retain(|known| known.device != record.device);
-                    all.pifs.push(record.clone());
-                }
-                if let Step::BringUp(device) = step {
-                    for link in &device.links {
-                        all.links.retain(|known| known.device != link.device);
-                        all.links.push(link.clone());
-                    }
-                }
-            }
-        }
-        Ok(all)
     }
 }

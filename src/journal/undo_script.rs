@@ -69,6 +69,9 @@ bond_down() {
 }
 
 bond_up() {
+    # One that was taken down in part is made anew.
+    flags=$(cat "$R/sys/class/net/$1/flags" 2>/dev/null)
+    if [ $((${flags:-1} & 1)) = 0 ]; then bond_down "$1"; fi
     if [ ! -e "$R/sys/class/net/$1" ]; then try ifup "$1"; fi
 }
 

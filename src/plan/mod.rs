@@ -42,14 +42,29 @@ fn is_not(flag: &bool) -> bool {
     !flag
 }
 
+/// The plan of a bond of which nothing was recorded before.
+///
+/// # Errors
+/// As of [`change`].
+pub fn build(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Plan> {
+    change(spec, nics, &Recorded::default(), inv, templates)
+}
+
 /// The plan that makes this host as the spec wants it; one without steps when it is so already.
+/// `recorded` is of NICs that may leave the bond.
 ///
 /// # Errors
 /// When the spec has a NIC that the host has not (preflight says so before), or a template does
 /// not yield the spec.
-pub fn build(
+pub fn change(
     spec: &Spec,
     nics: &[Option<Nic>],
+    recorded: &Recorded,
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Plan> {
@@ -93,6 +108,7 @@ pub fn build(
         steps.push(Step::BringUp(device));
     }
     steps.extend(vlans.bring_up());
+    steps.extend(given_back(spec, &nics, recorded, inv)?);
     if !steps.is_empty() {
         steps.push(Step::Verify {
             bond: spec.bond.to_string(),
@@ -313,7 +329,11 @@ impl Plan {
     #[must_use]
     pub fn outage(&self) -> u64 {
         let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
-        self.steps.iter().skip_while(|step| !down(step)).map(Step::seconds).sum()
+        let up = |step: &Step| matches!(step, Step::BringUp(_) | Step::BringVlanUp(_));
+        let Some(from) = self.steps.iter().position(down) else { return 0 };
+        // Without an end to it all the rest counts.
+        let to = self.steps.iter().rposition(up).map_or(self.steps.len(), |last| last + 1);
+        self.steps[from..to.max(from)].iter().map(Step::seconds).sum()
     }
 
     /// The devices that it takes down: the bond with all that lies on it, or tags alone.
@@ -364,10 +384,13 @@ impl Plan {
     }
 }
 
+mod leaving;
 mod removal;
 mod saved;
 mod vlans;
 
+use leaving::given_back;
+pub use leaving::{leaving, not_given_back};
 pub use removal::{Recorded, remove};
 pub use saved::SavedPlan;
 

@@ -10,7 +10,7 @@ use crate::host::{Kind, Original};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::modprobe;
-use crate::net::Backend;
+use crate::net::{Backend, IfName};
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Service;
@@ -27,6 +27,14 @@ pub struct Recorded {
     pub pifs: Vec<PifRecord>,
     /// The NICs in the kernel.
     pub links: Vec<Link>,
+}
+
+impl Recorded {
+    /// Whether XAPI's record of a NIC is among it.
+    #[must_use]
+    pub fn knows(&self, nic: &IfName) -> bool {
+        self.pifs.iter().any(|record| record.device == *nic)
+    }
 }
 
 /// The plan.
@@ -114,7 +122,11 @@ fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(Strin
     Ok(all.into_iter().collect())
 }
 
-fn give_back(nic: &Nic, recorded: &Recorded, inv: &Inventory) -> Result<Option<GiveBack>> {
+pub(super) fn give_back(
+    nic: &Nic,
+    recorded: &Recorded,
+    inv: &Inventory,
+) -> Result<Option<GiveBack>> {
     let known = recorded.pifs.iter().find(|record| record.device == nic.device);
     let had = nic.pif.clone();
     let link = recorded.links.iter().find(|link| link.device == nic.device).cloned();

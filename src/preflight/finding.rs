@@ -140,6 +140,7 @@ findings! {
     HostUnknown "host-unknown" Note "the spec has an address for a host that this pool does not have" "correct the name; xe host-list params=name-label,hostname";
     HostWithoutAddress "host-without-address" Note "a host of the pool has no address in the spec" "add `NAME = IP/PREFIX` to [addresses], if it is to have the bond too";
     ForgetDoesNotLast "forget-does-not-last" Note "a forgotten PIF comes back with the next rescan of the host's NICs" "leave out --pif, where XAPI has unmanaged PIFs; run xenbond verify from cron";
+    NicNotGivenBack "nic-not-given-back" Note "a NIC leaves the bond, and what XAPI had of it before is not recorded: it stays without XAPI" "xe pif-introduce host-uuid=... device=... mac=...; then plug it";
     RescanRulesChanged "rescan-rules-changed" Note "another program than XAPI's own says which NICs a rescan leaves alone" "read what `non-managed-pifs` names in /etc/xapi.conf";
     ArpNotValidated "arp-not-validated" Note "the ARP monitor takes any broadcast for an answer" "--arp-validate all";
     SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "see the sentence";

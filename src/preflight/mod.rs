@@ -17,6 +17,7 @@ mod storage;
 mod vlans;
 
 pub use finding::{Code, Finding, Severity, barring};
+pub use nics::not_given_back;
 pub use pool::rebooted;
 pub use storage::interrupted;
 

@@ -245,7 +245,7 @@ impl Step {
     pub fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         match self {
             Self::SwitchBackend(s) => s.undo(host, kept),
-            Self::TakeDown(b) => b.bring_back(host),
+            Self::TakeDown(b) => b.bring_back(host, kept.done),
             Self::ForgetPif(p) => p.remember(host),
             Self::IntroduceUnmanaged(p) => p.forget_unmanaged(host),
             Self::GiveBack(g) => g.undo(host),

@@ -99,6 +99,8 @@ fn said(request: &Request, spec: &Spec, inv: &Inventory) -> Result<Vec<Finding>>
     let mut all = preflight::check_request(request, spec, &nics, inv);
     if let Ok(plan) = plan::build(spec, &nics, inv, &Templates::load(None)?) {
         all.extend(preflight::interrupted(&plan.takes_down(), inv));
+        let kept = plan::not_given_back(spec, &nics, &plan::Recorded::default(), inv);
+        all.extend(preflight::not_given_back(&kept, spec, inv));
         all.sort_by_key(|f| (f.severity, f.code));
     }
     Ok(all)
