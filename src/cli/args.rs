@@ -79,6 +79,8 @@ pub enum Command {
     List,
     /// Print the spec of a bond, as a file for --spec
     Spec(SpecOf),
+    /// List the NICs that are free for a bond, and print a spec to start from
+    Init,
     /// Show backend, NICs, bonds, the transaction and what is no longer as asked
     Status,
     /// Make each slave carry the traffic in turn, and measure what is lost

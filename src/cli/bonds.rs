@@ -94,4 +94,14 @@ impl Run {
         }
         Ok(Exit::AsAsked)
     }
+
+    pub(super) fn init(&self) -> Result<Exit> {
+        let all = status::candidates(&self.host)?;
+        if self.json {
+            report::out_json(&report::init_json(&all));
+        } else {
+            report::out_plain(&report::init(&all));
+        }
+        Ok(Exit::AsAsked)
+    }
 }

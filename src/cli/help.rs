@@ -31,6 +31,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("verify", ["xenbond verify", "xenbond verify bond51 --json"]),
     ("list", ["xenbond list", "xenbond list --json"]),
     ("spec", ["xenbond spec bond51 > bond51.ini", "xenbond spec bond0"]),
+    ("init", ["xenbond init > bond.ini", "xenbond init --json"]),
     ("status", ["xenbond status", "xenbond status --json"]),
     (
         "show",

@@ -146,6 +146,7 @@ impl Run {
             Command::Verify(args) => self.verify(args),
             Command::List => self.list(),
             Command::Spec(args) => self.spec(&args.name),
+            Command::Init => self.init(),
             Command::Status => self.status(),
             Command::Drill(args) => self.drill(args),
             Command::Show(args) => show::run(&self.host, args.what.as_deref(), self.json),

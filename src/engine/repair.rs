@@ -17,6 +17,7 @@ impl Engine<'_> {
     /// Has a boot go on with this change, and settles which of its steps stay.
     pub(super) fn brings_forward(&self, tx: &mut Transaction, back: &mut Back<'_>) -> Result<()> {
         tx.bring_forward(self.host)?;
+        self.closes_those_before(back)?;
         if tx.is_a_rest() {
             back.rest = Some(tx.needed());
             return Ok(());
@@ -29,7 +30,8 @@ impl Engine<'_> {
         }
         for step in switches {
             if !tx.needed().contains(&step) {
-                self.say(tx, Event::Needed { step }, back);
+                // Without the line nothing would bring it back when the last bond goes.
+                self.record(tx, Event::Needed { step })?;
             }
             back.needed.push(step);
         }
@@ -83,11 +85,12 @@ impl Engine<'_> {
             return Ok(None);
         }
         for change in ledger::chain(self.host)? {
-            if change.phase != Phase::RolledBack || change.id == tx.header.id {
+            let over = matches!(change.phase, Phase::RolledBack | Phase::RollingBack);
+            if !over || change.id == tx.header.id {
                 continue;
             }
             let rest = Transaction::named(self.host, &change.id)?;
-            if let Some(rest) = rest.filter(|rest| !rest.needed().is_empty()) {
+            if let Some(rest) = rest.filter(|rest| rest.is_a_rest() && !rest.needed().is_empty()) {
                 return Ok(Some(rest));
             }
         }
@@ -112,19 +115,39 @@ impl Engine<'_> {
         }
     }
 
-    /// Closes what is undone: the way back goes on with an older change.
+    /// Closes what is undone: the way back goes on with another change. That one is begun before,
+    /// so that a run which is cut off in between goes on with one of the two.
     pub(super) fn leave_to(
         &self,
-        next: Transaction,
+        mut next: Transaction,
         mut tx: Transaction,
+        then: &[String],
+        back: &Back<'_>,
     ) -> Result<Transaction, Box<(anyhow::Error, Transaction)>> {
-        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
+        let mut after = back.after.clone();
+        after.push(tx.header.id.clone());
+        let (why, asked) = (back.why.to_string(), back.asked);
+        let line = Event::RollingBack { why, asked, then: then.to_vec(), after };
+        let begun = self.record(&mut next, line).and_then(|()| next.bring_forward(self.host));
+        if let Err(error) = begun {
             return Err(Box::new((error, tx)));
         }
-        match tx.close(self.host) {
+        match self.record(&mut tx, Event::RolledBack) {
             Ok(()) => Ok(next),
             Err(error) => Err(Box::new((error, next))),
         }
+    }
+
+    /// Closes those that the way back went through before, where a run was cut off before that.
+    fn closes_those_before(&self, back: &Back<'_>) -> Result<()> {
+        for id in &back.after {
+            if let Some(mut tx) = Transaction::named(self.host, id)?
+                && tx.phase() == Phase::RollingBack
+            {
+                self.record(&mut tx, Event::RolledBack)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -31,33 +31,19 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let then = tx.then();
-        self.roll_back_along(tx, then, None, why, asked, observer)
+        self.roll_back_with(tx, then, why, asked, observer)
     }
 
     /// The same, and then older changes of the same bond.
     pub(super) fn roll_back_with(
         &self,
-        tx: Transaction,
-        then: Vec<String>,
-        why: &str,
-        asked: bool,
-        observer: &mut dyn Observer,
-    ) -> Outcome {
-        self.roll_back_along(tx, then, None, why, asked, observer)
-    }
-
-    /// The same; `after` was undone before, by the same way back.
-    fn roll_back_along(
-        &self,
         mut tx: Transaction,
         then: Vec<String>,
-        after: Option<String>,
         why: &str,
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
         let mut back = Back { then, ..Back::of(&tx, why, asked) };
-        back.after.extend(after);
         if let Err(error) = self.brings_forward(&mut tx, &mut back) {
             back.failed(&error);
         }
@@ -75,7 +61,7 @@ impl Engine<'_> {
         self.note_kept(&mut tx, &mut back);
         if let Some(next) = self.goes_on_with(&tx, &mut back) {
             let then = back.then.split_off(1.min(back.then.len()));
-            return match self.leave_to(next, tx) {
+            return match self.leave_to(next, tx, &then, &back) {
                 Ok(next) => self.roll_back_with(next, then, why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
@@ -91,9 +77,8 @@ impl Engine<'_> {
             }
         }
         if let Some(rest) = self.rest(&tx, &mut back) {
-            let after = Some(tx.header.id.clone());
-            return match self.leave_to(rest, tx) {
-                Ok(rest) => self.roll_back_along(rest, Vec::new(), after, why, asked, observer),
+            return match self.leave_to(rest, tx, &[], &back) {
+                Ok(rest) => self.roll_back_with(rest, Vec::new(), why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
                     back.failed(&error);

@@ -157,7 +157,7 @@ impl Engine<'_> {
         if let Some(open) = Transaction::open(self.host)?
             && let Phase::RollbackWaiting { boot_id } = open.phase()
             && boot_id == self.boot_id()?
-            && aim.means(&open)
+            && self.means(aim, &open)?
         {
             return self.before_reboot(open, self.orders, observer);
         }
@@ -234,11 +234,20 @@ impl Engine<'_> {
     /// The changes that are aimed at, the newest first; or why there are none.
     fn aimed_at(&self, aim: &Aim) -> Result<Found<Vec<Transaction>>> {
         let current = Transaction::open(self.host)?;
-        if let Some(open) = current.as_ref().filter(|tx| tx.phase().is_open())
-            && !open.phase().is_saving()
-        {
+        if let Some(open) = current.as_ref().filter(|tx| tx.phase().is_open()) {
+            let undone = matches!(open.phase(), Phase::SavingBack { .. });
+            let goes_on = undone && self.means(aim, open)?;
+            if open.phase().is_saving() && !goes_on {
+                // Whoever changes the host ends the wait.
+                return self.of_those_that_stand(aim);
+            }
             return self.with_the_open_one(aim, open);
         }
+        self.of_those_that_stand(aim)
+    }
+
+    /// The same while none is open.
+    fn of_those_that_stand(&self, aim: &Aim) -> Result<Found<Vec<Transaction>>> {
         let chain = ledger::chain(self.host)?;
         let standing: Vec<&Change> = chain.iter().filter(|c| c.phase.stands()).collect();
         let ids: Vec<String> = match aim {
@@ -279,7 +288,7 @@ impl Engine<'_> {
     /// The same while a change is not at its end.
     fn with_the_open_one(&self, aim: &Aim, open: &Transaction) -> Result<Found<Vec<Transaction>>> {
         let header = &open.header;
-        if !aim.means(open) {
+        if !self.means(aim, open)? {
             return Ok(Err(Outcome {
                 transaction: Some(header.id.clone()),
                 ..Outcome::refused(
@@ -305,6 +314,19 @@ impl Engine<'_> {
             _ => ids.extend(open.then()),
         }
         Ok(Ok(read(self.host, &ids)?))
+    }
+
+    /// Whether an open change is what is aimed at, or what the way back from there goes through.
+    fn means(&self, aim: &Aim, open: &Transaction) -> Result<bool> {
+        let mut all = vec![(open.header.id.clone(), open.header.plan.spec.bond.clone())];
+        for id in open.after() {
+            all.extend(ledger::change(self.host, &id)?.map(|change| (id, change.spec.bond)));
+        }
+        Ok(match aim {
+            Aim::Newest => true,
+            Aim::Bond(bond) => all.iter().any(|(_, of)| of == bond),
+            Aim::Transaction(named) => all.iter().any(|(id, _)| id == named),
+        })
     }
 
     /// Whether a change that followed this one was undone: then it is not the newest.
@@ -343,17 +365,6 @@ impl Engine<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-impl Aim {
-    /// Whether an open change is what is aimed at, or comes before it.
-    fn means(&self, open: &Transaction) -> bool {
-        match self {
-            Self::Newest => true,
-            Self::Bond(bond) => open.header.plan.spec.bond == *bond,
-            Self::Transaction(id) => open.header.id == *id,
-        }
     }
 }
 

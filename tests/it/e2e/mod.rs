@@ -9,6 +9,7 @@ mod economy;
 mod faults;
 mod foreign;
 mod full;
+mod init;
 mod interrupted;
 mod json;
 mod killed;

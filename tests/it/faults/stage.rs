@@ -315,10 +315,12 @@ impl Scene {
         match self.scenario.job {
             Job::Make | Job::Remove => self.run_to_the_end(Act::Rollback),
             Job::First => {
+                // One that others came in the way of is run again first.
+                self.run_to_the_end(Act::Rollback)?;
                 let second = Aim::Bond("bond52".parse().unwrap());
                 self.to_the_end(self.roll_back(&second, &|| {}))
             }
-            Job::Last => self.run(Act::Rollback),
+            Job::Last => self.run_to_the_end(Act::Rollback),
         }
     }
 
