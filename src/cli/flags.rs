@@ -82,12 +82,19 @@ impl FromArgMatches for SpecArgs {
 }
 
 fn flag(key: &Key) -> Arg {
-    Arg::new(id(key))
-        .long(key.flag.clone().into_owned())
+    let arg = match key.alone {
+        // Else it would take the word behind it for its value.
+        Some(value) => {
+            Arg::new(id(key)).num_args(0..=1).require_equals(true).default_missing_value(value)
+        }
+        None => Arg::new(id(key)),
+    };
+    arg.long(key.flag.clone().into_owned())
         .value_name(key.word)
         .help(key.help)
         .help_heading(heading(key.group))
         .action(if key.many { ArgAction::Append } else { ArgAction::Set })
+        .aliases(key.alias.map(|name| name.replace('_', "-")))
 }
 
 fn id(key: &Key) -> String {

@@ -152,7 +152,7 @@ impl Run {
             Command::Show(args) => show::run(&self.host, args.what.as_deref(), self.json),
             Command::Render(args) => render::run(args),
             Command::Inventory => {
-                let ask = Ask { every_nic: true, driver_modes: true, ..Ask::default() };
+                let ask = Ask { every_nic: true, driver: true, tuning: true, ..Ask::default() };
                 report::out_json(&Inventory::read(&self.host, ask)?.to_document()?);
                 Ok(Exit::AsAsked)
             }

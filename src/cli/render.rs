@@ -38,6 +38,12 @@ pub(super) fn run(args: &args::Render) -> Result<Exit> {
                 ),
             })
             .collect::<Result<Vec<_>>>()?;
+        if spec.keep_ethtool {
+            bail!(
+                anyhow!("keep_ethtool: without a host it is not known what XAPI sets on its NICs: say it with ethtool")
+                    .context(Usage)
+            );
+        }
         if let Some(NicRef::Mac(mac)) = spec.options.primary() {
             bail!(
                 anyhow!("primary {mac}: without a host its device is not known: name it by device")

@@ -348,6 +348,7 @@ impl Engine<'_> {
                 waits: &mut |what: &str| observer.waits(what, within),
             },
             witnesses: &[
+                Witness::Nics(self.host),
                 Witness::Later(&read),
                 Witness::Servers(self.host, Patience::UntilAnswered),
             ],
@@ -368,7 +369,11 @@ impl Engine<'_> {
             absent: &[],
             accepted: &codes(accepted),
             kernel: Running::Read(&inv.kernel),
-            witnesses: &[Witness::Host(inv, &[]), Witness::Servers(self.host, Patience::Once)],
+            witnesses: &[
+                Witness::Nics(self.host),
+                Witness::Host(inv, &[]),
+                Witness::Servers(self.host, Patience::Once),
+            ],
         })?;
         let (failed, pending) = (verdict.hindering(), verdict.pending());
         let mut outcome = if failed.is_empty() {

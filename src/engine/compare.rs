@@ -181,6 +181,7 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
         | Fact::Mtu(nic)
         | Fact::Up(nic)
         | Fact::Master(nic)
+        | Fact::Tuned(nic, _)
         | Fact::Pif(nic)
         | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
         _ => Whose::Others,

@@ -36,11 +36,10 @@ use crate::inventory::{Ask, Inventory, Nic, resolve};
 use crate::journal::Transaction;
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
-use crate::net::BondMode;
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
 use crate::plan::{Plan, Recorded};
-use crate::preflight::Finding;
+use crate::preflight::{self, Finding};
 use crate::render::Templates;
 use crate::spec::{Request, Spec};
 use crate::xe;
@@ -120,17 +119,16 @@ impl Situation {
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
     let nics = request.nics();
-    let inv = Inventory::read(
-        host,
-        Ask {
-            nics: &nics,
-            driver_modes: request.asks_for(BondMode::BalanceSlb),
-            vlans: request.asks_for_vlans(),
-            request: Some(request),
-            ..Ask::default()
-        },
-    )?;
-    let spec = request.for_host(&inv.names())?;
+    let ask = Ask {
+        nics: &nics,
+        driver: request.asks_driver(),
+        tuning: request.tunes(),
+        vlans: request.asks_for_vlans(),
+        request: Some(request),
+        ..Ask::default()
+    };
+    let inv = Inventory::read(host, ask)?;
+    let spec = preflight::keep_tuned(request.for_host(&inv.names())?, &inv);
     Ok(Situation::of(spec, inv))
 }
 
@@ -139,15 +137,14 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
 /// # Errors
 /// When the host cannot be read.
 pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
-    Inventory::read(
-        host,
-        Ask {
-            nics: &spec.nics,
-            driver_modes: spec.mode == BondMode::BalanceSlb,
-            vlans: spec.tagged().next().is_some(),
-            ..Ask::default()
-        },
-    )
+    let ask = Ask {
+        nics: &spec.nics,
+        driver: spec.asks_driver(),
+        tuning: spec.tunes(),
+        vlans: spec.tagged().next().is_some(),
+        ..Ask::default()
+    };
+    Inventory::read(host, ask)
 }
 
 impl Engine<'_> {

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::journal::{self, Transaction};
 use crate::ledger::{self, Event, Phase};
 use crate::spec::BackendChoice;
-use crate::step::Step;
+use crate::step::{Kept, Step};
 
 impl Engine<'_> {
     /// Has a boot go on with this change, and settles which of its steps stay.
@@ -29,11 +29,11 @@ impl Engine<'_> {
             return Ok(());
         }
         for step in switches {
+            back.needed.push(step);
             if !tx.needed().contains(&step) {
                 // Without the line nothing would bring it back when the last bond goes.
                 self.record(tx, Event::Needed { step })?;
             }
-            back.needed.push(step);
         }
         back.kept.notes.push("the backend stays bridge: another bond needs it".into());
         Ok(())
@@ -97,9 +97,10 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// After its reboot: XAPI may have plugged NICs of changes that were undone before it.
-    pub(super) fn pifs_of_those_before(&self, back: &mut Back<'_>) {
-        if !back.only_pifs {
+    /// After a boot: XAPI may have plugged NICs of changes that were undone before it, or have lost
+    /// what it had not written yet.
+    pub(super) fn pifs_of_those_before(&self, tx: &Transaction, back: &mut Back<'_>) {
+        if !back.only_pifs && !tx.is_a_rest() {
             return;
         }
         for id in back.after.clone() {
@@ -107,7 +108,9 @@ impl Engine<'_> {
                 Ok(tx) => tx.into_iter().flat_map(|tx| tx.header.plan.steps),
                 Err(error) => return back.failed(&error),
             };
-            for step in steps.filter(|step| matches!(step, Step::ForgetPif(_))) {
+            let mut steps: Vec<Step> = steps.filter(|step| step.pif().is_some()).collect();
+            steps.reverse();
+            for step in steps {
                 if let Err(error) = step.undo(self.host, &mut back.kept) {
                     back.failed(&error.context(step.undo_title()));
                 }
@@ -126,6 +129,11 @@ impl Engine<'_> {
     ) -> Result<Transaction, Box<(anyhow::Error, Transaction)>> {
         let mut after = back.after.clone();
         after.push(tx.header.id.clone());
+        // As before each way back: once it is under way, what is gone may be gone by the script.
+        let mut kept = Kept { folder: next.saved_folder(), ..Kept::default() };
+        if let Err(error) = self.note_others(&mut next, &[], &mut kept) {
+            return Err(Box::new((error, tx)));
+        }
         let (why, asked) = (back.why.to_string(), back.asked);
         let line = Event::RollingBack { why, asked, then: then.to_vec(), after };
         let begun = self.record(&mut next, line).and_then(|()| next.bring_forward(self.host));

@@ -57,7 +57,7 @@ impl Engine<'_> {
             return refused;
         }
         self.undo_steps(&mut tx, &mut back, observer);
-        self.pifs_of_those_before(&mut back);
+        self.pifs_of_those_before(&tx, &mut back);
         self.note_kept(&mut tx, &mut back);
         if let Some(next) = self.goes_on_with(&tx, &mut back) {
             let then = back.then.split_off(1.min(back.then.len()));

@@ -72,6 +72,7 @@ programs! {
     Wall = "wall",
     Arping = "arping",
     Ping = "ping",
+    Ethtool = "ethtool",
 }
 
 impl fmt::Display for Program {

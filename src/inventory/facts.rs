@@ -15,6 +15,7 @@ use crate::inventory::Inventory;
 use crate::modprobe;
 use crate::net::{IfName, Ipv4Net, Tagged};
 use crate::paths::is_shared;
+use crate::spec::Knob;
 
 /// Facts by key.
 pub type Facts = BTreeMap<Fact, Value>;
@@ -36,6 +37,9 @@ pub struct Scope {
     /// The subnets of its further networks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<Ipv4Net>,
+    /// The settings of NICs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<(IfName, Knob)>,
 }
 
 /// The facts of this host within the scope.
@@ -65,6 +69,15 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
         let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(*subnet));
         let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();
         facts.insert(Fact::Addresses(*subnet), Value::List(own));
+    }
+    for (nic, knob) in &scope.tuned {
+        let settings = inv.tuning.get(nic.as_str());
+        let value = settings.and_then(|settings| settings.get(*knob)).map(String::from);
+        // Agreed on anew with each link, and none of anybody's doing.
+        let agreed = settings.and_then(|settings| settings.get(Knob::Autoneg)) != Some("off");
+        if !(agreed && matches!(knob, Knob::Speed | Knob::Duplex)) {
+            facts.insert(Fact::Tuned(nic.clone(), *knob), Value::known(value));
+        }
     }
     let default = inv.kernel.routes.iter().filter(|r| r.to.prefix == 0);
     let gateway = |ip: Option<std::net::Ipv4Addr>| ip.map_or("none".into(), |ip| ip.to_string());

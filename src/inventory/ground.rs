@@ -61,6 +61,9 @@ pub struct Ground {
     pub no_linux_bridge: Option<String>,
     /// Whether the boot scripts know `BONDING_OPTS`; `None` where there are none.
     pub bonding_opts: Option<bool>,
+    /// Whether they hand several settings of a NIC to `ethtool`, and not only those of its link.
+    #[serde(default)]
+    pub ethtool_set: Option<bool>,
     /// Whether the boot scripts make VLANs by a program that is not there.
     #[serde(default)]
     pub no_vconfig: bool,
@@ -105,6 +108,8 @@ impl Ground {
         let mounts = text("/proc/mounts")?;
         let network = ifcfg::parse(&text("/etc/sysconfig/network")?);
         let (rescan, bridge) = settings(host)?;
+        let functions = host.read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?;
+        let knows = |word: &str| functions.as_ref().map(|text| text.contains(word));
         let mut storage = mounted(&mounts, &hosts(&text("/etc/hosts")?));
         storage.extend(iscsi(host)?);
         Ok(Self {
@@ -120,9 +125,8 @@ impl Ground {
             rename_rules: rename_rules(host)?,
             rescan_rules: rescan,
             no_linux_bridge: bridge,
-            bonding_opts: host
-                .read_text(&join(paths::NETWORK_SCRIPTS, "network-functions"))?
-                .map(|text| text.contains("BONDING_OPTS")),
+            bonding_opts: knows("BONDING_OPTS"),
+            ethtool_set: knows("ethtool_set"),
             no_vconfig: host
                 .read_text(&join(paths::NETWORK_SCRIPTS, "ifdown-eth"))?
                 .is_some_and(|text| text.contains(VCONFIG) && !host.exists(VCONFIG)),

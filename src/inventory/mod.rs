@@ -5,6 +5,7 @@
 
 mod above;
 mod document;
+mod driver;
 pub mod facts;
 mod ground;
 mod kernel;
@@ -24,6 +25,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use above::VlanOf;
+pub use driver::Driver;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Device, DeviceKind, Kernel};
@@ -45,7 +47,8 @@ use crate::net::{Backend, IfName, Uuid};
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
-use crate::spec::{NicRef, Request};
+use crate::spec::{NicRef, Request, Settings};
+use crate::step::settings;
 
 /// How long a program that only looks at this host may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
@@ -90,6 +93,12 @@ pub struct Inventory {
     /// Whether this kernel has the module of VLANs; `None` when nobody asked, or it is unknown.
     #[serde(default)]
     pub has_vlans: Option<bool>,
+    /// The bonding driver and what it knows; `None` when nobody asked, or it did not answer.
+    #[serde(default)]
+    pub driver: Option<Driver>,
+    /// How the NICs of the spec are tuned, by device, where that was asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuning: BTreeMap<String, Settings>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
     /// The bonds that xenbond made here and that were not undone.
@@ -104,8 +113,10 @@ pub struct Ask<'a> {
     pub nics: &'a [NicRef],
     /// Whether the maps of all NICs' PIFs are read exactly.
     pub every_nic: bool,
-    /// Whether the driver's modes matter.
-    pub driver_modes: bool,
+    /// Whether it matters what the driver knows.
+    pub driver: bool,
+    /// Whether it matters how the NICs are tuned.
+    pub tuning: bool,
     /// Whether a record of ours that cannot be read bars nothing, since nothing is done by it.
     pub any_record: bool,
     /// Whether the module of VLANs matters.
@@ -134,7 +145,7 @@ impl Inventory {
                 None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
                 Some(uuid) => Xapi::read(host, uuid, &ask),
             });
-            let slb = scope.spawn(|| ask.driver_modes.then(|| driver_has_slb(host)).flatten());
+            let driver = scope.spawn(|| ask.driver.then(|| Driver::read(host)).flatten());
             let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
@@ -156,6 +167,8 @@ impl Inventory {
                 Ok(xapi) => (Some(xapi), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
+            let driver = driver.join().expect(done);
+            let tuning = if ask.tuning { tuning(host, &kernel, &ask) } else { BTreeMap::new() };
             let mut inv = Self {
                 may_change: host.may_change(),
                 xensource,
@@ -173,8 +186,10 @@ impl Inventory {
                 wire: Wire::default(),
                 xapi,
                 xapi_error,
-                driver_has_slb: slb.join().expect(done),
+                driver_has_slb: driver.as_ref().and_then(|driver| driver.has_slb),
                 has_vlans: vlans.join().expect(done),
+                driver,
+                tuning,
                 transaction,
                 made,
             };
@@ -266,6 +281,17 @@ fn made(host: &Host) -> Result<Vec<IfName>> {
     Ok(stand)
 }
 
+/// How the NICs are tuned that are asked about.
+fn tuning(host: &Host, kernel: &Kernel, ask: &Ask<'_>) -> BTreeMap<String, Settings> {
+    let of_hardware = |(_, device): &(&String, &Device)| device.driver.is_some();
+    let devices: Vec<&str> = if ask.every_nic {
+        kernel.devices.iter().filter(of_hardware).map(|(name, _)| name.as_str()).collect()
+    } else {
+        ask.nics.iter().filter_map(|nic| kernel.device_of(nic)).collect()
+    };
+    devices.into_iter().map(|device| (device.to_string(), settings(host, device))).collect()
+}
+
 /// `KEY='value'` lines in any order; the last of a key wins (tests/ground/xapi.md, E1).
 fn parse_xensource(text: &str) -> BTreeMap<String, String> {
     text.lines()
@@ -352,22 +378,6 @@ fn has_vlans(host: &Host) -> Option<bool> {
     }
     let output = host.run(&Cmd::read(Program::Modinfo, &["-n", "8021q"], LOOK_LIMIT)).ok()?;
     Some(output.success())
-}
-
-/// Asks the driver whether it has mode 7, since no version number says.
-fn driver_has_slb(host: &Host) -> Option<bool> {
-    let slb = crate::net::BondMode::BalanceSlb.name();
-    let ask = |args: &[&str]| {
-        let cmd = Cmd::read(Program::Modinfo, args, LOOK_LIMIT);
-        host.run(&cmd).ok().filter(crate::host::Output::success).map(|o| o.text())
-    };
-    let described = ask(&["bonding"])?;
-    if described.contains(slb) {
-        return Some(true);
-    }
-    let file = ask(&["-n", "bonding"])?;
-    let module = host.read(file.trim()).ok()??;
-    Some(module.windows(slb.len()).any(|part| part == slb.as_bytes()))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub struct Standing {
 
 /// What an option is where nobody has set it (drivers/net/bonding/bond_main.c, `bond_check_params`
 /// and the module's parameters).
-const DEFAULTS: [(Opt, &str); 14] = [
+const DEFAULTS: [(Opt, &str); 26] = [
     (Opt::Updelay, "0"),
     (Opt::Downdelay, "0"),
     (Opt::UseCarrier, "1"),
@@ -40,6 +40,18 @@ const DEFAULTS: [(Opt, &str); 14] = [
     (Opt::AdSelect, "stable"),
     (Opt::MinLinks, "0"),
     (Opt::XmitHashPolicy, "layer2"),
+    (Opt::ArpAllTargets, "any"),
+    (Opt::ArpMissedMax, "2"),
+    (Opt::PeerNotifDelay, "0"),
+    (Opt::ResendIgmp, "1"),
+    (Opt::AllSlavesActive, "0"),
+    (Opt::PacketsPerSlave, "1"),
+    (Opt::TlbDynamicLb, "1"),
+    (Opt::LpInterval, "1"),
+    (Opt::LacpActive, "on"),
+    (Opt::AdActorSysPrio, "65535"),
+    (Opt::AdActorSystem, "00:00:00:00:00:00"),
+    (Opt::AdUserPortKey, "0"),
 ];
 
 impl Standing {
@@ -215,6 +227,9 @@ impl Standing {
     }
 
     fn files(&mut self, files: &Files) {
+        for (slave, text) in &files.tuned {
+            self.besides.push(format!("the file of {slave} says {}", text.escape_debug()));
+        }
         for key in ["GATEWAY", "IPADDR2", "IPADDR_START", "BRIDGE", "MACADDR", "HWADDR"] {
             if let Some(value) = files.key(key) {
                 self.besides.push(format!("its file says {key}={}", value.escape_debug()));
@@ -267,6 +282,8 @@ struct Files {
     slaves: Vec<String>,
     /// `BONDING_OPTS` of its file.
     options: BTreeMap<String, String>,
+    /// How those of its slaves have them tuned and waited for.
+    tuned: Vec<(String, String)>,
     /// Those of its tags, read.
     tags: BTreeMap<Tagged, ifcfg::Ifcfg>,
 }
@@ -274,7 +291,7 @@ struct Files {
 impl Files {
     fn of(bond: &IfName, inv: &Inventory) -> Self {
         let (slaves, options, tags) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let mut read = Self { own: None, slaves, options, tags };
+        let mut read = Self { own: None, slaves, options, tuned: Vec::new(), tags };
         for (path, kind) in &inv.files {
             let name = path.strip_prefix(paths::NETWORK_SCRIPTS).map(|n| n.trim_start_matches('/'));
             let Some(name) = name.and_then(|name| name.strip_prefix("ifcfg-")) else { continue };
@@ -282,6 +299,10 @@ impl Files {
             let file = ifcfg::parse(&text);
             let device = file.get("DEVICE").unwrap_or(name).to_string();
             if file.get("MASTER") == Some(bond.as_str()) && !read.slaves.contains(&device) {
+                for key in ["ETHTOOL_OPTS", "LINKDELAY"] {
+                    let text = file.get(key).map(|value| format!("{key}={value}"));
+                    read.tuned.extend(text.map(|text| (device.clone(), text)));
+                }
                 read.slaves.push(device);
             } else if device == bond.as_str() && (read.own.is_none() || name == bond.as_str()) {
                 let words = file.get("BONDING_OPTS").unwrap_or_default().split_whitespace();

@@ -14,7 +14,7 @@ use crate::net;
 fn read(flavour: Flavour, backend: Backend, alter: impl FnOnce(&mut State, &Path)) -> Inventory {
     let dom0 = Dom0::new(flavour, backend);
     dom0.change(|state| alter(state, dom0.root()));
-    Inventory::read(&dom0.host, Ask { nics: &[], driver_modes: true, ..Ask::default() }).unwrap()
+    Inventory::read(&dom0.host, Ask { nics: &[], driver: true, ..Ask::default() }).unwrap()
 }
 
 fn healthy() -> Inventory {
@@ -58,7 +58,7 @@ fn xapi_is_asked_each_list_once_and_no_command_of_another_kind() {
     let dom0 = Dom0::new(Flavour::El7, Backend::Openvswitch);
     Inventory::read(
         &dom0.host,
-        Ask { nics: &["eth3".parse().unwrap()], driver_modes: false, ..Ask::default() },
+        Ask { nics: &["eth3".parse().unwrap()], driver: false, ..Ask::default() },
     )
     .unwrap();
     let ran = dom0.model.state().dom0.transcript;
@@ -338,15 +338,43 @@ fn the_driver_is_asked_for_mode_seven() {
         (Status::Exited(1), "balance-slb", None),
     ] {
         let (_root, host) = saying(status, text, &["modinfo"]);
-        assert_eq!(driver_has_slb(&host), has, "{text:?}");
+        assert_eq!(Driver::read(&host).and_then(|d| d.has_slb), has, "{text:?}");
     }
     let (root, host) = saying(ok, "/bonding.ko\n", &["modinfo"]);
     for (module, has) in
         [(&b"\x7fELF\0balance-alb\0balance-slb\0"[..], true), (b"\x7fELF\0balance-alb\0", false)]
     {
         std::fs::write(root.path().join("bonding.ko"), module).unwrap();
-        assert_eq!(driver_has_slb(&host), Some(has));
+        assert_eq!(Driver::read(&host).unwrap().has_slb, Some(has));
     }
+}
+
+#[test]
+fn the_driver_says_what_it_knows_by_its_files_its_parameters_or_its_module() {
+    let said = "filename: /bonding.ko\nversion:        3.7.1\nvermagic:       4.19.0+1 SMP\n\
+        parm:           lp_interval:text (uint)\nparm:           miimon:text (int)\n";
+    let (root, host) = saying(Status::Exited(0), said, &["modinfo"]);
+    let know = |names: &[&str]| -> Vec<Option<bool>> {
+        let driver = Driver::read(&host).unwrap();
+        assert_eq!(driver.to_string(), "v3.7.1 of kernel 4.19.0+1");
+        names.iter().map(|name| driver.knows.get(*name).copied()).collect()
+    };
+    let names =
+        ["lp_interval", "arp_all_targets", "ad_actor_system", "xmit_hash_policy=vlan+srcmac"];
+    assert_eq!(know(&names), [Some(true), Some(false), None, None], "no module to read");
+    // `modinfo -n` says the whole text here, so that is the file's name.
+    let module = root.path().join(said.trim());
+    std::fs::create_dir_all(module.parent().unwrap()).unwrap();
+    std::fs::write(&module, b"\xfd7zXZ\0ad_actor_system\0").unwrap();
+    assert_eq!(know(&names)[2], None, "what is compressed says nothing");
+    std::fs::write(&module, b"\x7fELF\0ad_actor_system\0vlan+srcmacs\0").unwrap();
+    assert_eq!(know(&names), [Some(true), Some(false), Some(true), Some(false)]);
+    for path in ["proc/net/bonding", "sys/class/net/bond0/bonding"] {
+        std::fs::create_dir_all(root.path().join(path)).unwrap();
+    }
+    std::fs::write(root.path().join("proc/net/bonding/bond0"), "").unwrap();
+    std::fs::write(root.path().join("sys/class/net/bond0/bonding/arp_all_targets"), "").unwrap();
+    assert_eq!(know(&names), [Some(false), Some(true), Some(false), Some(false)]);
 }
 
 #[test]

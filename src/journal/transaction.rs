@@ -360,6 +360,9 @@ impl Transaction {
             (Fact::Up(nic), Some(Value::Word(state))) => {
                 Some(format!("ip link set dev {nic} {state}"))
             }
+            (Fact::Tuned(nic, knob), Some(Value::Word(value))) => {
+                Some(format!("ethtool {}", knob.set_by(nic, value)))
+            }
             (Fact::Master(nic), Some(Value::Absent)) => {
                 Some(format!("ip link set dev {nic} nomaster"))
             }

@@ -13,7 +13,7 @@ use crate::paths::original_name;
 use crate::plan::Plan;
 use crate::service::Init;
 use crate::service::Service;
-use crate::step::{FileChange, PifRecord, Step, Switch};
+use crate::step::{FileChange, PifRecord, Step, Switch, Tuned};
 use crate::xe;
 
 /// The functions that the script's lines call. `XENBOND_ROOT` is for tests alone.
@@ -83,6 +83,12 @@ another_bond() {
         if grep -q '^BONDING_OPTS=' "$file"; then return 0; fi
     done
     return 1
+}
+
+# tune ARG...: ethtool fails as well where nothing differs.
+tune() {
+    tell ethtool "$@"
+    run ethtool "$@" >/dev/null 2>&1 || :
 }
 
 # pif_of HOST DEVICE: the uuid of the NIC's record, if it has one.
@@ -167,7 +173,12 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
                 text.push_str("fi\n");
             }
             Step::TakeDown(bond) => text.push_str(&format!("bond_up {}\n", bond.bond)),
-            Step::BringUp(bond) => text.push_str(&format!("bond_down {}\n", bond.bond)),
+            Step::BringUp(bond) => {
+                text.push_str(&format!("bond_down {}\n", bond.bond));
+                for words in bond.tuned.iter().flat_map(Tuned::commands) {
+                    text.push_str(&format!("tune {}\n", words.join(" ")));
+                }
+            }
             Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),
             Step::BringVlanUp(vlan) => text.push_str(&format!("bond_down {}\n", vlan.device)),
             Step::ForgetPif(record) => pif(record, &mut text),

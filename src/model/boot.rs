@@ -129,6 +129,7 @@ fn kernel(shell: &mut Shell<'_>) {
         let name = if name.starts_with("dev") { format!("eth{number}") } else { name };
         nic.mac.clone_from(&nic.permanent_mac);
         (nic.mtu, nic.up, nic.master) = (1500, false, None);
+        nic.tuning.clear();
         dom0.nics.insert(name, nic);
     }
     dom0.ifindex.clear();

@@ -150,6 +150,7 @@ fn nic(host: u32, n: u32) -> Nic {
         driver: "ixgbe".to_string(),
         pci: format!("0000:{:02x}:00.{}", 3 + n / 2, n % 2),
         master: None,
+        tuning: BTreeMap::new(),
     }
 }
 

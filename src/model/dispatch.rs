@@ -1,7 +1,7 @@
 //! Which program a command is.
 
 use super::programs::shell::Shell;
-use super::programs::{ifup, modprobe, networkd, scripts, services};
+use super::programs::{ethtool, ifup, modprobe, networkd, scripts, services};
 use super::xe;
 
 /// Runs a program by its name; its exit status.
@@ -27,6 +27,7 @@ pub(super) fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) ->
         "logger" | "wall" => 0,
         "arping" => scripts::arping(shell, args),
         "ping" => scripts::ping(shell, args),
+        "ethtool" => ethtool::run(shell, args),
         _ => {
             shell.complain(format!("{program}: command not found"));
             127

@@ -57,6 +57,7 @@ impl Model {
         if state.dom0.networkd == Networkd::default() {
             networkd::know(&mut state);
         }
+        state.dom0.complete_options();
         root::write(root, &mut state)?;
         let model = Self {
             root: root.to_path_buf(),

@@ -25,9 +25,12 @@ fn programs(state: &State) -> Vec<&'static str> {
         list.push("opt/xensource/libexec/networkd_db");
     }
     match state.dom0.flavour {
-        Flavour::El5 => list.extend(["sbin/ip", "usr/sbin/brctl", "sbin/arping", "bin/ping"]),
+        Flavour::El5 => {
+            list.extend(["sbin/ip", "usr/sbin/brctl", "sbin/arping", "bin/ping", "sbin/ethtool"])
+        }
         Flavour::El7 => {
-            list.extend(["usr/sbin/ip", "usr/sbin/brctl", "usr/sbin/arping", "usr/bin/ping"])
+            list.extend(["usr/sbin/ip", "usr/sbin/brctl", "usr/sbin/arping", "usr/bin/ping"]);
+            list.push("usr/sbin/ethtool");
         }
     }
     let names = ["ifup", "ifdown", "modprobe", "modinfo", "chkconfig", "shutdown"];
@@ -176,7 +179,7 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         &format!("{scripts}/ifcfg-lo"),
         "DEVICE=lo\nIPADDR=127.0.0.1\nNETMASK=255.0.0.0\nNETWORK=127.0.0.0\nBROADCAST=127.255.255.255\nONBOOT=yes\nNAME=loopback\n",
     )?;
-    boot_scripts(root, scripts, el5)?;
+    boot_scripts(root, scripts, state.dom0.features.initscripts)?;
     file(root, &format!("{scripts}/interface-rename-data/static-rules.conf"), "# Static rules.\n")?;
     if el5 {
         file(root, "sbin/vconfig", "#!/bin/sh\n# a program of the boot scripts\nexit 127\n")?;
@@ -213,18 +216,22 @@ fn configuration(root: &Path, state: &mut State) -> Result<()> {
         )?;
         file(root, "etc/systemd/system.conf", "[Manager]\n")?;
     }
-    let lines = modprobe::description(&Shell::new(root, state)).join("\0");
+    let lines = modprobe::module(&Shell::new(root, state)).join("\0");
     let module = format!("lib/modules/{}/kernel/drivers/net/bonding/bonding.ko", state.dom0.kernel);
     file(root, &module, &format!("\u{7f}ELF\0{lines}\0"))
 }
 
 /// The boot scripts, as far as their texts tell anything.
-fn boot_scripts(root: &Path, scripts: &str, el5: bool) -> Result<()> {
-    let functions =
-        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n";
-    file(root, &format!("{scripts}/network-functions"), functions)?;
+fn boot_scripts(root: &Path, scripts: &str, release: Flavour) -> Result<()> {
+    let mut functions =
+        "# is_available, need_config, source_config, install_bonding_driver: BONDING_OPTS\n"
+            .to_string();
+    if release == Flavour::El7 {
+        functions.push_str("# ethtool_set\n");
+    }
+    file(root, &format!("{scripts}/network-functions"), &functions)?;
     for script in ["ifup-eth", "ifdown-eth", "ifup-post", "ifup-routes"] {
-        let by = if el5 { "/sbin/vconfig rem" } else { "ip link delete" };
+        let by = if release == Flavour::El5 { "/sbin/vconfig rem" } else { "ip link delete" };
         let text = match script {
             "ifdown-eth" => format!("#!/bin/bash\n# a VLAN goes by {by}\n"),
             _ => "#!/bin/bash\n".to_string(),

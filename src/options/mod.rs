@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub use rules::switch_support;
-pub use table::TABLE;
+pub use table::{ELSEWHERE, TABLE};
 pub use value::{MAX_TARGETS, Value, Values};
 
 use crate::bonding::BondStatus;
@@ -32,18 +32,36 @@ pub enum Opt {
     ArpInterval,
     ArpIpTarget,
     ArpValidate,
+    ArpAllTargets,
+    ArpMissedMax,
     Primary,
     PrimaryReselect,
     FailOverMac,
     NumGratArp,
+    PeerNotifDelay,
+    ResendIgmp,
+    AllSlavesActive,
+    PacketsPerSlave,
+    TlbDynamicLb,
+    LpInterval,
     LacpRate,
+    LacpActive,
     AdSelect,
+    AdActorSysPrio,
+    AdActorSystem,
+    AdUserPortKey,
     MinLinks,
     XmitHashPolicy,
 }
 
 /// The most that a time in milliseconds may be: ten minutes.
 const MAX_MS: u32 = 600_000;
+
+/// A release of Linux: major and minor number.
+pub type Linux = (u16, u16);
+
+/// The oldest kernel of a dom0 that is served: what it knows, every driver knows.
+const OLDEST: Linux = (3, 10);
 
 /// A row of the table.
 pub struct Row {
@@ -61,6 +79,15 @@ pub struct Row {
     pub modes: &'static [BondMode],
     /// How `/proc/net/bonding` shows it, when it does.
     pub proc: Option<fn(&BondStatus) -> Option<String>>,
+    /// Another name that the driver has for it.
+    pub alias: Option<&'static str>,
+    /// The release of Linux that has it first.
+    pub since: Linux,
+    /// Its words that a later release has first.
+    pub later: &'static [(&'static str, Linux)],
+    /// Whether the module takes it as a parameter too. Linux up to 3.10 does not load a module that
+    /// is given one that it does not take (tests/ground/options.md, A2).
+    pub parameter: bool,
 }
 
 impl Opt {
@@ -76,6 +103,57 @@ impl Opt {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.name == name).map(|row| row.opt)
+    }
+}
+
+/// Something that not every driver of a dom0 knows: an option, or one of its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Young {
+    /// The option's row.
+    pub row: &'static Row,
+    /// The word of it that is young, where the option itself need not be.
+    pub word: Option<&'static str>,
+    /// The release of Linux that has it first.
+    pub since: Linux,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.opt == other.opt
+    }
+}
+
+impl Eq for Row {}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Young {
+    /// Everything that is young.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let option = |row: &'static Row| {
+            (row.since > OLDEST).then_some(Self { row, word: None, since: row.since })
+        };
+        let words = |row: &'static Row| {
+            row.later.iter().map(move |(word, since)| Self { row, word: Some(word), since: *since })
+        };
+        TABLE.iter().flat_map(move |row| option(row).into_iter().chain(words(row)))
+    }
+
+    /// The text by which a driver's module can be told to know it.
+    #[must_use]
+    pub fn text(&self) -> &'static str {
+        self.word.unwrap_or(self.row.name)
+    }
+}
+
+impl std::fmt::Display for Young {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.row.name)?;
+        self.word.map_or(Ok(()), |word| write!(f, "={word}"))
     }
 }
 
@@ -160,12 +238,32 @@ impl Options {
         }
     }
 
-    /// `mode=... miimon=... ...`: the words of `BONDING_OPTS` and of the module's options.
+    /// `mode=... miimon=... ...`: the words of `BONDING_OPTS`.
     #[must_use]
     pub fn words(&self, mode: BondMode) -> Vec<String> {
+        self.said(mode, |_| true)
+    }
+
+    /// Those of the words that the module takes as its parameters.
+    #[must_use]
+    pub fn parameters(&self, mode: BondMode) -> Vec<String> {
+        self.said(mode, |row| row.parameter)
+    }
+
+    fn said(&self, mode: BondMode, which: impl Fn(&Row) -> bool) -> Vec<String> {
+        let options = self.iter().filter(|(row, _)| which(row));
         std::iter::once(format!("mode={mode}"))
-            .chain(self.iter().map(|(row, value)| format!("{}={value}", row.name)))
+            .chain(options.map(|(row, value)| format!("{}={value}", row.name)))
             .collect()
+    }
+
+    /// What was asked for and not every driver knows.
+    pub fn young(&self) -> impl Iterator<Item = Young> {
+        Young::all().filter(|young| match (self.0.get(&young.row.opt), young.word) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some(word)) => *value == Value::Word(word),
+        })
     }
 }
 

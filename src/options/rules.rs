@@ -18,6 +18,7 @@ impl Options {
         self.check_modes(mode)?;
         self.check_monitoring(mode)?;
         self.check_delays()?;
+        self.check_heeded(mode)?;
         if self.word(Opt::PrimaryReselect).is_some() {
             ensure!(self.primary().is_some(), "primary_reselect needs primary");
         }
@@ -68,13 +69,40 @@ impl Options {
             );
             ensure!(self.targets().is_empty(), "arp_ip_target needs arp_interval");
             ensure!(self.word(Opt::ArpValidate).is_none(), "arp_validate needs arp_interval");
+            ensure!(self.number(Opt::ArpMissedMax).is_none(), "arp_missed_max needs arp_interval");
+        }
+        Ok(())
+    }
+
+    /// Options that the driver takes, and heeds only beside another.
+    fn check_heeded(&self, mode: BondMode) -> Result<()> {
+        let validated = self.word(Opt::ArpValidate).is_some_and(|word| word != "none");
+        if let Some(which) = self.word(Opt::ArpAllTargets) {
+            ensure!(
+                validated,
+                "arp_all_targets={which} needs arp_validate: without it any answer on the wire counts"
+            );
+        }
+        let hash = self.word(Opt::XmitHashPolicy);
+        if let Some(policy) = hash.filter(|_| matches!(mode, BalanceTlb | BalanceAlb)) {
+            ensure!(
+                self.number(Opt::TlbDynamicLb) == Some(0),
+                "xmit_hash_policy={policy} in mode {mode} needs tlb_dynamic_lb=0: else the driver goes by the slaves' load"
+            );
+        }
+        if self.number(Opt::NumGratArp) == Some(0)
+            && let Some(delay) = self.number(Opt::PeerNotifDelay).filter(|delay| *delay > 0)
+        {
+            bail!(
+                "peer_notif_delay={delay} and num_grat_arp=0 exclude each other: there is no announcement to put off"
+            );
         }
         Ok(())
     }
 
     fn check_delays(&self) -> Result<()> {
         let miimon = self.number(Opt::Miimon).unwrap_or(0);
-        for opt in [Opt::Updelay, Opt::Downdelay] {
+        for opt in [Opt::Updelay, Opt::Downdelay, Opt::PeerNotifDelay] {
             let name = opt.row().name;
             if let Some(delay) = self.number(opt).filter(|d| *d > 0) {
                 ensure!(

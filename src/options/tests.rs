@@ -67,7 +67,16 @@ fn every_number_takes_the_ends_of_its_range_and_nothing_beyond() {
             ("downdelay", 0, 600_000),
             ("use_carrier", 0, 1),
             ("arp_interval", 1, 600_000),
+            ("arp_missed_max", 1, 255),
             ("num_grat_arp", 0, 255),
+            ("peer_notif_delay", 0, 300_000),
+            ("resend_igmp", 0, 255),
+            ("all_slaves_active", 0, 1),
+            ("packets_per_slave", 0, 65_535),
+            ("tlb_dynamic_lb", 0, 1),
+            ("lp_interval", 1, 0x7fff_ffff),
+            ("ad_actor_sys_prio", 1, 65_535),
+            ("ad_user_port_key", 0, 1023),
             ("min_links", 0, 16),
         ]
     );
@@ -76,11 +85,13 @@ fn every_number_takes_the_ends_of_its_range_and_nothing_beyond() {
 #[test]
 fn every_word_may_be_given_by_the_drivers_number() {
     // drivers/net/bonding/bond_options.c: the tables of values, in order.
-    let driver: [(&str, &[&str]); 6] = [
+    let driver: [(&str, &[&str]); 8] = [
         (
             "arp_validate",
             &["none", "active", "backup", "all", "filter", "filter_active", "filter_backup"],
         ),
+        ("arp_all_targets", &["any", "all"]),
+        ("lacp_active", &["off", "on"]),
         ("primary_reselect", &["always", "better", "failure"]),
         ("fail_over_mac", &["none", "active", "follow"]),
         ("lacp_rate", &["slow", "fast"]),
@@ -194,7 +205,7 @@ fn links_are_watched_unless_another_way_was_asked_for() {
 #[test]
 fn each_option_belongs_to_the_modes_that_heed_it() {
     // Documentation/networking/bonding.rst and bond_options.c, by the driver's numbers.
-    let wanted: [(&str, &[u8]); 15] = [
+    let wanted: [(&str, &[u8]); 27] = [
         ("miimon=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
         ("updelay=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
         ("downdelay=100", &[0, 1, 2, 3, 4, 5, 6, 7]),
@@ -202,14 +213,26 @@ fn each_option_belongs_to_the_modes_that_heed_it() {
         ("arp_interval=100", &[0, 1, 2, 3]),
         ("arp_ip_target=10.0.0.1", &[0, 1, 2, 3]),
         ("arp_validate=all", &[1]),
+        ("arp_all_targets=all", &[1]),
+        ("arp_missed_max=3", &[0, 1, 2, 3]),
         ("primary=eth2", &[1, 5, 6]),
         ("primary_reselect=better", &[1, 5, 6]),
         ("fail_over_mac=active", &[1]),
         ("num_grat_arp=3", &[1]),
+        ("peer_notif_delay=200", &[1]),
+        ("resend_igmp=2", &[0, 1, 5, 6]),
+        ("all_slaves_active=1", &[1, 4, 5, 6]),
+        ("packets_per_slave=8", &[0]),
+        ("tlb_dynamic_lb=0", &[5, 6]),
+        ("lp_interval=2", &[5, 6]),
         ("lacp_rate=fast", &[4]),
+        ("lacp_active=off", &[4]),
         ("ad_select=count", &[4]),
+        ("ad_actor_sys_prio=1000", &[4]),
+        ("ad_actor_system=02:00:00:00:51:01", &[4]),
+        ("ad_user_port_key=7", &[4]),
         ("min_links=1", &[4]),
-        ("xmit_hash_policy=layer3+4", &[2, 4]),
+        ("xmit_hash_policy=layer3+4", &[2, 4, 5, 6]),
     ];
     for ((asked, modes), row) in wanted.into_iter().zip(&TABLE) {
         assert!(asked.starts_with(&format!("{}=", row.name)), "{asked} is not {}", row.name);
@@ -265,6 +288,42 @@ fn each_rule_has_its_sentence() {
             "miimon=120 downdelay=31000",
             "downdelay=31000 is no multiple of miimon=120: the driver would round it down to 30960",
         ),
+        (
+            ActiveBackup,
+            "miimon=100 peer_notif_delay=150",
+            "peer_notif_delay=150 is no multiple of miimon=100: the driver would round it down to 100",
+        ),
+        (
+            ActiveBackup,
+            "miimon=0 arp_interval=500 arp_ip_target=10.0.0.1 peer_notif_delay=500",
+            "peer_notif_delay=500 needs miimon",
+        ),
+        (
+            ActiveBackup,
+            "miimon=100 peer_notif_delay=500 num_grat_arp=0",
+            "peer_notif_delay=500 and num_grat_arp=0 exclude each other",
+        ),
+        (
+            ActiveBackup,
+            "arp_interval=500 arp_ip_target=10.0.0.1 arp_all_targets=all",
+            "arp_all_targets=all needs arp_validate",
+        ),
+        (
+            ActiveBackup,
+            "arp_interval=500 arp_ip_target=10.0.0.1 arp_validate=none arp_all_targets=any",
+            "arp_all_targets=any needs arp_validate",
+        ),
+        (ActiveBackup, "miimon=100 arp_missed_max=3", "arp_missed_max needs arp_interval"),
+        (
+            BalanceTlb,
+            "miimon=100 xmit_hash_policy=layer3+4",
+            "xmit_hash_policy=layer3+4 in mode balance-tlb needs tlb_dynamic_lb=0",
+        ),
+        (
+            BalanceAlb,
+            "miimon=100 xmit_hash_policy=layer2 tlb_dynamic_lb=1",
+            "xmit_hash_policy=layer2 in mode balance-alb needs tlb_dynamic_lb=0",
+        ),
         (ActiveBackup, "miimon=100 primary_reselect=better", "primary_reselect needs primary"),
         (Ieee8023ad, "miimon=100 min_links=3", "min_links=3 is more than the bond's 2 slaves"),
     ] {
@@ -275,7 +334,9 @@ fn each_rule_has_its_sentence() {
 
 #[test]
 fn what_breaks_no_rule_is_taken() {
-    use BondMode::{ActiveBackup, BalanceAlb, BalanceRr, BalanceSlb, BalanceXor, Ieee8023ad};
+    use BondMode::{
+        ActiveBackup, BalanceAlb, BalanceRr, BalanceSlb, BalanceTlb, BalanceXor, Ieee8023ad,
+    };
     for (mode, asked) in [
         (ActiveBackup, "miimon=100"),
         (
@@ -292,6 +353,18 @@ fn what_breaks_no_rule_is_taken() {
         (BalanceXor, "miimon=1 xmit_hash_policy=encap3+4"),
         (Ieee8023ad, "miimon=100 min_links=2 lacp_rate=fast ad_select=bandwidth"),
         (BalanceAlb, "miimon=100 primary=eth3"),
+        (ActiveBackup, "miimon=100 num_grat_arp=5 peer_notif_delay=300 resend_igmp=0"),
+        (ActiveBackup, "miimon=100 num_grat_arp=0 peer_notif_delay=0 all_slaves_active=1"),
+        (
+            ActiveBackup,
+            "arp_interval=500 arp_ip_target=10.0.0.1 arp_validate=all arp_all_targets=all arp_missed_max=5",
+        ),
+        (BalanceRr, "miimon=100 packets_per_slave=0"),
+        (BalanceTlb, "miimon=100 tlb_dynamic_lb=0 xmit_hash_policy=vlan+srcmac lp_interval=5"),
+        (
+            Ieee8023ad,
+            "miimon=100 lacp_active=off ad_actor_sys_prio=1 ad_actor_system=02:00:00:00:51:01 ad_user_port_key=1023",
+        ),
         (BalanceSlb, "miimon=100 updelay=31000 downdelay=200 use_carrier=1"),
     ] {
         options(asked).check(mode, 2).unwrap_or_else(|e| panic!("{asked}: {e}"));
@@ -309,6 +382,9 @@ fn two_ways_of_showing_a_value_are_one_in_normal_form() {
         ("arp_ip_target", "10.0.0.2 10.0.0.1\n", "10.0.0.1,10.0.0.2"),
         ("arp_ip_target", "10.0.0.1,10.0.0.2", "10.0.0.1,10.0.0.2"),
         ("arp_ip_target", "", ""),
+        ("lacp_active", "on 1", "on"),
+        ("arp_all_targets", "all 1\n", "all"),
+        ("ad_actor_system", "02:00:00:00:51:AB\n", "02:00:00:00:51:ab"),
     ] {
         assert_eq!(row(name).normal(shown), normal, "{name} {shown:?}");
     }
@@ -321,6 +397,7 @@ fn options_read_back_from_json_and_refuse_what_no_option_takes() {
         "miimon=100 updelay=200 primary=eth2 primary_reselect=better",
         "arp_interval=5 arp_ip_target=10.0.0.2,10.0.0.1",
         "lacp_rate=fast xmit_hash_policy=layer3+4 min_links=16",
+        "ad_actor_system=02:00:00:00:51:01 lacp_active=off",
     ] {
         let asked = options(asked);
         let json = serde_json::to_string(&asked).unwrap();
@@ -341,4 +418,82 @@ fn the_switch_must_be_told_of_the_modes_that_share_its_ports() {
     assert_eq!(told, [0, 2, 3, 4]);
     assert!(switch_support(BondMode::Ieee8023ad).unwrap().contains("LACP group"));
     assert!(switch_support(BondMode::BalanceXor).unwrap().contains("without LACP"));
+}
+
+#[test]
+fn the_lacp_system_is_a_station() {
+    let row = row("ad_actor_system");
+    let parsed = |text: &str| row.parse(text).map(|value| value.to_string());
+    assert_eq!(parsed("00:1B:21:AA:bb:01").unwrap(), "00:1b:21:aa:bb:01");
+    for bad in
+        ["00:00:00:00:00:00", "01:80:c2:00:00:02", "ff:ff:ff:ff:ff:ff", "eth2", "", "1 mode=0"]
+    {
+        let error = parsed(bad).expect_err(bad).to_string();
+        assert!(error.contains("it takes the MAC address of one station"), "{error}");
+    }
+}
+
+#[test]
+fn what_not_every_driver_knows_is_told() {
+    // bond_options.c and bond_main.c at each release (tests/ground/options.md, A1).
+    let all: Vec<String> =
+        Young::all().map(|y| format!("{y} {}.{}", y.since.0, y.since.1)).collect();
+    assert_eq!(
+        all,
+        [
+            "arp_validate=filter 3.15",
+            "arp_validate=filter_active 3.15",
+            "arp_validate=filter_backup 3.15",
+            "arp_all_targets 3.11",
+            "arp_missed_max 5.17",
+            "peer_notif_delay 5.3",
+            "packets_per_slave 3.14",
+            "tlb_dynamic_lb 3.16",
+            "lp_interval 3.13",
+            "lacp_active 5.15",
+            "ad_actor_sys_prio 4.2",
+            "ad_actor_system 4.2",
+            "ad_user_port_key 4.2",
+            "xmit_hash_policy=encap2+3 3.12",
+            "xmit_hash_policy=encap3+4 3.12",
+            "xmit_hash_policy=vlan+srcmac 5.12",
+        ]
+    );
+    let young = |asked: &str| -> Vec<String> {
+        options(asked).young().map(|young| young.to_string()).collect()
+    };
+    assert!(young("miimon=100 primary=eth2 xmit_hash_policy=layer2 arp_validate=all").is_empty());
+    assert_eq!(
+        young("xmit_hash_policy=vlan+srcmac lp_interval=3"),
+        ["lp_interval", "xmit_hash_policy=vlan+srcmac"]
+    );
+}
+
+#[test]
+fn the_module_is_given_its_parameters_and_no_other_option() {
+    let lacp = options("lacp_rate=fast lacp_active=off ad_actor_sys_prio=7 min_links=1");
+    assert_eq!(
+        lacp.parameters(BondMode::Ieee8023ad),
+        ["mode=802.3ad", "lacp_rate=fast", "min_links=1"]
+    );
+    assert_eq!(lacp.words(BondMode::Ieee8023ad).len(), 5);
+    let none: Vec<&str> = TABLE.iter().filter(|row| !row.parameter).map(|row| row.name).collect();
+    let files = [
+        "arp_missed_max",
+        "peer_notif_delay",
+        "tlb_dynamic_lb",
+        "lacp_active",
+        "ad_actor_sys_prio",
+        "ad_actor_system",
+        "ad_user_port_key",
+    ];
+    assert_eq!(none, files);
+}
+
+#[test]
+fn what_stands_elsewhere_is_no_option_of_the_table() {
+    for (name, why) in ELSEWHERE {
+        assert_eq!(Opt::named(name), None, "{name}");
+        assert!(!why.is_empty() && !why.ends_with('.'), "{name}: {why}");
+    }
 }

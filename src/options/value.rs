@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, anyhow, bail, ensure};
 
 use super::Row;
-use crate::net::{NicRef, decimal, shown};
+use crate::net::{MacAddr, NicRef, decimal, shown};
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub enum Values {
     Slave,
     /// Up to [`MAX_TARGETS`] IPv4 addresses, with commas.
     Targets,
+    /// The MAC address of one station.
+    Mac,
 }
 
 /// `BOND_MAX_ARP_TARGETS`, include/net/bonding.h.
@@ -35,6 +37,8 @@ pub enum Value {
     Slave(NicRef),
     /// Addresses to probe.
     Targets(Vec<Ipv4Addr>),
+    /// A MAC address.
+    Mac(MacAddr),
 }
 
 impl fmt::Display for Value {
@@ -43,6 +47,7 @@ impl fmt::Display for Value {
             Self::Number(n) => write!(f, "{n}"),
             Self::Word(word) => f.write_str(word),
             Self::Slave(name) => write!(f, "{name}"),
+            Self::Mac(mac) => write!(f, "{mac}"),
             Self::Targets(targets) => {
                 let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 f.write_str(&all.join(","))
@@ -79,6 +84,13 @@ impl Row {
             }
             Values::Slave => Ok(Value::Slave(text.parse()?)),
             Values::Targets => Ok(Value::Targets(self.targets(text)?)),
+            Values::Mac => match text.parse() {
+                Ok(mac) => Ok(Value::Mac(mac)),
+                Err(_) => bail!(
+                    "`{shown}` is no value for {}: it takes the MAC address of one station (02:00:00:00:51:01), neither zero nor a group's",
+                    self.name
+                ),
+            },
         }
     }
 
@@ -126,6 +138,7 @@ impl Row {
                 all.join(",")
             }
             Values::Number(..) | Values::Slave => text.trim().to_string(),
+            Values::Mac => text.trim().to_ascii_lowercase(),
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::paths::is_shared;
 use crate::preflight::needs_reboot;
 use crate::render::{self, Slave, Target, Templates, is_ours};
 use crate::service::Service;
-use crate::spec::{BackendChoice, PifChoice, Spec};
-use crate::step::{BondDevice, BootUnit, FileChange, Link, PifRecord, Step, Switch};
+use crate::spec::{BackendChoice, Knob, PifChoice, Spec, TuningGroup};
+use crate::step::{BondDevice, BootUnit, FileChange, Link, PifRecord, Step, Switch, Tuned};
 use crate::verify;
 use crate::xe::Pif;
 use vlans::Vlans;
@@ -160,7 +160,22 @@ fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
         let kernel = inv.kernel.devices.get(nic.device.as_str())?;
         Some(Link { device: nic.device.clone(), mtu: kernel.mtu, up: kernel.up })
     });
-    BondDevice { bond: spec.bond.clone(), links: links.collect(), slaves }
+    let tuned = tuned(spec, nics, inv);
+    BondDevice { bond: spec.bond.clone(), links: links.collect(), slaves, tuned }
+}
+
+/// The NICs that are to be tuned, with what they have of that now; how a link was come by belongs to
+/// its speed.
+fn tuned(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Tuned> {
+    let one = |nic: &Nic| {
+        let asked = spec.ethtool.of(&nic.device, Some(nic.mac));
+        let link = asked.iter().any(|(knob, _)| knob.group() == TuningGroup::Link);
+        let of_link = |knob: Knob| link && knob.group() == TuningGroup::Link;
+        let have = inv.tuning.get(nic.device.as_str())?;
+        let was = have.only(|knob| asked.get(knob).is_some() || of_link(knob));
+        (!was.is_empty()).then(|| Tuned { device: nic.device.clone(), was })
+    };
+    nics.iter().filter_map(one).collect()
 }
 
 fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
@@ -275,6 +290,11 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     let mut vlans: Vec<Tagged> = spec.tagged().cloned().chain(vlans::made(spec, inv)).collect();
     vlans.sort();
     vlans.dedup();
+    let tuned = tuned(spec, nics, inv).into_iter();
+    let tuned = tuned.flat_map(|nic| {
+        let knobs: Vec<Knob> = nic.was.iter().map(|(knob, _)| knob).collect();
+        knobs.into_iter().map(move |knob| (nic.device.clone(), knob))
+    });
     Scope {
         bond: spec.bond.clone(),
         nics: devices,
@@ -282,6 +302,7 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
         subnet: spec.address.subnet(),
         vlans,
         further: spec.vlans.iter().map(|vlan| vlan.address.subnet()).collect(),
+        tuned: tuned.collect(),
     }
 }
 

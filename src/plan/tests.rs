@@ -15,7 +15,7 @@ const EL7: Flavour = Flavour::El7;
 
 impl Dom0 {
     fn inventory(&self, spec: &Spec) -> Inventory {
-        Inventory::read(&self.host, Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() })
+        Inventory::read(&self.host, Ask { nics: &spec.nics, driver: false, ..Ask::default() })
             .unwrap()
     }
 
@@ -250,7 +250,8 @@ fn a_bond_that_was_taken_down_is_brought_up() {
     let dom0 = Dom0::new(EL7, Backend::Bridge);
     dom0.become_as(&asked);
     dom0.plan(&asked);
-    let device = BondDevice { bond: asked.bond.clone(), slaves: Vec::new(), links: Vec::new() };
+    let bond = asked.bond.clone();
+    let device = BondDevice { bond, slaves: Vec::new(), links: Vec::new(), tuned: Vec::new() };
     Step::TakeDown(device).perform(&dom0.host).unwrap();
     dom0.needs(&asked, &["bring up bond51", VERIFY]);
     let slow = spec(&[("miimon", "200")]);

@@ -10,6 +10,7 @@ pub(super) const RULES: &[Rule] = &[
     name_taken,
     name_of_a_script,
     mode_unknown,
+    option_unknown,
     slb_behaviour,
     switch_setup,
     arp_not_validated,
@@ -87,6 +88,29 @@ fn mode_unknown(case: &Case<'_>, found: &mut Vec<Finding>) {
     found.push(Finding::new(Code::ModeUnknown, said));
 }
 
+/// `ifup` says nothing of an option that the driver does not know (tests/ground/initscripts.md, B1).
+fn option_unknown(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for young in case.spec.options.young() {
+        let (major, minor) = young.since;
+        let since = format!("which Linux has from {major}.{minor} on");
+        let said = match &case.inv.driver {
+            Some(driver) => match driver.knows(&young) {
+                Some(true) => continue,
+                Some(false) => {
+                    format!("the bonding driver {driver} does not know {young}, {since}")
+                }
+                None => format!(
+                    "whether the bonding driver {driver} knows {young}, {since}, cannot be told: its module cannot be read"
+                ),
+            },
+            None => format!(
+                "whether the bonding driver knows {young}, {since}, cannot be told: modinfo did not answer"
+            ),
+        };
+        found.push(Finding::new(Code::OptionUnknown, said));
+    }
+}
+
 fn slb_behaviour(case: &Case<'_>, found: &mut Vec<Finding>) {
     let mode = case.spec.mode;
     if mode == BondMode::BalanceSlb {
@@ -99,7 +123,14 @@ fn slb_behaviour(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 fn switch_setup(case: &Case<'_>, found: &mut Vec<Finding>) {
     let mode = case.spec.mode;
+    let passive = case.spec.options.word(Opt::LacpActive) == Some("off");
     if let Some(setup) = switch_support(mode) {
+        let setup = match passive {
+            true => {
+                "put the ports of all slaves into one LACP group that is active, since lacp_active=off waits for it"
+            }
+            false => setup,
+        };
         found.push(
             Finding::new(Code::SwitchSetup, format!("mode {mode} needs the switch: {setup}"))
                 .hint(setup),

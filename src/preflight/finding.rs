@@ -120,6 +120,8 @@ findings! {
     SubnetOverlap "subnet-overlap" Error "the address's subnet overlaps an address or route of this host" "give storage a subnet of its own";
     DefaultRouteByBond "default-route-by-bond" Error "the host's default route would go through the bond" "remove GATEWAYDEV from /etc/sysconfig/network";
     ModeUnknown "mode-unknown" Error "the bonding driver of this host does not have the mode" "use --mode active-backup";
+    NicTuningUnsupported "nic-tuning-unsupported" Error "a NIC's setting can be set neither by the boot scripts of this host nor by the NIC's driver" "leave the setting out of --ethtool";
+    OptionUnknown "option-unknown" Error "the bonding driver of this host does not know an option, or the word that it is to have" "leave the option out, or give it another word";
     VmsRunning "vms-running" Warning "VMs run here, and the host must be rebooted" "xe host-disable; xe host-evacuate";
     BackendKept "backend-kept" Warning "the backend is to stay what it is, and it is not bridge: the bonding driver may not load" "leave out --backend keep";
     BondFileExists "bond-file-exists" Warning "there is a configuration file for a bond of that name, and it is not ours" "look at it; it is saved, and put back by rollback";
@@ -134,6 +136,7 @@ findings! {
     SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
     SpeedUnknown "speed-unknown" Warning "the driver of a NIC tells no speed or duplex, as in a nested test host" "ethtool DEVICE";
+    NicTunedByXapi "nic-tuned-by-xapi" Note "XAPI sets something on a NIC that it will no longer set when it leaves the NIC alone" "ask for it in the spec, where it is to stay";
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";
     PoolBackends "pool-backends" Note "not all hosts of the pool run the bridge backend" "run xenbond on each host; xe host-list params=name-label,software-version";

@@ -14,12 +14,14 @@ mod nics;
 mod one;
 mod pool;
 mod storage;
+mod tuning;
 mod vlans;
 
 pub use finding::{Code, Finding, Severity, barring};
 pub use nics::not_given_back;
 pub use pool::rebooted;
 pub use storage::interrupted;
+pub use tuning::keep_tuned;
 
 use crate::inventory::{Inventory, Nic, Xapi};
 use crate::net::{Backend, IfName};
@@ -56,6 +58,7 @@ pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding>
         files::RULES,
         modules::RULES,
         address::RULES,
+        tuning::RULES,
     ]
     .concat()
     {
@@ -63,7 +66,7 @@ pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding>
     }
     // Without XAPI's view there is nothing to judge these by.
     if let Some(xapi) = &inv.xapi {
-        for rule in [pool::XAPI_RULES, nics::XAPI_RULES].concat() {
+        for rule in [pool::XAPI_RULES, nics::XAPI_RULES, tuning::XAPI_RULES].concat() {
             rule(&case, xapi, &mut found);
         }
     }

@@ -59,6 +59,11 @@ pub struct Target<'a> {
     pub ip: String,
 }
 
+/// How a slave is tuned, as the boot scripts take it.
+fn ethtool_opts(spec: &Spec, slave: &Slave) -> Option<String> {
+    spec.ethtool.of(&slave.device, slave.mac).ethtool_opts(&slave.device)
+}
+
 /// Whether the file is one that xenbond wrote.
 #[must_use]
 pub fn is_ours(kind: &Kind) -> bool {
@@ -87,6 +92,7 @@ pub fn files(
             ("bond", spec.bond.to_string().into()),
             ("nic", slave.device.to_string().into()),
             ("mac", slave.mac.map(|m| m.to_string()).unwrap_or_default().into()),
+            ("ethtool", ethtool_opts(spec, slave).unwrap_or_default().into()),
         ];
         let text = templates.render(NIC, &values)?;
         read_back_nic(&text, spec, slave).context(back(NIC))?;
@@ -101,6 +107,8 @@ pub fn files(
     values.push(("bond", spec.bond.to_string().into()));
     values.push(("options", spec.options.words(spec.mode).join(" ").into()));
     values.push(("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default().into()));
+    let delay = spec.link_delay.map(|n| n.to_string());
+    values.push(("linkdelay", delay.unwrap_or_default().into()));
     let text = templates.render(BOND, &values)?;
     read_back_bond(&text, spec).context(back(BOND))?;
     if own.tagged.is_none() {
@@ -126,8 +134,8 @@ fn modprobe_file(
     templates: &Templates,
 ) -> Result<(String, Kind)> {
     let bond = spec.bond.to_string();
-    let words = spec.options.words(spec.mode).join(" ");
-    let values = [("bond", bond.clone().into()), ("options", words.into())];
+    let parameters = spec.options.parameters(spec.mode).join(" ");
+    let values = [("bond", bond.clone().into()), ("options", parameters.into())];
     let text = templates.render(MODPROBE, &values)?;
     read_back_modprobe(&text, spec).context(back(MODPROBE))?;
     Ok(match target.modprobe_conf {

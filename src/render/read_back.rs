@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::Slave;
+use super::{Slave, ethtool_opts};
 use crate::ifcfg;
 use crate::net::Ipv4Net;
 use crate::spec::{Network, Spec};
@@ -27,18 +27,17 @@ pub(super) fn expect(text: &str, wanted: &[(&str, Option<String>)]) -> Result<()
 }
 
 pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()> {
-    expect(
-        text,
-        &[
-            ("DEVICE", Some(slave.device.to_string())),
-            ("MASTER", Some(spec.bond.to_string())),
-            ("SLAVE", Some("yes".into())),
-            ("HWADDR", slave.mac.map(|m| m.to_string())),
-            ("IPADDR", None),
-            ("GATEWAY", None),
-            ("MTU", None),
-        ],
-    )?;
+    let mut wanted = vec![
+        ("DEVICE", Some(slave.device.to_string())),
+        ("MASTER", Some(spec.bond.to_string())),
+        ("SLAVE", Some("yes".into())),
+        ("HWADDR", slave.mac.map(|m| m.to_string())),
+        ("IPADDR", None),
+        ("GATEWAY", None),
+        ("MTU", None),
+    ];
+    wanted.extend(ethtool_opts(spec, slave).map(|opts| ("ETHTOOL_OPTS", Some(opts))));
+    expect(text, &wanted)?;
     has_lines(
         text,
         &[format!("DEVICE={}", slave.device), format!("MASTER={}", spec.bond), "SLAVE=yes".into()],
@@ -50,6 +49,7 @@ pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
     let own = Some(spec.address).filter(|_| spec.vlan.is_none());
     let mut wanted = wanted_of(spec.bond.as_str(), own, spec.mtu);
     wanted.push(("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))));
+    wanted.extend(spec.link_delay.map(|n| ("LINKDELAY", Some(n.to_string()))));
     expect(text, &wanted)?;
     has_lines(text, &[format!("DEVICE={}", spec.bond)])
 }
@@ -142,7 +142,7 @@ pub(super) fn has_lines(text: &str, lines: &[String]) -> Result<()> {
 pub(super) fn read_back_modprobe(text: &str, spec: &Spec) -> Result<()> {
     let mut wanted = vec![
         modprobe_line("alias", spec.bond.as_str(), &["bonding".into()]),
-        modprobe_line("options", spec.bond.as_str(), &spec.options.words(spec.mode)),
+        modprobe_line("options", spec.bond.as_str(), &spec.options.parameters(spec.mode)),
         modprobe_line("options", "bonding", &["max_bonds=0".into()]),
     ];
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {

@@ -9,6 +9,7 @@ use ini::{Ini, ParseOption};
 
 use super::keys::keys;
 use crate::net::{nearest, shown};
+use crate::options::ELSEWHERE;
 
 /// Where a value came from, for the sentence that refuses it.
 #[derive(Clone, Debug)]
@@ -206,9 +207,13 @@ fn check_lines(file: &str, text: &str) -> Result<()> {
 /// The spec's own name for a key of `[bond]`, where dashes do as well as underscores.
 fn bond_key(source: &Source, key: &str) -> Result<String> {
     let name = key.replace('-', "_");
-    let known: Vec<&str> = keys().iter().map(|key| key.name).collect();
-    if known.contains(&name.as_str()) {
-        return Ok(name);
+    let keys = keys();
+    let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    if let Some(key) = keys.iter().find(|key| key.name == name || key.alias == Some(&name)) {
+        return Ok(key.name.to_string());
+    }
+    if let Some((_, why)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
+        bail!("{source}: {name} is an option of the driver that a spec does not have: {why}");
     }
     let (nearest, near) = nearest(&name, &known).expect("there are keys");
     let all = if near { String::new() } else { format!(" The keys are {}", known.join(", ")) };

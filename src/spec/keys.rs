@@ -20,6 +20,10 @@ pub struct Key {
     pub group: Group,
     /// Whether the flag may be given more than once; a file has a list then.
     pub many: bool,
+    /// What the flag means without a value, where it may be without one.
+    pub alone: Option<&'static str>,
+    /// Another name that it goes by, in a file and, with dashes, as a flag.
+    pub alias: Option<&'static str>,
 }
 
 /// The groups of the help that flags of a spec are in.
@@ -41,11 +45,11 @@ const fn key(
     group: Group,
     many: bool,
 ) -> Key {
-    Key { name, flag: Cow::Borrowed(flag), word, help, group, many }
+    Key { name, flag: Cow::Borrowed(flag), word, help, group, many, alone: None, alias: None }
 }
 
 /// The keys that are no option of the driver.
-const OWN: [Key; 12] = [
+const OWN: [Key; 15] = [
     key(["name", "bond", "NAME"], "The bond's device name, such as bond51", Group::What, false),
     key(
         ["nics", "nic", "DEVICE_OR_MAC"],
@@ -108,6 +112,28 @@ const OWN: [Key; 12] = [
         Group::What,
         false,
     ),
+    key(
+        ["ethtool", "ethtool", "[NIC ]SETTING VALUE"],
+        "How a NIC, or each, is tuned: \"ring-rx 4096\", \"eth2 gro off\"; repeatable",
+        Group::Behaviour,
+        true,
+    ),
+    Key {
+        name: "keep_ethtool",
+        flag: Cow::Borrowed("keep-ethtool"),
+        word: "yes|no",
+        help: "Keep tuning the NICs as XAPI does now, by their PIFs' ethtool-* and mtu keys",
+        group: Group::Behaviour,
+        many: false,
+        alone: Some("yes"),
+        alias: None,
+    },
+    key(
+        ["linkdelay", "linkdelay", "SECONDS"],
+        "How long ifup waits for slow switch ports, in seconds, 1 to 30",
+        Group::Behaviour,
+        false,
+    ),
 ];
 
 /// Every key of `[bond]`.
@@ -120,6 +146,8 @@ pub fn keys() -> Vec<Key> {
         help: row.help,
         group: Group::Behaviour,
         many: matches!(row.values, Values::Targets),
+        alone: None,
+        alias: row.alias,
     });
     OWN.into_iter().chain(options).collect()
 }

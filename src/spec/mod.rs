@@ -9,6 +9,7 @@ mod network;
 mod raw;
 mod request;
 mod texts;
+mod tuning;
 mod value;
 mod vlans;
 mod write;
@@ -20,6 +21,7 @@ pub use keys::{Group, Key, keys};
 pub use network::{Network, Vlan};
 pub use raw::Raw;
 pub use request::{Request, is_called};
+pub use tuning::{Group as TuningGroup, Knob, Settings, Tune, Tuning};
 pub use value::{BackendChoice, PifChoice, Probe};
 pub(crate) use write::section;
 
@@ -60,6 +62,15 @@ pub struct Spec {
     pub backend: BackendChoice,
     /// What becomes of the PIFs.
     pub pif: PifChoice,
+    /// How the NICs are tuned.
+    #[serde(default, skip_serializing_if = "Tuning::is_empty")]
+    pub ethtool: Tuning,
+    /// Whether what XAPI sets on the NICs is to be taken over; never where it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_ethtool: bool,
+    /// How long the boot scripts wait for the links, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_delay: Option<u32>,
 }
 
 /// The smallest MTU that IPv4 takes (RFC 791), and the largest that a device can have.
@@ -87,6 +98,7 @@ impl Spec {
                 self.bond
             );
         }
+        self.ethtool.check(&self.nics)?;
         self.options.check(self.mode, self.nics.len())
     }
 
@@ -101,6 +113,26 @@ impl Spec {
             spec.options.set(Opt::Primary, Value::Slave(NicRef::Device(device)));
         }
         spec
+    }
+
+    /// Takes over an MTU, where it goes with what was asked for.
+    pub fn take_over_mtu(&mut self, text: &str) {
+        let wanted = Self { mtu: texts::mtu(text).ok(), ..self.clone() };
+        if self.mtu.is_none() && wanted.check_networks().is_ok() {
+            *self = wanted;
+        }
+    }
+
+    /// Whether the NICs are to be tuned.
+    #[must_use]
+    pub fn tunes(&self) -> bool {
+        self.keep_ethtool || !self.ethtool.is_empty()
+    }
+
+    /// Whether it asks for what not every driver knows, so that this host's must be asked.
+    #[must_use]
+    pub fn asks_driver(&self) -> bool {
+        self.mode == BondMode::BalanceSlb || self.options.young().next().is_some()
     }
 
     /// Whether the bond can reach whom it is to ask: it never gets a gateway.

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::{self, Entry, Section, Source};
 use super::request::{listed, of_host};
-use super::texts::{Given, host_address, list, mtu, routes};
+use super::texts::{Given, host_address, link_delay, list, mtu, routes, tuning};
 use super::vlans;
-use super::{BackendChoice, NicRef, PifChoice, Probe, Request, Spec, Vlan};
+use super::{BackendChoice, NicRef, PifChoice, Probe, Request, Spec, Tuning, Vlan};
 use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, shown};
 use crate::options::{Options, TABLE};
 
@@ -173,6 +173,9 @@ struct Draft {
     optional_probes: Vec<Probe>,
     backend: BackendChoice,
     pif: PifChoice,
+    ethtool: Tuning,
+    keep_ethtool: bool,
+    link_delay: Option<u32>,
     address: Option<Ipv4Net>,
 }
 
@@ -191,6 +194,10 @@ impl Draft {
             take(texts, "optional_probes", |text| list(text, "probe"))?.unwrap_or_default();
         let backend = take(texts, "backend", |text| word(text, &BACKENDS))?.unwrap_or_default();
         let pif = take(texts, "pif", |text| word(text, &PIFS))?.unwrap_or_default();
+        let ethtool = take(texts, "ethtool", tuning)?.unwrap_or_default();
+        let keep_ethtool =
+            take(texts, "keep_ethtool", |text| word(text, &SWITCH))?.unwrap_or_default();
+        let link_delay = take(texts, "linkdelay", link_delay)?;
         let address = address(texts)?;
         let mut options = Options::default();
         for row in &TABLE {
@@ -212,6 +219,9 @@ impl Draft {
             optional_probes,
             backend,
             pif,
+            ethtool,
+            keep_ethtool,
+            link_delay,
             address,
         })
     }
@@ -238,6 +248,9 @@ impl Draft {
             vlans,
             backend: self.backend,
             pif: self.pif,
+            ethtool: self.ethtool,
+            keep_ethtool: self.keep_ethtool,
+            link_delay: self.link_delay,
         };
         if !spec.nics.is_empty() {
             spec.check_nics()?;
@@ -250,6 +263,8 @@ impl Draft {
 
 const BACKENDS: [(&str, BackendChoice); 2] =
     [("bridge", BackendChoice::Bridge), ("keep", BackendChoice::Keep)];
+
+const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
 
 const PIFS: [(&str, PifChoice); 3] =
     [("auto", PifChoice::Auto), ("forget", PifChoice::Forget), ("unmanaged", PifChoice::Unmanaged)];

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, anyhow, bail, ensure};
 
 use super::{NicRef, Spec};
-use crate::net::{BondMode, HostName, IfName, Ipv4Net};
+use crate::net::{HostName, IfName, Ipv4Net};
 use crate::outcome::Hint;
 
 /// The wanted bond of a pool: one file serves all its hosts.
@@ -83,10 +83,16 @@ impl Request {
         self.specs().map(|spec| &spec.bond).collect()
     }
 
-    /// Whether a host is to have this mode.
+    /// Whether a host's NICs are to be tuned.
     #[must_use]
-    pub fn asks_for(&self, mode: BondMode) -> bool {
-        self.specs().any(|spec| spec.mode == mode)
+    pub fn tunes(&self) -> bool {
+        self.specs().any(Spec::tunes)
+    }
+
+    /// Whether a host is to have what not every driver knows.
+    #[must_use]
+    pub fn asks_driver(&self) -> bool {
+        self.specs().any(Spec::asks_driver)
     }
 
     /// The address of each host of `[addresses]`, where there is that section.

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::MTU_RANGE;
 use super::ini::Source;
+use super::{MTU_RANGE, Tune, Tuning};
 use crate::net::{Ipv4Net, StaticRoute, decimal, shown};
 
 /// A line of a section whose keys are not those of `[bond]`: where, key and text.
@@ -17,6 +17,21 @@ pub(super) fn mtu(text: &str) -> Result<u32> {
             MTU_RANGE.start(),
             MTU_RANGE.end()
         )
+    })
+}
+
+/// Settings of NICs, parted by commas.
+pub(super) fn tuning(text: &str) -> Result<Tuning> {
+    let all: Result<Vec<Tune>> = text.split(',').map(|one| one.trim().parse()).collect();
+    Ok(all?.into())
+}
+
+/// The most that `ifup` may wait: some releases wait twice (tests/ground/initscripts.md, K3).
+const MOST_DELAY: u32 = 30;
+
+pub(super) fn link_delay(text: &str) -> Result<u32> {
+    decimal(text).filter(|n| (1..=MOST_DELAY).contains(n)).ok_or_else(|| {
+        anyhow!("`{}` is no linkdelay: it takes whole seconds from 1 to {MOST_DELAY}", shown(text))
     })
 }
 

@@ -37,6 +37,9 @@ impl Spec {
             vlans: _,
             backend,
             pif,
+            ethtool,
+            keep_ethtool,
+            link_delay,
         } = self;
         let mut all = vec![
             ("name", bond.to_string()),
@@ -58,6 +61,11 @@ impl Spec {
             PifChoice::Forget => all.push(("pif", "forget".into())),
             PifChoice::Unmanaged => all.push(("pif", "unmanaged".into())),
         }
+        all.push(("ethtool", list(ethtool.iter().map(ToString::to_string))));
+        if *keep_ethtool {
+            all.push(("keep_ethtool", "yes".into()));
+        }
+        all.extend(link_delay.map(|seconds| ("linkdelay", seconds.to_string())));
         all
     }
 }

@@ -140,6 +140,7 @@ impl Judge<'_> {
                 waits: &mut |what: &str| (self.waits)(what, within),
             },
             witnesses: &[
+                Witness::Nics(self.host),
                 Witness::Host(self.inv, &changed),
                 Witness::Disk(self.host, self.inv),
                 Witness::Servers(self.host, Patience::Once),

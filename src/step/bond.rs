@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::Tuned;
 use super::device::{Device, LINK_LIMIT, flags};
 use crate::host::{Cmd, Host, Program, join};
 use crate::net::IfName;
@@ -26,6 +27,9 @@ pub struct BondDevice {
     /// NICs that are to become its slaves, as they are before.
     #[serde(default)]
     pub links: Vec<Link>,
+    /// NICs that are tuned as they join it, as they are before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<Tuned>,
 }
 
 /// What the kernel has of a NIC that enslaving it changes.
@@ -66,6 +70,15 @@ impl BondDevice {
         Device { name: self.bond.as_str(), limit: LIMIT }
     }
 
+    pub(super) fn undo_title(&self) -> String {
+        let tuned: Vec<&str> = self.tuned.iter().map(|nic| nic.device.as_str()).collect();
+        let rest = match tuned[..] {
+            [] => String::new(),
+            _ => format!(", and tune {} as before", tuned.join(", ")),
+        };
+        format!("take {} down and its device away{rest}", self.bond)
+    }
+
     /// Whether the kernel has it.
     pub fn is_there(&self, host: &Host) -> bool {
         let bond = self.bond.as_str();
@@ -89,7 +102,8 @@ impl BondDevice {
     /// Takes it down, and makes its NICs as they were before they were its slaves.
     pub(super) fn undo_up(&self, host: &Host) -> Result<()> {
         self.take_down(host)?;
-        self.links.iter().try_for_each(|link| link.restore(host))
+        self.links.iter().try_for_each(|link| link.restore(host))?;
+        self.tuned.iter().try_for_each(|tuned| tuned.restore(host))
     }
 
     /// Brings it up again; one that was taken down in part only is made anew.

@@ -11,6 +11,7 @@ mod device;
 mod file;
 mod give_back;
 mod pif;
+mod tuned;
 mod unit;
 mod vlan;
 
@@ -22,6 +23,7 @@ pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use give_back::GiveBack;
 pub use pif::PifRecord;
+pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
 pub use vlan::VlanDevice;
 
@@ -141,7 +143,7 @@ impl Step {
                 format!("have {} come up at every boot again", u.bond)
             }
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
-            Self::BringUp(b) => format!("take {} down and its device away", b.bond),
+            Self::BringUp(b) => b.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
             Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
             Self::Verify { .. } => "nothing to undo".into(),

@@ -12,6 +12,7 @@ mod networks;
 pub mod probe;
 mod question;
 mod setting;
+mod tuning;
 mod unfinished;
 
 use std::time::Duration;
@@ -97,9 +98,11 @@ fn settles(
 /// Whether the bond is configured as asked, its links and its tagged networks aside.
 #[must_use]
 pub fn is_configured(spec: &Spec, nics: &[Nic], inv: &Inventory) -> bool {
+    let have = |device: &str| inv.tuning.get(device).cloned().unwrap_or_default();
+    let tuned = tuning::rows(spec, nics, &have);
     let checks = kernel(spec, nics, &inv.kernel);
     let own = checks.iter().filter(|check| check.name.vlan(spec).is_none());
-    own.into_iter().all(|c| c.ok || c.settles)
+    own.chain(&tuned).all(|c| c.ok || c.settles)
 }
 
 /// Whether a tagged network is configured as asked, where its bond is.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles};
+use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles, tuning};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic, Stores};
 use crate::net::IfName;
 use crate::outcome::Item;
 use crate::preflight::Code;
 use crate::spec::{NicRef, Spec};
-use crate::step::FileChange;
+use crate::step::{FileChange, settings};
 use crate::verify::Setting;
 use crate::xe::Pif;
 
@@ -57,6 +57,8 @@ pub enum Witness<'a> {
     Later(&'a dyn Fn() -> Result<(Inventory, Vec<FileChange>)>),
     /// The files of XAPI and networkd, beside one reading of the host.
     Disk(&'a Host, &'a Inventory),
+    /// The NICs themselves, where the spec tunes them.
+    Nics(&'a Host),
     /// The storage servers of the spec, asked through the bond.
     Servers(&'a Host, Patience),
 }
@@ -145,6 +147,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
             Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
             Witness::Servers(host, Patience::Once) => probe::ask(host, spec, probe::Way::Networks),
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
+            Witness::Nics(host) => tuning::rows(spec, nics, &|device| settings(host, device)),
         });
     }
     Ok(Verdict { bond: spec.bond.clone(), checks })

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::probe::Probing;
 use crate::net::{IfName, Ipv4Net, Tagged};
 use crate::options::Opt;
-use crate::spec::{Network, NicRef, Spec};
+use crate::spec::{Knob, Network, NicRef, Spec};
 
 /// What one row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,8 @@ pub enum Setting {
     Route(Ipv4Net),
     /// That a bond has no address beside those of its tags.
     NoAddress(IfName),
+    /// A setting of a NIC's.
+    Tuned(IfName, Knob),
     /// The default route.
     DefaultRoute,
     /// What lies on the bond.
@@ -145,6 +147,7 @@ impl fmt::Display for Setting {
             Self::VlanMtu(device) => return write!(f, "{device} MTU"),
             Self::Route(to) => return write!(f, "route to {to}"),
             Self::NoAddress(bond) => return write!(f, "{bond} address"),
+            Self::Tuned(device, knob) => return write!(f, "{device} {knob}"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
             Self::File(path) => return write!(f, "file {path}"),

@@ -158,7 +158,7 @@ fn no_parser_minds_damaged_texts() {
     });
     each("inventory", 60, &[whole], &|text| {
         std::fs::write(&inventory, text).unwrap();
-        let _ = Inventory::read(host, Ask { nics: &[], driver_modes: true, ..Ask::default() })
+        let _ = Inventory::read(host, Ask { nics: &[], driver: true, ..Ask::default() })
             .map(|i| i.names());
     });
     println!("damaged texts read without a panic: {}", counts.join(", "));

@@ -64,7 +64,7 @@ fn a_damaged_inventory_is_refused_or_makes_a_host() {
     let scripts = "etc/sysconfig/network-scripts";
     fs::write(dom0.at(scripts).join("ifcfg-old"), "DEVICE=old\n").unwrap();
     std::os::unix::fs::symlink("ifcfg-old", dom0.at(scripts).join("ifcfg-link")).unwrap();
-    let ask = Ask { every_nic: true, driver_modes: true, ..Ask::default() };
+    let ask = Ask { every_nic: true, driver: true, tuning: true, ..Ask::default() };
     let whole = Inventory::read(&dom0.host, ask).unwrap().to_document().unwrap();
     let mut all = Vec::new();
     places(&whole, "", "", &mut BTreeSet::new(), &mut all);

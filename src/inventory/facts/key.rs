@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::net::{IfName, Ipv4Net, Tagged, shown, text_form};
+use crate::spec::Knob;
 
 /// Which fact. Its text form is the key in plan.json and does not change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub enum Fact {
     Up(IfName),
     /// What a NIC is a slave or port of.
     Master(IfName),
+    /// A setting of a NIC's.
+    Tuned(IfName, Knob),
     /// Whether XAPI has a record of a NIC.
     Pif(IfName),
     /// A field of that record, by its name in `xe`.
@@ -52,6 +55,7 @@ impl fmt::Display for Fact {
             Self::Mtu(nic) => write!(f, "mtu {nic}"),
             Self::Up(nic) => write!(f, "up {nic}"),
             Self::Master(nic) => write!(f, "master {nic}"),
+            Self::Tuned(nic, knob) => write!(f, "tuned {nic} {knob}"),
             Self::Pif(nic) => write!(f, "pif {nic}"),
             Self::PifField(nic, field) => write!(f, "pif-field {nic} {field}"),
             Self::Addresses(subnet) => write!(f, "addresses {subnet}"),
@@ -74,6 +78,10 @@ impl FromStr for Fact {
             "mtu" => Self::Mtu(rest.parse()?),
             "up" => Self::Up(rest.parse()?),
             "master" => Self::Master(rest.parse()?),
+            "tuned" => match rest.split_once(' ') {
+                Some((nic, knob)) => Self::Tuned(nic.parse()?, knob.parse()?),
+                None => bail!("`{}` names no setting of a NIC", shown(text)),
+            },
             "pif" => Self::Pif(rest.parse()?),
             "pif-field" => match rest.split_once(' ') {
                 Some((nic, field)) => Self::PifField(nic.parse()?, field.into()),
@@ -101,6 +109,7 @@ impl Fact {
             Self::Mtu(nic) => format!("{nic} MTU"),
             Self::Up(nic) => format!("{nic} state"),
             Self::Master(nic) => format!("{nic} master"),
+            Self::Tuned(nic, knob) => format!("{nic} {knob}"),
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),
             Self::Addresses(subnet) => format!("addresses in {subnet}"),

@@ -11,9 +11,8 @@ use crate::spec::NicRef;
 impl Dom0 {
     fn facts(&self) -> Facts {
         let nics: Vec<NicRef> = ["eth2", "eth3"].map(|n| n.parse().unwrap()).into();
-        let inv =
-            Inventory::read(&self.host, Ask { nics: &nics, driver_modes: false, ..Ask::default() })
-                .unwrap();
+        let inv = Inventory::read(&self.host, Ask { nics: &nics, driver: false, ..Ask::default() })
+            .unwrap();
         of(&inv, &scope())
     }
 
@@ -31,6 +30,7 @@ fn scope() -> Scope {
     Scope {
         vlans: Vec::new(),
         further: Vec::new(),
+        tuned: Vec::new(),
         bond: "bond51".parse().unwrap(),
         nics: ["eth2", "eth3"].map(|n| n.parse().unwrap()).into(),
         paths: [IFCFG, "/etc/modprobe.conf"].map(String::from).into(),
@@ -100,7 +100,7 @@ fn a_healthy_host_has_all_facts_by_name() {
         ("PIF of eth2, currently-attached", "true"),
         ("PIF of eth2, disallow-unplug", "false"),
         ("PIF of eth2, properties:gro", "on"),
-        ("PIF of eth2, other-config:ethtool-gro", "off"),
+        ("PIF of eth2, other-config:management_purpose", "Storage"),
         ("addresses in 172.16.51.0/24", "none"),
         ("default route", "xenbr0 via 10.20.0.1"),
     ] {
@@ -122,7 +122,7 @@ fn the_keys_in_the_record_do_not_change() {
         ("mtu eth2", r#"{"word":"1500"}"#),
         ("master eth2", r#"{"word":"xenbr2"}"#),
         ("pif eth2", r#""there""#),
-        ("pif-field eth2 other-config:ethtool-gro", r#"{"word":"off"}"#),
+        ("pif-field eth2 other-config:management_purpose", r#"{"word":"Storage"}"#),
         ("addresses 172.16.51.0/24", r#"{"list":[]}"#),
         ("default-route", r#"{"list":["xenbr0 via 10.20.0.1"]}"#),
     ] {

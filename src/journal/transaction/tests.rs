@@ -34,11 +34,9 @@ impl Dom0 {
             raw.flag(key, key, value.to_string());
         }
         let spec = raw.finish().unwrap().for_host(&[]).unwrap();
-        let inv = Inventory::read(
-            &self.host,
-            Ask { nics: &spec.nics, driver_modes: false, ..Ask::default() },
-        )
-        .unwrap();
+        let inv =
+            Inventory::read(&self.host, Ask { nics: &spec.nics, driver: false, ..Ask::default() })
+                .unwrap();
         let nics = crate::inventory::resolve(&spec, &inv);
         let plan = plan::build(&spec, &nics, &inv, &Templates::load(None).unwrap()).unwrap();
         let facts = plan.facts(&inv);

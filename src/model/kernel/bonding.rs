@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::options::{INVALID, NUMBERS, WORDS, lacks, number};
+use super::options::{INVALID, NUMBERS, WORDS, is_parameter, lacks, number};
 use crate::model::state::{Bond, Dom0, Flavour, Map};
 use crate::net::BondMode;
 
@@ -56,7 +56,7 @@ impl Dom0 {
                 .push("bonding: Unknown symbol br_send_gratuitous_switch_learning_packet".into());
             return Err("Unknown symbol in module, or unknown parameter (see dmesg)");
         }
-        let mut checked = Map::new();
+        let (mut checked, release) = (Map::new(), self.linux());
         for (key, value) in params {
             match key.as_str() {
                 "max_bonds" | "tx_queues" | "debug" => {
@@ -65,11 +65,9 @@ impl Dom0 {
                 "primary" | "arp_ip_target" => {}
                 "num_unsol_na" | "num_grat_arp" | "min_links" | "resend_igmp"
                 | "all_slaves_active" => {
-                    number(&key.replace("unsol_na", "grat_arp"), value, self.flavour)?;
+                    number(&key.replace("unsol_na", "grat_arp"), value, release)?;
                 }
-                _ if lacks(self.flavour, key)
-                    || number(key, "0", self.flavour).is_err() && key != "lp_interval" =>
-                {
+                _ if !is_parameter(release, key) => {
                     self.dmesg.push(format!("bonding: unknown parameter '{key}' ignored"));
                     if self.flavour == Flavour::El5 {
                         return Err("Unknown symbol in module, or unknown parameter (see dmesg)");
@@ -77,9 +75,8 @@ impl Dom0 {
                     continue;
                 }
                 _ => {
-                    number(key, value, self.flavour)?;
-                    if key == "mode" && number(key, value, self.flavour)? == 7 && !self.features.slb
-                    {
+                    let number = number(key, value, release)?;
+                    if key == "mode" && number == 7 && !self.features.slb {
                         self.dmesg
                             .push(format!("bonding: Error: Invalid bonding mode \"{value}\""));
                         return Err(INVALID);
@@ -97,23 +94,36 @@ impl Dom0 {
         Ok(())
     }
 
+    /// The options of a new bond, as this kernel's driver has them.
+    fn defaults(&self) -> BTreeMap<String, u32> {
+        let words =
+            WORDS.map(|(key, _)| (key, u32::from(matches!(key, "use_carrier" | "lacp_active"))));
+        let numbers = NUMBERS.map(|(key, _, _, value)| (key, value));
+        let all = words.into_iter().chain(numbers);
+        let release = self.linux();
+        all.filter(|(key, _)| !lacks(release, key)).map(|(key, n)| (key.to_string(), n)).collect()
+    }
+
+    /// Gives bonds that a state came with the options that its kernel's driver has, no others.
+    pub(crate) fn complete_options(&mut self) {
+        let defaults = self.defaults();
+        for bond in self.bonds.values_mut() {
+            let mut options = defaults.clone();
+            let kept = std::mem::take(&mut bond.options);
+            options.extend(kept.into_iter().filter(|(key, _)| defaults.contains_key(key)));
+            bond.options = options;
+        }
+    }
+
     /// `echo +NAME > bonding_masters`.
     pub(crate) fn create_bond(&mut self, name: &str) -> bool {
         if !self.modules.contains_key("bonding") || self.has_device(name) || name.len() > 15 {
             return false;
         }
-        let mut options = BTreeMap::new();
-        for (key, _) in WORDS {
-            options.insert(key.to_string(), 0);
-        }
-        for (key, _, _, value) in NUMBERS {
-            options.insert(key.to_string(), value);
-        }
-        options.insert("use_carrier".to_string(), 1);
+        let mut options = self.defaults();
         if self.features.slb_default {
             options.insert("mode".to_string(), 7);
         }
-        options.retain(|key, _| !lacks(self.flavour, key));
         let index = self.number(name);
         let bond = Bond {
             mac: random_mac(name, self.clock + u64::from(index)),
@@ -123,6 +133,7 @@ impl Dom0 {
             master: None,
             options,
             arp_targets: Vec::new(),
+            ad_actor_system: None,
             primary: None,
             active: None,
             slaves: Vec::new(),

@@ -49,17 +49,18 @@ pub(crate) fn aggregator(dom0: &Dom0, bond: &Bond) -> Option<Aggregator> {
     Some(Aggregator {
         id,
         ports,
-        actor_key: actor_key(dom0, &bond.slaves[best]),
+        actor_key: actor_key(dom0, bond, &bond.slaves[best]),
         partner_key: if partner { 32778 } else { 1 },
         partner_mac: if partner { PARTNER } else { NO_PARTNER },
     })
 }
 
-/// The key holds the speed's bit and the duplex; its coding changed between the kernels.
-fn actor_key(dom0: &Dom0, slave: &Slave) -> u32 {
+/// The key holds the user's part, the speed's bit and the duplex; its coding changed between the
+/// kernels.
+fn actor_key(dom0: &Dom0, bond: &Bond, slave: &Slave) -> u32 {
     let Some(nic) = dom0.nics.get(&slave.name).filter(|n| n.up && n.link) else { return 0 };
     let full = u32::from(nic.duplex == "full");
-    let code = match (dom0.flavour, nic.speed) {
+    let code = match (dom0.flavour, nic.speed_now()) {
         (Flavour::El5, 10_000..) => 32,
         (Flavour::El5, 1000..) => 16,
         (Flavour::El7, 10_000..) => 14,
@@ -67,13 +68,17 @@ fn actor_key(dom0: &Dom0, slave: &Slave) -> u32 {
         (_, 100..) => 4,
         _ => 2,
     };
-    code + full
+    64 * bond.option("ad_user_port_key") + code + full
 }
 
 /// The file's whole text.
 #[must_use]
 pub(crate) fn text(dom0: &Dom0, name: &str, bond: &Bond) -> String {
-    let mut text = String::from("Ethernet Channel Bonding Driver: v3.7.1 (April 27, 2011)\n\n");
+    let version = match dom0.linux() >= (5, 6) {
+        true => dom0.kernel.clone(),
+        false => "3.7.1 (April 27, 2011)".to_string(),
+    };
+    let mut text = format!("Ethernet Channel Bonding Driver: v{version}\n\n");
     // Writing to a String cannot fail.
     let _ = master(&mut text, dom0, name, bond);
     for (at, slave) in bond.slaves.iter().enumerate() {
@@ -91,8 +96,10 @@ fn master(out: &mut String, dom0: &Dom0, name: &str, bond: &Bond) -> std::fmt::R
         write!(out, " (fail_over_mac {})", word(bond, "fail_over_mac"))?;
     }
     writeln!(out)?;
+    let release = dom0.linux();
+    let by_load = old || bond.option("tlb_dynamic_lb") != 0;
     let hashes = matches!(mode, BondMode::BalanceXor | BondMode::Ieee8023ad)
-        || (!old && mode == BondMode::BalanceTlb && bond.option("tlb_dynamic_lb") == 0);
+        || (!by_load && matches!(mode, BondMode::BalanceTlb | BondMode::BalanceAlb));
     if hashes {
         let (policy, number) = (word(bond, "xmit_hash_policy"), bond.option("xmit_hash_policy"));
         writeln!(out, "Transmit Hash Policy: {policy} ({number})")?;
@@ -112,31 +119,23 @@ fn master(out: &mut String, dom0: &Dom0, name: &str, bond: &Bond) -> std::fmt::R
     writeln!(out, "MII Polling Interval (ms): {miimon}")?;
     writeln!(out, "Up Delay (ms): {}", bond.option("updelay") * miimon)?;
     writeln!(out, "Down Delay (ms): {}", bond.option("downdelay") * miimon)?;
+    if release >= (5, 3) {
+        let delay = bond.option("peer_notif_delay") * miimon;
+        writeln!(out, "Peer Notification Delay (ms): {delay}")?;
+    }
     if bond.option("arp_interval") > 0 {
         writeln!(out, "ARP Polling Interval (ms): {}", bond.option("arp_interval"))?;
+        if release >= (5, 17) {
+            writeln!(out, "ARP Missed Max: {}", bond.option("arp_missed_max"))?;
+        }
         let targets: Vec<String> = bond.arp_targets.iter().map(|t| format!(" {t}")).collect();
         writeln!(out, "ARP IP target/s (n.n.n.n form):{}", targets.join(","))?;
+        if release >= (5, 19) {
+            writeln!(out, "NS IPv6 target/s (xx::xx form):")?;
+        }
     }
     if mode == BondMode::Ieee8023ad {
-        writeln!(out, "\n802.3ad info\nLACP rate: {}", word(bond, "lacp_rate"))?;
-        writeln!(out, "Min links: {}", bond.option("min_links"))?;
-        writeln!(out, "Aggregator selection policy (ad_select): {}", word(bond, "ad_select"))?;
-        if !old {
-            writeln!(out, "System priority: 65535\nSystem MAC address: {}", bond.mac)?;
-        }
-        match aggregator(dom0, bond) {
-            None => writeln!(out, "bond {name} has no active aggregator")?,
-            Some(active) => {
-                writeln!(out, "Active Aggregator Info:\n\tAggregator ID: {}", active.id)?;
-                writeln!(out, "\tNumber of ports: {}", active.ports)?;
-                writeln!(
-                    out,
-                    "\tActor Key: {}\n\tPartner Key: {}",
-                    active.actor_key, active.partner_key
-                )?;
-                writeln!(out, "\tPartner Mac Address: {}", active.partner_mac)?;
-            }
-        }
+        lacp(out, dom0, name, bond)?;
     }
     if mode == BondMode::BalanceSlb && bond.opened {
         writeln!(out, "\nSource load balancing info:")?;
@@ -151,11 +150,46 @@ fn master(out: &mut String, dom0: &Dom0, name: &str, bond: &Bond) -> std::fmt::R
     Ok(())
 }
 
+/// Priority and address of our LACP system.
+fn system(bond: &Bond) -> (u32, &str) {
+    let priority = bond.options.get("ad_actor_sys_prio").copied().unwrap_or(65535);
+    (priority, bond.ad_actor_system.as_deref().unwrap_or(&bond.mac))
+}
+
+/// The section `802.3ad info`.
+fn lacp(out: &mut String, dom0: &Dom0, name: &str, bond: &Bond) -> std::fmt::Result {
+    writeln!(out, "\n802.3ad info")?;
+    if dom0.linux() >= (5, 15) {
+        writeln!(out, "LACP active: {}", word(bond, "lacp_active"))?;
+    }
+    writeln!(out, "LACP rate: {}", word(bond, "lacp_rate"))?;
+    writeln!(out, "Min links: {}", bond.option("min_links"))?;
+    writeln!(out, "Aggregator selection policy (ad_select): {}", word(bond, "ad_select"))?;
+    if dom0.flavour != Flavour::El5 {
+        let (priority, mac) = system(bond);
+        writeln!(out, "System priority: {priority}\nSystem MAC address: {mac}")?;
+    }
+    match aggregator(dom0, bond) {
+        None => writeln!(out, "bond {name} has no active aggregator")?,
+        Some(active) => {
+            writeln!(out, "Active Aggregator Info:\n\tAggregator ID: {}", active.id)?;
+            writeln!(out, "\tNumber of ports: {}", active.ports)?;
+            writeln!(
+                out,
+                "\tActor Key: {}\n\tPartner Key: {}",
+                active.actor_key, active.partner_key
+            )?;
+            writeln!(out, "\tPartner Mac Address: {}", active.partner_mac)?;
+        }
+    }
+    Ok(())
+}
+
 fn slave(out: &mut String, dom0: &Dom0, bond: &Bond, at: usize, nic: &Nic) -> std::fmt::Result {
     let (slave, old) = (&bond.slaves[at], dom0.flavour == Flavour::El5);
     writeln!(out, "\nSlave Interface: {}\nMII Status: {}", slave.name, slave.status)?;
     if nic.link && nic.speed > 0 {
-        writeln!(out, "Speed: {} Mbps\nDuplex: {}", nic.speed, nic.duplex)?;
+        writeln!(out, "Speed: {} Mbps\nDuplex: {}", nic.speed_now(), nic.duplex)?;
     } else {
         writeln!(out, "Speed: Unknown\nDuplex: Unknown")?;
     }
@@ -185,9 +219,10 @@ fn slave(out: &mut String, dom0: &Dom0, bond: &Bond, at: usize, nic: &Nic) -> st
             "Aggregator ID: {id}\nActor Churn State: {churn}\nPartner Churn State: {churn}"
         )?;
         writeln!(out, "Actor Churned Count: 0\nPartner Churned Count: 0")?;
-        let (state, key) = (if good { 61 } else { 69 }, actor_key(dom0, slave));
-        writeln!(out, "details actor lacp pdu:\n    system priority: 65535")?;
-        writeln!(out, "    system mac address: {}\n    port key: {key}", bond.mac)?;
+        let (state, key) = (if good { 61 } else { 69 }, actor_key(dom0, bond, slave));
+        let (priority, mac) = system(bond);
+        writeln!(out, "details actor lacp pdu:\n    system priority: {priority}")?;
+        writeln!(out, "    system mac address: {mac}\n    port key: {key}")?;
         writeln!(
             out,
             "    port priority: 255\n    port number: {}\n    port state: {state}",

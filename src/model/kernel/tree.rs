@@ -178,7 +178,10 @@ impl Files<'_> {
         let (dom0, carrier) = (self.dom0, self.dom0.carrier(self.name));
         let unknown = if dom0.flavour == Flavour::El5 { "4294967295" } else { "-1" };
         if dom0.is_up(self.name) {
-            self.file("speed", if carrier { nic.speed.to_string() } else { unknown.to_string() });
+            self.file(
+                "speed",
+                if carrier { nic.speed_now().to_string() } else { unknown.to_string() },
+            );
             self.file("duplex", if carrier { nic.duplex.as_str() } else { "unknown" });
         }
         self.put("device", Node::Link(format!("../../../{}", nic.pci)));
@@ -194,7 +197,7 @@ impl Files<'_> {
         if dom0.carrier(self.name) {
             let speeds = bond.slaves.iter().filter(|s| dom0.carrier(&s.name));
             let speeds: Vec<u32> =
-                speeds.filter_map(|s| Some(dom0.nics.get(&s.name)?.speed)).collect();
+                speeds.filter_map(|s| Some(dom0.nics.get(&s.name)?.speed_now())).collect();
             let one = matches!(bond.option("mode"), 1 | 3);
             let speed =
                 if one { speeds.first().copied().unwrap_or(0) } else { speeds.iter().sum() };
@@ -294,14 +297,19 @@ pub(crate) fn attributes(dom0: &Dom0, bond: &Bond) -> Vec<(String, String)> {
             );
         }
     }
+    let lacp = bond.option("mode") == 4;
     for (key, ..) in NUMBERS {
         if bond.options.contains_key(key) {
-            let delay = matches!(key, "updelay" | "downdelay");
-            put(
-                key,
-                (bond.option(key) * if delay { bond.option("miimon") } else { 1 }).to_string(),
-            );
+            let delay = matches!(key, "updelay" | "downdelay" | "peer_notif_delay");
+            let number = bond.option(key) * if delay { bond.option("miimon") } else { 1 };
+            // Outside of their mode these print nothing.
+            let hidden = key.starts_with("ad_") && !lacp;
+            put(key, if hidden { String::new() } else { number.to_string() });
         }
+    }
+    if bond.options.contains_key("ad_user_port_key") {
+        let system = bond.ad_actor_system.as_deref().unwrap_or("00:00:00:00:00:00");
+        put("ad_actor_system", if lacp { system.to_string() } else { String::new() });
     }
     put("num_unsol_na", bond.option("num_grat_arp").to_string());
     put("arp_ip_target", bond.arp_targets.join(" "));

@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::ethtool;
 use super::functions::{
     ETH, aliased, install_driver, is_no, log, missing, options, set_mtu, value,
 };
@@ -109,6 +110,7 @@ fn card(shell: &mut Shell<'_>, device: &str, vars: &Vars, is_slave: bool) -> Opt
         // The result is discarded: a NIC that something else holds is silently not taken.
         let _ = shell.state.dom0.enslave(&bond, device);
     }
+    ethtool::opts(shell, device, value(vars, "ETHTOOL_OPTS"), !old);
     Some(0)
 }
 

@@ -1,6 +1,7 @@
 //! The programs of a dom0 but `xe`: network scripts, `modprobe`, services, the switch script, the
 //! small ones, and the daemon that XAPI has its bridges made by.
 
+pub(super) mod ethtool;
 mod functions;
 pub(super) mod ifcfg_shell;
 pub(super) mod ifup;

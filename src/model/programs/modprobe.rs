@@ -2,6 +2,7 @@
 //! files count, aliases, options, install lines.
 
 use super::shell::Shell;
+use crate::model::kernel::options;
 use crate::model::state::{Flavour, Map};
 
 /// The lines that count, in reading order, each as its words; line ends after `\` are joined.
@@ -179,13 +180,13 @@ pub(crate) fn info(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     0
 }
 
-/// What `modinfo bonding` says; the module file holds the same words.
+/// What `modinfo bonding` says.
 pub(crate) fn description(shell: &Shell<'_>) -> Vec<String> {
     let dom0 = &shell.state.dom0;
     let slb = if dom0.features.slb { ", 7 for balance-slb" } else { "" };
     let row = |name: &str, text: &str| format!("{:<16}{text}", format!("{name}:"));
     let parm = |text: &str| row("parm", text);
-    vec![
+    let mut rows = vec![
         row(
             "filename",
             &format!("/lib/modules/{}/kernel/drivers/net/bonding/bonding.ko", dom0.kernel),
@@ -240,5 +241,35 @@ pub(crate) fn description(shell: &Shell<'_>) -> Vec<String> {
             "all_slaves_active:Keep all frames received on an interface by setting active flag for all slaves; 0 for never (default), 1 for always. (int)",
         ),
         parm("resend_igmp:Number of IGMP membership reports to send on link failure (int)"),
-    ]
+    ];
+    let young = options::young(dom0.linux()).filter(|(_, parameter)| *parameter);
+    rows.extend(young.map(|(name, _)| parm(&format!("{name}:{}", young_text(name)))));
+    rows
+}
+
+/// What the driver says of its younger parameters.
+fn young_text(name: &str) -> &'static str {
+    match name {
+        "arp_all_targets" => {
+            "fail on any/all arp targets timeout; 0 for any (default), 1 for all (charp)"
+        }
+        "packets_per_slave" => {
+            "Packets to send per slave in balance-rr mode; 0 for a random slave, 1 packet per slave (default), >1 packets per slave. (int)"
+        }
+        _ => {
+            "The number of seconds between instances where the bonding driver sends learning packets to each slaves peer switch. The default is 1. (uint)"
+        }
+    }
+}
+
+/// The texts that the module's file holds: what `modinfo` says, and the names and words of its
+/// options.
+pub(crate) fn module(shell: &Shell<'_>) -> Vec<String> {
+    let release = shell.state.dom0.linux();
+    let mut texts = description(shell);
+    texts.extend(options::young(release).map(|(name, _)| name.to_string()));
+    for key in ["xmit_hash_policy", "arp_validate"] {
+        texts.extend(options::words(key, release).into_iter().flatten().map(|w| (*w).to_string()));
+    }
+    texts
 }

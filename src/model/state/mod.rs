@@ -133,6 +133,10 @@ pub struct Nic {
     pub pci: String,
     /// What it is a port or slave of.
     pub master: Option<String>,
+    /// What `ethtool` has set since the driver was loaded, by the flag and the word that set it:
+    /// `-G rx`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuning: BTreeMap<String, String>,
 }
 
 /// A bridge, of either backend, or another virtual device.
@@ -182,6 +186,9 @@ pub struct Bond {
     pub options: BTreeMap<String, u32>,
     /// ARP targets.
     pub arp_targets: Vec<String>,
+    /// The LACP system's address, where one was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_actor_system: Option<String>,
     /// The name asked for as primary.
     pub primary: Option<String>,
     /// The slave that carries the traffic, in the modes that have one.

@@ -110,6 +110,132 @@ fn the_driver_minds_modes_order_and_exclusions() {
     });
 }
 
+/// What each kernel's driver has, takes and shows: mode, option, value, what it answers (none: it
+/// takes it) and what `/sys` shows then.
+#[test]
+fn each_kernels_driver_knows_its_own_options() {
+    const NONE: &str = "No such file or directory";
+    const INVALID: &str = "Invalid argument";
+    const DENIED: &str = "Permission denied";
+    const NOT_PERMITTED: &str = "Operation not permitted";
+    let mut hosts = std::collections::BTreeMap::new();
+    for (kernel, mode, option, value, want) in [
+        ("3.10.0+2", "1", "arp_all_targets", "1", Err(NONE)),
+        ("3.10.0+2", "0", "packets_per_slave", "8", Err(NONE)),
+        ("3.10.0+2", "5", "lp_interval", "2", Err(NONE)),
+        ("3.10.0+2", "4", "ad_actor_system", "02:00:00:00:51:01", Err(NONE)),
+        ("3.10.0+2", "1", "all_slaves_active", "on", Err(INVALID)),
+        ("3.10.0+2", "1", "all_slaves_active", "1", Ok("1")),
+        ("3.10.0+2", "2", "xmit_hash_policy", "encap2+3", Err(INVALID)),
+        ("4.19.0+1", "1", "all_slaves_active", "on", Ok("1")),
+        ("4.19.0+1", "2", "xmit_hash_policy", "encap2+3", Ok("encap2+3 3")),
+        ("4.19.0+1", "2", "xmit_hash_policy", "vlan+srcmac", Err(INVALID)),
+        ("4.19.0+1", "1", "arp_all_targets", "all", Ok("all 1")),
+        ("4.19.0+1", "1", "resend_igmp", "256", Err(INVALID)),
+        ("4.19.0+1", "1", "num_unsol_na", "7", Ok("7")),
+        ("4.19.0+1", "0", "packets_per_slave", "0", Ok("0")),
+        ("4.19.0+1", "1", "packets_per_slave", "8", Err(DENIED)),
+        ("4.19.0+1", "5", "lp_interval", "0", Err(INVALID)),
+        ("4.19.0+1", "5", "lp_interval", "30", Ok("30")),
+        ("4.19.0+1", "5", "tlb_dynamic_lb", "0", Ok("0")),
+        ("4.19.0+1", "6", "tlb_dynamic_lb", "0", Ok("0")),
+        ("4.4.0+2", "6", "tlb_dynamic_lb", "0", Err(DENIED)),
+        ("4.19.0+1", "1", "tlb_dynamic_lb", "0", Err(DENIED)),
+        ("4.19.0+1", "4", "ad_actor_sys_prio", "0", Err(INVALID)),
+        ("4.19.0+1", "4", "ad_actor_sys_prio", "1000", Ok("1000")),
+        ("4.19.0+1", "4", "ad_actor_system", "02:00:00:00:51:01", Ok("02:00:00:00:51:01")),
+        ("4.19.0+1", "4", "ad_actor_system", "01:80:c2:00:00:02", Err(INVALID)),
+        ("4.19.0+1", "1", "ad_actor_system", "02:00:00:00:51:01", Err(DENIED)),
+        ("4.19.0+1", "4", "ad_user_port_key", "1023", Ok("1023")),
+        ("4.19.0+1", "4", "ad_user_port_key", "1024", Err(INVALID)),
+        ("4.19.0+1", "1", "peer_notif_delay", "200", Err(NONE)),
+        ("5.10.0", "1", "peer_notif_delay", "200", Err(NOT_PERMITTED)),
+        ("5.10.0", "4", "peer_notif_delay", "200", Ok("200")),
+        ("5.10.0", "4", "lacp_active", "off", Err(NONE)),
+        ("6.1.0", "4", "lacp_active", "off", Ok("off 0")),
+        ("6.1.0", "1", "lacp_active", "off", Err(DENIED)),
+        ("6.1.0", "1", "arp_missed_max", "5", Ok("5")),
+        ("6.1.0", "1", "arp_missed_max", "0", Err(INVALID)),
+        ("6.1.0", "4", "arp_missed_max", "5", Err(DENIED)),
+        ("6.1.0", "2", "xmit_hash_policy", "vlan+srcmac", Ok("vlan+srcmac 5")),
+    ] {
+        let dom0 = hosts.entry(kernel).or_insert_with(|| {
+            let flavour = if kernel.starts_with("3.10") { Flavour::El5 } else { Flavour::El7 };
+            Dom0::altered(flavour, Backend::Bridge, |s| s.dom0.kernel = kernel.to_string())
+        });
+        let mut have = Ok(());
+        dom0.model.change(|s| {
+            s.dom0.delete_bond("bond51");
+            assert!(s.dom0.create_bond("bond51"));
+            s.dom0.set_option("bond51", "mode", mode).unwrap();
+            have = s.dom0.set_option("bond51", option, value);
+        });
+        assert_eq!(have, want.map(|_| ()), "{kernel}: {option}={value} in mode {mode}");
+        if let Ok(shown) = want {
+            assert_eq!(
+                dom0.sysfs(&format!("bond51/bonding/{option}")),
+                shown,
+                "{kernel}: {option}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_newer_driver_says_more_in_proc() {
+    let dom0 = Dom0::altered(Flavour::El7, Backend::Bridge, |s| s.dom0.kernel = "6.1.0".into());
+    dom0.prepared("mode=4 miimon=100 peer_notif_delay=300 lacp_active=off ad_actor_sys_prio=7 ad_actor_system=02:00:00:00:51:01 ad_user_port_key=2");
+    dom0.ok("ifup bond51");
+    let text = dom0.read("proc/net/bonding/bond51");
+    for line in [
+        "Ethernet Channel Bonding Driver: v6.1.0\n",
+        "Peer Notification Delay (ms): 300\n",
+        "LACP active: off\nLACP rate: slow\n",
+        "System priority: 7\nSystem MAC address: 02:00:00:00:51:01\n",
+        "\tActor Key: 143\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    dom0.model.change(|s| {
+        for (option, why) in [
+            ("lacp_active", "Device or resource busy"),
+            ("ad_user_port_key", "Device or resource busy"),
+        ] {
+            assert_eq!(s.dom0.set_option("bond51", option, "1"), Err(why), "{option}: it is up");
+        }
+        assert_eq!(s.dom0.set_option("bond51", "ad_actor_sys_prio", "8"), Ok(()));
+    });
+    let dom0 = Dom0::altered(Flavour::El7, Backend::Bridge, |s| s.dom0.kernel = "6.1.0".into());
+    dom0.prepared("mode=1 arp_interval=200 arp_ip_target=172.16.51.2 arp_missed_max=4");
+    dom0.ok("ifup bond51");
+    let text = dom0.read("proc/net/bonding/bond51");
+    assert!(
+        text.contains("ARP Missed Max: 4\nARP IP target/s (n.n.n.n form): 172.16.51.2\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_module_takes_its_parameters_and_the_oldest_nothing_else() {
+    for (flavour, word, loads) in [
+        (Flavour::El5, "resend_igmp=3", true),
+        (Flavour::El5, "packets_per_slave=3", false),
+        (Flavour::El7, "packets_per_slave=3", true),
+        (Flavour::El7, "tlb_dynamic_lb=0", true),
+    ] {
+        let dom0 = without_bonds(flavour);
+        dom0.write(conf(flavour), &format!("options bonding max_bonds=0 {word}\n"));
+        assert_eq!(dom0.run("modprobe bonding").0 == 0, loads, "{word}");
+        let noted =
+            dom0.model.state().dom0.dmesg.iter().any(|line| line.contains("unknown parameter"));
+        assert_eq!(
+            noted,
+            word != "resend_igmp=3" && word != "packets_per_slave=3" || !loads,
+            "{word}"
+        );
+    }
+}
+
 #[test]
 fn a_lost_link_fails_over_and_updelay_delays_its_return() {
     for flavour in BOTH {

@@ -367,3 +367,48 @@ fn a_slave_alone_makes_the_bond_on_el7_and_nothing_on_el5() {
         );
     }
 }
+
+#[test]
+fn old_scripts_hand_ethtool_the_link_alone_and_newer_ones_several_settings() {
+    let opts = "speed 1000 duplex full autoneg off; -G eth2 rx 4096; -K eth2 gso off";
+    for flavour in BOTH {
+        let dom0 = Dom0::new(flavour, Backend::Bridge);
+        dom0.prepared("mode=1 miimon=100");
+        let file = "etc/sysconfig/network-scripts/ifcfg-eth2";
+        dom0.write(file, &format!("{}ETHTOOL_OPTS=\"{opts}\"\n", dom0.read(file)));
+        dom0.ok("ifup bond51");
+        let tuning = dom0.model.state().dom0.nics["eth2"].tuning.clone();
+        let set = |key: &str| tuning.get(key).map(String::as_str);
+        let new = flavour == Flavour::El7;
+        assert_eq!(set("-s speed"), new.then_some("1000"), "el5 hands all of it to one `-s`");
+        assert_eq!(set("-G rx"), new.then_some("4096"));
+        assert_eq!(set("-K gso"), new.then_some("off"));
+        dom0.write(file, &dom0.read(file).replace(opts, "speed 1000 duplex full autoneg off"));
+        dom0.ok("ifup bond51");
+        assert_eq!(dom0.sysfs("eth2/speed"), "1000");
+        assert!(dom0.ok("ethtool eth2").contains("Speed: 1000Mb/s\n"));
+        assert_eq!(dom0.sysfs("eth3/speed"), "10000");
+    }
+}
+
+#[test]
+fn ethtool_sets_what_the_driver_takes_until_it_is_loaded_anew() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    let rings =
+        |dom0: &Dom0| dom0.ok("ethtool -g eth2").split_once("Current").unwrap().1.to_string();
+    assert!(rings(&dom0).contains("RX:\t\t512\n"));
+    dom0.ok("ethtool -G eth2 rx 4096 tx 1024");
+    assert!(rings(&dom0).contains("RX:\t\t4096\nTX:\t\t1024\n"));
+    let (status, _, err) = dom0.run("ethtool -G eth2 rx 8192");
+    assert!(status > 1 && err.contains("Invalid argument"), "{status} {err}");
+    let (status, _, err) = dom0.run("ethtool -K eth2 lro on");
+    assert!(status > 1 && err.contains("Invalid argument"), "{status} {err}");
+    assert!(dom0.bad("ethtool -K eth2 grow on").contains("bad command line"));
+    let (status, _, err) = dom0.run("ethtool -g eth9");
+    assert!(status > 1 && err.contains("No such device"), "{status} {err}");
+    dom0.ok("ethtool -A eth2 rx off");
+    assert!(dom0.ok("ethtool -a eth2").contains("Autonegotiate:\t\toff\nRX:\t\toff\nTX:\t\ton\n"));
+    assert!(dom0.ok("ethtool -k eth2").contains("large-receive-offload: off [fixed]\n"));
+    dom0.model.reboot().expect("up again");
+    assert!(rings(&dom0).contains("RX:\t\t512\n"), "a boot loads the driver anew");
+}

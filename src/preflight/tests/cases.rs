@@ -150,6 +150,29 @@ pub(super) const CASES: &[Case] = &[
     (ModeUnknown, &[("mode", "7")], Bend::State(|s| s.dom0.features.slb = false), &[SlbBehaviour],
         "mode balance-slb (7) is not in what `modinfo bonding` says"),
     (ModeUnknown, &[("mode", "7")], Value(|_, i| i.driver_has_slb = None), &[SlbBehaviour], "cannot be told"),
+    (NicTuningUnsupported, &[("ethtool", "gro off")], Value(|_, _| {}), &[],
+        "ethtool shows no gro of eth2: its driver does not have it"),
+    (NicTuningUnsupported, &[("ethtool", "eth3 ring-rx 1024")], Disk(|root| {
+        std::fs::write(root.join("etc/sysconfig/network-scripts/network-functions"), "BONDING_OPTS\n").unwrap();
+    }), &[], "the boot scripts of this host set speed, duplex and autoneg of a NIC and nothing else: not ring-rx of eth3"),
+    (NicTuningUnsupported, &[("ethtool", "speed 1000, autoneg off")], Disk(|root| {
+        std::fs::remove_file(root.join("usr/sbin/ethtool")).unwrap();
+    }), &[], "there is no ethtool on this host"),
+    (NicTunedByXapi, &[("ethtool", "eth2 gro on")], Value(|_, i| {
+        i.tuning.insert("eth2".into(), crate::spec::TuningGroup::Offload.read("generic-receive-offload: on"));
+        let config = &mut pif(i, "eth2").other_config;
+        config.insert("ethtool-gro".into(), "off".into());
+        config.insert("ethtool-rx".into(), "true".into());
+        config.insert("ethtool-ufo".into(), "off".into());
+    }), &[], "XAPI sets ethtool-rx=true, ethtool-ufo=off on eth2, and no longer once it leaves the NIC alone"),
+    (OptionUnknown, &[("peer_notif_delay", "200")], Not, &[],
+        "the bonding driver v3.7.1 of kernel 4.19.0+1 does not know peer_notif_delay, which Linux has from 5.3 on"),
+    (OptionUnknown, &[("mode", "2"), ("xmit_hash_policy", "vlan+srcmac")], Not, &[SwitchSetup],
+        "does not know xmit_hash_policy=vlan+srcmac, which Linux has from 5.12 on"),
+    (OptionUnknown, &[("mode", "0"), ("packets_per_slave", "8")], Value(|_, i| i.driver = None), &[SwitchSetup],
+        "whether the bonding driver knows packets_per_slave, which Linux has from 3.14 on, cannot be told"),
+    (OptionUnknown, &[("mode", "5"), ("tlb_dynamic_lb", "0")], Value(|_, i| i.driver.as_mut().unwrap().knows.clear()), &[],
+        "knows tlb_dynamic_lb, which Linux has from 3.16 on, cannot be told: its module cannot be read"),
     (VmsRunning, &[], Bend::State(|s| s.pool.vms.get_mut("vm-web").unwrap().resident_on = Some("xen01".into())), &[],
         "the host must be rebooted, and 1 VM run here: vm-web"),
     (BackendKept, &[("backend", "keep")], Not, &[], "the running backend is openvswitch"),
@@ -337,7 +360,7 @@ pub(super) const CASES: &[Case] = &[
     (NicMtuPending, &[], Bend::State(|s| {
         let config = &mut s.pool.pifs.get_mut("xen01/eth2").unwrap().other_config;
         config.insert("mtu".into(), "9000".into());
-    }), &[], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
+    }), &[NicTunedByXapi], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
     (FileNotPlain, &[], Value(|_, i| i.pipes.push("/etc/modprobe.d/f.conf".into())), &[], "f.conf is a pipe"),
     (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is no UTF-8 text"),
     (SpeedUnknown, &[], Value(|_, i| device(i, "eth3").speed = None), &[], "eth3 has a link, and its driver tells no speed"),

@@ -37,11 +37,9 @@ fn read(state: State, alter: impl FnOnce(&Path), spec: &Spec) -> Inventory {
     let dom0 = Dom0::of(state);
     alter(dom0.root());
     let vlans = spec.tagged().next().is_some();
-    Inventory::read(
-        &dom0.host,
-        Ask { nics: &spec.nics, driver_modes: true, vlans, ..Ask::default() },
-    )
-    .unwrap()
+    let tuning = !spec.ethtool.is_empty();
+    let ask = Ask { nics: &spec.nics, driver: true, tuning, vlans, ..Ask::default() };
+    Inventory::read(&dom0.host, ask).unwrap()
 }
 
 /// A healthy host on Open vSwitch, read once.

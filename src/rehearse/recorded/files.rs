@@ -111,7 +111,12 @@ fn boot_scripts(host: &Host, ground: &Ground) -> Result<()> {
     let functions = join(paths::NETWORK_SCRIPTS, "network-functions");
     match ground.bonding_opts {
         None => host.put(&functions, &Kind::Absent)?,
-        Some(knows) => text(host, &functions, if knows { "# BONDING_OPTS\n" } else { "#\n" })?,
+        Some(knows) => {
+            let word =
+                |known: bool, word: &str| if known { format!(" {word}") } else { String::new() };
+            let several = word(ground.ethtool_set == Some(true), "ethtool_set");
+            text(host, &functions, &format!("#{}{several}\n", word(knows, "BONDING_OPTS")))?;
+        }
     }
     let mut network = "NETWORKING=yes\n".to_string();
     if let Some(device) = &ground.gateway_device {

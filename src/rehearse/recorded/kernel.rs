@@ -1,9 +1,12 @@
 //! The recorded kernel: NICs, bridges, bonds, addresses and routes.
 
+use std::collections::BTreeMap;
+
 use crate::bonding;
 use crate::inventory::{DeviceKind, Inventory, Xapi};
 use crate::model::state::{Device, Dom0, Map, Networkd, Nic, Slave};
 use crate::model::{NUMBERS, WORDS};
+use crate::spec::{Knob, Settings};
 
 /// What a NIC has that does not say: a link that is down has no speed.
 const SPEED: u32 = 10_000;
@@ -100,7 +103,15 @@ fn nic(inv: &Inventory, name: &str, number: usize) -> Nic {
         driver: device.driver.clone().unwrap_or_else(|| "unknown".into()),
         pci: device.pci.clone().unwrap_or_else(|| format!("0000:ff:{number:02x}.0")),
         master: device.master.clone(),
+        tuning: inv.tuning.get(name).map(tuning).unwrap_or_default(),
     }
+}
+
+/// What `ethtool` showed, as the model's `ethtool` would have set it.
+fn tuning(settings: &Settings) -> BTreeMap<String, String> {
+    let link = |knob: Knob| matches!(knob, Knob::Speed | Knob::Duplex);
+    let set = settings.iter().filter(|(knob, _)| !link(*knob));
+    set.map(|(knob, value)| (knob.key(), value.to_string())).collect()
 }
 
 /// A bond by what the driver said of it.

@@ -114,6 +114,9 @@ fn state(inv: &Inventory, spec: &Spec) -> Result<State> {
         .any(|bond| inv.kernel.bond(bond).and_then(|b| b.mode) == Some(BondMode::BalanceSlb));
     dom0.features.slb = inv.driver_has_slb.unwrap_or(runs_slb);
     dom0.features.slb_default = dom0.features.slb;
+    if let Some(kernel) = inv.driver.as_ref().and_then(|driver| driver.kernel.clone()) {
+        dom0.kernel = kernel;
+    }
     dom0.features.max_mtu = inv.kernel.devices.values().any(|d| d.max_mtu.is_some());
     if inv.has_vlans == Some(false) {
         dom0.features.missing_modules.insert("8021q".to_string());

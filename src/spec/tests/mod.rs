@@ -105,7 +105,7 @@ fn one_file_serves_a_pool() {
     assert_eq!(shown(&two.nics), "eth4 00:1b:21:aa:bb:05");
     assert_eq!(shown(&pool.nics()), "eth2 eth3 eth4 00:1b:21:aa:bb:05");
     assert_eq!(pool.bonds(), [&"bond51".parse().unwrap()].into());
-    assert!(pool.asks_for(BondMode::ActiveBackup) && !pool.asks_for(BondMode::BalanceSlb));
+    assert!(!pool.asks_driver());
     let hosts: Vec<String> = pool
         .by_host()
         .iter()

@@ -211,6 +211,9 @@ impl Asked {
             optional_probes: Vec::new(),
             backend: BackendChoice::Bridge,
             pif: PifChoice::Auto,
+            ethtool: Default::default(),
+            keep_ethtool: false,
+            link_delay: None,
         }
     }
 }
@@ -312,6 +315,8 @@ fn what_is_written_of_a_spec_is_read_as_the_very_same() {
         &[("arp_interval", "200"), ("arp_ip_target", "172.16.51.2,172.16.51.3"), ("pif", "forget")],
         &[("nics", "eth2,00:1b:21:aa:bb:05"), ("optional_probes", "172.16.51.9")],
         &[("primary", "eth3"), ("updelay", "200"), ("pif", "unmanaged")],
+        &[("ethtool", "ring-rx 4096, eth2 gro off"), ("linkdelay", "5")],
+        &[("keep_ethtool", "yes")],
     ] {
         let spec = super::usual(other);
         let text = spec.to_ini();

@@ -23,6 +23,7 @@ pub mod root;
 mod saved;
 mod story;
 mod struck;
+mod tuned;
 mod undo;
 mod values;
 mod verdict;

@@ -370,6 +370,7 @@ impl Job<'_> {
             },
             witnesses: &[
                 verify::Witness::Host(&inv, &changed),
+                verify::Witness::Nics(&self.dom0.host),
                 verify::Witness::Servers(&self.dom0.host, verify::Patience::Once),
             ],
         })?;

@@ -1,0 +1,66 @@
+//! A NIC's own settings, by `ethtool`: read, and put back as they were. No other program and no
+//! file tells all of them on every kernel.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Cmd, Host, Output, Program};
+use crate::net::IfName;
+use crate::spec::{Knob, Settings, TuningGroup};
+
+/// How long `ethtool` may take: some drivers reset their link.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What `ethtool` shows of a NIC; what it does not show is not known.
+#[must_use]
+pub fn settings(host: &Host, device: &str) -> Settings {
+    let mut all = Settings::default();
+    if !host.programs().contains_key(&Program::Ethtool) {
+        return all;
+    }
+    for group in TuningGroup::ALL {
+        let cmd = Cmd::read(Program::Ethtool, &group.show(device), LIMIT);
+        if let Ok(output) = host.run(&cmd).map(|output: Output| output.text()) {
+            all.extend(group.read(&output));
+        }
+    }
+    all
+}
+
+/// A NIC that the boot scripts are to tune, as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// The NIC.
+    pub device: IfName,
+    /// Those of its settings that were asked for, and with them all of its link.
+    pub was: Settings,
+}
+
+impl Tuned {
+    /// Sets what differs from what was. What the driver does not take is found by the comparison
+    /// that follows every rollback.
+    pub(super) fn restore(&self, host: &Host) -> Result<()> {
+        let now = settings(host, self.device.as_str());
+        let was = self.restorable();
+        let differs = was.only(|knob| now.get(knob) != was.get(knob));
+        for words in differs.commands(&self.device) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            host.run(&Cmd::change(Program::Ethtool, &words, LIMIT))?;
+        }
+        Ok(())
+    }
+
+    /// The arguments that set all of it again, for a script that cannot tell what differs.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        self.restorable().commands(&self.device)
+    }
+
+    /// Speed and duplex that were agreed on come back by agreeing again.
+    fn restorable(&self) -> Settings {
+        let agreed = self.was.get(Knob::Autoneg) == Some("on");
+        self.was.only(|knob| !agreed || !matches!(knob, Knob::Speed | Knob::Duplex))
+    }
+}
