@@ -112,8 +112,10 @@ impl Case<'_> {
         if self.wanted.contains(&wanted) {
             return Ok(End::Wanted);
         }
+        let differences = self.scene.differences();
         if !self.scene.is_as_wanted() {
-            return Err(self.say("neither wanted nor untouched", last));
+            let what = format!("neither wanted nor untouched, {differences:#?}");
+            return Err(self.say(&what, last));
         }
         let back = self.scene.goes_on();
         if self.scene.has_gone_on() {
