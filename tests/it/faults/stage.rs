@@ -358,7 +358,7 @@ impl Scene {
     }
 
     pub fn is_untouched(&self) -> bool {
-        self.now().view() == self.untouched.view()
+        self.comparable(&self.now()) == self.comparable(&self.untouched)
     }
 
     /// Lets all come that XAPI may still do for a client that was killed.
@@ -402,9 +402,22 @@ impl Scene {
         self.earlier.as_ref().is_some_and(|earlier| now() == self.comparable(earlier))
     }
 
-    /// What a moment is compared by: a file that two bonds share gets the time of the last.
+    /// What a moment is compared by: a file that two bonds share gets the time of the last; a slave
+    /// that came back late stands behind the other, whose address the bond then has.
     fn comparable(&self, moment: &Moment) -> BTreeMap<String, String> {
         let mut view = moment.view();
+        if self.scenario.job == Job::Remove {
+            for (key, text) in &mut view {
+                if key.starts_with("NIC ") {
+                    *text = text.split_once(',').unwrap().1.to_string();
+                } else if key.starts_with("bond ") {
+                    let (rest, slaves) = text.rsplit_once('[').unwrap();
+                    let mut slaves: Vec<&str> = slaves.trim_end_matches("])").split(", ").collect();
+                    slaves.sort_unstable();
+                    *text = format!("{rest}{slaves:?}");
+                }
+            }
+        }
         if !self.scenario.job.is_change()
             && let Some(text) = view.get_mut("etc/modprobe.conf")
         {
