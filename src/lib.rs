@@ -15,7 +15,7 @@
 //! rehearse/          the engine on a model: stage, striker, recorded hosts
 //! report/            all text for people and all JSON
 //! drill/ status      a bond under traffic; everything of a host side by side
-//! engine/            the order of things: apply, confirm, reboot, rollback
+//! engine/            the order of things: apply, confirm, reboot, rollback, remove
 //! journal/           transactions on disk: history, undo.sh, log
 //! plan               the steps for a spec on a host, the saved plan and whether it is still fresh
 //! verify/            one way to ask "is it as asked"

@@ -2,7 +2,9 @@
 //! kernel see it, the transaction, and what is no longer as asked.
 
 mod bonds;
+mod candidates;
 mod judged;
+mod list;
 mod nics;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,7 +25,9 @@ use crate::verify::Check;
 use crate::xe;
 
 pub use bonds::{BondView, KernelBond, KernelSlave, KernelVlan, XapiBond};
+pub use candidates::{Candidates, candidates};
 pub use judged::{Judge, Records};
+pub use list::{Listed, list};
 pub use nics::NicView;
 pub use transaction::TransactionView;
 

@@ -143,7 +143,7 @@ pub struct Entry {
     pub mode: u32,
     pub is_folder: bool,
     owner: (u32, u32),
-    time: (i64, i64),
+    pub time: (i64, i64),
 }
 
 /// Everything of a host that a rollback must bring back, from outside the program's own state.

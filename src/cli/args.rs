@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::flags::SpecArgs;
-use crate::engine::FILE_CHANGED;
+use crate::engine::{FILE_CHANGED, may_accept};
 use crate::report::Color;
 
 /// Makes, verifies and undoes a NIC bond that XAPI does not manage.
@@ -71,8 +71,16 @@ pub enum Command {
     Confirm,
     /// Undo the last change and compare the host with what was recorded
     Rollback(Rollback),
+    /// Take a bond away for good and give its NICs back to XAPI
+    Remove(Remove),
     /// Compare the host with what was asked for, setting by setting
     Verify(Verify),
+    /// List the bonds that xenbond answers for, and what a rollback would undo
+    List,
+    /// Print the spec of a bond, as a file for --spec
+    Spec(SpecOf),
+    /// List the NICs that are free for a bond, and print a spec to start from
+    Init,
     /// Show backend, NICs, bonds, the transaction and what is no longer as asked
     Status,
     /// Make each slave carry the traffic in turn, and measure what is lost
@@ -112,6 +120,9 @@ pub struct PlanningArgs {
 /// `plan`
 #[derive(Args, Debug)]
 pub struct Plan {
+    /// A bond that xenbond answers for: its recorded spec
+    #[arg(value_name = "BOND")]
+    pub name: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub spec: SpecArgs,
@@ -129,6 +140,9 @@ pub struct Plan {
 /// `apply`
 #[derive(Args, Debug)]
 pub struct Apply {
+    /// A bond that xenbond answers for: its recorded spec, made so again
+    #[arg(value_name = "BOND")]
+    pub name: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub spec: SpecArgs,
@@ -136,7 +150,7 @@ pub struct Apply {
     #[allow(missing_docs)]
     pub planning: PlanningArgs,
     /// Carry out a saved plan; refused when the host has changed since
-    #[arg(long, value_name = "FILE", conflicts_with = "SpecArgs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["SpecArgs", "name"])]
     pub plan: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
@@ -164,6 +178,13 @@ fn time_to_confirm(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+fn known_code(text: &str) -> Result<String, String> {
+    if may_accept(text) {
+        return Ok(text.into());
+    }
+    Err(format!("there is no such code; it may be {FILE_CHANGED} or one of `xenbond findings`"))
+}
+
 /// `resume`
 #[derive(Args, Debug)]
 pub struct Resume {
@@ -175,6 +196,13 @@ pub struct Resume {
 /// `rollback`
 #[derive(Args, Debug)]
 pub struct Rollback {
+    /// The bond or the change to undo, a change with the later ones of its
+    /// bond [default: the newest change, if it was not undone yet]
+    #[arg(value_name = "BOND|TRANSACTION", conflicts_with = "close")]
+    pub what: Option<String>,
+    /// Say what would be undone, and undo nothing
+    #[arg(long, conflicts_with = "close")]
+    pub dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -185,16 +213,40 @@ pub struct Rollback {
     /// log; nothing is tried
     #[arg(long, conflicts_with_all = ["reboot", "accept"])]
     pub close: bool,
-    /// Leave files that others have changed since as they are now:
-    /// file-changed
-    #[arg(long, value_name = "CODE", value_parser = [FILE_CHANGED])]
+    /// Accept a warning by its code; repeatable. file-changed: leave files
+    /// that others have changed since as they are now
+    #[arg(long, value_name = "CODE", value_parser = known_code)]
     pub accept: Vec<String>,
+}
+
+/// `remove`
+#[derive(Args, Debug)]
+pub struct Remove {
+    /// The bond; also one of which no record is left
+    #[arg(value_name = "BOND")]
+    pub name: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Reboot where that is needed, and go on by itself afterwards
+    #[arg(long)]
+    pub reboot: bool,
+    /// Accept a warning by its code; repeatable
+    #[arg(long, value_name = "CODE")]
+    pub accept: Vec<String>,
+    /// openvswitch: after the last bond, switch the backend back to it
+    #[arg(long, value_name = "WHICH", value_parser = ["openvswitch"])]
+    pub backend: Option<String>,
+    /// The spec that it had, where nothing on this host tells any more (- is
+    /// stdin)
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<String>,
 }
 
 /// `verify`
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// A bond that xenbond made [default: that of the last change]
+    /// A bond that xenbond answers for [default: every one]
     #[arg(value_name = "BOND")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -207,6 +259,14 @@ pub struct Verify {
     /// 1 warning, 2 critical, 3 unknown; it looks once and does not wait
     #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
     pub format: Format,
+}
+
+/// `spec`
+#[derive(Args, Debug)]
+pub struct SpecOf {
+    /// The bond; one that is not xenbond's as kernel and files have it
+    #[arg(value_name = "BOND")]
+    pub name: String,
 }
 
 /// How `verify` says what it found.

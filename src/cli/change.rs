@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::args;
-use super::request::{Usage, check_codes, request, templates};
-use crate::engine::{Engine, Proposal};
+use super::request::{Usage, check_codes, templates};
+use crate::engine::{Aim, Engine, Proposal, WayBack};
 use crate::host::own_session;
 use crate::journal;
-use crate::ledger::Orders;
+use crate::ledger::{self, Orders};
 use crate::outcome::{Exit, Hint, Outcome};
 use crate::plan::SavedPlan;
 use crate::preflight::barring;
@@ -24,11 +24,11 @@ use super::Run;
 
 impl Run {
     pub(super) fn plan(&self, args: &args::Plan) -> Result<Exit> {
-        let request = request(&args.spec)?;
+        let request = self.asked(args.name.as_deref(), &args.spec)?;
         check_codes(&args.planning.accept)?;
         let templates = templates(args.planning.templates.as_deref())?;
         let proposal = self.engine(&templates, &args.planning.accept).propose(&request)?;
-        let Proposal { situation, findings, plan } = &proposal;
+        let Proposal { situation, findings, plan, accepted } = &proposal;
         if self.json {
             report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
         } else {
@@ -38,7 +38,7 @@ impl Run {
             let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
             std::fs::write(file, saved).with_context(|| format!("writing {}", file.display()))?;
         }
-        Ok(if !barring(findings, &args.planning.accept).is_empty() {
+        Ok(if !barring(findings, accepted).is_empty() {
             Exit::Refused
         } else if args.check && plan.as_ref().is_some_and(|p| !p.steps.is_empty()) {
             Exit::NotAsAsked
@@ -51,7 +51,7 @@ impl Run {
         let saved = args.plan.as_deref().map(saved_plan).transpose()?;
         let request = match &saved {
             Some(saved) => Request::of(saved.plan.spec.clone()),
-            None => request(&args.spec)?,
+            None => self.asked(args.name.as_deref(), &args.spec)?,
         };
         check_codes(&args.planning.accept)?;
         may_ask(args.yes)?;
@@ -71,8 +71,12 @@ impl Run {
     }
 
     pub(super) fn rollback(&self, args: &args::Rollback) -> Result<Exit> {
-        may_ask(args.yes)?;
         let templates = Templates::load(None)?;
+        let aim = self.aim(args.what.as_deref())?;
+        if args.dry_run {
+            return self.dry_run(&self.engine(&templates, &args.accept), &aim, &args.accept);
+        }
+        may_ask(args.yes)?;
         self.hold_signals()?;
         let orders = Orders { reboot: args.reboot, confirm_within: None };
         let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
@@ -83,16 +87,37 @@ impl Run {
             };
             return self.ended(&engine.close(agrees, &mut self.teller(true))?);
         }
-        let agrees = |tx: &journal::Transaction| {
-            let steps = &tx.header.plan.steps;
+        let agrees = |way: &WayBack| {
             if !self.quiet {
-                let undo: Vec<String> =
-                    steps.iter().rev().map(|s| format!("  - {}\n", s.undo_title())).collect();
-                report::err(format!("Undoing {}:\n{}", tx.header.id, undo.concat()));
+                report::err(report::way_back(way));
             }
-            args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", steps.len()))
+            args.yes || report::ask(&format!("Undo these {} steps? [y/N] ", report::undone(way)))
         };
-        self.ended(&engine.rollback(agrees, &mut self.teller(true))?)
+        self.ended(&engine.rollback(&aim, agrees, &mut self.teller(true))?)
+    }
+
+    /// What is to be undone: a change goes by its name before a bond does.
+    fn aim(&self, what: Option<&str>) -> Result<Aim> {
+        let Some(what) = what else { return Ok(Aim::Newest) };
+        if ledger::names(&self.host)?.iter().any(|name| name == what) {
+            return Ok(Aim::Transaction(what.into()));
+        }
+        Ok(Aim::Bond(what.parse().context("BOND").context(Usage)?))
+    }
+
+    /// Says what a rollback would undo.
+    fn dry_run(&self, engine: &Engine<'_>, aim: &Aim, accepted: &[String]) -> Result<Exit> {
+        let way = match engine.way_back(aim)? {
+            Ok(way) => way,
+            Err(outcome) => return self.ended(&outcome),
+        };
+        if self.json {
+            report::out_json(&report::way_back_json(&way));
+        } else {
+            report::out(report::way_back(&way));
+        }
+        let bars = !barring(&way.findings, accepted).is_empty();
+        Ok(if bars { Exit::Refused } else { Exit::AsAsked })
     }
 
     /// Has the engine go on with what is under way, as a run that changes the host.
@@ -151,7 +176,7 @@ fn over_ssh() -> bool {
 }
 
 /// Refuses a run that would have to ask where there is no terminal to ask on.
-fn may_ask(yes: bool) -> Result<()> {
+pub(super) fn may_ask(yes: bool) -> Result<()> {
     ensure!(
         yes || std::io::stdin().is_terminal(),
         anyhow!("there is no terminal to ask on: give --yes")

@@ -26,6 +26,12 @@ impl SpecArgs {
         self.given.clone()
     }
 
+    /// A file alone.
+    #[must_use]
+    pub fn of_file(file: &str) -> Self {
+        Self { spec: Some(file.into()), given: Vec::new() }
+    }
+
     /// Whether anything was asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,11 +23,15 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
             "xenbond plan --spec bond.ini --out bond51.plan",
         ],
     ),
-    ("apply", ["xenbond apply --spec bond.ini", "xenbond apply --plan bond51.plan --yes"]),
+    ("apply", ["xenbond apply --spec bond.ini", "xenbond apply bond51 --yes"]),
     ("resume", ["xenbond resume", "xenbond resume --json"]),
     ("confirm", ["xenbond confirm", "xenbond confirm --json"]),
-    ("rollback", ["xenbond rollback", "xenbond rollback --yes --accept file-changed"]),
-    ("verify", ["xenbond verify", "xenbond verify --spec bond.ini --json"]),
+    ("rollback", ["xenbond rollback --dry-run", "xenbond rollback bond51 --yes"]),
+    ("remove", ["xenbond remove bond51", "xenbond remove bond51 --backend openvswitch --reboot"]),
+    ("verify", ["xenbond verify", "xenbond verify bond51 --json"]),
+    ("list", ["xenbond list", "xenbond list --json"]),
+    ("spec", ["xenbond spec bond51 > bond51.ini", "xenbond spec bond0"]),
+    ("init", ["xenbond init > bond.ini", "xenbond init --json"]),
     ("status", ["xenbond status", "xenbond status --json"]),
     (
         "show",
@@ -98,8 +102,19 @@ pub(crate) fn command() -> Command {
 /// With the usage error, or the help that was asked for.
 pub(crate) fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(args)?;
+    let matches = command.try_get_matches_from_mut(args).map_err(plainly)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The error without the advice to take what is no option for the name of a bond.
+fn plainly(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        let good = tips.iter().filter(|tip| !tip.to_string().contains("as a value, use"));
+        let good = ContextValue::StyledStrs(good.cloned().collect());
+        error.insert(ContextKind::Suggested, good);
+    }
+    error
 }
 
 fn lines(all: &[&str]) -> String {
@@ -111,9 +126,8 @@ fn grouped(arg: Arg) -> Arg {
     let group = match arg.get_id().as_str() {
         "root" | "json" | "color" | "quiet" | "verbose" => "Global options",
         "templates" | "inventory" | "dom0" => heading(Group::Way),
-        "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check" | "cut_links" => {
-            heading(Group::Safety)
-        }
+        "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check" | "cut_links"
+        | "dry_run" => heading(Group::Safety),
         _ => return arg,
     };
     arg.help_heading(group)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
 use super::Run;
 use super::args::{self, Cli};
@@ -107,11 +107,25 @@ fn known(mut all: Vec<Verdict>, bond: Option<&IfName>, records: &Records) -> Res
     if !all.is_empty() {
         return Ok(all);
     }
-    let hint = Hint("xenbond verify --spec FILE, or with the flags of the apply".into());
+    Err(not_known(
+        &bonds,
+        bond,
+        records,
+        "xenbond verify --spec FILE, or with the flags of the apply",
+    ))
+}
+
+/// What is said where xenbond does not answer for the bond, or for any.
+pub(super) fn not_known(
+    bonds: &[String],
+    bond: Option<&IfName>,
+    records: &Records,
+    hint: &str,
+) -> Error {
     let undone = records.latest.as_ref().filter(|tx| {
         tx.phase() == Phase::RolledBack && bond.is_none_or(|b| tx.header.plan.spec.bond == *b)
     });
-    Err(anyhow!(hint).context(match (undone, bond) {
+    anyhow!(Hint(hint.into())).context(match (undone, bond) {
         (Some(tx), _) => format!(
             "{} was rolled back, at {} (transaction {}), so there is nothing to compare with: give the spec",
             tx.header.plan.spec.bond,
@@ -124,5 +138,5 @@ fn known(mut all: Vec<Verdict>, bond: Option<&IfName>, records: &Records) -> Res
         ),
         _ => "xenbond has made no bond here, so there is nothing to compare with: give the spec"
             .into(),
-    }))
+    })
 }

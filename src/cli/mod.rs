@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the caller's own files and environment")]
 
 mod args;
+mod bonds;
 mod change;
 mod drill;
 mod flags;
@@ -141,7 +142,11 @@ impl Run {
             Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
             Command::Guard => self.guard(),
             Command::Rollback(args) => self.rollback(args),
+            Command::Remove(args) => self.remove(args),
             Command::Verify(args) => self.verify(args),
+            Command::List => self.list(),
+            Command::Spec(args) => self.spec(&args.name),
+            Command::Init => self.init(),
             Command::Status => self.status(),
             Command::Drill(args) => self.drill(args),
             Command::Show(args) => show::run(&self.host, args.what.as_deref(), self.json),

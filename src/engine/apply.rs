@@ -23,6 +23,8 @@ pub struct Proposal {
     pub findings: Vec<Finding>,
     /// What is to be done; `None` where a finding leaves nothing to plan with.
     pub plan: Option<Plan>,
+    /// The codes of the warnings that are accepted: now, or with the same spec before.
+    pub accepted: Vec<String>,
 }
 
 impl Proposal {
@@ -31,16 +33,22 @@ impl Proposal {
     /// # Errors
     /// When nothing can be planned and no finding says why.
     pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
-        let Situation { spec, nics, inv } = &situation;
-        let findings = preflight::check_request(request, spec, nics, inv);
+        let Situation { spec, nics, inv, recorded } = &situation;
+        let mut findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
-        let plan = match plan::build(spec, nics, inv, templates) {
+        let plan = match plan::change(spec, nics, recorded, inv, templates) {
             Ok(plan) => Some(plan),
             // With an error found there may be nothing to plan with; without one there must be.
             Err(_) if errors => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { situation, findings, plan })
+        if let Some(plan) = &plan {
+            findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            let kept = plan::not_given_back(spec, nics, recorded, inv);
+            findings.extend(preflight::not_given_back(&kept, spec, inv));
+            findings.sort_by_key(|f| (f.severity, f.code));
+        }
+        Ok(Self { situation, findings, plan, accepted: Vec::new() })
     }
 
     /// The refusal, where a finding bars the way.
@@ -57,7 +65,10 @@ impl Engine<'_> {
     /// # Errors
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
-        Proposal::of(request, look(self.host, request)?, self.templates)
+        let situation = self.with_records(look(self.host, request)?)?;
+        let proposal = Proposal::of(request, situation, self.templates)?;
+        let accepted = self.accepted_with(&proposal.situation.spec)?;
+        Ok(Proposal { accepted, ..proposal })
     }
 
     /// Does the whole job. `fresh` is a saved plan's word on whether the host is still what it was
@@ -105,13 +116,23 @@ impl Engine<'_> {
         }
         // What has moved since a plan was saved is said before what that leads to.
         fresh(&proposal)?;
-        if let Some(refused) = proposal.refusal(self.accepted) {
+        if let Some(refused) = proposal.refusal(&proposal.accepted) {
             return Ok(refused);
         }
-        let plan = proposal.plan.context("nothing can be planned")?;
+        let plan = proposal.plan.as_ref().context("nothing can be planned")?;
         if plan.steps.is_empty() {
-            return self.nothing_to_do(&plan, &proposal.situation);
+            return self.nothing_to_do(plan, &proposal.situation, &proposal.accepted);
         }
+        self.carry_out(proposal, observer)
+    }
+
+    /// Asks, and does what is proposed, which nothing bars.
+    pub(super) fn carry_out(
+        &self,
+        proposal: Proposal,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let plan = proposal.plan.context("nothing can be planned")?;
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("not agreed to: nothing was changed", None));
         }
@@ -134,8 +155,8 @@ impl Engine<'_> {
         let management = if plan.reboots() { self.management(inv) } else { None };
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
-        if !self.accepted.is_empty() {
-            let accepted = Event::Accepted { codes: self.accepted.to_vec() };
+        if !proposal.accepted.is_empty() {
+            let accepted = Event::Accepted { codes: proposal.accepted };
             if let Err(error) = self.record(&mut tx, accepted) {
                 return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
             }
@@ -162,9 +183,10 @@ impl Engine<'_> {
             moved.push("another change of this host has ended meanwhile".into());
         }
         if moved.is_empty() {
-            let now = Situation::of(then.spec.clone(), inv);
-            let again = plan::build(&now.spec, &now.nics, &now.inv, self.templates);
-            if again.is_ok_and(|again| again == *plan) {
+            let now = self.with_records(Situation::of(then.spec.clone(), inv))?;
+            let Situation { spec, nics, inv, recorded } = &now;
+            let again = plan::change(spec, nics, recorded, inv, self.templates);
+            if plan.removes || again.is_ok_and(|again| again == *plan) {
                 return Ok(None);
             }
             moved.push("made now, the plan would be another one".into());
@@ -334,13 +356,18 @@ impl Engine<'_> {
     }
 
     /// The outcome where nothing is left to do: the bond must not only be configured but work.
-    fn nothing_to_do(&self, plan: &Plan, situation: &Situation) -> Result<Outcome> {
+    fn nothing_to_do(
+        &self,
+        plan: &Plan,
+        situation: &Situation,
+        accepted: &[String],
+    ) -> Result<Outcome> {
         let Situation { spec, inv, .. } = situation;
         let verdict = verify::judge(Question {
             spec,
             nics: &plan.nics,
             absent: &[],
-            accepted: &codes(self.accepted),
+            accepted: &codes(accepted),
             kernel: Running::Read(&inv.kernel),
             witnesses: &[
                 Witness::Nics(self.host),
@@ -376,7 +403,7 @@ struct Run {
     pending: Vec<Item>,
 }
 
-fn refused(barring: &[&Finding]) -> Outcome {
+pub(super) fn refused(barring: &[&Finding]) -> Outcome {
     let all: Vec<String> = barring.iter().map(|f| format!("\n{f}")).collect();
     let first = barring[0];
     let hint = match first.severity {

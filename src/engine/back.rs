@@ -20,6 +20,14 @@ pub(super) struct Back<'a> {
     pub(super) asked: bool,
     /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
     pub(super) only_pifs: bool,
+    /// Older changes of the same bond that are to be undone after it.
+    pub(super) then: Vec<String>,
+    /// Changes whose NICs are looked at once more after its reboot.
+    pub(super) after: Vec<String>,
+    /// The steps that stay: another bond needs what they did.
+    pub(super) needed: Vec<usize>,
+    /// The steps that are all that is left of it, where the rest was undone before.
+    pub(super) rest: Option<Vec<usize>>,
     /// Whether XAPI was waited for.
     pub(super) awaited: bool,
     /// Whether XAPI has hung: it is not asked again in this run.
@@ -44,6 +52,10 @@ impl<'a> Back<'a> {
             why,
             asked,
             only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
+            then: Vec::new(),
+            after: tx.after(),
+            needed: Vec::new(),
+            rest: None,
             awaited: false,
             hung: false,
             kept: Kept { folder: tx.saved_folder(), ..Kept::default() },
@@ -54,6 +66,12 @@ impl<'a> Back<'a> {
             late: Vec::new(),
             unwritten: None,
         }
+    }
+
+    /// Whether this way back undoes the step.
+    pub(super) fn undoes(&self, number: usize) -> bool {
+        !self.needed.contains(&number)
+            && (self.only_pifs || self.rest.as_ref().is_none_or(|rest| rest.contains(&number)))
     }
 
     pub(super) fn failed(&mut self, error: &anyhow::Error) {

@@ -72,10 +72,16 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     let kept = tx.kept();
     let mut compared =
         Compared { needs_reboot: false, left: Vec::new(), others: Vec::new(), theirs: Vec::new() };
+    // What stays for another bond is not held against this change, and is all that a rest is about.
+    let (needed, rest) = (!tx.needed().is_empty(), tx.is_a_rest());
     let found = facts::differences(&tx.header.before, &now);
     // Somebody has switched it since, and with it what each NIC is a port of.
     let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
     for found in found {
+        let of_switch = is_of_switch(plan, &found, rest);
+        if (of_switch && needed && !rest) || (!of_switch && rest) {
+            continue;
+        }
         if found.fact == Fact::RunningBackend && plan.reboots() {
             let running = running(inv).map(|backend| Value::Word(backend.word().to_string()));
             compared.needs_reboot = running.is_some() && running != found.was;
@@ -125,8 +131,31 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     compared
 }
 
+/// Whether a fact is one that a switch of the backend changes.
+fn is_of_switch(plan: &Plan, found: &Difference, rest: bool) -> bool {
+    let is_there = |value: &Option<Value>| matches!(value, Some(Value::Word(_)));
+    match &found.fact {
+        Fact::RunningBackend | Fact::ManagementBridge(_) => true,
+        // A port of the one backend's bridge is one of the other's.
+        Fact::Master(_) => {
+            let bond = Value::Word(plan.spec.bond.to_string());
+            let port = is_there(&found.was) && is_there(&found.is);
+            rest || (port && found.is != Some(bond))
+        }
+        Fact::File(path) => {
+            let of = |step: &Step| match step {
+                Step::SwitchBackend(switch) => switch.files.iter().any(|file| file.path == *path),
+                _ => false,
+            };
+            let ours = plan.steps.iter().filter_map(Step::file).any(|file| file.path == *path);
+            path == paths::NETWORK_CONF || (!ours && plan.steps.iter().any(of))
+        }
+        _ => false,
+    }
+}
+
 /// The running backend as the kernel shows it, where XAPI does not say.
-fn running(inv: &Inventory) -> Option<Backend> {
+pub(super) fn running(inv: &Inventory) -> Option<Backend> {
     if let Some(known) = inv.running_backend() {
         return Some(known);
     }

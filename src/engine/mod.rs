@@ -12,14 +12,18 @@ mod compare;
 mod confirm;
 mod late;
 mod others;
+mod outage;
 mod reboot;
+mod records;
+mod remove;
 mod repair;
 mod rollback;
 mod saved;
+mod way_back;
 
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
-pub use rollback::FILE_CHANGED;
+pub use way_back::{Aim, FILE_CHANGED, WayBack, may_accept};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +38,7 @@ use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
-use crate::plan::Plan;
+use crate::plan::{Plan, Recorded};
 use crate::preflight::{self, Finding};
 use crate::render::Templates;
 use crate::spec::{Request, Spec};
@@ -96,6 +100,8 @@ pub struct Situation {
     pub nics: Vec<Option<Nic>>,
     /// The host.
     pub inv: Inventory,
+    /// What was recorded before the bond was made, where NICs are to leave it.
+    pub recorded: Recorded,
 }
 
 impl Situation {
@@ -103,7 +109,7 @@ impl Situation {
     #[must_use]
     pub fn of(spec: Spec, inv: Inventory) -> Self {
         let nics = resolve(&spec, &inv);
-        Self { spec, nics, inv }
+        Self { spec, nics, inv, recorded: Recorded::default() }
     }
 }
 

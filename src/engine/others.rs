@@ -15,7 +15,8 @@ use crate::step::{Kept, Step};
 impl Engine<'_> {
     /// Files that the switch script may touch, that are not ours, and that others changed since.
     pub(super) fn changed_since(&self, tx: &Transaction) -> Result<Vec<String>> {
-        if !tx.phase().stands() {
+        let is_a_rest = tx.phase() == Phase::RolledBack && tx.is_a_rest();
+        if !tx.phase().stands() && !is_a_rest {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;
@@ -36,13 +37,19 @@ impl Engine<'_> {
 
     /// Finds what others have made of the files that the switch script may touch, and saves it: it
     /// is neither overwritten nor brought back nor held against them.
-    pub(super) fn note_others(&self, tx: &mut Transaction, kept: &mut Kept) -> Result<()> {
+    pub(super) fn note_others(
+        &self,
+        tx: &mut Transaction,
+        stays: &[usize],
+        kept: &mut Kept,
+    ) -> Result<()> {
         let steps = tx.header.plan.steps.clone();
         let found = steps.iter().zip(1..).find_map(|(step, number)| match step {
             Step::SwitchBackend(switch) => Some((switch, number)),
             _ => None,
         });
-        let Some((switch, number)) = found.filter(|(_, n)| tx.begun().contains(n)) else {
+        let undone = |n: &usize| tx.begun().contains(n) && !stays.contains(n);
+        let Some((switch, number)) = found.filter(|(_, n)| undone(n)) else {
             return Ok(());
         };
         // While the script may just have run, a file that is gone may be gone by its doing.

@@ -145,11 +145,15 @@ impl Engine<'_> {
             bail!("after the reboot: XAPI could not be asked: {error}");
         }
         let running = inv.running_backend();
+        let wanted = plan.steps.iter().find_map(|step| match step {
+            Step::Reboot { backend } => Some(backend.clone()),
+            _ => None,
+        });
+        let wanted = wanted.unwrap_or(Backend::Bridge);
         ensure!(
-            running == Some(Backend::Bridge),
-            "after the reboot the running backend is {}, and not {}: {}",
+            running.as_ref() == Some(&wanted),
+            "after the reboot the running backend is {}, and not {wanted}: {}",
             running.map_or("unknown".into(), |backend| backend.to_string()),
-            Backend::Bridge,
             match &inv.network_conf {
                 Some(Backend::Bridge) => "XAPI did not take up what network.conf says; is the bridge module blacklisted in /etc/modprobe.d?".to_string(),
                 Some(other) => format!("network.conf says {other}"),
@@ -163,18 +167,20 @@ impl Engine<'_> {
             .collect();
         ensure!(
             management.is_empty(),
-            "after the reboot the {} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
-            Backend::Bridge,
+            "after the reboot the {wanted} backend does not work: {}; is the bridge module blacklisted in /etc/modprobe.d?",
             management.join("; ")
         );
         self.same_nics(tx)?;
-        unchanged_records(&plan, &tx.header.before, &plan.facts(&inv))?;
+        if !plan.removes {
+            unchanged_records(&plan, &tx.header.before, &plan.facts(&inv))?;
+        }
         let inv = match &tx.header.management {
             Some(was) => self.await_management(was, inv, &plan.spec)?,
             None => inv,
         };
         let findings = preflight::check(&plan.spec, &resolve(&plan.spec, &inv), &inv);
-        for finding in &findings {
+        // What bars a bond from being made bars none from being gone.
+        for finding in findings.iter().filter(|_| !plan.removes) {
             match finding.severity {
                 Severity::Error => {
                     bail!("after the reboot: {} ({})", finding.message, finding.code)

@@ -1,53 +1,187 @@
-//! A change that repaired a bond of ours: its way back leads to the host before the first change,
-//! and never to the broken one in between. Must not know how anything is undone.
+//! Which older change a way back goes on with: the next one that was named, the first one of a bond
+//! that the change repaired, or what stayed since another bond needed it. Must not know how anything
+//! is undone.
 
 use anyhow::Result;
 
-use super::Engine;
 use super::back::Back;
+use super::compare::running;
+use super::{Engine, look_for};
 use crate::host::Host;
 use crate::journal::{self, Transaction};
-use crate::ledger::{Event, Phase};
+use crate::ledger::{self, Event, Phase};
+use crate::spec::BackendChoice;
+use crate::step::{Kept, Step};
 
 impl Engine<'_> {
-    /// The change before, where this one repaired its bond and is undone whole.
-    pub(super) fn repaired_first(
+    /// Has a boot go on with this change, and settles which of its steps stay.
+    pub(super) fn brings_forward(&self, tx: &mut Transaction, back: &mut Back<'_>) -> Result<()> {
+        tx.bring_forward(self.host)?;
+        self.closes_those_before(back)?;
+        if tx.is_a_rest() {
+            back.rest = Some(tx.needed());
+            return Ok(());
+        }
+        let switches: Vec<usize> =
+            tx.header.plan.switches().filter(|n| tx.begun().contains(n)).collect();
+        let bond = &tx.header.plan.spec.bond;
+        if switches.is_empty() || !bridge_is_needed(self.host, |of| of.spec.bond != *bond)? {
+            return Ok(());
+        }
+        for step in switches {
+            back.needed.push(step);
+            if !tx.needed().contains(&step) {
+                // Without the line nothing would bring it back when the last bond goes.
+                self.record(tx, Event::Needed { step })?;
+            }
+        }
+        back.kept.notes.push("the backend stays bridge: another bond needs it".into());
+        Ok(())
+    }
+
+    /// Whether the way back of a change takes a reboot: another backend runs than it found.
+    pub(super) fn takes_a_reboot(&self, tx: &Transaction, back: &Back<'_>) -> bool {
+        let plan = &tx.header.plan;
+        let undone = |n: &usize| tx.begun().contains(n) && back.undoes(*n);
+        let was = plan.switches().find(undone).and_then(|number| plan.switched_from(number));
+        let Some(was) = was else { return false };
+        // What cannot be read is found out by the steps.
+        let Ok(inv) = look_for(self.host, &plan.spec) else { return false };
+        running(&inv).is_some_and(|now| now != was.taken())
+    }
+
+    /// The change that the way back goes on with before anything is compared.
+    pub(super) fn goes_on_with(
         &self,
         tx: &Transaction,
         back: &mut Back<'_>,
     ) -> Option<Transaction> {
-        let left = [&back.left, &back.pif_left, &back.late];
-        if !back.asked || left.iter().any(|left| !left.is_empty()) {
+        if !is_clean(back) {
             return None;
         }
-        match repaired(self.host, tx) {
-            Ok(first) => first,
-            Err(error) => {
-                back.failed(&error);
-                None
+        let found = match back.then.first() {
+            Some(id) => Transaction::named(self.host, id),
+            None => journal::repaired(self.host, &tx.header.plan, &tx.header.id),
+        };
+        found.unwrap_or_else(|error| {
+            back.failed(&error);
+            None
+        })
+    }
+
+    /// A change of which only what other bonds needed is left, now that none of them stands.
+    pub(super) fn rest(&self, tx: &Transaction, back: &mut Back<'_>) -> Option<Transaction> {
+        if !is_clean(back) || back.rest.is_some() {
+            return None;
+        }
+        self.find_rest(tx).unwrap_or_else(|error| {
+            back.failed(&error);
+            None
+        })
+    }
+
+    fn find_rest(&self, tx: &Transaction) -> Result<Option<Transaction>> {
+        if bridge_is_needed(self.host, |of| of.id != tx.header.id)? {
+            return Ok(None);
+        }
+        for change in ledger::chain(self.host)? {
+            let over = matches!(change.phase, Phase::RolledBack | Phase::RollingBack);
+            if !over || change.id == tx.header.id {
+                continue;
+            }
+            let rest = Transaction::named(self.host, &change.id)?;
+            if let Some(rest) = rest.filter(|rest| rest.is_a_rest() && !rest.needed().is_empty()) {
+                return Ok(Some(rest));
+            }
+        }
+        Ok(None)
+    }
+
+    /// After a boot: XAPI may have plugged NICs of changes that were undone before it, or have lost
+    /// what it had not written yet.
+    pub(super) fn pifs_of_those_before(&self, tx: &Transaction, back: &mut Back<'_>) {
+        if !back.only_pifs && !tx.is_a_rest() {
+            return;
+        }
+        for id in back.after.clone() {
+            let steps = match Transaction::named(self.host, &id) {
+                Ok(tx) => tx.into_iter().flat_map(|tx| tx.header.plan.steps),
+                Err(error) => return back.failed(&error),
+            };
+            let mut steps: Vec<Step> = steps.filter(|step| step.pif().is_some()).collect();
+            steps.reverse();
+            for step in steps {
+                if let Err(error) = step.undo(self.host, &mut back.kept) {
+                    back.failed(&error.context(step.undo_title()));
+                }
             }
         }
     }
 
-    /// Closes a repair that is undone: the way back goes on with the change before it.
+    /// Closes what is undone: the way back goes on with another change. That one is begun before,
+    /// so that a run which is cut off in between goes on with one of the two.
     pub(super) fn leave_to(
         &self,
-        first: Transaction,
+        mut next: Transaction,
         mut tx: Transaction,
+        then: &[String],
+        back: &Back<'_>,
     ) -> Result<Transaction, Box<(anyhow::Error, Transaction)>> {
-        if let Err(error) = self.record(&mut tx, Event::RolledBack) {
+        let mut after = back.after.clone();
+        after.push(tx.header.id.clone());
+        // As before each way back: once it is under way, what is gone may be gone by the script.
+        let mut kept = Kept { folder: next.saved_folder(), ..Kept::default() };
+        if let Err(error) = self.note_others(&mut next, &[], &mut kept) {
             return Err(Box::new((error, tx)));
         }
-        match tx.close(self.host) {
-            Ok(()) => Ok(first),
-            Err(error) => Err(Box::new((error, first))),
+        let (why, asked) = (back.why.to_string(), back.asked);
+        let line = Event::RollingBack { why, asked, then: then.to_vec(), after };
+        let begun = self.record(&mut next, line).and_then(|()| next.bring_forward(self.host));
+        if let Err(error) = begun {
+            return Err(Box::new((error, tx)));
         }
+        match self.record(&mut tx, Event::RolledBack) {
+            Ok(()) => Ok(next),
+            Err(error) => Err(Box::new((error, next))),
+        }
+    }
+
+    /// Closes those that the way back went through before, where a run was cut off before that.
+    fn closes_those_before(&self, back: &Back<'_>) -> Result<()> {
+        for id in &back.after {
+            if let Some(mut tx) = Transaction::named(self.host, id)?
+                && tx.phase() == Phase::RollingBack
+            {
+                self.record(&mut tx, Event::RolledBack)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// The change whose bond this one repaired, if it repaired one.
-fn repaired(host: &Host, tx: &Transaction) -> Result<Option<Transaction>> {
-    let Some(id) = &tx.header.previous else { return Ok(None) };
-    let first = Transaction::named(host, id)?.filter(|first| first.phase() == Phase::Done);
-    Ok(first.filter(|first| journal::repairs(&tx.header.plan, &first.header.plan)))
+/// Whether a person asked for it and nothing is left so far.
+fn is_clean(back: &Back<'_>) -> bool {
+    let left = [&back.left, &back.pif_left, &back.late];
+    back.asked && left.iter().all(|left| left.is_empty())
+}
+
+/// Whether a bond that stands, among those that are `meant`, needs the bridge backend.
+pub(super) fn bridge_is_needed(
+    host: &Host,
+    meant: impl Fn(&ledger::Change) -> bool,
+) -> Result<bool> {
+    let mut seen = Vec::new();
+    for change in ledger::chain(host)? {
+        let over = matches!(change.phase, Phase::RolledBack | Phase::SavingBack { .. });
+        if over || seen.contains(&change.spec.bond) {
+            continue;
+        }
+        if meant(&change) && change.phase.stands() {
+            if !change.removes && change.spec.backend == BackendChoice::Bridge {
+                return Ok(true);
+            }
+            seen.push(change.spec.bond);
+        }
+    }
+    Ok(false)
 }

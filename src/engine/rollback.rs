@@ -4,16 +4,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::back::Back;
-use super::close::moved_on;
 use super::others::another_card;
 use super::{Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
 use crate::inventory::Nic;
 use crate::journal::Transaction;
-use crate::ledger::{Event, Lock, Orders, Phase};
+use crate::ledger::Event;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
 use crate::step::Step;
 use crate::verify::probe::{self, Way};
@@ -22,97 +21,48 @@ use crate::xe::{self, Failure};
 /// After how many seconds a call that nobody answered is made again.
 const PAUSES: [u64; 3] = [1, 3, 9];
 
-/// The code that accepts that files which are not ours have changed since.
-pub const FILE_CHANGED: &str = "file-changed";
-
 impl Engine<'_> {
-    /// Undoes the last transaction.
-    ///
-    /// # Errors
-    /// Only where nothing was touched.
-    pub fn rollback(
-        &self,
-        agrees: impl FnOnce(&Transaction) -> bool,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
-        let ended = self.rollback_to_verdict(agrees, observer)?;
-        Ok(self.until_saved(ended, observer))
-    }
-
-    fn rollback_to_verdict(
-        &self,
-        agrees: impl FnOnce(&Transaction) -> bool,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
-        let Some(open) = Transaction::open(self.host)? else {
-            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
-        };
-        let waits = match open.phase() {
-            Phase::RollbackWaiting { boot_id } => boot_id == self.boot_id()?,
-            _ => false,
-        };
-        if waits {
-            return self.before_reboot(open, self.orders, observer);
-        }
-        if let Some(holder) = Lock::holder(self.host) {
-            bail!("another xenbond is changing this host: {holder}");
-        }
-        let changed = self.changed_since(&open)?;
-        if !changed.is_empty() && !self.accepted.iter().any(|code| code == FILE_CHANGED) {
-            return Ok(Outcome::refused(
-                format!(
-                    "changed since xenbond recorded them, and not by xenbond: {} ({FILE_CHANGED})",
-                    changed.join(", ")
-                ),
-                Some(format!(
-                    "they would be left as they are now: xenbond rollback --accept {FILE_CHANGED}"
-                )),
-            ));
-        }
-        if !agrees(&open) {
-            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
-        }
-        let _lock = self.lock(observer)?;
-        let Some(mut tx) = Transaction::open(self.host)? else {
-            return Ok(moved_on(&open, "it has come to its end"));
-        };
-        // The question may have stood for hours.
-        if tx.header.id != open.header.id {
-            return Ok(moved_on(&open, &format!("{} is the newest change now", tx.header.id)));
-        }
-        if tx.phase() != open.phase() {
-            return Ok(moved_on(&open, &format!("it is {} now", tx.phase())));
-        }
-        if self.changed_since(&tx)? != changed {
-            return Ok(moved_on(&open, "files of others have changed meanwhile"));
-        }
-        self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
-        Ok(self.roll_back(tx, "asked for", true, observer))
-    }
-
     /// Undoes what was begun, and compares. `asked`: by a person, and not because of a failure.
     pub(super) fn roll_back(
         &self,
-        mut tx: Transaction,
+        tx: Transaction,
         why: &str,
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        let mut back = Back::of(&tx, why, asked);
+        let then = tx.then();
+        self.roll_back_with(tx, then, why, asked, observer)
+    }
+
+    /// The same, and then older changes of the same bond.
+    pub(super) fn roll_back_with(
+        &self,
+        mut tx: Transaction,
+        then: Vec<String>,
+        why: &str,
+        asked: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut back = Back { then, ..Back::of(&tx, why, asked) };
+        if let Err(error) = self.brings_forward(&mut tx, &mut back) {
+            back.failed(&error);
+        }
         let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
         back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         // Before the journal says that it is rolled back: what is theirs is told by it.
-        if let Err(error) = self.note_others(&mut tx, &mut back.kept) {
+        if let Err(error) = self.note_others(&mut tx, &back.needed, &mut back.kept) {
             back.failed(&error);
         }
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
         self.undo_steps(&mut tx, &mut back, observer);
+        self.pifs_of_those_before(&tx, &mut back);
         self.note_kept(&mut tx, &mut back);
-        if let Some(first) = self.repaired_first(&tx, &mut back) {
-            return match self.leave_to(first, tx) {
-                Ok(first) => self.roll_back(first, why, asked, observer),
+        if let Some(next) = self.goes_on_with(&tx, &mut back) {
+            let then = back.then.split_off(1.min(back.then.len()));
+            return match self.leave_to(next, tx, &then, &back) {
+                Ok(next) => self.roll_back_with(next, then, why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
                     back.failed(&error);
@@ -125,6 +75,16 @@ impl Engine<'_> {
                 Ok(()) => return back.waits(self.reboot(&tx)),
                 Err(error) => back.failed(&error),
             }
+        }
+        if let Some(rest) = self.rest(&tx, &mut back) {
+            return match self.leave_to(rest, tx, &[], &back) {
+                Ok(rest) => self.roll_back_with(rest, Vec::new(), why, asked, observer),
+                Err(stuck) => {
+                    let (error, tx) = *stuck;
+                    back.failed(&error);
+                    self.incomplete(tx, back)
+                }
+            };
         }
         if back.left.is_empty()
             && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
@@ -156,8 +116,10 @@ impl Engine<'_> {
             }
         }
         let stood = back.asked && tx.phase().stands();
-        let line = Event::RollingBack { why: back.why.to_string(), asked: back.asked };
-        let error = self.record(tx, line).err()?;
+        let (why, asked) = (back.why.to_string(), back.asked);
+        let (then, after) = (back.then.clone(), back.after.clone());
+        let line = Event::RollingBack { why, asked, then, after };
+        let error = self.record(tx, line.clone()).err()?;
         // What is done stays done: half undone under a journal that calls it done, no run would
         // ever go on with it.
         if stood {
@@ -166,13 +128,13 @@ impl Engine<'_> {
         }
         // Else a journal that cannot be written is no reason to leave the host half-changed, and
         // the comparison tells all the same what came of it.
-        tx.remember(self.host, Event::RollingBack { why: back.why.to_string(), asked: back.asked });
+        tx.remember(self.host, line);
         back.not_written(&error);
         None
     }
 
     /// Adds a line to the journal of a rollback; where it cannot be written this run knows of it.
-    fn say(&self, tx: &mut Transaction, event: Event, back: &mut Back<'_>) {
+    pub(super) fn say(&self, tx: &mut Transaction, event: Event, back: &mut Back<'_>) {
         if let Err(error) = self.record(tx, event.clone()) {
             tx.remember(self.host, event);
             back.not_written(&error);
@@ -184,11 +146,19 @@ impl Engine<'_> {
         let steps = tx.header.plan.steps.clone();
         let begun = begun(self.host, tx);
         back.kept.known = tx.kept().iter().map(ToString::to_string).collect();
+        // Under the backend that came with the removal no bond comes up: the one of before does so
+        // after the reboot.
+        let later = tx.header.plan.removes && self.takes_a_reboot(tx, back);
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
-            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. });
+            let stood = was_up(step);
+            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. })
+                // The bond goes with an older change: it is not brought up in between.
+                || (stood && (!back.then.is_empty() || later))
+                || !back.undoes(number);
             let is_pif = step.pif().is_some();
-            if !begun.contains(&number) || nothing || (back.only_pifs && !is_pif) {
+            let not_now = back.only_pifs && !is_pif && !(stood && tx.header.plan.removes);
+            if !begun.contains(&number) || nothing || not_now {
                 continue;
             }
             // After a power cut XAPI may still be starting; what needs it not is undone before.
@@ -389,8 +359,7 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
     let steps = || tx.header.plan.steps.iter().zip(1..);
     let elsewhere = |step: &Step| matches!(step, Step::SwitchBackend(_) | Step::Reboot { .. });
     // One that stood and was not touched yet stays up.
-    let stood = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
-    if steps().any(|(step, n)| stood(step) && !begun.contains(&n)) {
+    if steps().any(|(step, n)| was_up(step) && !begun.contains(&n)) {
         return begun;
     }
     if steps().any(|(step, number)| begun.contains(&number) && !elsewhere(step)) {
@@ -402,4 +371,9 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun
+}
+
+/// Whether a step takes down what stood.
+fn was_up(step: &Step) -> bool {
+    matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_))
 }

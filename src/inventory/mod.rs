@@ -12,6 +12,7 @@ mod kernel;
 mod management;
 mod nic;
 mod reach;
+mod standing;
 pub mod storage;
 mod stores;
 mod wire;
@@ -31,6 +32,7 @@ pub use kernel::{Device, DeviceKind, Kernel};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use reach::{Address, Route};
+pub use standing::Standing;
 pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};
 use wire::Questions;
@@ -39,9 +41,9 @@ pub use xapi::{Xapi, usual_bridge};
 
 use crate::host::{Cmd, Host, Kind, Program, join};
 use crate::ledger;
-use crate::ledger::Summary;
+use crate::ledger::{Phase, Summary};
 use crate::modprobe;
-use crate::net::{Backend, Uuid};
+use crate::net::{Backend, IfName, Uuid};
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
@@ -99,6 +101,9 @@ pub struct Inventory {
     pub tuning: BTreeMap<String, Settings>,
     /// The transaction that is open or was done last.
     pub transaction: Option<Summary>,
+    /// The bonds that xenbond made here and that were not undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<IfName>,
 }
 
 /// What to ask beyond the usual.
@@ -148,8 +153,13 @@ impl Inventory {
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
+            // Of a record that cannot be read nothing is known; `any_record` goes on all the same.
             let transaction = match ledger::summary(host) {
                 Err(_) if ask.any_record => None,
+                read => read?,
+            };
+            let made = match made(host) {
+                Err(_) if ask.any_record => Vec::new(),
                 read => read?,
             };
             let done = "a reading thread does not panic";
@@ -181,7 +191,9 @@ impl Inventory {
                 driver,
                 tuning,
                 transaction,
+                made,
             };
+            storage::read_disks(host, &mut inv);
             // XAPI says which bridge hears which NIC.
             if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
             {
@@ -253,6 +265,20 @@ impl Inventory {
     pub fn reads_modprobe_conf(&self) -> bool {
         self.init == Init::Sysv && *self.file(paths::MODPROBE_CONF) != Kind::Absent
     }
+}
+
+/// The bonds of the changes that were not undone.
+fn made(host: &Host) -> Result<Vec<IfName>> {
+    let mut stand: Vec<IfName> = Vec::new();
+    let mut gone: Vec<IfName> = Vec::new();
+    for change in ledger::chain(host)? {
+        let bond = change.spec.bond;
+        let known = stand.contains(&bond) || gone.contains(&bond);
+        if change.phase != Phase::RolledBack && !known {
+            if change.removes { gone.push(bond) } else { stand.push(bond) }
+        }
+    }
+    Ok(stand)
 }
 
 /// How the NICs are tuned that are asked about.

@@ -1,6 +1,6 @@
 //! XAPI's view of this host and its pool, in a few lists that are asked for at the same time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,12 @@ pub struct Xapi {
     pub cluster_hosts: Vec<ClusterHost>,
     /// Storage that is attached to this host.
     pub pbds: Vec<Pbd>,
+    /// Which machines have a disk by which of them; asked for where storage lies on a bond.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disks: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// Why that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks_error: Option<String>,
     /// PIFs whose maps cannot be read exactly, and why: they could not be restored.
     pub unreadable: BTreeMap<Uuid, String>,
     /// Records with a word in them that makes no sense.
@@ -97,6 +103,8 @@ impl Xapi {
                 bonds: apart(bonds.join().expect(done)?, &mut odd),
                 cluster_hosts: cluster_hosts.join().expect(done)?,
                 pbds: apart(pbds.join().expect(done)?, &mut odd),
+                disks: BTreeMap::new(),
+                disks_error: None,
                 unreadable: BTreeMap::new(),
                 odd,
             };

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Transaction;
 use crate::host::{Host, Kind};
 use crate::inventory::Nic;
-use crate::ledger::{Event, Phase, names};
+use crate::ledger::{Event, Phase, chain, names};
 use crate::net::IfName;
 use crate::spec::Spec;
 use crate::step::{FileChange, Step};
@@ -23,6 +23,12 @@ pub struct Made {
     pub nics: Vec<Nic>,
     /// The files as they were last written, by path.
     pub files: BTreeMap<String, Kind>,
+    /// The codes of the warnings that were accepted with it.
+    pub accepted: Vec<String>,
+    /// When xenbond made it.
+    pub since: String,
+    /// What it was to be before that transaction; `None`: there was no such bond.
+    pub before: Option<Spec>,
 }
 
 impl Made {
@@ -48,6 +54,18 @@ pub fn made(host: &Host) -> Result<Vec<Made>> {
     made_by(host, &|tx| tx.phase().stands())
 }
 
+/// What a bond is to be: by the change of it that is under way, else by what stands.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn recorded(host: &Host, bond: &IfName) -> Result<Option<Spec>> {
+    let of = |tx: &Transaction| tx.phase().is_open() && tx.header.plan.spec.bond == *bond;
+    if let Some(open) = Transaction::open(host)?.filter(of) {
+        return Ok(Some(open.header.plan.spec));
+    }
+    Ok(made(host)?.into_iter().find(|made| made.spec.bond == *bond).map(|made| made.spec))
+}
+
 /// The bond of a transaction that is under way, as if that had come to its end.
 ///
 /// # Errors
@@ -61,31 +79,23 @@ pub fn going(host: &Host, tx: &Transaction) -> Result<Option<Made>> {
 fn made_by(host: &Host, counts: &dyn Fn(&Transaction) -> bool) -> Result<Vec<Made>> {
     let mut all: Vec<Made> = Vec::new();
     let mut open: Vec<IfName> = Vec::new();
-    let mut seen: Vec<String> = Vec::new();
-    let mut next = Transaction::open(host)?;
-    while let Some(tx) = next {
-        let bond = &tx.header.plan.spec.bond;
-        match tx.phase() {
-            _ if counts(&tx) => add(&mut all, &open, &tx),
-            Phase::RolledBack | Phase::SavingBack { .. } => {}
-            _ => open.push(bond.clone()),
+    for change in chain(host)? {
+        let is_over = matches!(change.phase, Phase::RolledBack | Phase::SavingBack { .. });
+        if is_over || open.contains(&change.spec.bond) {
+            continue;
         }
-        // A chain that bites its tail would be of no journal of ours; it must not hang either.
-        let previous = tx.header.previous.clone().filter(|id| !seen.contains(id));
-        seen.push(tx.header.id.clone());
-        next = match previous {
-            Some(id) => Transaction::named(host, &id)?,
-            None => None,
-        };
+        let Some(tx) = Transaction::named(host, &change.id)? else { continue };
+        if !counts(&tx) || change.removes {
+            open.push(change.spec.bond);
+        } else {
+            add(&mut all, &tx);
+        }
     }
     Ok(all)
 }
 
-fn add(all: &mut Vec<Made>, open: &[IfName], tx: &Transaction) {
+fn add(all: &mut Vec<Made>, tx: &Transaction) {
     let plan = &tx.header.plan;
-    if open.contains(&plan.spec.bond) {
-        return;
-    }
     let known = all.iter().position(|made| made.spec.bond == plan.spec.bond);
     let at = known.unwrap_or_else(|| {
         all.push(Made {
@@ -93,9 +103,16 @@ fn add(all: &mut Vec<Made>, open: &[IfName], tx: &Transaction) {
             spec: plan.spec.clone(),
             nics: plan.nics.clone(),
             files: BTreeMap::new(),
+            accepted: tx.accepted(),
+            since: tx.header.started.clone(),
+            before: None,
         });
         all.len() - 1
     });
+    if known.is_some() {
+        all[at].since.clone_from(&tx.header.started);
+        all[at].before.get_or_insert_with(|| plan.spec.clone());
+    }
     for file in plan.steps.iter().filter_map(Step::file) {
         // What a later transaction made of a file is newer.
         if known.is_none() || !all[at].files.contains_key(&file.path) {

@@ -8,6 +8,6 @@ mod stored;
 mod transaction;
 mod undo_script;
 
-pub use history::{Made, going, latest, made};
-pub use repair::repairs;
+pub use history::{Made, going, latest, made, recorded};
+pub use repair::repaired;
 pub use transaction::{Header, Transaction};

@@ -1,14 +1,31 @@
-//! Which change repaired the bond of which other one. Pure; must not know what follows from it.
+//! Which change repaired the bond of which other one. Must not know what follows from it.
 
-use crate::host::Kind;
+use anyhow::Result;
+
+use super::Transaction;
+use crate::host::{Host, Kind};
+use crate::ledger::{Phase, chain};
 use crate::plan::Plan;
 use crate::step::Step;
 
+/// The change whose bond this plan repairs, if it repairs one. `id`: that of the plan's own change.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn repaired(host: &Host, plan: &Plan, id: &str) -> Result<Option<Transaction>> {
+    // A change of another bond may have come in between.
+    let older = chain(host)?.into_iter().find(|change| {
+        change.id != id && change.spec.bond == plan.spec.bond && change.phase == Phase::Done
+    });
+    let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
+    let first = Transaction::named(host, &older.id)?;
+    Ok(first.filter(|first| repairs(plan, &first.header.plan)))
+}
+
 /// Whether a change found the bond of the one `before` broken: a NIC of it back under XAPI, or,
 /// asked for the same, something else than files of other templates.
-#[must_use]
-pub fn repairs(plan: &Plan, before: &Plan) -> bool {
-    if plan.spec.bond != before.spec.bond {
+fn repairs(plan: &Plan, before: &Plan) -> bool {
+    if plan.removes {
         return false;
     }
     let had = |step: &Step| match step {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{repairs, stored, undo_script};
+use super::{repaired, stored, undo_script};
 use crate::host::{Host, Kind, join};
 use crate::inventory::Management;
 use crate::inventory::facts::{Difference, Fact, Facts, Value};
@@ -112,7 +112,7 @@ impl Transaction {
             id,
             started,
             program: env!("CARGO_PKG_VERSION").into(),
-            previous: previous.as_ref().map(|p| p.header.id.clone()),
+            previous: ledger::front(host),
             plan,
             before,
             answers,
@@ -129,9 +129,7 @@ impl Transaction {
             }
         }
         // The way back of a repair leads to the host before the first change.
-        let first =
-            previous.filter(|p| p.phase() == Phase::Done && repairs(&header.plan, &p.header.plan));
-        let first = first.map(|first| first.header.id);
+        let first = repaired(host, &header.plan, &header.id)?.map(|first| first.header.id);
         let script = undo_script::script(&header.plan, header.host.as_ref(), first.as_deref());
         host.put(&join(&folder, "undo.sh"), &Kind::new_file(script, 0o700))?;
         let text = stored::text(&header)?;
@@ -147,10 +145,11 @@ impl Transaction {
     /// # Errors
     /// When it cannot be written.
     pub fn record(&mut self, host: &Host, event: Event) -> Result<()> {
-        let path = join(&current(), "journal");
+        let folder = history(&self.header.id);
+        let path = join(&folder, "journal");
         if host.size(&path)?.unwrap_or(0) != self.length {
             // A torn last line, or not the journal that was read.
-            let (_, whole) = ledger::journal(host, &current())?;
+            let (_, whole) = ledger::journal(host, &folder)?;
             host.truncate(&path, whole)?;
             self.length = whole;
         }
@@ -254,9 +253,45 @@ impl Transaction {
     #[must_use]
     pub fn rollback_reason(&self) -> Option<(&str, bool)> {
         self.events.iter().rev().find_map(|e| match e {
-            Event::RollingBack { why, asked } => Some((why.as_str(), *asked)),
+            Event::RollingBack { why, asked, .. } => Some((why.as_str(), *asked)),
             _ => None,
         })
+    }
+
+    /// The older changes of its bond that are to be undone after it.
+    #[must_use]
+    pub fn then(&self) -> Vec<String> {
+        let last = self.events.iter().rev().find_map(|e| match e {
+            Event::RollingBack { then, .. } => Some(then.clone()),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// The changes whose NICs are looked at once more after its reboot.
+    #[must_use]
+    pub fn after(&self) -> Vec<String> {
+        let last = self.events.iter().rev().find_map(|e| match e {
+            Event::RollingBack { after, .. } => Some(after.clone()),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// The steps that stay since another bond needs what they did.
+    #[must_use]
+    pub fn needed(&self) -> Vec<usize> {
+        let needed = self.events.iter().filter_map(|e| match e {
+            Event::Needed { step } => Some(*step),
+            _ => None,
+        });
+        needed.filter(|step| !self.is_undone(*step)).collect()
+    }
+
+    /// Whether all of it but what another bond needs was undone before.
+    #[must_use]
+    pub fn is_a_rest(&self) -> bool {
+        self.events.iter().any(|e| matches!(e, Event::RolledBack | Event::Closed { .. }))
     }
 
     /// Whether the undoing of a step is done.
@@ -369,13 +404,21 @@ impl Transaction {
         join(&history(&self.header.id), "changed-since")
     }
 
-    /// Ends the transaction: the one that it replaced, when there was one, is the current one
+    /// Has a boot go on with it, should this run be cut off.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn bring_forward(&self, host: &Host) -> Result<()> {
+        ledger::bring_forward(host, &self.header.id)
+    }
+
+    /// Ends the transaction: the newest one that stands, when there is one, is the current one
     /// again, for that is what the host is as now.
     ///
     /// # Errors
     /// When the state cannot be written.
     pub fn close(&self, host: &Host) -> Result<()> {
-        point_at(host, self.header.previous.as_deref())
+        ledger::step_back(host, &self.header.id)
     }
 }
 

@@ -69,7 +69,20 @@ bond_down() {
 }
 
 bond_up() {
+    # One that was taken down in part is made anew.
+    flags=$(cat "$R/sys/class/net/$1/flags" 2>/dev/null)
+    if [ $((${flags:-1} & 1)) = 0 ]; then bond_down "$1"; fi
     if [ ! -e "$R/sys/class/net/$1" ]; then try ifup "$1"; fi
+}
+
+# another_bond BOND: whether a bond of xenbond's but this one is configured here.
+another_bond() {
+    for file in "$R/etc/sysconfig/network-scripts"/ifcfg-*; do
+        [ "$file" != "$R/etc/sysconfig/network-scripts/ifcfg-$1" ] || continue
+        grep -q '^# xenbond wrote this file' "$file" 2>/dev/null || continue
+        if grep -q '^BONDING_OPTS=' "$file"; then return 0; fi
+    done
+    return 1
 }
 
 # tune ARG...: ethtool fails as well where nothing differs.
@@ -81,6 +94,15 @@ tune() {
 # pif_of HOST DEVICE: the uuid of the NIC's record, if it has one.
 pif_of() {
     run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 params=uuid --minimal
+}
+
+# take_from_xapi HOST DEVICE
+take_from_xapi() {
+    pif=$(run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 managed=true params=uuid --minimal 2>/dev/null)
+    if [ -n "$pif" ]; then
+        try xe pif-unplug uuid="$pif"
+        try xe pif-forget uuid="$pif"
+    fi
 }
 
 # forget_unmanaged HOST DEVICE
@@ -144,7 +166,12 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
     for (at, step) in plan.steps.iter().enumerate().rev() {
         text.push_str(&format!("\n# {}. {}\n", at + 1, step.undo_title()));
         match step {
-            Step::SwitchBackend(switch) => backend(switch, &mut text),
+            Step::SwitchBackend(switch) => {
+                let bond = &plan.spec.bond;
+                text.push_str(&format!("if another_bond {bond}; then\n    tell 'the backend stays: another bond needs it'\nelse\n"));
+                backend(switch, &mut text);
+                text.push_str("fi\n");
+            }
             Step::TakeDown(bond) => text.push_str(&format!("bond_up {}\n", bond.bond)),
             Step::BringUp(bond) => {
                 text.push_str(&format!("bond_down {}\n", bond.bond));
@@ -158,8 +185,25 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
             Step::IntroduceUnmanaged(record) => {
                 text.push_str(&format!("forget_unmanaged {} {}\n", record.host, record.device));
             }
+            Step::GiveBack(given) => {
+                let PifRecord { host, device, mac, .. } = &given.record;
+                text.push_str(&format!("take_from_xapi {host} {device}\n"));
+                if given.had.as_ref().is_some_and(|had| !had.is_managed()) {
+                    let introduce = xe::introduce(host, device, mac, false);
+                    text.push_str(&format!(
+                        "[ -n \"$(pif_of {host} {device})\" ] || try {introduce}\n"
+                    ));
+                }
+            }
             Step::File(change) => file(change, &mut text),
             Step::BootUnit(unit) => {
+                if unit.goes() {
+                    file(&unit.file, &mut text);
+                    for cmd in unit.service.enable() {
+                        text.push_str(&format!("try {cmd}\n"));
+                    }
+                    continue;
+                }
                 if !unit.was_enabled {
                     text.push_str(&format!(
                         "[ ! -e \"$R{}\" ] || try {}\n",

@@ -171,6 +171,18 @@ pub enum Event {
         why: String,
         /// Whether a person asked for it.
         asked: bool,
+        /// Older changes of the same bond that are to be undone after it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        then: Vec<String>,
+        /// Changes that were undone before the reboot that this way back takes: what XAPI plugs at
+        /// the boot of their NICs is looked at once more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
+    },
+    /// A step is not undone with the rest: another bond needs what it did.
+    Needed {
+        /// Its number.
+        step: usize,
     },
     /// A step is undone.
     Undone {

@@ -1,10 +1,12 @@
 //! Our state on disk: which transactions there are, which is the current one, what their journals
 //! say, and who holds the lock. Knows no plan.
 
+mod chain;
 mod event;
 mod lock;
 
 use anyhow::{Context, Error, Result, anyhow};
+pub use chain::{Change, bring_forward, chain, change, changes, front, step_back};
 pub use event::{Event, Line, Orders, Phase};
 pub use lock::Lock;
 use serde::{Deserialize, Serialize};

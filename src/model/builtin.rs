@@ -187,6 +187,8 @@ fn database(flavour: Flavour, backend: Backend) -> Pool {
         vifs: BTreeMap::new(),
         srs: BTreeMap::new(),
         pbds: BTreeMap::new(),
+        vdis: BTreeMap::new(),
+        vbds: BTreeMap::new(),
         cluster_hosts: BTreeMap::new(),
     };
     for n in 0..6 {

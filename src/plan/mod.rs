@@ -32,16 +32,39 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What it has to do with.
     pub scope: Scope,
+    /// Whether it takes the bond away for good.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub removes: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_not(flag: &bool) -> bool {
+    !flag
+}
+
+/// The plan of a bond of which nothing was recorded before.
+///
+/// # Errors
+/// As of [`change`].
+pub fn build(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Plan> {
+    change(spec, nics, &Recorded::default(), inv, templates)
 }
 
 /// The plan that makes this host as the spec wants it; one without steps when it is so already.
+/// `recorded` is of NICs that may leave the bond.
 ///
 /// # Errors
 /// When the spec has a NIC that the host has not (preflight says so before), or a template does
 /// not yield the spec.
-pub fn build(
+pub fn change(
     spec: &Spec,
     nics: &[Option<Nic>],
+    recorded: &Recorded,
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Plan> {
@@ -85,6 +108,7 @@ pub fn build(
         steps.push(Step::BringUp(device));
     }
     steps.extend(vlans.bring_up());
+    steps.extend(given_back(spec, &nics, recorded, inv)?);
     if !steps.is_empty() {
         steps.push(Step::Verify {
             bond: spec.bond.to_string(),
@@ -92,7 +116,7 @@ pub fn build(
         });
     }
     let scope = scope(spec, &nics, inv, &steps);
-    Ok(Plan { spec: spec.clone(), nics, steps, scope })
+    Ok(Plan { spec: spec.clone(), nics, steps, scope, removes: false })
 }
 
 /// The files that are not as the spec wants them on these NICs.
@@ -307,6 +331,54 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step, Step::Reboot { .. }))
     }
 
+    /// The numbers of the steps that switch the backend.
+    pub fn switches(&self) -> impl Iterator<Item = usize> {
+        let steps = self.steps.iter().zip(1..);
+        steps.filter(|(step, _)| matches!(step, Step::SwitchBackend(_))).map(|(_, number)| number)
+    }
+
+    /// The backend before a step, where that switches it.
+    #[must_use]
+    pub fn switched_from(&self, number: usize) -> Option<&Backend> {
+        match self.steps.get(number.checked_sub(1)?)? {
+            Step::SwitchBackend(switch) => Some(&switch.from),
+            _ => None,
+        }
+    }
+
+    /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
+    #[must_use]
+    pub fn outage(&self) -> u64 {
+        let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
+        let up = |step: &Step| matches!(step, Step::BringUp(_) | Step::BringVlanUp(_));
+        let Some(from) = self.steps.iter().position(down) else { return 0 };
+        // Without an end to it all the rest counts.
+        let to = self.steps.iter().rposition(up).map_or(self.steps.len(), |last| last + 1);
+        self.steps[from..to.max(from)].iter().map(Step::seconds).sum()
+    }
+
+    /// The devices that it takes down: the bond with all that lies on it, or tags alone.
+    #[must_use]
+    pub fn takes_down(&self) -> Vec<&str> {
+        let down = self.steps.iter().filter_map(|step| match step {
+            Step::TakeDown(bond) => Some(bond.bond.as_str()),
+            Step::TakeVlanDown(vlan) => Some(vlan.device.as_str()),
+            _ => None,
+        });
+        down.collect()
+    }
+
+    /// The devices that its way back takes down.
+    #[must_use]
+    pub fn takes_down_again(&self) -> Vec<&str> {
+        let up = self.steps.iter().filter_map(|step| match step {
+            Step::BringUp(bond) => Some(bond.bond.as_str()),
+            Step::BringVlanUp(vlan) => Some(vlan.device.as_str()),
+            _ => None,
+        });
+        up.collect()
+    }
+
     /// About how long its steps take on a host in good health, in seconds, without a reboot.
     #[must_use]
     pub fn seconds(&self) -> u64 {
@@ -333,9 +405,14 @@ impl Plan {
     }
 }
 
+mod leaving;
+mod removal;
 mod saved;
 mod vlans;
 
+use leaving::given_back;
+pub use leaving::{leaving, not_given_back};
+pub use removal::{Recorded, remove};
 pub use saved::SavedPlan;
 
 #[cfg(test)]

@@ -31,6 +31,16 @@ pub(super) fn made(spec: &Spec, inv: &Inventory) -> Vec<Tagged> {
     ours.filter_map(|(path, _)| of_path(path)).filter(|tag| *tag.below() == spec.bond).collect()
 }
 
+/// The tags of a bond that stand, by its files or by the spec.
+pub(super) fn stand(spec: &Spec, inv: &Inventory) -> impl Iterator<Item = VlanDevice> {
+    let mut all = made(spec, inv);
+    all.extend(spec.tagged().cloned());
+    all.sort();
+    all.dedup();
+    all.retain(|tag| inv.kernel.devices.contains_key(tag.as_str()));
+    all.into_iter().map(|device| VlanDevice { device })
+}
+
 impl Vlans {
     /// The tags that a change with these files has to do with; `rebuild`: the bond is made anew.
     pub(super) fn of(

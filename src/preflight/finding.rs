@@ -131,6 +131,7 @@ findings! {
     NoBondingOpts "no-bonding-opts" Warning "the boot scripts know no BONDING_OPTS, and a driver that is loaded already keeps its own options" "rpm -q initscripts: 8.45.31 or later knows it";
     VmsLoseNetwork "vms-lose-network" Warning "VMs that do not run here have interfaces on a NIC's network, and could not start on this host or move to it any more" "move their VIFs to another network";
     NetworkNotRestorable "network-not-restorable" Warning "XAPI would put a NIC that comes back by a rollback on another network than it is on now" "xe network-list params=uuid,bridge; a rollback may then end with exit code 4";
+    BondCarriesStorage "bond-carries-storage" Warning "storage that is in use is reached through a bond that the change interrupts" "detach it first: xe pbd-unplug uuid=..., or unmount it";
     StorageMoves "storage-moves" Warning "storage that is in use is on the bond's subnet and is reached by another way now" "detach it first: xe pbd-unplug uuid=...";
     SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
@@ -142,6 +143,7 @@ findings! {
     HostUnknown "host-unknown" Note "the spec has an address for a host that this pool does not have" "correct the name; xe host-list params=name-label,hostname";
     HostWithoutAddress "host-without-address" Note "a host of the pool has no address in the spec" "add `NAME = IP/PREFIX` to [addresses], if it is to have the bond too";
     ForgetDoesNotLast "forget-does-not-last" Note "a forgotten PIF comes back with the next rescan of the host's NICs" "leave out --pif, where XAPI has unmanaged PIFs; run xenbond verify from cron";
+    NicNotGivenBack "nic-not-given-back" Note "a NIC leaves the bond, and what XAPI had of it before is not recorded: it stays without XAPI" "xe pif-introduce host-uuid=... device=... mac=...; then plug it";
     RescanRulesChanged "rescan-rules-changed" Note "another program than XAPI's own says which NICs a rescan leaves alone" "read what `non-managed-pifs` names in /etc/xapi.conf";
     ArpNotValidated "arp-not-validated" Note "the ARP monitor takes any broadcast for an answer" "--arp-validate all";
     SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "see the sentence";
@@ -152,6 +154,15 @@ findings! {
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
     BondCarriesMore "bond-carries-more" Note "a VLAN device or an address lies on the bond that nobody asked for, and goes when the bond is taken down" "keep what is named, and make it again afterwards";
     RecordNotUnderstood "record-not-understood" Note "XAPI has a record with a word in it that makes no sense, as is known after upgrades; it is not the change's" "xe CLASS-param-list uuid=...";
+}
+
+impl Code {
+    /// Whether it is about what a change would interrupt now: who accepted it once has not accepted
+    /// it for the next time.
+    #[must_use]
+    pub fn is_of_the_moment(self) -> bool {
+        matches!(self, Self::VmsRunning | Self::BondCarriesStorage)
+    }
 }
 
 impl fmt::Display for Code {

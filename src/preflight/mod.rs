@@ -18,6 +18,9 @@ mod tuning;
 mod vlans;
 
 pub use finding::{Code, Finding, Severity, barring};
+pub use nics::not_given_back;
+pub use pool::rebooted;
+pub use storage::interrupted;
 pub use tuning::keep_tuned;
 
 use crate::inventory::{Inventory, Nic, Xapi};
@@ -85,6 +88,28 @@ pub fn check_request(
     sorted(found)
 }
 
+/// What of all that is found bars a bond from being taken away: the host itself, and who else is at
+/// it. What is wrong with the bond bars nobody from removing it.
+#[must_use]
+pub fn check_removal(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
+    const BARS: [Code; 11] = [
+        Code::NotRoot,
+        Code::NotADom0,
+        Code::XapiUnreachable,
+        Code::PoolMasterUnreachable,
+        Code::HostNotFound,
+        Code::TransactionOpen,
+        Code::AnotherRun,
+        Code::CannotWrite,
+        Code::NoSpace,
+        Code::HaEnabled,
+        Code::RedoLogEnabled,
+    ];
+    let mut found = check(spec, nics, inv);
+    found.retain(|finding| BARS.contains(&finding.code));
+    found
+}
+
 fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|f| (f.severity, f.code));
     found
@@ -118,6 +143,7 @@ impl Case<'_> {
 #[must_use]
 pub fn bond_is_ours(spec: &Spec, inv: &Inventory) -> bool {
     is_ours(inv.file(&paths::ifcfg(spec.bond.as_str())))
+        || inv.made.contains(&spec.bond)
         || inv.transaction.as_ref().is_some_and(|t| t.spec.bond == spec.bond)
 }
 

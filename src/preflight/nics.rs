@@ -2,9 +2,9 @@
 
 use super::one::{One, distinct};
 use super::{Case, Code, Finding, XapiRule, bond_is_ours, nic, storage};
-use crate::inventory::{Device, DeviceKind, Nic, Xapi};
-use crate::spec::{NicRef, PifChoice};
-use crate::xe::OddRecord;
+use crate::inventory::{Device, DeviceKind, Inventory, Nic, Xapi};
+use crate::spec::{NicRef, PifChoice, Spec};
+use crate::xe::{self, OddRecord};
 
 pub(super) const XAPI_RULES: &[XapiRule] = &[
     missing,
@@ -161,4 +161,23 @@ fn pif_unmanaged_unsupported(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Findi
             "--pif unmanaged was asked for, and pif-list shows no field `managed`",
         ));
     }
+}
+
+/// NICs that leave a bond and are `kept` without XAPI, each with what gives it back.
+#[must_use]
+pub fn not_given_back(kept: &[Nic], spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    let Some(host) = inv.host_uuid() else { return Vec::new() };
+    let one = |Nic { device, mac, pif }: &Nic| {
+        let said = format!(
+            "{device} leaves {}, and what XAPI had of it before is not recorded: it stays without XAPI",
+            spec.bond
+        );
+        let forget = pif.iter().map(|pif| xe::forget(&pif.uuid.to_string()).to_string());
+        let introduce = xe::introduce(&host, device, mac, true).to_string();
+        let plug =
+            format!("xe pif-plug uuid=$(xe pif-list host-uuid={host} device={device} --minimal)");
+        let typed: Vec<String> = forget.chain([introduce, plug]).collect();
+        Finding::new(Code::NicNotGivenBack, said).hint(typed.join("; "))
+    };
+    kept.iter().map(one).collect()
 }

@@ -29,13 +29,19 @@ pub(super) const XAPI_RULES: &[XapiRule] = &[
     forget_does_not_last,
 ];
 
-fn vms_running(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
-    if !needs_reboot(case.spec, case.inv) || xapi.vms.is_empty() {
-        return;
+fn vms_running(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    if needs_reboot(case.spec, case.inv) {
+        found.extend(rebooted(case.inv));
     }
-    let uuid = case.inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
+}
+
+/// What a reboot of this host would end.
+#[must_use]
+pub fn rebooted(inv: &Inventory) -> Option<Finding> {
+    let xapi = inv.xapi.as_ref().filter(|xapi| !xapi.vms.is_empty())?;
+    let uuid = inv.host_uuid().map(|u| u.to_string()).unwrap_or_default();
     let vms: Vec<&str> = xapi.vms.iter().map(|vm| vm.name_label.as_str()).collect();
-    found.push(
+    Some(
         Finding::new(
             Code::VmsRunning,
             format!(
@@ -45,7 +51,7 @@ fn vms_running(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             ),
         )
         .hint(format!("xe host-disable uuid={uuid}; xe host-evacuate uuid={uuid}")),
-    );
+    )
 }
 
 /// What protects the pool bars unplug and forget (tests/ground/xapi.md, B1), and nothing where

@@ -3,6 +3,7 @@
 use super::one::{NicRule, One};
 use super::{Code, Finding};
 use crate::inventory::storage::servers;
+use crate::inventory::{Inventory, StoragePath, StorageUse};
 
 pub(super) const RULES: &[NicRule] = &[carries_storage, has_fcoe, boots_host, is_clustered];
 
@@ -16,6 +17,25 @@ fn carries_storage(one: &One<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::new(Code::NicCarriesStorage, said));
         }
     }
+}
+
+/// What of the storage that is in use now goes through devices that are to go down, a bond or VLANs
+/// of it, or through what lies on them.
+#[must_use]
+pub fn interrupted(down: &[&str], inv: &Inventory) -> Vec<Finding> {
+    let carries = |device: &str, by: &str| by == device || inv.kernel.above(device).contains(&by);
+    let disks_error = inv.xapi.as_ref().and_then(|xapi| xapi.disks_error.as_ref());
+    let one = |StoragePath { used, server }: StoragePath| {
+        let by = inv.kernel.device_towards(server)?;
+        // The bond goes after its VLANs, and with all of them.
+        let device = down.iter().rev().find(|device| carries(device, by))?;
+        let mut said = format!("{used} is reached at {server} through {device}");
+        if let (StorageUse::Repository { .. }, Some(why)) = (&used, disks_error) {
+            said.push_str(&format!("; which VMs have disks on it is unknown: {why}"));
+        }
+        Some(Finding::new(Code::BondCarriesStorage, said))
+    };
+    servers(inv).into_iter().filter_map(one).collect()
 }
 
 /// FCoE lies on a NIC or on a VLAN device of it, such as `eth2.100-fcoe`.

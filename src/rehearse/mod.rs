@@ -209,7 +209,12 @@ impl Stage {
     /// As for [`Engine::rollback`].
     pub fn back(&self) -> Result<Outcome> {
         self.tell("\n$ xenbond rollback --yes\n");
-        let again = || self.said(self.with(|engine, observer| engine.rollback(|_| true, observer)));
+        let again =
+            || {
+                self.said(self.with(|engine, observer| {
+                    engine.rollback(&engine::Aim::Newest, |_| true, observer)
+                }))
+            };
         let outcome = self.to_the_end(again());
         if matches!(&outcome, Ok(o) if o.ending == Ending::RolledBack) {
             return outcome;

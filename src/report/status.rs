@@ -253,7 +253,7 @@ fn wrapped(start: &str, text: &str) -> Vec<String> {
 }
 
 /// Nothing that a terminal would act on: names are a person's text.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

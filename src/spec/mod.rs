@@ -12,6 +12,7 @@ mod texts;
 mod tuning;
 mod value;
 mod vlans;
+mod write;
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub use raw::Raw;
 pub use request::{Request, is_called};
 pub use tuning::{Group as TuningGroup, Knob, Settings, Tune, Tuning};
 pub use value::{BackendChoice, PifChoice, Probe};
+pub(crate) use write::section;
 
 pub use crate::net::NicRef;
 use crate::net::{BondMode, IfName, Ipv4Net, MacAddr, StaticRoute, Tagged};

@@ -328,6 +328,11 @@ impl From<Vec<Tune>> for Tuning {
 }
 
 impl Tuning {
+    /// All settings, as they were asked for.
+    pub fn iter(&self) -> impl Iterator<Item = &Tune> {
+        self.0.iter()
+    }
+
     /// Whether nothing is tuned.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Tuned;
-use super::device::{Device, LINK_LIMIT};
+use super::device::{Device, LINK_LIMIT, flags};
 use crate::host::{Cmd, Host, Program, join};
 use crate::net::IfName;
 use crate::paths;
@@ -45,7 +45,7 @@ pub struct Link {
 
 impl Link {
     /// Makes the NIC as it was, as far as it differs.
-    fn restore(&self, host: &Host) -> Result<()> {
+    pub(super) fn restore(&self, host: &Host) -> Result<()> {
         let folder = paths::sys_net(self.device.as_str());
         let read = |name: &str| host.attribute(&join(&folder, name));
         if let Some(mtu) = self.mtu.map(|m| m.to_string())
@@ -56,8 +56,7 @@ impl Link {
             host.run(&cmd)?.check(&cmd)?;
         }
         // IFF_UP (linux/if.h), by the attribute: no program that may be run sets it.
-        let flags = read("flags").and_then(|f| u32::from_str_radix(f.strip_prefix("0x")?, 16).ok());
-        if let (Some(up), Some(flags)) = (self.up, flags)
+        if let (Some(up), Some(flags)) = (self.up, flags(host, self.device.as_str()))
             && (flags & 1 == 1) != up
         {
             host.set_attribute(&join(&folder, "flags"), &format!("{:#x}", flags ^ 1))?;
@@ -107,8 +106,11 @@ impl BondDevice {
         self.tuned.iter().try_for_each(|tuned| tuned.restore(host))
     }
 
-    pub(super) fn bring_back(&self, host: &Host) -> Result<()> {
-        if !self.is_there(host) {
+    /// Brings it up again; one that was taken down in part only is made anew.
+    pub(super) fn bring_back(&self, host: &Host, taken: bool) -> Result<()> {
+        // `ifdown` takes the slaves out first, and the device down last.
+        let in_part = !self.device().is_up(host) || (!taken && !self.missing(host).is_empty());
+        if !self.is_there(host) || in_part {
             self.bring_up(host)?;
         }
         self.enslave_missing(host)?;
@@ -124,17 +126,21 @@ impl BondDevice {
     /// A slave whose file others have changed since does not come by `ifup`.
     fn enslave_missing(&self, host: &Host) -> Result<()> {
         let folder = join(&paths::sys_net(self.bond.as_str()), "bonding");
-        let slaves = || host.attribute(&join(&folder, "slaves")).unwrap_or_default();
-        for nic in &self.slaves {
-            let is_there = || slaves().split_whitespace().any(|s| s == nic.as_str());
-            if is_there() || !host.exists(&paths::sys_net(nic.as_str())) {
-                continue;
-            }
+        for nic in self.missing(host) {
             // The driver takes no NIC that is up (bond_enslave in drivers/net/bonding/bond_main.c).
             Link { device: nic.clone(), mtu: None, up: Some(false) }.restore(host)?;
             host.set_attribute(&join(&folder, "slaves"), &format!("+{nic}"))?;
-            ensure!(is_there(), "{nic} is no slave of {} again", self.bond);
+            ensure!(!self.missing(host).contains(&nic), "{nic} is no slave of {} again", self.bond);
         }
         Ok(())
+    }
+
+    /// Those of its slaves that are on the host and not in it now.
+    fn missing(&self, host: &Host) -> Vec<&IfName> {
+        let path = join(&paths::sys_net(self.bond.as_str()), "bonding/slaves");
+        let slaves = host.attribute(&path).unwrap_or_default();
+        let is_there = |nic: &IfName| slaves.split_whitespace().any(|s| s == nic.as_str());
+        let of = |nic: &&IfName| !is_there(nic) && host.exists(&paths::sys_net(nic.as_str()));
+        self.slaves.iter().filter(of).collect()
     }
 }

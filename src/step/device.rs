@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::host::{Cmd, Host, Program};
+use crate::host::{Cmd, Host, Program, join};
+use crate::paths;
 
 /// How long `ip link` may take.
 pub(super) const LINK_LIMIT: Duration = Duration::from_secs(20);
@@ -30,6 +31,12 @@ impl Device<'_> {
         Cmd::change(Program::Ip, &["link", "delete", "dev", self.name], LINK_LIMIT)
     }
 
+    /// Whether it is up, as far as the kernel says.
+    pub(super) fn is_up(&self, host: &Host) -> bool {
+        // IFF_UP (linux/if.h).
+        flags(host, self.name).is_none_or(|flags| flags & 1 == 1)
+    }
+
     /// Takes it away, and looks whether it is gone.
     pub(super) fn take_down(&self, host: &Host, is_there: impl Fn() -> bool) -> Result<()> {
         if !is_there() {
@@ -47,4 +54,10 @@ impl Device<'_> {
         }
         Ok(())
     }
+}
+
+/// A device's flags (linux/if.h), where the kernel shows them.
+pub(super) fn flags(host: &Host, device: &str) -> Option<u32> {
+    let shown = host.attribute(&join(&paths::sys_net(device), "flags"))?;
+    u32::from_str_radix(shown.strip_prefix("0x")?, 16).ok()
 }

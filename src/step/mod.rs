@@ -9,6 +9,7 @@ mod backend;
 mod bond;
 mod device;
 mod file;
+mod give_back;
 mod pif;
 mod tuned;
 mod unit;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use backend::Switch;
 pub use bond::{BondDevice, Link};
 pub use file::FileChange;
+pub use give_back::GiveBack;
 pub use pif::PifRecord;
 pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
@@ -46,6 +48,8 @@ pub enum Step {
     ForgetPif(PifRecord),
     /// Introduce the NIC again as one that XAPI leaves alone.
     IntroduceUnmanaged(PifRecord),
+    /// Give a NIC back to XAPI.
+    GiveBack(Box<GiveBack>),
     /// Write or remove a file.
     File(FileChange),
     /// Have the bond come up at every boot.
@@ -109,7 +113,9 @@ impl Step {
             Self::TakeDown(b) => format!("take {} down", b.bond),
             Self::ForgetPif(p) => format!("make XAPI forget the PIF of {}", p.device),
             Self::IntroduceUnmanaged(p) => format!("introduce {} to XAPI as unmanaged", p.device),
+            Self::GiveBack(g) => g.title(),
             Self::File(f) => f.title(),
+            Self::BootUnit(u) if u.goes() => u.away_title(),
             Self::BootUnit(u) => {
                 format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
             }
@@ -131,7 +137,11 @@ impl Step {
             Self::IntroduceUnmanaged(p) => {
                 format!("make XAPI forget the unmanaged record of {}", p.device)
             }
+            Self::GiveBack(g) => g.undo_title(),
             Self::File(f) => f.undo_title(),
+            Self::BootUnit(u) if u.goes() => {
+                format!("have {} come up at every boot again", u.bond)
+            }
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => b.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
@@ -146,7 +156,7 @@ impl Step {
     pub fn seconds(&self) -> u64 {
         match self {
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
-            Self::ForgetPif(_) | Self::TakeDown(_) | Self::BringVlanUp(_) => 3,
+            Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) | Self::BringVlanUp(_) => 3,
             Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
             Self::Verify { .. } | Self::TakeVlanDown(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
@@ -161,6 +171,7 @@ impl Step {
             Self::TakeDown(b) => vec![b.device().down(), b.device().delete()],
             Self::ForgetPif(p) => p.forget_commands(),
             Self::IntroduceUnmanaged(p) => vec![p.introduce_unmanaged()],
+            Self::GiveBack(g) => g.commands(),
             Self::BootUnit(u) => u.enable_commands(),
             Self::BringUp(b) => vec![b.device().up()],
             Self::TakeVlanDown(v) => vec![v.device().down(), v.device().delete()],
@@ -180,6 +191,7 @@ impl Step {
             Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
+            Self::GiveBack(g) => g.record.forget_by_hand().replace(" managed=false", ""),
             Self::File(f) => f.by_hand(originals),
             Self::BootUnit(u) => format!("{}; {}", u.service.disable(), u.file.by_hand(originals)),
             Self::Reboot { .. } => "shutdown -r now".into(),
@@ -202,6 +214,7 @@ impl Step {
     pub fn pif(&self) -> Option<&PifRecord> {
         match self {
             Self::ForgetPif(record) | Self::IntroduceUnmanaged(record) => Some(record),
+            Self::GiveBack(given) => Some(&given.record),
             _ => None,
         }
     }
@@ -216,6 +229,7 @@ impl Step {
             Self::TakeDown(b) => b.take_down(host),
             Self::ForgetPif(p) => p.forget(host),
             Self::IntroduceUnmanaged(p) => p.introduce(host),
+            Self::GiveBack(g) => g.perform(host),
             Self::File(f) => f.perform(host),
             Self::BootUnit(u) => u.perform(host),
             Self::BringUp(b) => b.bring_up(host),
@@ -233,9 +247,10 @@ impl Step {
     pub fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         match self {
             Self::SwitchBackend(s) => s.undo(host, kept),
-            Self::TakeDown(b) => b.bring_back(host),
+            Self::TakeDown(b) => b.bring_back(host, kept.done),
             Self::ForgetPif(p) => p.remember(host),
             Self::IntroduceUnmanaged(p) => p.forget_unmanaged(host),
+            Self::GiveBack(g) => g.undo(host),
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
             Self::BringUp(b) => b.undo_up(host),

@@ -57,7 +57,7 @@ impl PifRecord {
     }
 
     /// The NIC's record now.
-    fn now(&self, host: &Host) -> Result<Option<Pif>> {
+    pub(super) fn now(&self, host: &Host) -> Result<Option<Pif>> {
         Ok(xe::pifs(host, &self.host)?.nic(self.device.as_str())?.cloned())
     }
 

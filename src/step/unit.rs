@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{FileChange, Kept};
-use crate::host::{Cmd, Host};
+use crate::host::{Cmd, Host, Kind};
 use crate::net::IfName;
 use crate::service::Service;
 
@@ -23,15 +23,38 @@ pub struct BootUnit {
 
 impl BootUnit {
     pub(super) fn enable_commands(&self) -> Vec<Cmd> {
-        self.service.enable()
+        if self.goes() { vec![self.service.disable()] } else { self.service.enable() }
+    }
+
+    /// Whether it is taken away.
+    #[must_use]
+    pub fn goes(&self) -> bool {
+        self.file.want == Kind::Absent
+    }
+
+    pub(super) fn away_title(&self) -> String {
+        format!("disable and remove {}", self.service.full_name())
     }
 
     pub(super) fn perform(&self, host: &Host) -> Result<()> {
+        if self.goes() {
+            self.service.turn_off(host)?;
+            self.file.perform(host)?;
+            return self.service.reload(host);
+        }
         self.file.perform(host)?;
         self.service.turn_on(host)
     }
 
     pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
+        if self.goes() {
+            self.file.undo(host, kept)?;
+            return if self.was_enabled {
+                self.service.turn_on(host)
+            } else {
+                self.service.reload(host)
+            };
+        }
         if !self.was_enabled {
             self.service.turn_off(host)?;
         }

@@ -47,6 +47,8 @@ impl VlanDevice {
     }
 
     pub(super) fn bring_back(&self, host: &Host) -> Result<()> {
-        if self.is_there(host) { Ok(()) } else { self.bring_up(host) }
+        // `ifdown` may have left it down.
+        let stands = self.is_there(host) && self.device().is_up(host);
+        if stands { Ok(()) } else { self.bring_up(host) }
     }
 }

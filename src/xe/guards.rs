@@ -1,12 +1,13 @@
 //! What may bar a change besides the PIFs themselves: high availability, managed bonds,
 //! clustering, and storage that is attached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::record::Record;
 use super::{List, Listed};
 use crate::host::{Host, Status};
 use crate::net::Uuid;
@@ -123,6 +124,45 @@ pub fn pbds(host: &Host, of: &Uuid) -> Result<Listed<Pbd>> {
         servers.extend(named.flat_map(|(_, value)| addresses_in(value)));
         Ok(Pbd { uuid: record.uuid()?, sr_name: record.text("sr-name-label"), servers })
     })
+}
+
+/// Which machines of the pool have a disk by which of these connections of this host to storage:
+/// only a disk names both (tests/ground/xapi.md, A7).
+///
+/// # Errors
+/// As of every reader of this module's parent.
+pub fn disks(
+    host: &Host,
+    of: &Uuid,
+    pbds: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, BTreeSet<Uuid>>> {
+    let plugged = "currently-attached=true";
+    // What is going away, and a drive without a disk, have no uuid there.
+    let pair = |record: &Record, one: &str, other: &str| {
+        let field = |name| record.get(name)?.parse::<Uuid>().ok();
+        field(one).zip(field(other))
+    };
+    let list = List::of("vbd", &["uuid", "vm-uuid", "vdi-uuid"]).only(plugged.into());
+    let drives = list.read(host, |record| Ok(pair(record, "vdi-uuid", "vm-uuid")))?;
+    let drives: Vec<(Uuid, Uuid)> = drives.all.into_iter().flatten().collect();
+    let list = List::of("pbd", &["uuid", "sr-uuid"]).only(format!("host-uuid={of}"));
+    let list = list.only(plugged.into());
+    let repositories = list.read(host, |record| {
+        Ok(record.get("sr-uuid").and_then(|sr| sr.parse().ok()).map(|sr| (record.uuid(), sr)))
+    })?;
+    let mut found = BTreeMap::new();
+    for (pbd, repository) in repositories.all.into_iter().flatten() {
+        let (pbd, repository): (Uuid, Uuid) = (pbd?, repository);
+        if !pbds.contains(&pbd) {
+            continue;
+        }
+        let list = List::of("vdi", &["uuid"]).only(format!("sr-uuid={repository}"));
+        let disks: BTreeSet<Uuid> =
+            list.read(host, |record| record.uuid())?.all.into_iter().collect();
+        let on = drives.iter().filter(|(disk, _)| disks.contains(disk));
+        found.insert(pbd, on.map(|(_, vm)| vm.clone()).collect());
+    }
+    Ok(found)
 }
 
 /// The IPv4 addresses in a text such as `172.16.51.2:/export` or `10.0.0.1:3260,10.0.0.2:3260`.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{forget, forget_unmanaged, introduce, plug, restore, sync_database, unplug};
 pub use failure::{Failure, failure, killed};
-pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, pbds, pool};
+pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, disks, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
 pub use pool::{Network, PoolHost, Vif, Vm, hosts, network_names, networks, vifs, vms};
 use record::{Record, parse};

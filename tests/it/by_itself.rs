@@ -73,7 +73,9 @@ impl Life {
     }
 
     fn rollback(&self, orders: Orders) -> Result<Outcome> {
-        self.engine(orders, |e| e.rollback(|_| true, &mut Notes::default()))
+        self.engine(orders, |e| {
+            e.rollback(&xenbond::engine::Aim::Newest, |_| true, &mut Notes::default())
+        })
     }
 
     fn confirm(&self) -> Outcome {
@@ -364,8 +366,10 @@ fn cut_everywhere(flavour: Flavour, orders: Orders, stride: usize) -> (usize, us
             let by_itself = service.is_enabled(&dom0.host) && open.orders() != Orders::default();
             let phase = open.phase();
             assert!(!by_itself, "at {at}: ordered, and not over: {phase} {last:?}");
-            dom0.live(dom0.engine(REBOOT, |e| e.rollback(|_| true, &mut Notes::default())))
-                .unwrap();
+            dom0.live(dom0.engine(REBOOT, |e| {
+                e.rollback(&xenbond::engine::Aim::Newest, |_| true, &mut Notes::default())
+            }))
+            .unwrap();
             dom0.assert_as_it_was(&format!("cut at {at}, rolled back"));
             continue;
         }

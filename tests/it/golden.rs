@@ -11,16 +11,19 @@ mod job;
 mod mistake;
 mod model_host;
 mod program;
+mod story;
 
 use std::collections::BTreeSet;
 
 use case::{Case, folders, golden};
 
 /// Every folder of cases. The cases of `jobs` and `usage` stand in folders by what they show.
-const TOPICS: [&str; 9] =
-    [JOBS[0], JOBS[1], JOBS[2], JOBS[3], JOBS[4], FINDINGS, REFUSED, MISTAKES, RENDER];
+const TOPICS: [&str; 10] =
+    [JOBS[0], JOBS[1], JOBS[2], JOBS[3], JOBS[4], STORIES, FINDINGS, REFUSED, MISTAKES, RENDER];
 /// Whole jobs on the model of a dom0.
 const JOBS: [&str; 5] = ["jobs/hosts", "jobs/modes", "jobs/files", "jobs/failures", "jobs/barred"];
+/// Bonds that live side by side.
+const STORIES: &str = "stories";
 /// What is found on a host.
 const FINDINGS: &str = "findings";
 /// Runs of the real program on an empty root.
@@ -53,6 +56,11 @@ fn what_fails_is_rolled_back_as_written() {
 #[test]
 fn hosts_that_bar_the_way_are_left_alone_as_written() {
     Case::each(JOBS[4], job::run);
+}
+
+#[test]
+fn bonds_side_by_side_live_and_go_as_written() {
+    Case::each(STORIES, story::run);
 }
 
 #[test]

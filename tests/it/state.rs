@@ -191,7 +191,8 @@ fn make(case: &str, flavour: Flavour, backend: Backend) {
     if case == "rollback-cut-off" {
         let cut = Arc::new(Cut(AtomicUsize::new(2), AtomicBool::new(false)));
         let host = dom0.host.clone().watched(cut);
-        let ending = dom0.run(&host, |e| e.rollback(|_| true, &mut Silent));
+        let ending =
+            dom0.run(&host, |e| e.rollback(&xenbond::engine::Aim::Newest, |_| true, &mut Silent));
         assert_eq!(ending, Ending::RollbackIncomplete);
     }
     let to = folder(case);
@@ -228,7 +229,8 @@ fn rolls_back(case: &str) {
         let _ = fs::create_dir(id.path().join("originals"));
     }
     assert_ne!(differences(&kept.before, &dom0.view()), [""; 0], "{case}: nothing to roll back");
-    let ending = dom0.run(&dom0.host, |e| e.rollback(|_| true, &mut Silent));
+    let ending =
+        dom0.run(&dom0.host, |e| e.rollback(&xenbond::engine::Aim::Newest, |_| true, &mut Silent));
     assert_eq!(ending, Ending::RolledBack, "{case}");
     assert_eq!(differences(&kept.before, &dom0.view()), [""; 0], "{case}");
     assert!(!dom0.host.exists(&join(OURS, "current")), "{case}");

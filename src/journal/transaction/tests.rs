@@ -66,7 +66,12 @@ fn waiting() -> Event {
 }
 
 fn rolling_back() -> Event {
-    Event::RollingBack { why: "ifup failed".into(), asked: false }
+    Event::RollingBack {
+        why: "ifup failed".into(),
+        asked: false,
+        then: Vec::new(),
+        after: Vec::new(),
+    }
 }
 
 fn rollback_waiting() -> Event {

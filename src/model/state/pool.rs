@@ -81,6 +81,12 @@ pub struct Pool {
     pub srs: BTreeMap<String, Sr>,
     /// PBDs by host and repository.
     pub pbds: BTreeMap<String, Pbd>,
+    /// Disks.
+    #[serde(default)]
+    pub vdis: BTreeMap<String, Vdi>,
+    /// Machines' connections to disks.
+    #[serde(default)]
+    pub vbds: BTreeMap<String, Vbd>,
     /// Hosts' parts in a cluster, by host.
     #[serde(default)]
     pub cluster_hosts: BTreeMap<String, ClusterHost>,
@@ -283,6 +289,30 @@ pub struct Sr {
     pub kind: String,
     /// Whether the whole pool has it.
     pub shared: bool,
+}
+
+/// A disk in a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vdi {
+    /// Its uuid.
+    pub uuid: String,
+    /// Its name.
+    pub name_label: String,
+    /// Key of the repository.
+    pub sr: String,
+}
+
+/// A machine's connection to a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vbd {
+    /// Its uuid.
+    pub uuid: String,
+    /// Key of the machine.
+    pub vm: String,
+    /// Key of the disk; none: a drive that is empty.
+    pub vdi: Option<String>,
+    /// Whether it is plugged.
+    pub currently_attached: bool,
 }
 
 /// A host's connection to a repository.

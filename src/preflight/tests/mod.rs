@@ -131,8 +131,42 @@ fn each_finding_is_raised_by_its_cause_and_by_nothing_else() {
 #[test]
 fn the_table_has_every_code() {
     for code in Code::ALL {
-        let has = CASES.iter().any(|case| case.0 == *code) || OF_THE_SPEC_S_HOSTS.contains(code);
+        let has = CASES.iter().any(|case| case.0 == *code)
+            || OF_THE_SPEC_S_HOSTS.contains(code)
+            || [BondCarriesStorage, NicNotGivenBack].contains(code);
         assert!(has, "no case raises {code}");
+    }
+}
+
+#[test]
+fn storage_is_named_that_goes_through_what_is_to_go_down() {
+    let mut inv = healthy();
+    assert_eq!(interrupted(&["bond51"], &inv), []);
+    let server = "172.16.52.2".parse().unwrap();
+    let used = StorageUse::Iscsi { connection: "connection1:0".into() };
+    inv.ground.storage.push(StoragePath { used, server });
+    for device in ["bond51", "bond51.52", "bond51.53"] {
+        let device = device.to_string();
+        inv.kernel.devices.insert(device.clone(), Device::default());
+    }
+    let tags = ["bond51.52", "bond51.53"].map(String::from);
+    inv.kernel.devices.get_mut("bond51").unwrap().uppers = tags.iter().cloned().collect();
+    let to = "172.16.52.0/24".parse().unwrap();
+    inv.kernel.routes.push(Route { device: tags[0].clone(), to, gateway: None });
+    for (down, named) in [
+        (&["bond51"][..], Some("bond51")),
+        (&["bond51.52"], Some("bond51.52")),
+        (&["bond51.52", "bond51"], Some("bond51")),
+        (&["bond51.53"], None),
+        (&["bond52"], None),
+        (&[], None),
+    ] {
+        let found = interrupted(down, &inv);
+        let all: Vec<(Code, String)> = found.into_iter().map(|f| (f.code, f.message)).collect();
+        let said = |device| format!("iSCSI connection1:0 is reached at {server} through {device}");
+        let want: Vec<_> =
+            named.map(|device| (BondCarriesStorage, said(device))).into_iter().collect();
+        assert_eq!(all, want, "{down:?}");
     }
 }
 

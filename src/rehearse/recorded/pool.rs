@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::{Inventory, Xapi};
 use crate::model::state::{
-    BondRecord, ClusterHost, HostRecord, Map, Network, Pbd, Pif, Pool, Sr, Tunnel, Vif, Vlan, Vm,
-    uuid_of,
+    BondRecord, ClusterHost, HostRecord, Map, Network, Pbd, Pif, Pool, Sr, Tunnel, Vbd, Vdi, Vif,
+    Vlan, Vm, uuid_of,
 };
 use crate::net::Uuid;
 use crate::xe;
@@ -66,6 +66,8 @@ fn empty(inv: &Inventory, xapi: &Xapi, keys: &Keys) -> Pool {
         vifs: BTreeMap::new(),
         srs: BTreeMap::new(),
         pbds: BTreeMap::new(),
+        vdis: BTreeMap::new(),
+        vbds: BTreeMap::new(),
         cluster_hosts: BTreeMap::new(),
     }
 }
@@ -92,6 +94,19 @@ fn others(database: &mut Pool, xapi: &Xapi, keys: &Keys, me: &str) {
             currently_attached: true,
             device_config: config,
         };
+        for vm in xapi.disks.get(&pbd.uuid).into_iter().flatten() {
+            let disk = format!("{key} of {vm}");
+            let vbd = Vbd {
+                uuid: uuid_of(&format!("vbd {disk}")),
+                vm: vm.to_string(),
+                vdi: Some(disk.clone()),
+                currently_attached: true,
+            };
+            let uuid = uuid_of(&format!("vdi {disk}"));
+            let vdi = Vdi { uuid, name_label: String::new(), sr: key.clone() };
+            database.vbds.insert(disk.clone(), vbd);
+            database.vdis.insert(disk, vdi);
+        }
         database.srs.insert(key.clone(), sr);
         database.pbds.insert(key, record);
     }

@@ -300,3 +300,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_written_of_a_spec_is_read_as_the_very_same() {
+    for other in [
+        &[][..],
+        &[
+            ("mode", "4"),
+            ("lacp_rate", "fast"),
+            ("xmit_hash_policy", "layer3+4"),
+            ("min_links", "1"),
+        ],
+        &[("mtu", "9000"), ("probes", "172.16.51.2:2049,172.16.51.3"), ("backend", "keep")],
+        &[("arp_interval", "200"), ("arp_ip_target", "172.16.51.2,172.16.51.3"), ("pif", "forget")],
+        &[("nics", "eth2,00:1b:21:aa:bb:05"), ("optional_probes", "172.16.51.9")],
+        &[("primary", "eth3"), ("updelay", "200"), ("pif", "unmanaged")],
+        &[("ethtool", "ring-rx 4096, eth2 gro off"), ("linkdelay", "5")],
+        &[("keep_ethtool", "yes")],
+    ] {
+        let spec = super::usual(other);
+        let text = spec.to_ini();
+        let read = request(&text, &[]).unwrap().for_host(&[]).unwrap();
+        assert_eq!(read, spec, "{text}");
+    }
+    let tagged = "[bond]\nname = bond51\nnics = eth2, eth3\naddress = 172.16.51.11/24\nvlan = 51\n\
+        routes = 10.99.0.0/16 via 172.16.51.1, 10.98.0.0/16 via 172.16.51.1\nmtu = 9000\n\
+        probes = 172.16.51.2\n[vlan 52]\naddress = 172.16.52.11/24\nmtu = 1500\n\
+        routes = 10.97.0.0/16 via 172.16.52.1\nprobes = 172.16.52.2:2049\n[vlan 53]\n\
+        address = 172.16.53.11/24\n";
+    let spec = request(tagged, &[]).unwrap().for_host(&[]).unwrap();
+    assert_eq!((spec.vlans.len(), spec.routes.len()), (2, 2));
+    let read = request(&spec.to_ini(), &[]).unwrap().for_host(&[]).unwrap();
+    assert_eq!(read, spec, "{}", spec.to_ini());
+}

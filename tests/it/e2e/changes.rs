@@ -1,16 +1,18 @@
 //! A bond that stands is made another one, and back; each rollback goes one step.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use super::root::{Root, SPEC, at_once, with_spec};
+use super::root::{Root, SPEC, at_once, until, with_spec};
 
 /// eth4 and eth5 are free NICs, and not slaves of a bond of XAPI.
-fn with_free_nics(flavour: &str) -> Root {
+pub fn with_free_nics(flavour: &str, backend: &str) -> Root {
     let plugged = json!({"currently_attached": false});
     let free = json!({"master": null, "up": false});
     Root::patched(
         flavour,
-        "bridge",
+        backend,
         &json!({
             "pool": {
                 "bonds": {"xen01/bond0": null},
@@ -19,7 +21,7 @@ fn with_free_nics(flavour: &str) -> Root {
             "dom0": {
                 "bonds": {"bond0": null},
                 "devices": {"xapi0": null},
-                "nics": {"eth4": free, "eth5": free},
+                "nics": {"eth4": free, "eth5": {"master": null, "up": false, "mac": "00:1b:21:0a:01:05"}},
             },
         }),
     )
@@ -55,7 +57,7 @@ fn there_and_back(root: &Root, spec: &[&str], check: impl Fn(&Root)) {
     first.assert_same(root, "after the first rollback");
     root.exits(0, &["verify"]);
     root.exits(0, &with_spec(&["plan", "--check"]));
-    root.exits(0, &["rollback", "--yes"]);
+    root.exits(0, &["rollback", "bond51", "--yes"]);
     start.assert_same(root, "after the second rollback");
     assert_eq!(root.own_files(), ["history", "lock"]);
 }
@@ -94,7 +96,7 @@ fn another_mtu() {
 
 #[test]
 fn a_third_slave() {
-    let root = with_free_nics("el7");
+    let root = with_free_nics("el7", "bridge");
     there_and_back(&root, &with_spec(&["--nic", "eth4"]), |root| {
         assert_eq!(slaves(root), ["eth2", "eth3", "eth4"]);
     });
@@ -102,7 +104,7 @@ fn a_third_slave() {
 
 #[test]
 fn one_slave_less() {
-    let root = with_free_nics("el5");
+    let root = with_free_nics("el5", "bridge");
     let start = root.snapshot();
     root.exits(0, &with_spec(&["apply", "--yes", "--nic", "eth4"]));
     let three = root.snapshot();
@@ -114,8 +116,66 @@ fn one_slave_less() {
     root.exits(0, &["rollback", "--yes"]);
     three.assert_same(&root, "after the first rollback");
     root.exits(0, &["verify"]);
-    root.exits(0, &["rollback", "--yes"]);
+    root.exits(0, &["rollback", "bond51", "--yes"]);
     start.assert_same(&root, "after the second rollback");
+}
+
+#[test]
+fn a_nic_that_leaves_is_given_back_to_xapi_as_it_was() {
+    for flavour in ["el5", "el7"] {
+        let root = with_free_nics(flavour, "bridge");
+        let words = json!({"ethtool-gro": "off"});
+        let eth4 = json!({"currently_attached": true, "other_config": words});
+        root.set(&json!({"pool": {"pifs": {"xen01/eth4": eth4}}}));
+        root.reboot();
+        until("XAPI to start", || root.xenbond(&with_spec(&["plan"])).code == 0);
+        let start = root.snapshot();
+        let of = |root: &Root| root.state()["pool"]["pifs"]["xen01/eth4"].clone();
+        root.exits(0, &with_spec(&["apply", "--yes", "--nic", "eth4"]));
+        let three = root.snapshot();
+        let plan = root.exits(0, &with_spec(&["plan"]));
+        assert!(
+            plan.out.contains("give eth4 back to XAPI with what it had, and plug it"),
+            "{plan:?}"
+        );
+        root.apply();
+        root.exits(0, &["verify"]);
+        assert_eq!(slaves(&root), ["eth2", "eth3"]);
+        let now = of(&root);
+        assert_eq!((&now["managed"], &now["currently_attached"]), (&json!(true), &json!(true)));
+        assert_eq!(now["other_config"], words, "{now}");
+        root.exits(0, &["rollback", "--yes"]);
+        three.assert_same(&root, "after the first rollback");
+        // Another in its place.
+        root.exits(0, &[&["apply", "--yes"], &with_nics(&["eth2", "eth3", "eth5"])[..]].concat());
+        assert_eq!(of(&root)["managed"], true);
+        root.exits(0, &["verify"]);
+        root.exits(0, &["rollback", "bond51", "--yes"]);
+        start.assert_same(&root, "after the last rollback");
+    }
+}
+
+#[test]
+fn a_nic_of_which_nothing_is_recorded_is_kept_and_named() {
+    let root = with_free_nics("el7", "bridge");
+    root.exits(0, &with_spec(&["apply", "--yes", "--nic", "eth4"]));
+    fs::remove_dir_all(root.at("var/lib/xenbond")).unwrap();
+    let plan = root.exits(0, &with_spec(&["plan"]));
+    let words = "nic-not-given-back: eth4 leaves bond51";
+    assert!(
+        plan.out.contains(words) && plan.out.contains("xe pif-introduce host-uuid="),
+        "{plan:?}"
+    );
+    root.apply();
+    assert_eq!(root.state()["pool"]["pifs"]["xen01/eth4"]["managed"], false);
+    root.exits(0, &["verify"]);
+}
+
+/// The usual bond of other NICs.
+fn with_nics<'a>(nics: &[&'a str]) -> Vec<&'a str> {
+    let mut all = vec!["--bond", "bond51", "--address", "172.16.51.11/24"];
+    all.extend(nics.iter().flat_map(|nic| ["--nic", nic]));
+    all
 }
 
 #[test]

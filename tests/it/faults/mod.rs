@@ -2,8 +2,10 @@
 //! is, the host ends at one of two ends, wanted or untouched, which is compared whole.
 //!
 //! `cargo test` takes a sample spread over all effects; `XENBOND_FAULTS=all` takes them all, and
-//! `XENBOND_STORY` those of one story, or of one kind of fault (`PowerCutUnsaved`).
+//! `XENBOND_STORY` those of one story, or of one kind of fault (`PowerCutUnsaved`); `XENBOND_JOB`
+//! those of one job (`remove`).
 
+mod job;
 mod moment;
 mod stage;
 mod strike;
@@ -17,6 +19,7 @@ use xenbond::model::state::How;
 use xenbond::outcome::{Ending, Outcome};
 
 use crate::sample::Sample;
+use job::Job;
 use moment::Moment;
 use stage::{Act, Later, SCENARIOS, Scenario, Scene, Stage};
 use strike::{Boot, Fault};
@@ -109,11 +112,13 @@ impl Case<'_> {
         if self.wanted.contains(&wanted) {
             return Ok(End::Wanted);
         }
+        let differences = self.scene.differences();
         if !self.scene.is_as_wanted() {
-            return Err(self.say("neither wanted nor untouched", last));
+            let what = format!("neither wanted nor untouched, {differences:#?}");
+            return Err(self.say(&what, last));
         }
-        let back = self.scene.run_to_the_end(Act::Rollback);
-        if self.scene.is_untouched() {
+        let back = self.scene.goes_on();
+        if self.scene.has_gone_on() {
             self.wanted.push(wanted);
             Ok(End::Wanted)
         } else {
@@ -126,15 +131,19 @@ impl Case<'_> {
         let untouched = self.scene.is_untouched();
         let refused = |o: &Outcome| o.ending == Ending::Refused;
         let moved = || self.scene.now().view() != stage.start.view();
+        let means = ended.as_ref().ok().and_then(|o| self.scenario.job.means(o.ending));
         match ended {
-            Ok(o) if o.ending == Ending::RolledBack && untouched => vec![Ok(End::Untouched)],
-            Ok(o) if o.ending == Ending::RolledBack => {
+            Ok(_) if means == Some(End::Untouched) && untouched => vec![Ok(End::Untouched)],
+            Ok(_) if means == Some(End::Untouched) => {
                 vec![Err(self.say("said rolled back", ended))]
             }
             Ok(o) if refused(o) && moved() => {
                 vec![Err(self.say("said refused", ended))]
             }
-            Ok(o) if o.ending == Ending::Done => vec![self.end(ended)],
+            Ok(_) if means == Some(End::Wanted) && untouched => {
+                vec![Err(self.say("said to be as wanted", ended))]
+            }
+            Ok(_) if means == Some(End::Wanted) => vec![self.end(ended)],
             _ => {
                 let left = self.scene.now();
                 [Act::Resume, Act::Rollback].map(|by| self.recovered(&left, Boot::None, by)).into()
@@ -148,15 +157,13 @@ impl Case<'_> {
         let Some((path, text)) = fault.edit(self.scene.root()) else { return Vec::new() };
         let Some(ended) = self.scene.strike(stage, at, fault) else { return Vec::new() };
         self.runs += 1;
-        let end = match &ended {
-            Ok(o) if o.ending == Ending::RolledBack => End::Untouched,
-            _ => End::Wanted,
-        };
+        let means = ended.as_ref().ok().and_then(|o| self.scenario.job.means(o.ending));
+        let end = means.unwrap_or(End::Wanted);
         let last = match end {
             End::Untouched => ended,
-            End::Wanted => self.scene.run_to_the_end(Act::Rollback),
+            End::Wanted => self.scene.goes_on(),
         };
-        let harm = self.scene.harm(&path, text.as_deref());
+        let harm = self.scene.harm(end, &path, text.as_deref());
         vec![match &last {
             Ok(o)
                 if matches!(o.ending, Ending::RolledBack | Ending::NothingToDo)
@@ -182,13 +189,15 @@ impl Case<'_> {
 
     /// The power goes when the verdict was given: it holds all the same.
     fn later(&mut self, later: &Later, said: Ending) -> Vec<Result<End, String>> {
-        let end = if said == Ending::RolledBack { End::Untouched } else { End::Wanted };
+        let end = self.scenario.job.means(said).unwrap_or(End::Wanted);
+        // Whose job is a rollback goes on to its end by another one.
+        let undone = if self.scenario.job.is_change() { End::Untouched } else { End::Wanted };
         let mut ways = vec![(Boot::Unsaved, Act::Resume, end)];
         if later.waits {
             // Whoever changes the host ends the wait, after a power cut or without one.
             ways.push((Boot::None, Act::Resume, end));
-            ways.push((Boot::None, Act::Rollback, End::Untouched));
-            ways.push((Boot::Unsaved, Act::Rollback, End::Untouched));
+            ways.push((Boot::None, Act::Rollback, undone));
+            ways.push((Boot::Unsaved, Act::Rollback, undone));
         }
         let one = |(boot, by, wanted): (Boot, Act, End)| {
             let is = self.recovered(&later.moment, boot, by)?;
@@ -296,7 +305,9 @@ fn struck(number: usize, scenario: Scenario, only: Option<&str>, counts: &Mutex<
 fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
     let only = std::env::var("XENBOND_STORY").ok();
     let counts = Mutex::<Counts>::default();
-    let queue = Mutex::new(SCENARIOS.into_iter().enumerate());
+    let job = std::env::var("XENBOND_JOB").ok();
+    let asked = |s: &Scenario| job.as_ref().is_none_or(|job| job == s.job.name());
+    let queue = Mutex::new(SCENARIOS.into_iter().enumerate().filter(|(_, s)| asked(s)));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -345,7 +356,8 @@ fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
 /// What a second person does while a question stands, and what becomes of the first.
 #[test]
 fn a_second_run_at_a_question_is_noticed() {
-    for scenario in SCENARIOS.into_iter().filter(|s| !s.switch && s.replaces.is_none()) {
+    let made = |s: &Scenario| s.job == Job::Make && !s.switch && s.replaces.is_none();
+    for scenario in SCENARIOS.into_iter().filter(made) {
         let name = scenario.name();
         let dom0 = Scene::new(scenario);
         let done =

@@ -1,11 +1,12 @@
 //! A dom0 of the model, the engine on it, and the stories that it is led through.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Engine, FILE_CHANGED, Observer};
+use xenbond::engine::{Aim, Engine, FILE_CHANGED, Observer, WayBack};
 use xenbond::host::Clock;
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
@@ -15,6 +16,8 @@ use xenbond::plan::Plan;
 use xenbond::preflight::Finding;
 use xenbond::spec::{Raw, Request};
 
+use super::End;
+use super::job::{Job, free_bond0};
 use super::moment::Moment;
 use super::strike::{Boot, EDIT, Fault, Liar, Seen, Strike};
 use crate::dom0::{Dom0, Notes};
@@ -34,6 +37,8 @@ pub struct Scenario {
     pub replaces: Option<usize>,
     /// The address is on a tag, and a route leads on from there.
     pub tagged: bool,
+    /// What is asked.
+    pub job: Job,
 }
 
 const fn scenario(
@@ -44,11 +49,12 @@ const fn scenario(
     unmanaged: bool,
     replaces: Option<usize>,
 ) -> Scenario {
-    Scenario { flavour, switch, nics, existing, unmanaged, replaces, tagged: false }
+    let (tagged, job) = (false, Job::Make);
+    Scenario { flavour, switch, nics, existing, unmanaged, replaces, tagged, job }
 }
 
 /// The first eight have each pair of choices in each combination.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 17] = [
     scenario(Flavour::El7, true, 2, true, false, None),
     scenario(Flavour::El7, true, 3, false, true, None),
     scenario(Flavour::El5, true, 2, true, true, None),
@@ -59,11 +65,23 @@ pub const SCENARIOS: [Scenario; 10] = [
     scenario(Flavour::El5, false, 3, true, true, None),
     scenario(Flavour::El7, false, 3, false, true, Some(2)),
     scenario(Flavour::El5, false, 2, true, false, Some(3)),
+    Scenario { job: Job::Remove, ..scenario(Flavour::El7, false, 2, true, true, None) },
+    Scenario { job: Job::Remove, ..scenario(Flavour::El5, false, 3, true, false, None) },
+    Scenario {
+        job: Job::Remove,
+        tagged: true,
+        ..scenario(Flavour::El7, true, 2, false, false, None)
+    },
+    Scenario { job: Job::First, ..scenario(Flavour::El7, true, 2, true, false, None) },
+    Scenario { job: Job::First, ..scenario(Flavour::El5, false, 2, true, true, None) },
+    Scenario { job: Job::Last, ..scenario(Flavour::El7, true, 2, true, true, None) },
+    Scenario { job: Job::Last, ..scenario(Flavour::El5, true, 2, false, false, None) },
 ];
 
 impl Scenario {
     pub fn name(&self) -> String {
         let words = [
+            (self.job != Job::Make).then(|| self.job.name().to_string()),
             Some(if self.flavour == Flavour::El5 { "el5" } else { "el7" }.to_string()),
             self.switch.then(|| "switch".to_string()),
             Some(format!("{} NICs", self.nics)),
@@ -137,8 +155,9 @@ pub struct Scene {
     request: Request,
     /// Before anything was touched.
     pub untouched: Moment,
-    /// Before the bond was made that is replaced.
+    /// Before the bonds were made that stand already.
     earlier: Option<Moment>,
+    scenario: Scenario,
 }
 
 fn is(outcome: &Result<Outcome>, ending: Ending) -> bool {
@@ -157,6 +176,9 @@ impl Scene {
             std::fs::write(scripts.join("ifcfg-backup0"), "DEVICE=backup0\nONBOOT=no\n").unwrap();
         }
         model.change(free_eth1);
+        if !scenario.job.is_change() {
+            model.change(free_bond0);
+        }
         model.reboot().unwrap();
         model.pause(Duration::from_secs(60));
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
@@ -168,7 +190,9 @@ impl Scene {
             request: scenario.request(scenario.nics, "active-backup"),
             strike,
             dom0,
+            scenario,
         };
+        scene.makes_bonds();
         if let Some(nics) = scenario.replaces {
             let wanted =
                 std::mem::replace(&mut scene.request, scenario.request(nics, "balance-xor"));
@@ -183,6 +207,28 @@ impl Scene {
             scene.earlier = Some(earlier);
         }
         scene
+    }
+
+    /// The bonds that stand before the job.
+    fn makes_bonds(&mut self) {
+        let first = match self.scenario.job {
+            Job::Make => return,
+            Job::Remove => vec![self.request.clone()],
+            Job::First | Job::Last => vec![self.request.clone(), second()],
+        };
+        let name = self.scenario.name();
+        for request in first {
+            let made = self.to_the_end(self.apply(&request, &|| {}));
+            assert!(is(&made, Ending::Done), "{name}: {made:?}");
+        }
+        if self.scenario.job == Job::Last {
+            let gone =
+                self.to_the_end(self.roll_back(&Aim::Bond("bond51".parse().unwrap()), &|| {}));
+            assert!(is(&gone, Ending::RolledBack), "{name}: {gone:?}");
+        }
+        self.dom0.model.pause(Duration::from_secs(60));
+        let now = Moment::of(&self.dom0.model, None);
+        self.earlier = Some(std::mem::replace(&mut self.untouched, now));
     }
 
     pub fn run(&self, act: Act) -> Result<Outcome> {
@@ -232,21 +278,55 @@ impl Scene {
 
     /// A run, at whose question something else happens first.
     pub fn run_asked(&self, act: Act, meanwhile: &dyn Fn()) -> Result<Outcome> {
+        let job = self.scenario.job;
+        match (act, job.bond()) {
+            (Act::Resume, _) => self.engine(|engine| engine.resume(&mut Notes::default())),
+            (_, Some(bond)) => self.roll_back(&Aim::Bond(bond), meanwhile),
+            (Act::Rollback, None) => self.roll_back(&Aim::Newest, meanwhile),
+            (Act::Apply, None) if job == Job::Remove => self.engine(|engine| {
+                let (bond, to) = ("bond51".parse().unwrap(), job.backend(self.scenario.switch));
+                engine.remove(&bond, None, to, &mut Asked(meanwhile))
+            }),
+            (Act::Apply, None) => self.apply(&self.request, meanwhile),
+        }
+    }
+
+    fn engine<T>(&self, act: impl FnOnce(&Engine<'_>) -> T) -> T {
         self.dom0.engine(Orders::default(), |engine| {
             let accepted = [FILE_CHANGED.to_string()];
-            let engine = &Engine { accepted: &accepted, ..*engine };
-            match act {
-                Act::Apply => engine.apply(&self.request, |_| Ok(()), &mut Asked(meanwhile)),
-                Act::Resume => engine.resume(&mut Notes::default()),
-                Act::Rollback => engine.rollback(
-                    |_| {
-                        meanwhile();
-                        true
-                    },
-                    &mut Notes::default(),
-                ),
-            }
+            act(&Engine { accepted: &accepted, ..*engine })
         })
+    }
+
+    fn apply(&self, request: &Request, meanwhile: &dyn Fn()) -> Result<Outcome> {
+        self.engine(|engine| engine.apply(request, |_| Ok(()), &mut Asked(meanwhile)))
+    }
+
+    fn roll_back(&self, aim: &Aim, meanwhile: &dyn Fn()) -> Result<Outcome> {
+        let agrees = |_: &WayBack| {
+            meanwhile();
+            true
+        };
+        self.engine(|engine| engine.rollback(aim, agrees, &mut Notes::default()))
+    }
+
+    /// From the host as wanted on: a change is taken back, and the second of two bonds goes too.
+    pub fn goes_on(&self) -> Result<Outcome> {
+        match self.scenario.job {
+            Job::Make | Job::Remove => self.run_to_the_end(Act::Rollback),
+            Job::First => {
+                // One that others came in the way of is run again first.
+                self.run_to_the_end(Act::Rollback)?;
+                let second = Aim::Bond("bond52".parse().unwrap());
+                self.to_the_end(self.roll_back(&second, &|| {}))
+            }
+            Job::Last => self.run_to_the_end(Act::Rollback),
+        }
+    }
+
+    /// Whether that has led where it should.
+    pub fn has_gone_on(&self) -> bool {
+        if self.scenario.job.is_change() { self.is_untouched() } else { self.is_earlier() }
     }
 
     pub fn root(&self) -> &Path {
@@ -278,7 +358,7 @@ impl Scene {
     }
 
     pub fn is_untouched(&self) -> bool {
-        self.now().view() == self.untouched.view()
+        self.comparable(&self.now()) == self.comparable(&self.untouched)
     }
 
     /// Lets all come that XAPI may still do for a client that was killed.
@@ -287,11 +367,13 @@ impl Scene {
         self.strike.late();
     }
 
-    /// What differs from the untouched host but for a file that others changed; and whether what
-    /// they wrote is lost.
-    pub fn harm(&self, path: &Path, text: Option<&str>) -> Vec<String> {
-        let mut now = self.now().view();
-        let mut before = self.untouched.view();
+    /// What differs from where a job that ended so has led at last, but for a file that others
+    /// changed; and whether what they wrote is lost.
+    pub fn harm(&self, end: End, path: &Path, text: Option<&str>) -> Vec<String> {
+        let mut now = self.comparable(&self.now());
+        let gone_on = self.earlier.as_ref().filter(|_| end == End::Wanted);
+        let gone_on = gone_on.filter(|_| !self.scenario.job.is_change());
+        let mut before = self.comparable(gone_on.unwrap_or(&self.untouched));
         let name = path.display().to_string();
         now.remove(&name);
         before.remove(&name);
@@ -316,7 +398,33 @@ impl Scene {
 
     /// Whether a rollback has found nothing of this job to undo, and undid the job before.
     pub fn is_earlier(&self) -> bool {
-        self.earlier.as_ref().is_some_and(|earlier| self.now().view() == earlier.view())
+        let now = || self.comparable(&self.now());
+        self.earlier.as_ref().is_some_and(|earlier| now() == self.comparable(earlier))
+    }
+
+    /// What a moment is compared by: a file that two bonds share gets the time of the last; a slave
+    /// that came back late stands behind the other, whose address the bond then has.
+    fn comparable(&self, moment: &Moment) -> BTreeMap<String, String> {
+        let mut view = moment.view();
+        if self.scenario.job == Job::Remove {
+            for (key, text) in &mut view {
+                if key.starts_with("NIC ") {
+                    *text = text.split_once(',').unwrap().1.to_string();
+                } else if key.starts_with("bond ") {
+                    let (rest, slaves) = text.rsplit_once('[').unwrap();
+                    let mut slaves: Vec<&str> = slaves.trim_end_matches("])").split(", ").collect();
+                    slaves.sort_unstable();
+                    *text = format!("{rest}{slaves:?}");
+                }
+            }
+        }
+        if !self.scenario.job.is_change()
+            && let Some(text) = view.get_mut("etc/modprobe.conf")
+        {
+            let (mode, rest) = text.split_once(' ').unwrap();
+            *text = format!("{mode} {}", rest.split_once(' ').unwrap().1);
+        }
+        view
     }
 
     /// What differs from the untouched host.
@@ -327,7 +435,13 @@ impl Scene {
     pub fn is_as_wanted(&self) -> bool {
         // After a boot XAPI takes its time.
         self.dom0.model.pause(Duration::from_secs(60));
-        is(&self.run(Act::Apply), Ending::NothingToDo)
+        let nothing = |run: Result<Outcome>| is(&run, Ending::NothingToDo);
+        nothing(self.run(Act::Apply))
+            && match self.scenario.job {
+                Job::Make | Job::Remove => true,
+                Job::First => nothing(self.apply(&second(), &|| {})),
+                Job::Last => self.is_earlier(),
+            }
     }
 
     /// Takes the reboots that are asked for, until the run ends.
@@ -401,10 +515,15 @@ impl Scene {
     /// cut off, whether as a new run or after a power cut.
     pub fn stages(&self) -> Vec<Stage> {
         let mut all = Vec::new();
-        let outcome = self.record("apply", Act::Apply, None, &mut all);
-        assert_eq!(outcome.ending, Ending::Done, "{:?}", outcome.error);
-        assert!(self.is_as_wanted());
-        let ifup = self.last_command(&all, "Ifup");
+        let job = self.scenario.job;
+        let outcome = self.record(job.name(), Act::Apply, None, &mut all);
+        assert_eq!(job.means(outcome.ending), Some(End::Wanted), "{outcome:?}");
+        assert!(self.is_as_wanted(), "{}", self.scenario.name());
+        if !job.is_change() {
+            self.cut_off(0, &mut all);
+            return all;
+        }
+        let ifup = self.last_command(&all, if job == Job::Make { "Ifup" } else { "pif-introduce" });
         let applied = all.len();
         let outcome = self.record("rollback", Act::Rollback, None, &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
@@ -422,20 +541,40 @@ impl Scene {
         let cut = all[stage].seen[at - 1].left_by(Fault::PowerCut).unwrap();
         self.load(&cut, Boot::Saved);
         self.record("resume after a power cut", Act::Resume, None, &mut all);
-        let (begin, middle) = (applied, all[applied].seen.len() / 2);
-        let cut = all[begin].seen[middle].left_by(Fault::DiesAfter).unwrap();
-        self.load(&cut, Boot::None);
-        let outcome = self.record("rollback cut off", Act::Rollback, None, &mut all);
-        assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
+        self.cut_off(applied, &mut all);
         all
     }
 
-    /// Where a program was run last: the stage, and the effect's number.
-    fn last_command(&self, stages: &[Stage], program: &str) -> (usize, usize) {
-        let stage = stages.len() - 1;
-        let is = |seen: &Seen| seen.is_command && seen.text.contains(program);
-        (stage, stages[stage].seen.iter().rposition(is).unwrap() + 1)
+    /// A rollback that was cut off in its midst: by the death of the process, and, where it is the
+    /// job, by the power too, after which the boot goes on with it.
+    fn cut_off(&self, stage: usize, all: &mut Vec<Stage>) {
+        let middle = all[stage].seen.len() / 2;
+        let cut = all[stage].seen[middle].left_by(Fault::DiesAfter).unwrap();
+        let power = all[stage].seen[middle].left_by(Fault::PowerCut).unwrap();
+        self.load(&cut, Boot::None);
+        let outcome = self.record("rollback cut off", Act::Rollback, None, all);
+        assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);
+        if !self.scenario.job.is_change() {
+            self.load(&power, Boot::Saved);
+            self.record("resume after a power cut", Act::Resume, None, all);
+        }
     }
+
+    /// Where such a command was run last: the stage, and the effect's number.
+    fn last_command(&self, stages: &[Stage], words: &str) -> (usize, usize) {
+        let is = |seen: &Seen| seen.is_command && seen.text.contains(words);
+        let of = |stage: &Stage| Some(stage.seen.iter().rposition(is)? + 1);
+        let all = stages.iter().enumerate().rev();
+        all.filter_map(|(at, stage)| Some((at, of(stage)?))).next().unwrap()
+    }
+}
+
+/// The second of two bonds.
+fn second() -> Request {
+    let mut raw = Raw::default();
+    let text = "[bond]\nname=bond52\nnics=eth4,eth5\naddress=172.16.52.11/24\n";
+    raw.file("second", text).unwrap();
+    raw.finish().unwrap()
 }
 
 /// The third NIC that a bond may have: without the machines and VLANs of the built-in pool.

@@ -17,11 +17,12 @@ use xenbond::inventory::{Inventory, resolve};
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::Ending;
+use xenbond::plan;
 use xenbond::preflight::{self, Code, Finding, barring};
 use xenbond::rehearse::recorded;
 use xenbond::render::Templates;
 use xenbond::report;
-use xenbond::spec::Request;
+use xenbond::spec::{Request, Spec};
 
 use super::case::{Case, folders, golden};
 use super::job::{Setup, nothing, request};
@@ -74,7 +75,7 @@ pub fn run(case: &Case) -> Result<()> {
     let wire = inv.wire;
     let mut inv = Inventory::of_document(value.to_string().as_bytes())?;
     inv.wire = wire;
-    let all = preflight::check_request(&request, &spec, &resolve(&spec, &inv), &inv);
+    let all = said(&request, &spec, &inv)?;
     ensure!(all.is_sorted_by_key(|f| (f.severity, f.code)), "the worst does not come first");
     ensure!(witness.take_commands().is_empty(), "a command was run that changes the host");
     let name = case.name.rsplit_once('/').context("a topic")?.1;
@@ -90,6 +91,19 @@ pub fn run(case: &Case) -> Result<()> {
         refused(&dom0, &witness, &request, &accepted)?;
     }
     case.compare("want.txt", &report::findings(&all))
+}
+
+/// Everything that is found, with what a change of the bond that stands would interrupt.
+fn said(request: &Request, spec: &Spec, inv: &Inventory) -> Result<Vec<Finding>> {
+    let nics = resolve(spec, inv);
+    let mut all = preflight::check_request(request, spec, &nics, inv);
+    if let Ok(plan) = plan::build(spec, &nics, inv, &Templates::load(None)?) {
+        all.extend(preflight::interrupted(&plan.takes_down(), inv));
+        let kept = plan::not_given_back(spec, &nics, &plan::Recorded::default(), inv);
+        all.extend(preflight::not_given_back(&kept, spec, inv));
+        all.sort_by_key(|f| (f.severity, f.code));
+    }
+    Ok(all)
 }
 
 /// What bars the way bars it: an apply is refused and leaves the host as it was.
@@ -159,10 +173,7 @@ fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool)
     let (was, is) = (shown(inv)?, shown(&again)?);
     let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(was == is || !whole, "the model of the recorded host has another inventory\n{diff}");
-    let (was, is) = (
-        report::findings(found),
-        report::findings(&preflight::check_request(request, spec, &resolve(spec, &again), &again)),
-    );
+    let (was, is) = (report::findings(found), report::findings(&said(request, spec, &again)?));
     let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(*was == *is, "on the model of the recorded host other things are found\n{diff}");
     Ok(())

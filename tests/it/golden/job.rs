@@ -123,6 +123,20 @@ pub fn request(case: &Case) -> Result<(Request, Vec<String>)> {
     Ok((raw.finish()?, args.planning.accept))
 }
 
+/// Writes down how a run ended.
+pub fn verdict(witness: &Witness, outcome: &Outcome) {
+    for note in &outcome.notes {
+        witness.say(&format!("note: {note}\n"));
+    }
+    if let Some(error) = &outcome.error {
+        witness.say(&report::error(error, outcome.hint.as_deref()));
+    } else if let Some(hint) = &outcome.hint {
+        witness.say(&format!("hint: {hint}\n"));
+    }
+    let said = xenbond::outcome::verdict(outcome);
+    witness.say(&format!("{said}\nexit {}\n", outcome.exit.code()));
+}
+
 /// A job under way.
 struct Job<'a> {
     setup: &'a Setup,
@@ -243,19 +257,7 @@ impl Job<'_> {
     }
 
     fn verdict(&self, outcome: &Outcome) {
-        for note in &outcome.notes {
-            self.say(&format!("note: {note}\n"));
-        }
-        if let Some(error) = &outcome.error {
-            self.say(&report::error(error, outcome.hint.as_deref()));
-        } else if let Some(hint) = &outcome.hint {
-            self.say(&format!("hint: {hint}\n"));
-        }
-        self.say(&format!(
-            "{}\nexit {}\n",
-            xenbond::outcome::verdict(outcome),
-            outcome.exit.code()
-        ));
+        verdict(&self.witness, outcome);
     }
 
     /// What must be so after an apply that says it is done, whatever the golden says.
@@ -379,7 +381,8 @@ impl Job<'_> {
 
     fn rollback(&self) -> Result<()> {
         self.say("\n=== xenbond rollback --yes\n");
-        let outcome = self.with(|engine, scribe| engine.rollback(|_| true, scribe))?;
+        let outcome =
+            self.with(|engine, scribe| engine.rollback(&engine::Aim::Newest, |_| true, scribe))?;
         let outcome = self.to_the_end(outcome)?;
         let end = (outcome.ending, outcome.exit);
         ensure!(end == (Ending::RolledBack, Exit::AsAsked), "rollback ended as {end:?}");

@@ -255,6 +255,17 @@ impl Taken {
         Ok(lines.map(|c| format!("{} {}", c.tag(), c.value())).collect())
     }
 
+    /// Whether a later host is as this one, but for uuids of PIFs and times; the files that have
+    /// another time. A file that two bonds share is written anew by each.
+    pub fn ensure_same_but_times(&self, later: &Self) -> Result<Vec<String>> {
+        let timeless = |taken: &Self| taken.snapshot.clone().timeless();
+        let differences = timeless(self).differences(&timeless(later));
+        ensure!(differences.is_empty(), "it is not as it was\n{differences}");
+        let (was, is) = (self.etc(), later.etc());
+        let other = |path: &&str| was.get(path).map(|e| e.time) != is.get(path).map(|e| e.time);
+        Ok(was.keys().copied().filter(other).map(String::from).collect())
+    }
+
     /// Whether a later host is as this one, but for uuids of PIFs.
     pub fn ensure_same(&self, later: &Self) -> Result<()> {
         let differences = self.snapshot.differences(&later.snapshot);

@@ -147,7 +147,7 @@ const fn class(name: &'static str, kind: &'static str, shown: &'static [&'static
     Class { name, kind, shown }
 }
 
-const CLASSES: [Class; 12] = [
+const CLASSES: [Class; 14] = [
     class("host", "host", &["uuid", "name-label", "name-description"]),
     class("pif", "PIF", &["uuid", "device", "VLAN", "mac", "network-uuid", "currently-attached"]),
     class("network", "network", &["uuid", "name-label", "name-description", "bridge"]),
@@ -159,6 +159,8 @@ const CLASSES: [Class; 12] = [
     class("pool", "pool", &["uuid", "name-label", "name-description", "master", "default-SR"]),
     class("pbd", "PBD", &["uuid", "host-uuid", "sr-uuid", "device-config", "currently-attached"]),
     class("sr", "SR", &["uuid", "name-label", "name-description", "host", "type", "content-type"]),
+    class("vdi", "VDI", &["uuid", "name-label", "sr-uuid"]),
+    class("vbd", "VBD", &["uuid", "vm-uuid", "vdi-uuid", "device"]),
     class("cluster-host", "Cluster_host", &["uuid", "cluster", "pif", "host", "enabled"]),
 ];
 
@@ -186,7 +188,7 @@ pub(super) fn class_of(release: Release, command: &str) -> Option<(&'static Clas
 pub(super) const EXPENSIVE: [&str; 3] = ["io_read_kbs", "io_write_kbs", "supported-sr-types"];
 
 /// Fields of the real records that these have not got, by class.
-const UNMODELLED: [(&str, &str); 5] = [
+const UNMODELLED: [(&str, &str); 7] = [
     (
         "host",
         "display suspend-image-sr-uuid crash-dump-sr-uuid chipset-info \
@@ -224,6 +226,20 @@ const UNMODELLED: [(&str, &str); 5] = [
          introduced-by tags local-cache-enabled clustered",
     ),
     ("pbd", "host-name-label sr-type"),
+    (
+        "vdi",
+        "is-a-snapshot snapshot-of snapshots snapshot-time allowed-operations \
+         current-operations crashdump-uuids virtual-size physical-utilisation location type \
+         sharable read-only storage-lock managed parent missing is-tools-iso other-config \
+         xenstore-data sm-config on-boot allow-caching metadata-latest metadata-of-pool tags \
+         cbt-enabled name-description",
+    ),
+    (
+        "vbd",
+        "allowed-operations current-operations device userdevice bootable mode type unpluggable \
+         attachable storage-lock status-code status-detail qos_algorithm_type \
+         qos_algorithm_params qos_supported_algorithms other-config io_read_kbs io_write_kbs",
+    ),
 ];
 
 /// Fields of the real records of a class that these have not got.
@@ -247,6 +263,8 @@ pub(super) fn records(state: &State, class: &str) -> Vec<Record> {
         "pool" => vec![pool::pool(state)],
         "pbd" => pool.pbds.keys().map(|k| rest::pbd(state, k)).collect(),
         "sr" => pool.srs.keys().map(|k| rest::sr(state, k)).collect(),
+        "vdi" => pool.vdis.keys().map(|k| rest::vdi(state, k)).collect(),
+        "vbd" => pool.vbds.keys().map(|k| rest::vbd(state, k)).collect(),
         "cluster-host" => pool.cluster_hosts.keys().map(|k| rest::cluster_host(state, k)).collect(),
         _ => Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! The records of hosts, networks, bonds, machines and storage.
 
 use super::{GONE, NIL, Record, Row, host_uuid, pif_uuid};
-use crate::model::state::{Map, Release, State, uuid_of};
+use crate::model::state::{Map, Release, State, Vbd, Vdi, uuid_of};
 
 pub(super) fn host(state: &State, key: &str) -> Record {
     let h = &state.pool.hosts[key];
@@ -169,11 +169,41 @@ pub(super) fn sr(state: &State, key: &str) -> Record {
     row.ro("host", on);
     row.noted("allowed-operations", "SRO", "plug; unplug");
     row.noted("current-operations", "SRO", "");
-    row.set("VDIs", Vec::new());
+    let vdis = state.pool.vdis.values().filter(|v| v.sr == key).map(|v| v.uuid.clone());
+    row.set("VDIs", vdis.collect());
     row.set("PBDs", pbds.collect());
     row.ro("type", &s.kind);
     row.noted("content-type", " RO", "user");
     row.rw("shared", s.shared);
     row.map("other-config", true, &Map::new());
+    row.done(key)
+}
+
+pub(super) fn vdi(state: &State, key: &str) -> Record {
+    let v = &state.pool.vdis[key];
+    let sr = state.pool.srs.get(&v.sr);
+    let of = |vbd: &&Vbd| vbd.vdi.as_deref() == Some(key);
+    let vbds = state.pool.vbds.values().filter(of).map(|vbd| vbd.uuid.clone());
+    let mut row = Row::new(state, &v.uuid);
+    row.rw("name-label", &v.name_label);
+    row.ro("sr-uuid", sr.map_or(GONE, |s| s.uuid.as_str()));
+    row.ro("sr-name-label", sr.map_or(GONE, |s| s.name_label.as_str()));
+    row.set("vbd-uuids", vbds.collect());
+    row.done(key)
+}
+
+pub(super) fn vbd(state: &State, key: &str) -> Record {
+    let v = &state.pool.vbds[key];
+    let vm = state.pool.vms.get(&v.vm);
+    let vdi = v.vdi.as_ref().map(|vdi| state.pool.vdis.get(vdi));
+    let name = |vdi: Option<&Vdi>| vdi.map_or(GONE.to_string(), |d| d.name_label.clone());
+    let uuid = |vdi: Option<&Vdi>| vdi.map_or(GONE.to_string(), |d| d.uuid.clone());
+    let mut row = Row::new(state, &v.uuid);
+    row.ro("vm-uuid", vm.map_or(NIL, |m| m.uuid.as_str()));
+    row.ro("vm-name-label", vm.map_or(NIL, |m| m.name_label.as_str()));
+    row.ro("vdi-uuid", vdi.map_or(NIL.to_string(), uuid));
+    row.ro("vdi-name-label", vdi.map_or("<EMPTY>".to_string(), name));
+    row.ro("empty", vdi.is_none());
+    row.ro("currently-attached", v.currently_attached);
     row.done(key)
 }

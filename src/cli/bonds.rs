@@ -1,0 +1,107 @@
+//! The commands about the bonds that xenbond answers for, and how a bond's name becomes what was
+//! asked for it.
+
+use anyhow::{Context, Error, Result, anyhow};
+
+use super::Run;
+use super::args;
+use super::change::may_ask;
+use super::flags::SpecArgs;
+use super::look::not_known;
+use super::request::{Usage, check_codes, request};
+use crate::engine::Engine;
+use crate::inventory::{Ask, Inventory, Standing};
+use crate::journal;
+use crate::ledger::Orders;
+use crate::net::{Backend, IfName, shown};
+use crate::outcome::{Exit, Hint};
+use crate::render::Templates;
+use crate::report;
+use crate::spec::Request;
+use crate::status::{self, Records};
+
+/// What is said of a bond and a spec in one, and of a list that was written with a blank in it.
+fn both(bond: &str, spec: &SpecArgs) -> Error {
+    let flags = spec.flags();
+    let texts = || flags.iter().map(|(_, _, text)| text.as_str());
+    let begun = texts().find(|text| text.ends_with(',')).map(|text| format!("{text}{bond}"));
+    let more = || Some(format!("{}{bond}", texts().next()?)).filter(|_| bond.starts_with(','));
+    let hint = match begun.or_else(more) {
+        Some(list) => format!("write a list without spaces: {list}"),
+        None => "the name alone for its recorded spec, or the flags alone for another".into(),
+    };
+    let said = format!("`{}` and a spec were both given: one of them is enough", shown(bond));
+    anyhow!(Hint(hint)).context(said).context(Usage)
+}
+
+impl Run {
+    /// What is asked for: the recorded spec of a bond, or what flags and file say.
+    pub(super) fn asked(&self, bond: Option<&str>, spec: &SpecArgs) -> Result<Request> {
+        let Some(bond) = bond else { return request(spec) };
+        if !spec.is_empty() {
+            return Err(both(bond, spec));
+        }
+        let bond: IfName = bond.parse().context("BOND").context(Usage)?;
+        if let Some(spec) = journal::recorded(&self.host, &bond)? {
+            return Ok(Request::of(spec));
+        }
+        let records = Records::read(&self.host)?;
+        let known: Vec<String> = records.made.iter().map(|m| m.spec.bond.to_string()).collect();
+        Err(not_known(&known, Some(&bond), &records, "the same command with --spec FILE"))
+    }
+
+    pub(super) fn remove(&self, args: &args::Remove) -> Result<Exit> {
+        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
+        check_codes(&args.accept)?;
+        let file = args.spec.as_deref().map(SpecArgs::of_file);
+        let told = file.as_ref().map(request).transpose()?;
+        may_ask(args.yes)?;
+        let templates = Templates::load(None)?;
+        self.hold_signals()?;
+        let orders = Orders { reboot: args.reboot, confirm_within: None };
+        let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
+        let to = args.backend.is_some().then_some(Backend::Openvswitch);
+        let mut teller = self.teller(args.yes).ordered(orders, false);
+        self.ended(&engine.remove(&bond, told.as_ref(), to, &mut teller)?)
+    }
+
+    pub(super) fn list(&self) -> Result<Exit> {
+        let all = status::list(&self.host, &Templates::load(None)?)?;
+        if self.json {
+            report::out_json(&report::list_json(&all));
+        } else {
+            report::out(report::list(&all));
+        }
+        Ok(Exit::AsAsked)
+    }
+
+    pub(super) fn spec(&self, bond: &str) -> Result<Exit> {
+        let bond: IfName = bond.parse().context("BOND").context(Usage)?;
+        let text = match journal::recorded(&self.host, &bond)? {
+            Some(spec) => spec.to_ini(),
+            None => {
+                let inv = Inventory::read(&self.host, Ask::default())?;
+                let standing = Standing::of(&bond, &inv).with_context(|| {
+                    format!("there is no bond {bond}: neither the kernel nor a file has one")
+                });
+                standing.context(Hint("xenbond list; xenbond show".into()))?.to_ini()
+            }
+        };
+        if self.json {
+            report::out_json(&serde_json::json!({"bond": bond, "spec": text}));
+        } else {
+            report::out_plain(&text);
+        }
+        Ok(Exit::AsAsked)
+    }
+
+    pub(super) fn init(&self) -> Result<Exit> {
+        let all = status::candidates(&self.host)?;
+        if self.json {
+            report::out_json(&report::init_json(&all));
+        } else {
+            report::out_plain(&report::init(&all));
+        }
+        Ok(Exit::AsAsked)
+    }
+}

@@ -1,0 +1,61 @@
+//! What a way back interrupts, for how long, and what is to be known of that before. Pure.
+
+use crate::inventory::Inventory;
+use crate::journal::Transaction;
+use crate::ledger::Phase;
+use crate::plan::Plan;
+use crate::preflight::{self, Finding};
+use crate::spec::Spec;
+
+/// Whether undoing it changes the running backend.
+pub(super) fn switched(tx: &Transaction, inv: &Inventory) -> bool {
+    let done = |number: usize| tx.begun().contains(&number);
+    let from = tx.header.plan.switches().find(|n| done(*n));
+    let was = from.and_then(|number| tx.header.plan.switched_from(number));
+    was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was.taken()))
+}
+
+/// The devices that go down: the bond with all that lies on it, or tags of it alone.
+pub(super) fn goes_down<'a>(
+    all: &'a [Transaction],
+    before: Option<&Spec>,
+    inv: &'a Inventory,
+) -> Vec<&'a str> {
+    let mut down: Vec<&str> = match before {
+        Some(_) => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
+        None => vec![all[0].header.plan.spec.bond.as_str()],
+    };
+    down.retain(|device| inv.kernel.devices.contains_key(*device));
+    down
+}
+
+/// For how long they carry nothing, about.
+pub(super) fn interruption(all: &[Transaction], before: Option<&Spec>, down: &[&str]) -> u64 {
+    if down.is_empty() {
+        return 0;
+    }
+    let plans = all.iter().map(|tx| &tx.header.plan);
+    // Without a bond before there is no end to it.
+    let seconds = |plan: &Plan| if before.is_some() { plan.outage() } else { plan.seconds() };
+    plans.map(seconds).sum::<u64>().max(1)
+}
+
+pub(super) fn findings(
+    all: &[Transaction],
+    down: &[&str],
+    reboots: bool,
+    inv: &Inventory,
+) -> Vec<Finding> {
+    // Of one that is not at its end a person wants nothing but the end.
+    let stands = all[0].phase().stands() || all[0].phase() == Phase::WaitingForConfirmation;
+    let mut found = Vec::new();
+    if !stands {
+        return found;
+    }
+    found.extend(preflight::interrupted(down, inv));
+    if reboots {
+        found.extend(preflight::rebooted(inv));
+    }
+    found.sort_by_key(|f: &Finding| (f.severity, f.code));
+    found
+}

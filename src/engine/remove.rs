@@ -1,0 +1,136 @@
+//! A bond taken away for good, whether or not its record is still there. Must not know how anything
+//! is taken away.
+
+use anyhow::{Context, Result, anyhow};
+
+use super::apply::refused;
+use super::repair::bridge_is_needed;
+use super::{Engine, Observer, Proposal, Situation, look_for};
+use crate::inventory::{Ask, Inventory, Nic, Standing};
+use crate::journal::{self, Transaction};
+use crate::ledger;
+use crate::net::{Backend, IfName};
+use crate::outcome::{Ending, Exit, Hint, Outcome};
+use crate::plan;
+use crate::preflight::{self, barring};
+use crate::spec::{Request, Spec};
+
+impl Engine<'_> {
+    /// Takes a bond away. `told` is its spec, where nothing on this host tells of it any more;
+    /// `to` the backend that is to come after the last bond.
+    ///
+    /// # Errors
+    /// Only where nothing was touched.
+    pub fn remove(
+        &self,
+        bond: &IfName,
+        told: Option<&Request>,
+        to: Option<Backend>,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let ended = self.remove_to_verdict(bond, told, to, observer)?;
+        Ok(self.until_saved(ended, observer))
+    }
+
+    fn remove_to_verdict(
+        &self,
+        bond: &IfName,
+        told: Option<&Request>,
+        to: Option<Backend>,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        if let Some(open) = Transaction::open(self.host)?
+            && open.phase().is_open()
+            && !open.phase().is_saving()
+            && open.header.plan.removes
+            && open.header.plan.spec.bond == *bond
+        {
+            return self.go_on(self.orders, observer);
+        }
+        let Some(spec) = self.spec_of(bond, told)? else {
+            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
+        };
+        let needed = bridge_is_needed(self.host, |of| of.spec.bond != *bond)?;
+        if to.is_some() && needed {
+            return Ok(Outcome::refused(
+                "another bond of this host needs the bridge backend",
+                Some("xenbond list; leave out --backend".into()),
+            ));
+        }
+        let proposal = self.propose_removal(spec, to.clone())?;
+        let barring = barring(&proposal.findings, self.accepted);
+        if !barring.is_empty() {
+            return Ok(refused(&barring));
+        }
+        let plan = proposal.plan.as_ref().context("nothing can be planned")?;
+        if plan.steps.is_empty() {
+            return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
+        }
+        let last = to.is_none()
+            && !needed
+            && proposal.situation.inv.running_backend() == Some(Backend::Bridge);
+        if last {
+            observer.note("the backend stays bridge; --backend openvswitch would switch it back");
+        }
+        self.carry_out(proposal, observer)
+    }
+
+    /// What is known of the bond; `None` where it is gone already.
+    fn spec_of(&self, bond: &IfName, told: Option<&Request>) -> Result<Option<Spec>> {
+        if let Some(spec) = journal::recorded(self.host, bond)? {
+            return Ok(Some(spec));
+        }
+        let inv = Inventory::read(self.host, Ask::default())?;
+        if let Some(told) = told {
+            return told.for_host(&inv.names()).map(Some);
+        }
+        if let Some(standing) = Standing::of(bond, &inv) {
+            let spec = standing.spec().with_context(|| {
+                format!("what kernel and files say of {bond} is not enough to remove it")
+            });
+            return spec.map(Some);
+        }
+        if ledger::changes(self.host)?.iter().any(|change| change.spec.bond == *bond) {
+            return Ok(None);
+        }
+        let hint = format!("xenbond remove {bond} --spec FILE, with the spec that it had");
+        Err(anyhow!(Hint(hint)).context(format!(
+            "neither a record nor the kernel nor a file of this host tells of {bond}"
+        )))
+    }
+
+    fn propose_removal(&self, spec: Spec, to: Option<Backend>) -> Result<Proposal> {
+        let recorded = self.recorded(&spec.bond)?;
+        let situation = Situation::of(spec.clone(), look_for(self.host, &spec)?);
+        let mut nics: Vec<Nic> = situation.nics.iter().flatten().cloned().collect();
+        let inv = &situation.inv;
+        for record in &recorded.pifs {
+            // One that has left the bond since it was made, and was not given back.
+            let device = record.device.as_str();
+            let mac = inv.kernel.permanent_mac(device);
+            let master = inv.kernel.devices.get(device).and_then(|d| d.master.as_deref());
+            let free = master.is_none_or(|master| master == spec.bond.as_str());
+            if let Some(mac) =
+                mac.filter(|_| free && nics.iter().all(|n| n.device != record.device))
+            {
+                let pif = inv.xapi.as_ref().and_then(|xapi| xapi.nic(device)).cloned();
+                nics.push(Nic { device: record.device.clone(), mac, pif });
+            }
+        }
+        let mut findings = preflight::check_removal(&spec, &situation.nics, inv);
+        let errors = !findings.is_empty();
+        let plan = match plan::remove(&spec, &nics, &recorded, to, inv) {
+            Ok(plan) => Some(plan),
+            Err(_) if errors => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(plan) = &plan {
+            findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            if plan.reboots() {
+                findings.extend(preflight::rebooted(inv));
+            }
+        }
+        findings.sort_by_key(|f| (f.severity, f.code));
+        Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
+    }
+}

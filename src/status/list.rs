@@ -1,0 +1,69 @@
+//! The bonds that xenbond answers for, each with its verdict. Must not know how it is printed.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Judge, Records};
+use crate::host::Host;
+use crate::inventory::{Ask, Inventory};
+use crate::net::IfName;
+use crate::render::Templates;
+use crate::spec::Spec;
+
+/// A bond that xenbond answers for.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is to be.
+    pub spec: Spec,
+    /// The devices of its NICs.
+    pub nics: Vec<IfName>,
+    /// When xenbond made it.
+    pub since: String,
+    /// Whether it is as asked; `None`: its change is not at its end.
+    pub ok: Option<bool>,
+    /// What it was to be before its last change; `None`: there was no such bond.
+    pub before: Option<Spec>,
+}
+
+/// All of them, by name.
+///
+/// # Errors
+/// When host or records cannot be read.
+pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
+    let records = Records::read(host)?;
+    let inv = Inventory::read(host, Ask::default())?;
+    let judge = Judge {
+        host,
+        inv: &inv,
+        templates,
+        records: &records,
+        within: Some(Duration::ZERO),
+        waits: &|_, _| {},
+    };
+    let mut all = Vec::new();
+    for made in &records.made {
+        all.push(Listed {
+            spec: made.spec.clone(),
+            nics: made.nics.iter().map(|nic| nic.device.clone()).collect(),
+            since: made.since.clone(),
+            ok: Some(judge.made(made)?.is_good()),
+            before: made.before.clone(),
+        });
+    }
+    if let Some(tx) = records.latest.as_ref().filter(|tx| tx.phase().is_open()) {
+        let plan = &tx.header.plan;
+        // One that is saving or waits to be confirmed was judged above.
+        if all.iter().all(|listed| listed.spec.bond != plan.spec.bond) {
+            all.push(Listed {
+                spec: plan.spec.clone(),
+                nics: plan.nics.iter().map(|nic| nic.device.clone()).collect(),
+                since: tx.header.started.clone(),
+                ok: None,
+                before: None,
+            });
+        }
+    }
+    all.sort_by(|a, b| a.spec.bond.cmp(&b.spec.bond));
+    Ok(all)
+}
