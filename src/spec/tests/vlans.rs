@@ -230,9 +230,18 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
         "[vlan 52] mtu: 9000 is above 1500, and bond51 has no MTU given: give it by `mtu` in [bond]"
     );
     for (section, said) in [
-        ("adress=172.16.52.11/24", "pool.ini: [vlan 52] adress: unknown key in this section; did you mean `address`?"),
-        ("primary=eth2", "pool.ini: [vlan 52] primary: unknown key in this section; its keys are address, mtu, routes, probes, and names of hosts"),
-        ("address=172.16.52.11/24\nxen01=172.16.52.12/24", "pool.ini: [vlan 52]: `address` and the line of xen01 exclude each other"),
+        (
+            "adress=172.16.52.11/24",
+            "pool.ini: [vlan 52] adress: unknown key in this section; did you mean `address`?",
+        ),
+        (
+            "primary=eth2",
+            "pool.ini: [vlan 52] primary: unknown key in this section; its keys are address, mtu, routes, probes, and names of hosts",
+        ),
+        (
+            "address=172.16.52.11/24\nxen01=172.16.52.12/24",
+            "pool.ini: [vlan 52]: `address` and the line of xen01 exclude each other",
+        ),
     ] {
         let came = refused(&small(&format!("[vlan 52]\n{section}")), &[]);
         assert!(came.starts_with(said), "{came}");
