@@ -219,7 +219,7 @@ impl Engine<'_> {
                 };
             }
             let free = if cut_off && matches!(step, Step::BringUp(_)) {
-                self.take_out_of_bridges(&tx)
+                self.take_out_of_bridges(tx.header.plan.nics.iter().map(|nic| &nic.device))
             } else {
                 Ok(())
             };

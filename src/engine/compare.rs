@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, look_for};
 use crate::inventory::facts::{self, Difference, Fact, Value};
-use crate::inventory::{DeviceKind, Inventory};
+use crate::inventory::{DeviceKind, Inventory, Nic};
 use crate::journal::Transaction;
 use crate::net::{Backend, IfName};
 use crate::outcome::Item;
@@ -92,6 +92,13 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             continue;
         }
         let whose = match &found.fact {
+            Fact::Mac(bond) if *bond == plan.spec.bond => {
+                // Nor does one that is gone, or that was not there.
+                if found.was.is_none() || found.is.is_none() {
+                    continue;
+                }
+                whose_bond_mac(tx, inv, found.was.as_ref())
+            }
             Fact::Mac(nic)
             | Fact::Mtu(nic)
             | Fact::Up(nic)
@@ -186,6 +193,19 @@ fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
         | Fact::PifField(nic, _) => whose_of_nic(plan, inv, nic, found),
         _ => Whose::Others,
     }
+}
+
+/// A bond that was not taken down has what it got by a boot, and one without the card of its address
+/// cannot have that.
+fn whose_bond_mac(tx: &Transaction, inv: &Inventory, was: Option<&Value>) -> Whose {
+    let plan = &tx.header.plan;
+    let begun = tx.begun();
+    let mut steps = plan.steps.iter().zip(1..);
+    let touched = steps.any(|(s, n)| matches!(s, Step::TakeDown(_)) && begun.contains(&n));
+    let of = |nic: &&Nic| was == Some(&Value::Word(nic.mac.to_string()));
+    let card = plan.nics.iter().find(of);
+    let gone = |nic: &Nic| inv.kernel.permanent_mac(nic.device.as_str()) != Some(nic.mac);
+    if touched && !card.is_some_and(gone) { Whose::Ours } else { Whose::Others }
 }
 
 fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) -> Whose {

@@ -47,12 +47,39 @@ impl Engine<'_> {
         if let Err(error) = self.brings_forward(&mut tx, &mut back) {
             back.failed(&error);
         }
-        let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
-        back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         // Before the journal says that it is rolled back: what is theirs is told by it.
         if let Err(error) = self.note_others(&mut tx, &back.needed, &mut back.kept) {
             back.failed(&error);
         }
+        self.undo_all(tx, back, observer)
+    }
+
+    /// The same with the next change, of whose files it is noted what others made of them: what is
+    /// gone since then is not gone by the script, which has not run yet.
+    fn goes_on_to(
+        &self,
+        mut tx: Transaction,
+        then: Vec<String>,
+        why: &str,
+        asked: bool,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut back = Back { then, ..Back::of(&tx, why, asked) };
+        if let Err(error) = self.brings_forward(&mut tx, &mut back) {
+            back.failed(&error);
+        }
+        self.undo_all(tx, back, observer)
+    }
+
+    fn undo_all(
+        &self,
+        mut tx: Transaction,
+        mut back: Back<'_>,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let (why, asked) = (back.why, back.asked);
+        let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
+        back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
@@ -62,7 +89,7 @@ impl Engine<'_> {
         if let Some(next) = self.goes_on_with(&tx, &mut back) {
             let then = back.then.split_off(1.min(back.then.len()));
             return match self.leave_to(next, tx, &then, &back) {
-                Ok(next) => self.roll_back_with(next, then, why, asked, observer),
+                Ok(next) => self.goes_on_to(next, then, why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
                     back.failed(&error);
@@ -78,7 +105,7 @@ impl Engine<'_> {
         }
         if let Some(rest) = self.rest(&tx, &mut back) {
             return match self.leave_to(rest, tx, &[], &back) {
-                Ok(rest) => self.roll_back_with(rest, Vec::new(), why, asked, observer),
+                Ok(rest) => self.goes_on_to(rest, Vec::new(), why, asked, observer),
                 Err(stuck) => {
                     let (error, tx) = *stuck;
                     back.failed(&error);
@@ -86,8 +113,11 @@ impl Engine<'_> {
                 }
             };
         }
+        // A line that was refused may be there all the same, and says that it waits for the disk.
         if back.left.is_empty()
-            && let Err(error) = self.ends(&mut tx, Event::RolledBack, observer)
+            && let Err(error) = self
+                .ends(&mut tx, Event::RolledBack, observer)
+                .or_else(|_| self.ends(&mut tx, Event::RolledBack, observer))
         {
             tx.remember(self.host, Event::RolledBack);
             back.not_written(&error);
@@ -170,6 +200,10 @@ impl Engine<'_> {
             let ends = (StepState::Undone, StepState::NotUndone);
             back.kept.done = tx.is_done(number);
             let act = |observer: &mut dyn Observer| {
+                // `ifup` passes over a slave that is a port.
+                if let Step::TakeDown(bond) = step {
+                    self.take_out_of_bridges(&bond.slaves)?;
+                }
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {

@@ -212,12 +212,15 @@ impl Engine<'_> {
 
     /// Ends the wait of a transaction; the lock is held.
     pub(super) fn close_wait(&self, mut tx: Transaction) -> Result<()> {
-        if matches!(tx.phase(), Phase::SavingBack { .. }) {
-            self.record(&mut tx, Event::RolledBack)?;
+        let back = matches!(tx.phase(), Phase::SavingBack { .. });
+        let end = if back { Event::RolledBack } else { Event::Verified };
+        // As when it is disarmed: nobody stands beside it. A line that is there twice says no more
+        // than one.
+        self.record(&mut tx, end.clone()).or_else(|_| self.record(&mut tx, end))?;
+        if back {
             self.disarm()?;
             return tx.close(self.host);
         }
-        self.record(&mut tx, Event::Verified)?;
         self.disarm()
     }
 
@@ -285,11 +288,14 @@ impl Engine<'_> {
         Ok((verdict.hindering().is_empty(), others(tx, pifs.as_deref().unwrap_or_default())))
     }
 
-    /// Takes the NICs out of the bridges that networkd put them into at its start: XAPI, which has
+    /// Takes NICs out of the bridges that networkd put them into at its start: XAPI, which has
     /// forgotten them, does not (tests/ground/xapi-measured.md, M15).
-    pub(super) fn take_out_of_bridges(&self, tx: &Transaction) -> Result<()> {
-        for nic in &tx.header.plan.nics {
-            let device = nic.device.as_str();
+    pub(super) fn take_out_of_bridges<'n>(
+        &self,
+        nics: impl IntoIterator<Item = &'n IfName>,
+    ) -> Result<()> {
+        for nic in nics {
+            let device = nic.as_str();
             let link = format!("{}/master", paths::sys_net(device));
             let bridge = || {
                 let name = self.host.link_name(&link)?;

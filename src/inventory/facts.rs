@@ -58,6 +58,9 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     let bond = inv.kernel.bonds.contains_key(scope.bond.as_str())
         || inv.kernel.devices.contains_key(scope.bond.as_str());
     facts.insert(Fact::Device(scope.bond.clone()), Value::there(bond));
+    if let Some(mac) = inv.kernel.bond_mac(scope.bond.as_str()) {
+        facts.insert(Fact::Mac(scope.bond.clone()), Value::Word(mac.to_string()));
+    }
     for vlan in &scope.vlans {
         facts.insert(Fact::Vlan(vlan.clone()), there(vlan.as_str()));
     }

@@ -207,6 +207,20 @@ impl Kernel {
         self.devices.get(name)?.address
     }
 
+    /// The MAC of a bond that stands, which it has from its first slave; `None` where it is that of
+    /// whichever slave is active (`fail_over_mac=active`).
+    #[must_use]
+    pub fn bond_mac(&self, name: &str) -> Option<MacAddr> {
+        if !self.bonds.contains_key(name) {
+            return None;
+        }
+        let follows = self.bond_option(name, "fail_over_mac");
+        if follows.is_some_and(|shown| shown.starts_with("active")) {
+            return None;
+        }
+        self.devices.get(name)?.address
+    }
+
     /// The device that traffic to an address leaves by, the default route's at the worst.
     #[must_use]
     pub fn device_towards(&self, addr: Ipv4Addr) -> Option<&str> {

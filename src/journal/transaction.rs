@@ -354,6 +354,9 @@ impl Transaction {
             (Fact::Vlan(device), Some(Value::Absent)) => {
                 Some(format!("ip link delete dev {device}"))
             }
+            (Fact::Mac(bond), Some(Value::Word(mac))) if *bond == self.header.plan.spec.bond => {
+                Some(format!("ip link set dev {bond} address {mac}"))
+            }
             (Fact::Mtu(nic), Some(Value::Word(mtu))) => {
                 Some(format!("ip link set dev {nic} mtu {mtu}"))
             }

@@ -152,7 +152,9 @@ fn target(inv: &Inventory) -> Target<'_> {
 fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
     let stands = inv.kernel.bond(spec.bond.as_str());
     let slaves = stands.map(|bond| bond.slaves).unwrap_or_default();
-    let slaves: Vec<IfName> = slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
+    let mut slaves: Vec<IfName> = slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
+    let mac = inv.kernel.bond_mac(spec.bond.as_str());
+    slaves.sort_by_key(|nic| mac.is_some() && inv.kernel.permanent_mac(nic.as_str()) != mac);
     let attached = |nic: &Nic| nic.pif.as_ref().is_some_and(|p| p.attached);
     // XAPI brings up what it plugs, with the MTU of its network.
     let free = nics.iter().filter(|nic| !slaves.contains(&nic.device) && !attached(nic));
@@ -161,7 +163,8 @@ fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
         Some(Link { device: nic.device.clone(), mtu: kernel.mtu, up: kernel.up })
     });
     let tuned = tuned(spec, nics, inv);
-    BondDevice { bond: spec.bond.clone(), links: links.collect(), slaves, tuned }
+    let links = links.collect();
+    BondDevice { bond: spec.bond.clone(), slaves, mac, links, tuned }
 }
 
 /// The NICs that are to be tuned, with what they have of that now; how a link was come by belongs to

@@ -251,7 +251,8 @@ fn a_bond_that_was_taken_down_is_brought_up() {
     dom0.become_as(&asked);
     dom0.plan(&asked);
     let bond = asked.bond.clone();
-    let device = BondDevice { bond, slaves: Vec::new(), links: Vec::new(), tuned: Vec::new() };
+    let device =
+        BondDevice { bond, slaves: Vec::new(), mac: None, links: Vec::new(), tuned: Vec::new() };
     Step::TakeDown(device).perform(&dom0.host).unwrap();
     dom0.needs(&asked, &["bring up bond51", VERIFY]);
     let slow = spec(&[("miimon", "200")]);

@@ -9,21 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::Tuned;
 use super::device::{Device, LINK_LIMIT, flags};
 use crate::host::{Cmd, Host, Program, join};
-use crate::net::IfName;
+use crate::net::{IfName, MacAddr};
 use crate::paths;
 
 /// How long `ifup` and `ifdown` may take: each slave's link, the duplicate check and the
 /// announcement take seconds each.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// How long a slave's joining or leaving may take to show.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// A bond's device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BondDevice {
     /// Its name.
     pub bond: IfName,
-    /// The slaves of the one that stands and is to change.
+    /// The slaves of the one that stands and is to change, the one whose address it has first.
     #[serde(default)]
     pub slaves: Vec<IfName>,
+    /// Its address, unless that follows the active slave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
     /// NICs that are to become its slaves, as they are before.
     #[serde(default)]
     pub links: Vec<Link>,
@@ -106,12 +112,19 @@ impl BondDevice {
         self.tuned.iter().try_for_each(|tuned| tuned.restore(host))
     }
 
-    /// Brings it up again; one that was taken down in part only is made anew.
+    /// Brings it up again, its slaves in the order of before; one that was taken down in part only
+    /// is made anew.
     pub(super) fn bring_back(&self, host: &Host, taken: bool) -> Result<()> {
         // `ifdown` takes the slaves out first, and the device down last.
         let in_part = !self.device().is_up(host) || (!taken && !self.missing(host).is_empty());
-        if !self.is_there(host) || in_part {
+        if !self.is_there(host) || in_part || !self.may_be_filled_up(host, taken) {
             self.bring_up(host)?;
+        }
+        // `ifup` takes them in the order of their files' names.
+        if !self.may_be_filled_up(host, taken) {
+            for nic in self.present(host) {
+                self.change_slaves(host, &format!("-{nic}"))?;
+            }
         }
         self.enslave_missing(host)?;
         ensure!(
@@ -125,22 +138,55 @@ impl BondDevice {
 
     /// A slave whose file others have changed since does not come by `ifup`.
     fn enslave_missing(&self, host: &Host) -> Result<()> {
-        let folder = join(&paths::sys_net(self.bond.as_str()), "bonding");
         for nic in self.missing(host) {
             // The driver takes no NIC that is up (bond_enslave in drivers/net/bonding/bond_main.c).
             Link { device: nic.clone(), mtu: None, up: Some(false) }.restore(host)?;
-            host.set_attribute(&join(&folder, "slaves"), &format!("+{nic}"))?;
+            self.change_slaves(host, &format!("+{nic}"))?;
             ensure!(!self.missing(host).contains(&nic), "{nic} is no slave of {} again", self.bond);
         }
         Ok(())
     }
 
+    /// Whether it is as it was once the missing slaves have joined it. A bond has the address of
+    /// the slave that joined it first (bond_enslave), and keeps it while others join.
+    fn may_be_filled_up(&self, host: &Host, taken: bool) -> bool {
+        let present = self.present(host);
+        let on_host = |nic: &&IfName| host.exists(&paths::sys_net(nic.as_str()));
+        let first = self.slaves.iter().filter(on_host).zip(&present).all(|(a, b)| a == *b);
+        let address = host.attribute(&join(&paths::sys_net(self.bond.as_str()), "address"));
+        let now = address.and_then(|text| text.parse::<MacAddr>().ok());
+        // Without its first slave no order brings the address back: the comparison names it.
+        let can_be = !present.is_empty() && self.slaves.first().is_some_and(|nic| on_host(&nic));
+        let same = self.mac.is_none() || now.is_none() || now == self.mac;
+        // One that was not touched has them in whatever order.
+        let whole =
+            !taken && self.missing(host).is_empty() && self.mac.is_some() && now == self.mac;
+        whole || (first && (same || !can_be))
+    }
+
+    /// Puts one in or out, and waits a moment before it is looked at.
+    fn change_slaves(&self, host: &Host, change: &str) -> Result<()> {
+        host.set_attribute(&self.slaves_file(), change)?;
+        host.clock().pause(MOMENT);
+        Ok(())
+    }
+
+    fn slaves_file(&self) -> String {
+        join(&paths::sys_net(self.bond.as_str()), "bonding/slaves")
+    }
+
+    /// Those of its slaves that are in it now, in the driver's order.
+    fn present(&self, host: &Host) -> Vec<&IfName> {
+        let now = host.attribute(&self.slaves_file()).unwrap_or_default();
+        let known = |name: &str| self.slaves.iter().find(|nic| nic.as_str() == name);
+        now.split_whitespace().filter_map(known).collect()
+    }
+
     /// Those of its slaves that are on the host and not in it now.
     fn missing(&self, host: &Host) -> Vec<&IfName> {
-        let path = join(&paths::sys_net(self.bond.as_str()), "bonding/slaves");
-        let slaves = host.attribute(&path).unwrap_or_default();
-        let is_there = |nic: &IfName| slaves.split_whitespace().any(|s| s == nic.as_str());
-        let of = |nic: &&IfName| !is_there(nic) && host.exists(&paths::sys_net(nic.as_str()));
+        let present = self.present(host);
+        let of =
+            |nic: &&IfName| !present.contains(nic) && host.exists(&paths::sys_net(nic.as_str()));
         self.slaves.iter().filter(of).collect()
     }
 }

@@ -23,7 +23,7 @@ pub enum Fact {
     Device(IfName),
     /// Whether the kernel has the device of a tag.
     Vlan(Tagged),
-    /// A NIC's MAC address now.
+    /// A NIC's MAC address, or that of a bond that stands.
     Mac(IfName),
     /// A NIC's MTU.
     Mtu(IfName),

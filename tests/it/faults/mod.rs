@@ -15,14 +15,14 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use anyhow::Result;
-use xenbond::model::state::How;
+use xenbond::model::state::{Flavour, How};
 use xenbond::outcome::{Ending, Outcome};
 
 use crate::sample::Sample;
 use job::Job;
 use moment::Moment;
 use stage::{Act, Later, SCENARIOS, Scenario, Scene, Stage};
-use strike::{Boot, Fault};
+use strike::{Boot, Fault, Seen};
 
 /// One in so many faults is in the sample of `cargo test`.
 const SAMPLE: usize = 400;
@@ -473,4 +473,83 @@ fn what_nobody_stands_beside_is_tried_again() {
     let ended = scene.run_by_itself().unwrap();
     assert_eq!(ended.ending, Ending::RolledBack, "{:?}", ended.error);
     assert!(scene.is_untouched(), "{:#?}", scene.differences());
+}
+
+fn asked_for(job: Job, flavour: Flavour) -> Scenario {
+    let is = |s: &Scenario| s.job == job && s.flavour == flavour;
+    SCENARIOS.into_iter().find(is).unwrap()
+}
+
+/// Strikes some effects of the last of these acts; each must lead to one of the two ends.
+fn struck_by_name(
+    scenario: Scenario,
+    acts: &[Act],
+    faults: &[Fault],
+    which: impl Fn(&[Seen]) -> Vec<usize>,
+) {
+    let scene = Scene::new(scenario);
+    let mut case = Case { scene: &scene, scenario, runs: 0, wanted: Vec::new() };
+    let stages = scene.recorded(acts);
+    let mut struck = 0;
+    for stage in &stages {
+        for at in which(&stage.seen) {
+            for fault in faults {
+                let mut known = Known::default();
+                for end in case.strike(stage, at + 1, *fault, &mut known) {
+                    struck += 1;
+                    assert!(end.is_ok(), "{fault:?} at {}: {end:?}", stage.seen[at].text);
+                }
+            }
+        }
+    }
+    assert!(struck > 0, "{}", scenario.name());
+}
+
+/// The effects that some words are of.
+fn with_words<'a>(words: &'a str) -> impl Fn(&[Seen]) -> Vec<usize> + 'a {
+    move |seen| (0..seen.len()).filter(|at| seen[*at].text.contains(words)).collect()
+}
+
+#[test]
+fn a_removal_that_goes_back_gives_the_bond_its_address_and_its_order() {
+    for flavour in [Flavour::El5, Flavour::El7] {
+        let mut scene = Scene::new(asked_for(Job::Remove, flavour));
+        scene.turn_slaves();
+        scene.lie("xe pif-introduce", How::Fails, 1);
+        let ended = scene.run(Act::Apply).unwrap();
+        assert_eq!(ended.ending, Ending::RolledBack, "{:?}", ended.error);
+        assert!(scene.is_untouched(), "{flavour:?}: {:#?}", scene.differences());
+    }
+}
+
+#[test]
+fn the_last_lines_of_a_rollback_may_be_refused_once() {
+    let last = |seen: &[Seen]| {
+        let lines = with_words("Append(")(seen);
+        lines[lines.len().saturating_sub(3)..].to_vec()
+    };
+    let faults = [Fault::Fails, Fault::FailsAfter];
+    let removal = asked_for(Job::Remove, Flavour::El5);
+    struck_by_name(removal, &[Act::Apply, Act::Rollback], &faults, last);
+    struck_by_name(asked_for(Job::First, Flavour::El7), &[Act::Apply], &faults, last);
+}
+
+#[test]
+fn a_slave_that_a_boot_made_a_port_comes_back_to_its_bond() {
+    struck_by_name(
+        asked_for(Job::Remove, Flavour::El7),
+        &[Act::Apply, Act::Rollback],
+        &[Fault::PowerCutUnsaved],
+        with_words("\"enable\", \"xenbond-resume"),
+    );
+}
+
+#[test]
+fn what_others_remove_between_two_ways_back_stays_gone() {
+    struck_by_name(
+        asked_for(Job::Last, Flavour::El7),
+        &[Act::Apply],
+        &[Fault::RemovesTheirs],
+        with_words("-bond51/journal"),
+    );
 }

@@ -216,8 +216,13 @@ impl Moment {
         let state = &self.state;
         for (key, pif) in &state.pool.pifs {
             let mut value = serde_json::to_value(pif).unwrap();
+            let fields = value.as_object_mut().unwrap();
             // XAPI gives another one after a forget.
-            value.as_object_mut().unwrap().remove("uuid");
+            fields.remove("uuid");
+            if !pif.managed {
+                // Read-only, what the NIC had when XAPI was told of it; nothing goes by it.
+                fields.remove("mtu");
+            }
             all.insert(format!("PIF {key}"), value.to_string());
         }
         all.insert("running".into(), state.dom0.running.word().into());

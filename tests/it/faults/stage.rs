@@ -402,22 +402,9 @@ impl Scene {
         self.earlier.as_ref().is_some_and(|earlier| now() == self.comparable(earlier))
     }
 
-    /// What a moment is compared by: a file that two bonds share gets the time of the last; a slave
-    /// that came back late stands behind the other, whose address the bond then has.
+    /// What a moment is compared by: a file that two bonds share gets the time of the last.
     fn comparable(&self, moment: &Moment) -> BTreeMap<String, String> {
         let mut view = moment.view();
-        if self.scenario.job == Job::Remove {
-            for (key, text) in &mut view {
-                if key.starts_with("NIC ") {
-                    *text = text.split_once(',').unwrap().1.to_string();
-                } else if key.starts_with("bond ") {
-                    let (rest, slaves) = text.rsplit_once('[').unwrap();
-                    let mut slaves: Vec<&str> = slaves.trim_end_matches("])").split(", ").collect();
-                    slaves.sort_unstable();
-                    *text = format!("{rest}{slaves:?}");
-                }
-            }
-        }
         if !self.scenario.job.is_change()
             && let Some(text) = view.get_mut("etc/modprobe.conf")
         {
@@ -508,6 +495,30 @@ impl Scene {
             self.dom0.model.reboot().unwrap();
             (act, given) = (Act::Resume, None);
         }
+    }
+
+    /// The runs of the last of these acts, each taken to its end.
+    pub fn recorded(&self, acts: &[Act]) -> Vec<Stage> {
+        let mut all = Vec::new();
+        for act in acts {
+            all.clear();
+            self.record("by name", *act, None, &mut all);
+        }
+        all
+    }
+
+    /// Has the bond its slaves the other way round, and the address of the one that is first then:
+    /// as after the first was taken out and put in again.
+    pub fn turn_slaves(&mut self) {
+        self.dom0.model.change(|state| {
+            let bond = state.dom0.bonds.get_mut("bond51").unwrap();
+            bond.slaves.reverse();
+            bond.mac.clone_from(&bond.slaves[0].own_mac);
+            for slave in &bond.slaves {
+                state.dom0.nics.get_mut(&slave.name).unwrap().mac.clone_from(&bond.mac);
+            }
+        });
+        self.untouched = self.now();
     }
 
     /// Every run that is to be struck: apply and rollback as they should go; an apply that fails
