@@ -35,7 +35,8 @@ impl Inventory {
                 }
                 None => bail!("it is no inventory for this xenbond: the field `format` is missing"),
             }
-            serde_path_to_error::deserialize(value).map_err(|error| anyhow!("{error}"))
+            // From the text once more: the fault is then told by its line.
+            serde_json::from_slice(text).map_err(|error| anyhow!("{error}"))
         };
         read().context(Hint(format!(
             "on the host, with this version ({}): xenbond inventory > FILE",
