@@ -35,7 +35,8 @@ impl Run {
             report::out(report::proposal(&proposal));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
-            let saved = serde_json::to_vec_pretty(&SavedPlan::of(plan, &situation.inv))?;
+            let saved = serde_json::to_value(SavedPlan::of(plan, &situation.inv))?;
+            let saved = serde_json::to_vec_pretty(&saved)?;
             std::fs::write(file, saved).with_context(|| format!("writing {}", file.display()))?;
         }
         Ok(if !barring(findings, accepted).is_empty() {

@@ -2,6 +2,8 @@
 //! lie in `originals/` and are only referred to, by name and digest.
 
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Header;
@@ -16,7 +18,7 @@ use crate::paths::original_name;
 pub(super) fn text(header: &Header) -> Result<Vec<u8>> {
     let mut value = serde_json::to_value(header)?;
     each_original(&mut value, &mut |path, file| {
-        let kind: Kind = serde_json::from_value(Value::Object(file.clone()))?;
+        let kind: Kind = typed(file)?;
         let bytes = kind.bytes().unwrap_or_default();
         let kept = json!({"name": original_name(path), "digest": digest(bytes)});
         file.insert("bytes".into(), kept);
@@ -46,7 +48,12 @@ pub(super) fn read(host: &Host, originals: &str, text: &[u8]) -> Result<Header> 
         file.insert("bytes".into(), serde_json::to_value(whole)?["bytes"].take());
         Ok(())
     })?;
-    Ok(serde_json::from_value(value)?)
+    typed(&value)
+}
+
+/// A value as its type, by way of its text: the program need not know two ways to read each type.
+fn typed<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
+    Ok(serde_json::from_slice(&serde_json::to_vec(value)?)?)
 }
 
 type Act<'a> = dyn FnMut(&str, &mut Map<String, Value>) -> Result<()> + 'a;
