@@ -35,12 +35,22 @@ impl Inventory {
                 }
                 None => bail!("it is no inventory for this xenbond: the field `format` is missing"),
             }
-            // From the text once more: the fault is then told by its line.
-            serde_json::from_slice(text).map_err(|error| anyhow!("{error}"))
+            // From the text once more: the fault is then told by its line, which has its field.
+            serde_json::from_slice(text)
+                .map_err(|error| anyhow!("`{}`: {error}", before(text, &error)))
         };
         read().context(Hint(format!(
             "on the host, with this version ({}): xenbond inventory > FILE",
             env!("CARGO_PKG_VERSION")
         )))
     }
+}
+
+/// The end of the line up to where a fault was found, without what a terminal would obey.
+fn before(text: &[u8], error: &serde_json::Error) -> String {
+    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
+    let line = line.unwrap_or_default();
+    let line = String::from_utf8_lossy(&line[..error.column().min(line.len())]);
+    let from = line.char_indices().rev().nth(60).map_or(0, |(at, _)| at);
+    line[from..].trim().chars().filter(|c| !c.is_control()).collect()
 }

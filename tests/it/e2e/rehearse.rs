@@ -139,7 +139,7 @@ fn a_file_that_is_no_inventory_is_a_usage_error_with_a_way_to_one() {
         (without("programs"), "missing field `programs`"),
         (
             with("/kernel/devices/eth2/mtu", json!("x")),
-            "kernel.devices.eth2.mtu: invalid type: string \"x\", expected u32",
+            "`\"mtu\": \"x\"`: invalid type: string \"x\", expected u32 at line",
         ),
         (with("/kernel/hostname", json!(null)), "`kernel.hostname` is null"),
         (with("/kernel/hostname", json!("../xen01")), "kernel.hostname: `../xen01`"),
