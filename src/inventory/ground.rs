@@ -330,7 +330,7 @@ fn function(text: &str) -> Option<String> {
 fn last_boot(file: &str, text: &str) -> Vec<RenameRule> {
     // Comment lines stand before the document.
     let json: String = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    let value: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_slice(json.as_bytes()).unwrap_or_default();
     let entries = value["lastboot"].as_array().cloned().unwrap_or_default();
     let rule = |entry: &serde_json::Value| {
         Some(RenameRule {

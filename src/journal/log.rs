@@ -66,7 +66,7 @@ pub fn entries(host: &Host, id: &str) -> Result<Vec<Entry>> {
     let path = ledger::log_file(id);
     let text = host.read_text(&path).with_context(|| format!("reading {path}"))?;
     let text = text.unwrap_or_default();
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text.lines().filter_map(|line| serde_json::from_slice(line.as_bytes()).ok()).collect())
 }
 
 /// Writes the log of one run.

@@ -37,6 +37,19 @@ impl Device<'_> {
         flags(host, self.name).is_none_or(|flags| flags & 1 == 1)
     }
 
+    /// Whether a route of its file is not in the kernel: it came up before the file was back.
+    pub(super) fn lacks_routes(&self, host: &Host) -> Result<bool> {
+        let file = host.read_text(&paths::routes(self.name))?.unwrap_or_default();
+        let asked = file.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let kernel = host.read_text("/proc/net/route")?.unwrap_or_default();
+        let through = |line: &&str| {
+            let mut words = line.split_whitespace();
+            // The third column is the gateway.
+            words.next() == Some(self.name) && words.nth(1).is_some_and(|hex| hex != "00000000")
+        };
+        Ok(kernel.lines().filter(through).count() < asked.count())
+    }
+
     /// Takes it away, and looks whether it is gone.
     pub(super) fn take_down(&self, host: &Host, is_there: impl Fn() -> bool) -> Result<()> {
         if !is_there() {

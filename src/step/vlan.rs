@@ -49,6 +49,6 @@ impl VlanDevice {
     pub(super) fn bring_back(&self, host: &Host) -> Result<()> {
         // `ifdown` may have left it down.
         let stands = self.is_there(host) && self.device().is_up(host);
-        if stands { Ok(()) } else { self.bring_up(host) }
+        if stands && !self.device().lacks_routes(host)? { Ok(()) } else { self.bring_up(host) }
     }
 }
