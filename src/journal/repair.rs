@@ -13,10 +13,14 @@ use crate::step::Step;
 /// # Errors
 /// When the record cannot be read.
 pub fn repaired(host: &Host, plan: &Plan, id: &str) -> Result<Option<Transaction>> {
+    let chain = chain(host)?;
+    // The newest comes first; one that is about to begin is not among them.
+    let older = chain.iter().position(|change| change.id == id).map_or(0, |at| at + 1);
     // A change of another bond may have come in between.
-    let older = chain(host)?.into_iter().find(|change| {
-        change.id != id && change.spec.bond == plan.spec.bond && change.phase == Phase::Done
-    });
+    let older = chain
+        .into_iter()
+        .skip(older)
+        .find(|change| change.spec.bond == plan.spec.bond && change.phase == Phase::Done);
     let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
     let first = Transaction::named(host, &older.id)?;
     Ok(first.filter(|first| repairs(plan, &first.header.plan)))

@@ -32,6 +32,7 @@ fn the_nics_are_tuned_and_are_as_before_after_a_rollback() {
 #[test]
 fn a_setting_that_somebody_changed_is_seen_and_mended() {
     let root = root();
+    let start = root.snapshot();
     let apply = [&with_spec(&["apply", "--yes"])[..], TUNED].concat();
     root.exits(0, &apply);
     root.set(&json!({"dom0": {"nics": {"eth2": {"tuning": {"-K gro": "on"}}}}}));
@@ -42,6 +43,8 @@ fn a_setting_that_somebody_changed_is_seen_and_mended() {
     let changes = root.changing().len();
     root.exits(0, &apply);
     assert_eq!(root.changing().len(), changes, "there is nothing left to do");
+    root.exits(0, &["rollback", "--yes"]);
+    start.assert_same(&root, "a repair of no file, rolled back");
 }
 
 #[test]
