@@ -11,7 +11,6 @@ pub(crate) mod tests;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -110,14 +109,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     };
     // XAPI may have taken its time: a run that began meanwhile is in the journal already.
     records.run = records.run.or_else(|| inv.ground.other_run.clone());
-    let judge = Judge {
-        host,
-        inv: &inv,
-        templates,
-        records: &records,
-        within: Some(Duration::ZERO),
-        waits: &|_, _| {},
-    };
+    let judge = Judge::at_once(host, &inv, templates, &records);
     let verdicts = judge.all()?;
     let transaction =
         records.latest.as_ref().map(|tx| transaction::view(host, tx, records.run.clone()));

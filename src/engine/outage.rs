@@ -3,16 +3,23 @@
 use crate::inventory::Inventory;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
+use crate::net::Backend;
 use crate::plan::Plan;
 use crate::preflight::{self, Finding};
 use crate::spec::Spec;
 
+/// The backend that runs again once those of its steps are undone which are `meant`, where they
+/// switched it.
+pub(super) fn switches_to(tx: &Transaction, meant: impl Fn(usize) -> bool) -> Option<Backend> {
+    let begun = tx.begun();
+    let number = tx.header.plan.switches().find(|n| begun.contains(n) && meant(*n))?;
+    tx.header.plan.switched_from(number).map(Backend::taken)
+}
+
 /// Whether undoing it changes the running backend.
 pub(super) fn switched(tx: &Transaction, inv: &Inventory) -> bool {
-    let done = |number: usize| tx.begun().contains(&number);
-    let from = tx.header.plan.switches().find(|n| done(*n));
-    let was = from.and_then(|number| tx.header.plan.switched_from(number));
-    was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was.taken()))
+    let was = switches_to(tx, |_| true);
+    was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was))
 }
 
 /// The devices that go down: the bond with all that lies on it, or tags of it alone.

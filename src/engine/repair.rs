@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::back::Back;
 use super::compare::running;
+use super::outage::switches_to;
 use super::{Engine, look_for};
 use crate::host::Host;
 use crate::journal::{self, Transaction};
@@ -41,13 +42,10 @@ impl Engine<'_> {
 
     /// Whether the way back of a change takes a reboot: another backend runs than it found.
     pub(super) fn takes_a_reboot(&self, tx: &Transaction, back: &Back<'_>) -> bool {
-        let plan = &tx.header.plan;
-        let undone = |n: &usize| tx.begun().contains(n) && back.undoes(*n);
-        let was = plan.switches().find(undone).and_then(|number| plan.switched_from(number));
-        let Some(was) = was else { return false };
+        let Some(was) = switches_to(tx, |number| back.undoes(number)) else { return false };
         // What cannot be read is found out by the steps.
-        let Ok(inv) = look_for(self.host, &plan.spec) else { return false };
-        running(&inv).is_some_and(|now| now != was.taken())
+        let Ok(inv) = look_for(self.host, &tx.header.plan.spec) else { return false };
+        running(&inv).is_some_and(|now| now != was)
     }
 
     /// The change that the way back goes on with before anything is compared.

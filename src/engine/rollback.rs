@@ -77,7 +77,6 @@ impl Engine<'_> {
         mut back: Back<'_>,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        let (why, asked) = (back.why, back.asked);
         let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
         back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
@@ -88,14 +87,7 @@ impl Engine<'_> {
         self.note_kept(&mut tx, &mut back);
         if let Some(next) = self.goes_on_with(&tx, &mut back) {
             let then = back.then.split_off(1.min(back.then.len()));
-            return match self.leave_to(next, tx, &then, &back) {
-                Ok(next) => self.goes_on_to(next, then, why, asked, observer),
-                Err(stuck) => {
-                    let (error, tx) = *stuck;
-                    back.failed(&error);
-                    self.incomplete(tx, back)
-                }
-            };
+            return self.leave_and_go_on(next, then, tx, back, observer);
         }
         if self.judge(&mut tx, &mut back, observer) {
             match self.wait_for_reboot(&mut tx, &back) {
@@ -104,14 +96,7 @@ impl Engine<'_> {
             }
         }
         if let Some(rest) = self.rest(&tx, &mut back) {
-            return match self.leave_to(rest, tx, &[], &back) {
-                Ok(rest) => self.goes_on_to(rest, Vec::new(), why, asked, observer),
-                Err(stuck) => {
-                    let (error, tx) = *stuck;
-                    back.failed(&error);
-                    self.incomplete(tx, back)
-                }
-            };
+            return self.leave_and_go_on(rest, Vec::new(), tx, back, observer);
         }
         // A line that was refused may be there all the same, and says that it waits for the disk.
         if back.left.is_empty()
@@ -129,6 +114,25 @@ impl Engine<'_> {
             back.failed(&error);
         }
         if back.left.is_empty() { self.as_it_was(tx, back) } else { self.incomplete(tx, back) }
+    }
+
+    /// Leaves what is undone, and undoes the next; where it cannot be left, it is at its end.
+    fn leave_and_go_on(
+        &self,
+        next: Transaction,
+        then: Vec<String>,
+        tx: Transaction,
+        mut back: Back<'_>,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        match self.leave_to(next, tx, &then, &back) {
+            Ok(next) => self.goes_on_to(next, then, back.why, back.asked, observer),
+            Err(stuck) => {
+                let (error, tx) = *stuck;
+                back.failed(&error);
+                self.incomplete(tx, back)
+            }
+        }
     }
 
     /// Writes down that the way back begins. The outcome, where it must not begin.

@@ -261,18 +261,19 @@ impl Transaction {
     /// The older changes of its bond that are to be undone after it.
     #[must_use]
     pub fn then(&self) -> Vec<String> {
-        let last = self.events.iter().rev().find_map(|e| match e {
-            Event::RollingBack { then, .. } => Some(then.clone()),
-            _ => None,
-        });
-        last.unwrap_or_default()
+        self.goes_through().0.to_vec()
     }
 
     /// The changes whose NICs are looked at once more after its reboot.
     #[must_use]
     pub fn after(&self) -> Vec<String> {
+        self.goes_through().1.to_vec()
+    }
+
+    /// The changes that its way back goes through after it, and went through before it.
+    fn goes_through(&self) -> (&[String], &[String]) {
         let last = self.events.iter().rev().find_map(|e| match e {
-            Event::RollingBack { after, .. } => Some(after.clone()),
+            Event::RollingBack { then, after, .. } => Some((&then[..], &after[..])),
             _ => None,
         });
         last.unwrap_or_default()

@@ -45,23 +45,18 @@ fn tuned_by_xapi(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
         let Some(pif) = managed(nic) else { continue };
         let asked = case.spec.ethtool.of(&nic.device, Some(nic.mac));
         let (mut lost, mut flags) = (Vec::new(), Vec::new());
-        for (key, value) in &pif.other_config {
-            let setting = key.strip_prefix("ethtool-");
-            let tuned = setting.and_then(|name| tuned(name, value));
-            if tuned.is_some_and(|(knob, _)| asked.get(knob).is_some())
-                || key == "mtu" && case.spec.mtu.is_some()
-                || setting.is_none() && key != "mtu"
-            {
+        for (key, value, tuned) in by_ethtool(pif) {
+            if tuned.is_some_and(|(knob, _)| asked.get(knob).is_some()) {
                 continue;
             }
             lost.push(format!("{}={}", shown(key), shown(value)));
-            match tuned {
-                Some((knob, value)) => {
-                    flags.push(format!("--ethtool '{} {knob} {}'", nic.device, shown(value)));
-                }
-                None if key == "mtu" => flags.push(format!("--mtu {}", shown(value))),
-                None => {}
-            }
+            flags.extend(tuned.map(|(knob, value)| {
+                format!("--ethtool '{} {knob} {}'", nic.device, shown(value))
+            }));
+        }
+        if let Some(mtu) = pif.other_config.get("mtu").filter(|_| case.spec.mtu.is_none()) {
+            lost.push(format!("mtu={}", shown(mtu)));
+            flags.push(format!("--mtu {}", shown(mtu)));
         }
         if lost.is_empty() {
             continue;
@@ -81,6 +76,14 @@ fn tuned_by_xapi(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
 
 fn managed(nic: &Nic) -> Option<&Pif> {
     nic.pif.as_ref().filter(|pif| pif.is_managed())
+}
+
+/// The keys by which XAPI tunes a NIC with their values, and what each would be in a spec.
+fn by_ethtool(pif: &Pif) -> impl Iterator<Item = (&str, &str, Option<(Knob, &str)>)> {
+    pif.other_config.iter().filter_map(|(key, value)| {
+        let name = key.strip_prefix("ethtool-")?;
+        Some((key.as_str(), value.as_str(), tuned(name, value)))
+    })
 }
 
 /// What XAPI's key would be in a spec.
@@ -106,11 +109,8 @@ pub fn keep_tuned(mut spec: Spec, inv: &Inventory) -> Spec {
     for nic in resolve(&spec, inv).iter().flatten() {
         let (device, mac) = (&nic.device, nic.mac);
         if let Some(pif) = managed(nic) {
-            for (key, value) in &pif.other_config {
-                let setting = key.strip_prefix("ethtool-");
-                if let Some((knob, value)) = setting.and_then(|name| tuned(name, value)) {
-                    spec.ethtool.take_over(device, mac, knob, value);
-                }
+            for (knob, value) in by_ethtool(pif).filter_map(|(_, _, tuned)| tuned) {
+                spec.ethtool.take_over(device, mac, knob, value);
             }
             mtus.insert(pif.other_config.get("mtu").cloned());
         } else if let Some(before) = before {

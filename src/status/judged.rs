@@ -71,7 +71,18 @@ pub struct Judge<'a> {
     pub waits: &'a dyn Fn(&str, Duration),
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// One that waits for nothing.
+    #[must_use]
+    pub fn at_once(
+        host: &'a Host,
+        inv: &'a Inventory,
+        templates: &'a Templates,
+        records: &'a Records,
+    ) -> Self {
+        Self { host, inv, templates, records, within: Some(Duration::ZERO), waits: &|_, _| {} }
+    }
+
     /// The verdict on every bond: those that were made, the one whose change is not at its end,
     /// and those of which only files are left.
     ///

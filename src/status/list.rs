@@ -1,7 +1,5 @@
 //! The bonds that xenbond answers for, each with its verdict. Must not know how it is printed.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::{Judge, Records};
@@ -33,14 +31,7 @@ pub struct Listed {
 pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
     let records = Records::read(host)?;
     let inv = Inventory::read(host, Ask::default())?;
-    let judge = Judge {
-        host,
-        inv: &inv,
-        templates,
-        records: &records,
-        within: Some(Duration::ZERO),
-        waits: &|_, _| {},
-    };
+    let judge = Judge::at_once(host, &inv, templates, &records);
     let mut all = Vec::new();
     for made in &records.made {
         all.push(Listed {

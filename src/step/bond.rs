@@ -16,8 +16,9 @@ use crate::paths;
 /// announcement take seconds each.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How long a slave's joining or leaving may take to show.
-const MOMENT: Duration = Duration::from_millis(100);
+/// How long a slave's joining or leaving may take to show, and how often it is looked at.
+const MOMENT: Duration = Duration::from_millis(10);
+const MOMENTS: u32 = 10;
 
 /// A bond's device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +125,7 @@ impl BondDevice {
         // `ifup` takes them in the order of their files' names.
         if !self.may_be_filled_up(host, taken) {
             for nic in self.present(host) {
-                self.change_slaves(host, &format!("-{nic}"))?;
+                self.change_slaves(host, '-', nic)?;
             }
         }
         self.enslave_missing(host)?;
@@ -142,7 +143,7 @@ impl BondDevice {
         for nic in self.missing(host) {
             // The driver takes no NIC that is up (bond_enslave in drivers/net/bonding/bond_main.c).
             Link { device: nic.clone(), mtu: None, up: Some(false) }.restore(host)?;
-            self.change_slaves(host, &format!("+{nic}"))?;
+            self.change_slaves(host, '+', nic)?;
             ensure!(!self.missing(host).contains(&nic), "{nic} is no slave of {} again", self.bond);
         }
         Ok(())
@@ -165,10 +166,15 @@ impl BondDevice {
         whole || (first && (same || !can_be))
     }
 
-    /// Puts one in or out, and waits a moment before it is looked at.
-    fn change_slaves(&self, host: &Host, change: &str) -> Result<()> {
-        host.set_attribute(&self.slaves_file(), change)?;
-        host.clock().pause(MOMENT);
+    /// Puts one in (`+`) or out (`-`), and waits until that shows.
+    fn change_slaves(&self, host: &Host, sign: char, nic: &IfName) -> Result<()> {
+        host.set_attribute(&self.slaves_file(), &format!("{sign}{nic}"))?;
+        for _ in 0..MOMENTS {
+            host.clock().pause(MOMENT);
+            if self.present(host).contains(&nic) == (sign == '+') {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::changes::with_free_nics;
 use super::root::{IFCFG_BOND, Root, until, with_spec};
 use crate::dom0::Snapshot;
 
-const SECOND: &[&str] = &[
+pub const SECOND: &[&str] = &[
     "apply",
     "--yes",
     "--bond",

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
+use super::life::SECOND;
 use super::root::{IFCFG_BOND, Root, with_spec};
 
 const ETH2: &str = "etc/sysconfig/network-scripts/ifcfg-eth2";
@@ -189,19 +190,7 @@ fn a_rollback_that_cannot_come_to_its_end_is_closed_with_what_is_left() {
     assert_eq!((&closed["result"], &closed["left"]), (&json!("closed"), &left));
     assert_eq!(root.changing().len(), ran, "closing tried something");
     root.lies_no_more();
-    let other = [
-        "apply",
-        "--yes",
-        "--bond",
-        "bond52",
-        "--nic",
-        "eth4",
-        "--nic",
-        "eth5",
-        "--address",
-        "172.16.52.11/24",
-    ];
-    let next = root.xenbond(&other);
+    let next = root.xenbond(SECOND);
     assert!(!next.err.contains("transaction-open"), "{next:?}");
 }
 
