@@ -31,7 +31,7 @@ pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Device, DeviceKind, Kernel};
 pub use management::{Management, addresses, is_leased};
 pub use nic::{Nic, resolve};
-pub use reach::{Address, Route};
+pub use reach::Address;
 pub use standing::Standing;
 pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};
