@@ -13,6 +13,8 @@ pub enum Job {
     Make,
     /// That its bond becomes another one while it is up.
     Live,
+    /// That a bond is taken over which somebody made by hand.
+    Adopt,
     /// That its bond goes for good, and the backend with it where there was a switch.
     Remove,
     /// That the first of two bonds is rolled back, while the second stands.
@@ -26,6 +28,7 @@ impl Job {
         match self {
             Self::Make => "apply",
             Self::Live => "change while up",
+            Self::Adopt => "adopt",
             Self::Remove => "remove",
             Self::First => "the first of two",
             Self::Last => "the last of two",
@@ -34,7 +37,7 @@ impl Job {
 
     /// Whether it is a change, which a rollback takes back.
     pub fn is_change(self) -> bool {
-        matches!(self, Self::Make | Self::Live | Self::Remove)
+        matches!(self, Self::Make | Self::Live | Self::Adopt | Self::Remove)
     }
 
     /// The end that a verdict means.
@@ -49,7 +52,7 @@ impl Job {
     /// The bond that a rollback names.
     pub fn bond(self) -> Option<IfName> {
         match self {
-            Self::Make | Self::Live | Self::Remove => None,
+            Self::Make | Self::Live | Self::Adopt | Self::Remove => None,
             Self::First => Some("bond51".parse().unwrap()),
             Self::Last => Some("bond52".parse().unwrap()),
         }

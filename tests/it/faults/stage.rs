@@ -54,7 +54,7 @@ const fn scenario(
 }
 
 /// The first eight have each pair of choices in each combination.
-pub const SCENARIOS: [Scenario; 19] = [
+pub const SCENARIOS: [Scenario; 21] = [
     scenario(Flavour::El7, true, 2, true, false, None),
     scenario(Flavour::El7, true, 3, false, true, None),
     scenario(Flavour::El5, true, 2, true, true, None),
@@ -78,6 +78,8 @@ pub const SCENARIOS: [Scenario; 19] = [
         tagged: true,
         ..scenario(Flavour::El5, false, 2, true, false, None)
     },
+    Scenario { job: Job::Adopt, ..scenario(Flavour::El7, false, 2, false, true, None) },
+    Scenario { job: Job::Adopt, ..scenario(Flavour::El5, false, 2, true, true, None) },
     Scenario { job: Job::First, ..scenario(Flavour::El7, true, 2, true, false, None) },
     Scenario { job: Job::First, ..scenario(Flavour::El5, false, 2, true, true, None) },
     Scenario { job: Job::Last, ..scenario(Flavour::El7, true, 2, true, true, None) },
@@ -177,6 +179,41 @@ pub struct Scene {
     scenario: Scenario,
 }
 
+/// A bond as the recipe has it: its file under another name, lines of its own in a file of modprobe.
+fn makes_by_hand(dom0: &Dom0, flavour: Flavour) {
+    let run = |program: &str, args: &[&str]| {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let _ = dom0.model.execute(program, &args);
+    };
+    for nic in ["eth2", "eth3"] {
+        let uuid = format!("uuid={}", dom0.model.state().pool.pifs[&format!("xen01/{nic}")].uuid);
+        run("xe", &["pif-unplug", &uuid]);
+        run("xe", &["pif-forget", &uuid]);
+    }
+    let scripts = dom0.at("etc/sysconfig/network-scripts");
+    for nic in ["eth2", "eth3"] {
+        let text = format!("DEVICE={nic}\nONBOOT=yes\nBOOTPROTO=none\nMASTER=bond51\nSLAVE=yes\n");
+        std::fs::write(scripts.join(format!("ifcfg-{nic}")), text).unwrap();
+    }
+    let text = "DEVICE=bond51\nONBOOT=yes\nBOOTPROTO=none\nIPADDR=172.16.51.11\nNETMASK=255.255.255.0\nMTU=9000\nBONDING_OPTS=\"mode=1 miimon=100\"\n";
+    std::fs::write(scripts.join("ifcfg-bond0"), text).unwrap();
+    let conf =
+        if flavour == Flavour::El5 { "etc/modprobe.conf" } else { "etc/modprobe.d/nas.conf" };
+    let before = std::fs::read_to_string(dom0.at(conf)).unwrap_or_default();
+    let lines = "alias bond51 bonding\noptions bond51 mode=1 miimon=100\n";
+    std::fs::write(dom0.at(conf), before + lines).unwrap();
+    if flavour == Flavour::El7 {
+        // Nothing else would bring it up at a boot.
+        let units = dom0.at("etc/systemd/system");
+        let text = "[Unit]\nAfter=xcp-networkd.service\n[Service]\nType=oneshot\nExecStart=/sbin/ifup bond0\n";
+        std::fs::write(units.join("nas.service"), text).unwrap();
+        let link = units.join("multi-user.target.wants/nas.service");
+        std::os::unix::fs::symlink("/etc/systemd/system/nas.service", link).unwrap();
+    }
+    run("ifup", &["bond0"]);
+    dom0.model.pause(Duration::from_secs(310));
+}
+
 fn is(outcome: &Result<Outcome>, ending: Ending) -> bool {
     outcome.as_ref().is_ok_and(|o| o.ending == ending)
 }
@@ -198,6 +235,9 @@ impl Scene {
         }
         model.reboot().unwrap();
         model.pause(Duration::from_secs(60));
+        if scenario.job == Job::Adopt {
+            makes_by_hand(&dom0, scenario.flavour);
+        }
         let strike = Arc::new(Strike::new(Arc::clone(&model)));
         let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
         let dom0 = dom0.run_by(Arc::new(liar)).watched(strike.clone());
@@ -229,7 +269,7 @@ impl Scene {
     /// The bonds that stand before the job.
     fn makes_bonds(&mut self) {
         let first = match self.scenario.job {
-            Job::Make => return,
+            Job::Make | Job::Adopt => return,
             Job::Live | Job::Remove => vec![self.request.clone()],
             Job::First | Job::Last => vec![self.request.clone(), second()],
         };
@@ -307,6 +347,8 @@ impl Scene {
                 let (bond, to) = ("bond51".parse().unwrap(), job.backend(self.scenario.switch));
                 engine.remove(&bond, None, to, &mut Asked(meanwhile))
             }),
+            (Act::Apply, None) if job == Job::Adopt => self
+                .engine(|engine| engine.adopt(&"bond51".parse().unwrap(), &mut Asked(meanwhile))),
             (Act::Apply, None) => self.apply(&self.request, meanwhile),
         }
     }
@@ -333,7 +375,7 @@ impl Scene {
     /// From the host as wanted on: a change is taken back, and the second of two bonds goes too.
     pub fn goes_on(&self) -> Result<Outcome> {
         match self.scenario.job {
-            Job::Make | Job::Live | Job::Remove => self.run_to_the_end(Act::Rollback),
+            Job::Make | Job::Live | Job::Adopt | Job::Remove => self.run_to_the_end(Act::Rollback),
             Job::First => {
                 // One that others came in the way of is run again first.
                 self.run_to_the_end(Act::Rollback)?;
@@ -445,7 +487,7 @@ impl Scene {
         let nothing = |run: Result<Outcome>| is(&run, Ending::NothingToDo);
         nothing(self.run(Act::Apply))
             && match self.scenario.job {
-                Job::Make | Job::Live | Job::Remove => true,
+                Job::Make | Job::Live | Job::Adopt | Job::Remove => true,
                 Job::First => nothing(self.apply(&second(), &|| {})),
                 Job::Last => self.is_earlier(),
             }

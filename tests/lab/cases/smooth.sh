@@ -1,0 +1,104 @@
+#: smooth el7 bridge 60 | what the driver takes while the bond is up, under traffic, there and back: nothing is lost
+#: smooth-el5 el5 bridge 60 | the same where SysV runs the network
+#: smooth-lacp el7 bridge 60 lacp | the same with a partner that speaks LACP
+#: adopted el7 bridge 60 | the recipe's bond is taken over under traffic and given back: nothing is lost
+#: adopted-el5 el5 bridge 60 | the same where SysV runs the network
+#: rebuilt el7 bridge 60 | what needs the bond anew: the gap, beside that of bare ifdown and ifup
+
+scripts=/etc/sysconfig/network-scripts
+hardware() { if [[ $ARG == lacp ]]; then lag eth2 eth3; fi; }
+pings() { # COMMAND...: 200 packets a second while it runs, and 500 at least; then $lost
+    ping -n -i 0.005 "$STORAGE" > /run/pings 2>&1 &
+    local pinger=$! last
+    sleep 0.2
+    "$@"
+    until last=$(sed -n '$s/.*icmp_seq=\([0-9]*\).*/\1/p' /run/pings); ((last >= 500)); do sleep 0.1; done
+    kill -INT $pinger; wait $pinger
+    # The one that is on its way at the end is not lost.
+    lost=$(sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' /run/pings | awk '{n += $1 - was - 1; was = $1} END {print n + 0}')
+}
+smooth() { # ARGUMENT...: to this and back, without a packet lost
+    xen 0 plan "${SPEC[@]}" "$@"
+    has "plan for $*" "$out" "no interruption"
+    pings xen 0 apply "${SPEC[@]}" "$@" --yes
+    is "packets lost on the way to $*" "$lost" 0
+    xen 0 verify
+    pings xen 0 rollback --yes
+    is "packets lost on the way back from $*" "$lost" 0
+    xen 0 verify
+}
+options() {
+    smooth --miimon 200
+    smooth --updelay 400 --downdelay 200
+    smooth --primary eth3
+    smooth --primary eth2 --primary-reselect failure
+    smooth --num-grat-arp 3 --peer-notif-delay 100
+    smooth --use-carrier 0
+    smooth --resend-igmp 3 --all-slaves-active 1
+    smooth --arp-interval 200 --arp-ip-target "$STORAGE" --arp-validate all
+    smooth --mtu 9000
+    smooth --nic eth4
+}
+repairs() { # what others did to files and slaves
+    pings eval "echo DEVICE=eth3 > $scripts/ifcfg-eth3; rm -f $scripts/ifcfg-bond51; xen 0 apply bond51 --yes"
+    is "packets lost while files are mended" "$lost" 0
+    echo -eth3 > $NET/bond51/bonding/slaves
+    pings xen 0 apply bond51 --yes
+    is "packets lost while a slave comes back" "$lost" 0
+    is slaves "$(slaves)" "eth2 eth3"
+    xen 0 verify
+}
+lacp() {
+    partner_ready
+    smooth --mode 802.3ad --min-links 1
+    smooth --mode 802.3ad --xmit-hash-policy layer3+4
+}
+recipe() { # as it is written: another file name, an alias the wrong way round
+    local nic modprobe=/etc/modprobe.d/nas.conf
+    [[ $(< /lab/flavour) == el5 ]] && modprobe=/etc/modprobe.conf
+    for nic in eth2 eth3; do
+        xe pif-unplug uuid="$(uuid_of $nic)"
+        xe pif-forget uuid="$(uuid_of $nic)"
+        printf 'DEVICE=%s\nONBOOT=yes\nBOOTPROTO=none\nMASTER=bond51\nSLAVE=yes\n' $nic > $scripts/ifcfg-$nic
+    done
+    printf 'DEVICE=bond51\nONBOOT=yes\nBOOTPROTO=none\nIPADDR=172.16.51.11\nNETMASK=255.255.255.0\nBONDING_OPTS="mode=1 miimon=100"\n' > $scripts/ifcfg-bond0
+    printf 'alias bond51 bonding\noptions bond51 miimon=100 mode=1\n' >> $modprobe
+    ifup bond0
+}
+uuid_of() { xe pif-list host-name-label="$(< /etc/hostname)" device="$1" params=uuid --minimal; }
+adopted() {
+    recipe
+    flows
+    cp -a /etc /lab/etc
+    pings xen 0 adopt bond51 --yes
+    is "packets lost while it is adopted" "$lost" 0
+    bond_stands
+    xen 0 verify
+    gone $scripts/ifcfg-bond0
+    pings xen 0 rollback bond51 --yes
+    is "packets lost while it is given back" "$lost" 0
+    is "what differs below /etc" "$(diff -r /lab/etc /etc)" ""
+}
+anew() { ifdown bond51; ip link delete dev bond51 2>/dev/null; ifup bond51; }
+rebuilt() {
+    local bare
+    pings anew
+    bare=$lost
+    flows
+    pings xen 0 apply "${SPEC[@]}" --fail-over-mac active --yes
+    note "a rebuild: $((lost * 5)) ms without an answer; bare ifdown and ifup: $((bare * 5)) ms"
+    ((lost <= bare + 100)) || bad "a rebuild loses $lost packets, and bare ifdown and ifup $bare"
+    xen 0 verify
+}
+boot_1() {
+    case $CASE in
+    adopted*) adopted; return ;;
+    smooth-lacp) xen 0 apply "${SPEC[@]}" --mode 802.3ad --yes; lacp; return ;;
+    esac
+    xen 0 apply "${SPEC[@]}" --yes
+    flows
+    case $CASE in
+    rebuilt) rebuilt ;;
+    *) options; repairs ;;
+    esac
+}
