@@ -55,6 +55,9 @@ pub struct Status {
     pub record_error: Option<RecordError>,
     /// What is no longer as asked.
     pub drift: Vec<Drift>,
+    /// NICs that XAPI leaves alone and nothing here uses, where nothing is recorded: what an upgrade
+    /// from an ISO leaves of a bond.
+    pub left_alone: Vec<String>,
 }
 
 /// The backend, in the words of `network.conf`.
@@ -138,9 +141,20 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         nics: nics::all(&inv, &names),
         bonds: bonds::all(&inv, &judged),
         transaction,
+        left_alone: if record_error.is_none() { left_alone(&inv, &records) } else { Vec::new() },
         record_error,
         drift,
     })
+}
+
+fn left_alone(inv: &Inventory, records: &Records) -> Vec<String> {
+    if records.latest.is_some() || !records.made.is_empty() {
+        return Vec::new();
+    }
+    let pifs = inv.xapi.iter().flat_map(|xapi| &xapi.pifs);
+    let own = pifs.filter(|pif| pif.physical && !pif.is_managed());
+    let free = |device: &str| inv.kernel.devices.get(device).is_some_and(|d| d.master.is_none());
+    own.map(|pif| pif.device.to_string()).filter(|device| free(device)).collect()
 }
 
 /// Every bond of a reading, none of them judged.

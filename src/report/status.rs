@@ -47,12 +47,25 @@ pub fn text(status: &Status) -> Text {
         }
         None => lines.extend(plain(transaction(status.transaction.as_ref()))),
     }
+    lines.extend(left_alone(status));
     lines.extend(plain(drift(status)));
     joined(lines.into_iter().map(|line| {
         let line = line.trim_end().to_string();
         let whole = ["record: ", "hint: "].iter().any(|word| line.starts_with(word));
         if whole { line.into() } else { cut(&line, WIDTH).into() }
     }))
+}
+
+/// What an upgrade from an ISO leaves: XAPI's database, and neither the bond's files nor a record.
+fn left_alone(status: &Status) -> Vec<Text> {
+    if status.left_alone.is_empty() {
+        return Vec::new();
+    }
+    let nics = status.left_alone.join(", ");
+    vec![
+        format!("XAPI leaves {nics} alone, and nothing uses them here, as after an upgrade from an ISO").into(),
+        "hint: xenbond apply --spec FILE makes the bond again; xenbond remove BOND --spec FILE gives its NICs back".into(),
+    ]
 }
 
 fn plain(lines: Vec<String>) -> impl Iterator<Item = Text> {

@@ -395,8 +395,15 @@ fn after_an_upgrade_nothing_tells_of_the_bond_but_its_spec() {
     let unknown = root.exits(1, &["remove", "bond51", "--yes"]);
     assert!(unknown.err.contains("--spec FILE"), "{unknown:?}");
     until("XAPI to start", || root.xenbond(&["plan", "--spec", &spec]).code == 0);
+    let status = root.exits(0, &["status"]);
+    assert!(
+        status.out.contains("XAPI leaves eth2, eth3 alone, and nothing uses them"),
+        "{status:?}"
+    );
+    assert_eq!(root.json(0, &["status"])["left_alone"], json!(["eth2", "eth3"]));
     root.exits(0, &["apply", "--yes", "--spec", &spec]);
     root.exits(0, &["verify"]);
+    assert_eq!(root.json(0, &["status"])["left_alone"], json!([]));
     root.exits(0, &["rollback", "--yes"]);
     root.exits(0, &["remove", "bond51", "--yes", "--spec", &spec]);
     let pifs = root.state()["pool"]["pifs"].clone();
