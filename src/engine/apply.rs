@@ -152,7 +152,7 @@ impl Engine<'_> {
         let inv = &proposal.situation.inv;
         let before = plan.facts(inv);
         let answers = probe::answers(&probe::ask(self.host, &plan.spec, Way::Routes));
-        let management = if plan.reboots() { self.management(inv) } else { None };
+        let management = self.management(inv, plan.reboots());
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
         if !proposal.accepted.is_empty() {

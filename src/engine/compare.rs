@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, look_for};
 use crate::inventory::facts::{self, Difference, Fact, Value};
-use crate::inventory::{DeviceKind, Inventory, Nic};
+use crate::inventory::{DeviceKind, Inventory, Moved, Nic};
 use crate::journal::Transaction;
 use crate::net::{Backend, IfName};
 use crate::outcome::Item;
@@ -77,7 +77,15 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     let found = facts::differences(&tx.header.before, &now);
     // Somebody has switched it since, and with it what each NIC is a port of.
     let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
+    let moved = Moved::since(&tx.header.before, tx.header.management.as_ref(), inv);
     for found in found {
+        // Said below in one sentence.
+        if matches!(
+            (&found.fact, &moved),
+            (Fact::ManagementBridge(_), Some(Moved::Interface { .. }))
+        ) {
+            continue;
+        }
         let of_switch = is_of_switch(plan, &found, rest);
         if (of_switch && needed && !rest) || (!of_switch && rest) {
             continue;
@@ -134,6 +142,17 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             Whose::Others => compared.others.push(found.to_string()),
             Whose::Unknown => {}
         }
+    }
+    match moved {
+        // Nobody takes it away and leaves the interface: it did not come up with the backend.
+        Some(Moved::Addresses { bridge, was, is }) if is.is_empty() && plan.reboots() && !rest => {
+            let commands = was.iter().map(|address| format!("ip addr add {address} dev {bridge}"));
+            let command = commands.collect::<Vec<_>>().join("; ");
+            let what = Moved::Addresses { bridge, was, is }.to_string();
+            compared.left.push(Item { what, command });
+        }
+        Some(moved) => compared.others.push(moved.to_string()),
+        None => {}
     }
     compared
 }

@@ -40,13 +40,14 @@ pub(super) fn own_copy() -> String {
 }
 
 impl Engine<'_> {
-    /// How the host is managed now, which must be so again after a reboot.
-    pub(super) fn management(&self, inv: &Inventory) -> Option<Management> {
+    /// How the host is managed now, which must be so again after the reboot of a change that takes
+    /// one.
+    pub(super) fn management(&self, inv: &Inventory, reboots: bool) -> Option<Management> {
         let bridge = inv.management_bridge()?.to_string();
         let gateway = inv.kernel.routes.iter().find(|r| r.to.prefix == 0).and_then(|r| r.gateway);
         Some(Management {
             addresses: addresses(inv, &bridge),
-            gateway: gateway.filter(|ip| self.answers(*ip)),
+            gateway: gateway.filter(|ip| reboots && self.answers(*ip)),
             bridge,
         })
     }
@@ -97,7 +98,14 @@ impl Engine<'_> {
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
         // Nobody stands beside the end of a wait: what is refused once is tried again.
-        self.take_resume_away().or_else(|_| self.take_resume_away())
+        self.take_resume_away().or_else(|_| self.take_resume_away()).with_context(|| {
+            let service = Service::of_resume(service::init(self.host));
+            format!(
+                "taking {} away, which the next boot starts (by hand: {})",
+                service.full_name(),
+                service.disable()
+            )
+        })
     }
 
     fn take_resume_away(&self) -> Result<()> {

@@ -29,7 +29,7 @@ pub use driver::Driver;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Device, DeviceKind, Kernel};
-pub use management::{Management, addresses, is_leased};
+pub use management::{Management, Moved, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use reach::{Address, Route};
 pub use standing::Standing;
