@@ -93,6 +93,39 @@ fn a_signal_hands_the_wait_to_the_background_and_a_command_ends_it() {
     start.assert_same(&root, "after the rollback");
 }
 
+/// What goes on at the boot cannot be taken away at the end of a wait.
+#[test]
+fn a_boot_that_still_goes_on_is_named_with_the_command_and_no_way_back_is_whole_with_it() {
+    for (flavour, refused, command) in [
+        ("el7", "systemctl disable", "systemctl disable xenbond-resume.service"),
+        ("el5", "chkconfig --del", "chkconfig --del xenbond-resume"),
+    ] {
+        let root = root(flavour, NEVER, NEVER);
+        let wait = |args: &[&str], refused: &str| {
+            root.set(&json!({"dom0": {"saves": {"xapi": NEVER, "networkd": NEVER}}}));
+            let run = root.start(args);
+            until("the wait", || is_saving(&root));
+            root.lie(refused, "fails", 9, 0);
+            root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
+            let run = run.end();
+            root.lies_no_more();
+            run
+        };
+        let run = wait(&with_spec(&["apply", "--yes"]), refused);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.err.contains(&format!("by hand: {command}")), "{run:?}");
+        root.exits(0, &["resume"]);
+        assert!(!root.at("var/lib/xenbond/bin").exists());
+
+        let run = wait(&["rollback", "--yes", "--json"], refused);
+        let document: Value = serde_json::from_str(&run.out).unwrap();
+        let said = (&document["result"], &document["exit"], &document["left"][0]["command"]);
+        assert_eq!(said, (&json!("rollback-incomplete"), &json!(4), &json!(command)), "{document}");
+        root.exits(0, &["rollback", "--yes"]);
+        assert_eq!(root.own_files(), ["history", "lock"]);
+    }
+}
+
 #[test]
 fn a_dead_member_is_no_reason_to_fail_and_what_cannot_be_looked_at_is_not_waited_for() {
     let root = root("el7", NEVER, 0);

@@ -211,6 +211,30 @@ fn a_hint_is_one_that_xapi_takes() {
     assert!(hint.contains("device=eth2") && hint.ends_with("managed=false"), "{hint}");
 }
 
+/// XAPI tells a PIF's IPv6 settings, and a forget loses them.
+#[test]
+fn ipv6_settings_of_a_pif_are_refused_before_they_are_lost() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    let uuid = root.state()["pool"]["pifs"]["xen01/eth3"]["uuid"].as_str().unwrap().to_string();
+    for mode in ["Static", "DHCP", "Autoconf"] {
+        let told = format!(
+            "/^uuid .*{uuid}/,/^$/{{ s/(IPv6-configuration-mode .*: )None/\\1{mode}/; s/( IPv6 .*: ).*/\\1fd00:51::3\\/64/ }}"
+        );
+        root.wrap(
+            "opt/xensource/bin/xe",
+            &format!("\"$real\" \"$@\" | sed -E '{told}'\nexit \"${{PIPESTATUS[0]}}\"\n"),
+        );
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        let said = format!("IPv6 configuration mode {} (fd00:51::3/64)", mode.to_lowercase());
+        assert!(run.err.contains(&said), "{run:?}");
+        let hint = format!("xe pif-reconfigure-ipv6 uuid={uuid} mode=none");
+        assert!(run.err.contains(&hint), "{run:?}");
+    }
+    root.unwrap_program("opt/xensource/bin/xe");
+    start.assert_same(&root, "refused");
+}
+
 #[test]
 fn what_was_accepted_by_name_does_not_fail_the_same_run() {
     let root = Root::new("el7", "bridge");
