@@ -79,13 +79,6 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
     let moved = Moved::since(&tx.header.before, tx.header.management.as_ref(), inv);
     for found in found {
-        // Said below in one sentence.
-        if matches!(
-            (&found.fact, &moved),
-            (Fact::ManagementBridge(_), Some(Moved::Interface { .. }))
-        ) {
-            continue;
-        }
         let of_switch = is_of_switch(plan, &found, rest);
         if (of_switch && needed && !rest) || (!of_switch && rest) {
             continue;
@@ -95,8 +88,7 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
-        // A record of an earlier build knows nothing of it.
-        if matches!(found.fact, Fact::Up(_)) && found.was.is_none() {
+        if is_said_elsewhere(&found, cards, moved.as_ref()) {
             continue;
         }
         let whose = match &found.fact {
@@ -106,16 +98,6 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
                     continue;
                 }
                 whose_bond_mac(tx, inv, found.was.as_ref())
-            }
-            Fact::Mac(nic)
-            | Fact::Mtu(nic)
-            | Fact::Up(nic)
-            | Fact::Master(nic)
-            | Fact::Pif(nic)
-            | Fact::PifField(nic, _)
-                if cards.contains_key(nic) =>
-            {
-                Whose::Others
             }
             Fact::Mtu(nic) | Fact::Up(nic) | Fact::Master(nic)
                 if switched && plugged(plan, nic) =>
@@ -143,18 +125,40 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             Whose::Unknown => {}
         }
     }
-    match moved {
-        // Nobody takes it away and leaves the interface: it did not come up with the backend.
-        Some(Moved::Addresses { bridge, was, is }) if is.is_empty() && plan.reboots() && !rest => {
-            let commands = was.iter().map(|address| format!("ip addr add {address} dev {bridge}"));
-            let command = commands.collect::<Vec<_>>().join("; ");
-            let what = Moved::Addresses { bridge, was, is }.to_string();
-            compared.left.push(Item { what, command });
+    if let Some(moved) = moved {
+        match moved.by_hand().filter(|_| plan.reboots() && (rest || !needed)) {
+            Some(command) => compared.left.push(Item { what: moved.to_string(), command }),
+            None => compared.others.push(moved.to_string()),
         }
-        Some(moved) => compared.others.push(moved.to_string()),
-        None => {}
     }
     compared
+}
+
+/// Whether one sentence says a difference with others, or a record of an earlier build knows nothing
+/// of what it is about.
+fn is_said_elsewhere(
+    found: &Difference,
+    cards: &BTreeMap<IfName, String>,
+    moved: Option<&Moved>,
+) -> bool {
+    match &found.fact {
+        Fact::ManagementBridge(_) => matches!(moved, Some(Moved::Interface { .. })),
+        // Another card, or none: nothing of it is of ours.
+        Fact::Device(nic)
+        | Fact::Mac(nic)
+        | Fact::Mtu(nic)
+        | Fact::Up(nic)
+        | Fact::Master(nic)
+        | Fact::Tuned(nic, _)
+        | Fact::Pif(nic)
+        | Fact::PifField(nic, _)
+            if cards.contains_key(nic) =>
+        {
+            true
+        }
+        Fact::Up(_) => found.was.is_none(),
+        _ => false,
+    }
 }
 
 /// Whether a fact is one that a switch of the backend changes.

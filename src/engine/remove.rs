@@ -126,6 +126,7 @@ impl Engine<'_> {
         };
         if let Some(plan) = &plan {
             findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            findings.extend(preflight::goes_along(&spec, inv));
             if plan.reboots() {
                 findings.extend(preflight::rebooted(inv));
             }

@@ -80,6 +80,17 @@ impl Moved {
     }
 }
 
+impl Moved {
+    /// What gives the addresses back where they are gone: nobody takes them away and leaves the
+    /// interface, so it did not come up with its backend.
+    #[must_use]
+    pub fn by_hand(&self) -> Option<String> {
+        let Self::Addresses { bridge, was, is } = self else { return None };
+        let add = |address: &String| format!("ip addr add {address} dev {bridge}");
+        is.is_empty().then(|| was.iter().map(add).collect::<Vec<_>>().join("; "))
+    }
+}
+
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let none = || "none".to_string();
