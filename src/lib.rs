@@ -23,7 +23,7 @@
 //! inventory/         one read of a host: NICs, management, storage, facts
 //! step/ render/      what one step does and undoes; templates to files, and read back
 //! ledger/            our state on disk: lock, events, summaries; knows no plan
-//! service spec/ options xe/ bonding/ ifcfg modprobe paths net outcome
+//! service spec/ options xe/ bonding/ ovs/ ifcfg modprobe paths net outcome
 //!                    one subject each, typed; `xe` is the only place that spells `xe`
 //! host/              every system call, file access, clock and process of the program
 //! model/             a dom0 for rehearsals and tests, behind the same seam
@@ -128,6 +128,7 @@ pub mod modprobe;
 pub mod net;
 pub mod options;
 pub mod outcome;
+pub mod ovs;
 pub mod paths;
 pub mod plan;
 pub mod preflight;

@@ -6,6 +6,7 @@
 
 mod backend;
 mod nic_ref;
+mod route;
 mod static_route;
 mod tagged;
 
@@ -16,6 +17,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 pub use backend::Backend;
 pub use nic_ref::NicRef;
+pub use route::Route;
 use serde::{Deserialize, Serialize};
 pub use static_route::StaticRoute;
 pub use tagged::{Tag, Tagged};

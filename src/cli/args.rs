@@ -85,7 +85,8 @@ pub enum Command {
     Status,
     /// Make each slave carry the traffic in turn, and measure what is lost
     Drill(Drill),
-    /// Read /proc/net/bonding text as a table or JSON
+    /// Read text of /proc/net/bonding, or of ovs-appctl bond/show and lacp/show,
+    /// as a table or JSON
     Show(Show),
     /// Write the files that a spec yields into a folder, for review
     Render(Render),

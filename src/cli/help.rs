@@ -33,10 +33,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("spec", ["xenbond spec bond51 > bond51.ini", "xenbond spec bond0"]),
     ("init", ["xenbond init > bond.ini", "xenbond init --json"]),
     ("status", ["xenbond status", "xenbond status --json"]),
-    (
-        "show",
-        ["xenbond show bond51", "ssh root@xen01 cat /proc/net/bonding/bond51 | xenbond show -"],
-    ),
+    ("show", ["xenbond show bond51", "ssh root@xen01 ovs-appctl bond/show | xenbond show -"]),
     (
         "drill",
         [

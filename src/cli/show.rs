@@ -1,80 +1,121 @@
-//! `show`: what the kernel says of bonds, from it or from a file.
+//! `show`: what the kernel or Open vSwitch says of bonds, from this host or from a text.
 
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::json;
+use anyhow::{Context, Result, anyhow};
+use serde_json::{Value, json};
 
 use super::request::Usage;
 use crate::bonding::{self, BondStatus, SlaveStatus};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory, Kernel};
-use crate::net::{BondMode, IfName};
+use crate::net::{BondMode, IfName, shown};
 use crate::outcome::{Exit, Hint};
+use crate::ovs::{self, Readings};
 use crate::paths;
 use crate::report;
 use crate::status;
 
 pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit> {
-    let mut bonds: Vec<(Option<String>, String)> = Vec::new();
+    let mut bonds = Bonds::default();
     match what {
         Some("-") => {
             let mut bytes = Vec::new();
             std::io::stdin().read_to_end(&mut bytes).context("reading standard input")?;
-            bonds.push((None, String::from_utf8_lossy(&bytes).into_owned()));
+            bonds.text("-", None, &String::from_utf8_lossy(&bytes))?;
         }
         Some(file) if file.contains('/') => {
             let bytes = std::fs::read(file).with_context(|| format!("reading {file}"))?;
-            let name = Path::new(file).file_name().map(|n| n.to_string_lossy().into_owned());
-            bonds.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+            let name = Path::new(file).file_name().map(|name| name.to_string_lossy());
+            bonds.text(file, name.as_deref(), &String::from_utf8_lossy(&bytes))?;
         }
         Some(bond) => {
             let bond: IfName = bond.parse().context("BOND").context(Usage)?;
-            let path = paths::proc_bonding(bond.as_str());
-            let text = host
-                .read_text(&path)?
-                .with_context(|| format!("there is no bond {bond}: {path} is missing"))
-                .context(Hint("xenbond show, which shows every bond".into()))?;
-            bonds.push((Some(bond.to_string()), text));
+            let (path, name) = (paths::proc_bonding(bond.as_str()), bond.as_str());
+            match host.read_text(&path)? {
+                Some(text) => bonds.text(name, Some(name), &text)?,
+                None => {
+                    let managed = managed(host)?.into_iter().find(|(other, _)| other == name);
+                    let (name, status) = managed
+                        .with_context(|| format!("there is no bond {bond}: {path} is missing"))
+                        .context(Hint("xenbond show, which shows every bond".into()))?;
+                    bonds.kernel.push((Some(name), status));
+                }
+            }
         }
         None => {
             for name in host.list(paths::PROC_BONDING)? {
                 if let Some(text) = host.read_text(&paths::proc_bonding(&name))? {
-                    bonds.push((Some(name), text));
+                    bonds.text(&name, Some(&name), &text)?;
                 }
             }
+            bonds.kernel.extend(managed(host)?.into_iter().map(|(name, bond)| (Some(name), bond)));
         }
     }
-    let mut read: Vec<(Option<&str>, BondStatus)> = Vec::new();
-    for (name, text) in &bonds {
-        let all = bonding::parse_all(text);
-        let of = name.as_deref().or(what).unwrap_or("-");
-        ensure!(
-            !all.is_empty(),
-            anyhow!(Hint("cat /proc/net/bonding/BOND, and nothing before its lines".into()))
-                .context(format!("{of} says nothing of a bond"))
-        );
-        // A file that holds several is named after none of them.
-        let name = name.as_deref().filter(|_| all.len() == 1);
-        read.extend(all.into_iter().map(|status| (name, status)));
-    }
-    let of_xapi = if what.is_none() { managed(host)? } else { Vec::new() };
-    read.extend(of_xapi.iter().map(|(name, status)| (Some(name.as_str()), status.clone())));
     if as_json {
-        let all: Vec<_> =
-            read.iter().map(|(name, status)| report::bond::to_json(*name, status)).collect();
-        report::out_json(&json!({"bonds": all}));
-    } else if read.is_empty() {
-        report::out("This host has no bonds.\n");
+        report::out_json(&bonds.json());
     } else {
-        let all: Vec<String> = read
-            .iter()
-            .map(|(name, status)| report::bond::table(*name, status).to_string())
-            .collect();
-        report::out(all.join("\n"));
+        report::out(bonds.tables());
     }
     Ok(Exit::AsAsked)
+}
+
+/// What was read of bonds, of either kind.
+#[derive(Default)]
+struct Bonds {
+    kernel: Vec<(Option<String>, BondStatus)>,
+    ovs: Readings,
+}
+
+impl Bonds {
+    /// Takes in a text. `of` is what it is called, `name` is its file's.
+    fn text(&mut self, of: &str, name: Option<&str>, text: &str) -> Result<()> {
+        let kernel = bonding::parse_all(text);
+        let ovs = ovs::read(text);
+        if kernel.is_empty() && ovs == Readings::default() {
+            return Err(no_bond(of, text));
+        }
+        // A file that holds several is named after none of them.
+        let alone = kernel.len() == 1 && ovs == Readings::default();
+        let name = name.filter(|_| alone).map(String::from);
+        self.kernel.extend(kernel.into_iter().map(|status| (name.clone(), status)));
+        self.ovs.bonds.extend(ovs.bonds);
+        self.ovs.lacp.extend(ovs.lacp);
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let kernel = self.kernel.iter().map(|(name, b)| report::to_json(name.as_deref(), b));
+        let bonds = kernel.chain(self.ovs.bonds.iter().map(report::ovs::bond_json));
+        let lacp = self.ovs.lacp.iter().map(report::ovs::lacp_json);
+        json!({"bonds": bonds.collect::<Vec<_>>(), "lacp": lacp.collect::<Vec<_>>()})
+    }
+
+    fn tables(&self) -> String {
+        let kernel = self.kernel.iter().map(|(name, bond)| report::table(name.as_deref(), bond));
+        let ovs = self.ovs.bonds.iter().map(report::ovs::bond_table);
+        let lacp = self.ovs.lacp.iter().map(report::ovs::lacp_table);
+        let all: Vec<_> = kernel.chain(ovs).chain(lacp).map(|table| table.to_string()).collect();
+        if all.is_empty() { "This host has no bonds.\n".to_string() } else { all.join("\n") }
+    }
+}
+
+/// Why nothing of a text can be shown. Some texts name bonds, and do not say how they are.
+fn no_bond(of: &str, text: &str) -> anyhow::Error {
+    let records = ovs::records(text).into_iter().filter(|record| record.interfaces.len() > 1);
+    let records = records.filter_map(|record| record.name);
+    let ports = ovs::ports(text).into_iter().map(|port| port.name);
+    let mut names: Vec<_> = ports.chain(records).collect();
+    names.sort();
+    names.dedup();
+    let Some(first) = names.first() else {
+        let hint = "cat /proc/net/bonding/BOND or ovs-appctl bond/show, and all that it prints";
+        return anyhow!(Hint(hint.into())).context(format!("{of} says nothing of a bond"));
+    };
+    let bond = first.parse::<IfName>().map_or("BOND".to_string(), |name| name.to_string());
+    let why = format!("{of} names {} and says nothing of a bond's state", shown(&names.join(", ")));
+    anyhow!(Hint(format!("ovs-appctl bond/show {bond} | xenbond show -"))).context(why)
 }
 
 /// The bonds that XAPI made and that the kernel does not know, since Open vSwitch has them: what

@@ -43,7 +43,12 @@ impl Proposal {
             Err(error) => return Err(error),
         };
         if let Some(plan) = &plan {
-            findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            let down = plan.takes_down();
+            findings.extend(preflight::interrupted(&down, inv));
+            // What lies on a bond that stays up stays too.
+            if !down.contains(&spec.bond.as_str()) {
+                findings.retain(|finding| finding.code != Code::BondCarriesMore);
+            }
             let kept = plan::not_given_back(spec, nics, recorded, inv);
             findings.extend(preflight::not_given_back(&kept, spec, inv));
             findings.sort_by_key(|f| (f.severity, f.code));
@@ -218,10 +223,12 @@ impl Engine<'_> {
                     Err(error) => self.roll_back(tx, &format!("{error:#}"), false, observer),
                 };
             }
-            let free = if cut_off && matches!(step, Step::BringUp(_)) {
-                self.take_out_of_bridges(tx.header.plan.nics.iter().map(|nic| &nic.device))
-            } else {
-                Ok(())
+            let free = match step {
+                Step::BringUp(_) if cut_off => {
+                    self.take_out_of_bridges(tx.header.plan.nics.iter().map(|nic| &nic.device))
+                }
+                Step::Join(member) if cut_off => self.take_out_of_bridges([&member.nic]),
+                _ => Ok(()),
             };
             let done = free.and_then(|()| self.take(&mut tx, number, step, &mut run, observer));
             if let Err(error) = done {

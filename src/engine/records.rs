@@ -58,11 +58,14 @@ impl Engine<'_> {
                     all.pifs.retain(|known| known.device != record.device);
                     all.pifs.push(record.clone());
                 }
-                if let Step::BringUp(device) = step {
-                    for link in &device.links {
-                        all.links.retain(|known| known.device != link.device);
-                        all.links.push(link.clone());
-                    }
+                let links = match step {
+                    Step::BringUp(device) => &device.links[..],
+                    Step::Join(member) => member.link.as_slice(),
+                    _ => &[],
+                };
+                for link in links {
+                    all.links.retain(|known| known.device != link.device);
+                    all.links.push(link.clone());
                 }
             }
         }

@@ -206,8 +206,10 @@ impl Engine<'_> {
             back.kept.done = tx.is_done(number);
             let act = |observer: &mut dyn Observer| {
                 // `ifup` passes over a slave that is a port.
-                if let Step::TakeDown(bond) = step {
-                    self.take_out_of_bridges(&bond.slaves)?;
+                match step {
+                    Step::TakeDown(bond) => self.take_out_of_bridges(&bond.slaves)?,
+                    Step::Leave(member) => self.take_out_of_bridges([&member.nic])?,
+                    _ => {}
                 }
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
@@ -409,7 +411,8 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
         let up = |step: &Step| match step {
             Step::BringUp(bond) => bond.is_there(host),
             Step::BringVlanUp(vlan) => vlan.is_there(host),
-            _ => false,
+            // By files that were changed before it the boot may have done the same.
+            step => step.is_live(),
         };
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }

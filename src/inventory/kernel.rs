@@ -8,11 +8,11 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::above::{self, VlanOf};
-use super::reach::{Address, Route, addresses, addresses6, parse_routes};
+use super::reach::{Address, addresses, addresses6};
 use crate::bonding::{self, BondStatus};
 use crate::host::{Host, join};
-use crate::net::MacAddr;
-use crate::options::TABLE;
+use crate::net::{MacAddr, Route};
+use crate::options::{Linux, TABLE};
 use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
 
@@ -112,6 +112,9 @@ pub struct Kernel {
     pub boot_id: Option<String>,
     /// The hostname.
     pub hostname: Option<String>,
+    /// The kernel's release (`uname -r`).
+    #[serde(default)]
+    pub release: Option<String>,
 }
 
 impl Kernel {
@@ -147,7 +150,7 @@ impl Kernel {
         };
         let mut bond_options = BTreeMap::new();
         bond_options.extend(bonds.keys().map(|bond| (bond.clone(), options(bond))));
-        let routes = parse_routes(&host.read_text("/proc/net/route")?.unwrap_or_default())?;
+        let routes = Route::all(&host.read_text("/proc/net/route")?.unwrap_or_default())?;
         let trie = host.read_text("/proc/net/fib_trie")?;
         let (addresses, addresses_known) = addresses(host, trie.as_deref(), &routes);
         let modules = host.read_text("/proc/modules")?.unwrap_or_default();
@@ -167,7 +170,15 @@ impl Kernel {
                 .collect(),
             boot_id: host.attribute(BOOT_ID),
             hostname: host.attribute("/proc/sys/kernel/hostname"),
+            release: host.attribute("/proc/sys/kernel/osrelease"),
         })
+    }
+
+    /// Major and minor number of the kernel's release.
+    #[must_use]
+    pub fn linux(&self) -> Option<Linux> {
+        let mut numbers = self.release.as_ref()?.split(|c: char| !c.is_ascii_digit());
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 
     /// What the driver says of a bond.

@@ -34,7 +34,7 @@ pub use kernel::{Device, DeviceKind, Kernel};
 use listing::Listing;
 pub use management::{Management, Moved, addresses, is_leased};
 pub use nic::{Nic, resolve};
-pub use reach::{Address, Route};
+pub use reach::Address;
 pub use standing::Standing;
 pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};

@@ -3,22 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, OwnAddress};
-use crate::net::Ipv4Net;
-
-/// A route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// The device it goes out by.
-    pub device: String,
-    /// Where it leads; `0.0.0.0/0` is the default route.
-    pub to: Ipv4Net,
-    /// The router, when it does not lead to a subnet of this host's own.
-    pub gateway: Option<Ipv4Addr>,
-}
+use crate::net::{Ipv4Net, Route};
 
 /// An address of this host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,31 +30,6 @@ pub(super) fn addresses6(text: &str) -> Vec<(String, Ipv6Addr)> {
     let mut found: Vec<_> = text.lines().filter_map(one).collect();
     found.sort();
     found
-}
-
-/// `/proc/net/route`: addresses are hexadecimal numbers in the machine's own byte order.
-pub(super) fn parse_routes(text: &str) -> Result<Vec<Route>> {
-    let mut routes = Vec::new();
-    for line in text.lines().skip(1) {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [device, to, gateway, flags, _, _, _, mask, ..] = fields[..] else { continue };
-        let addr = |hex: &str| -> Result<Ipv4Addr> {
-            let bits = u32::from_str_radix(hex, 16)
-                .with_context(|| format!("reading /proc/net/route: `{hex}`"))?;
-            Ok(Ipv4Addr::from(bits.swap_bytes()))
-        };
-        // RTF_UP; RTF_REJECT routes go nowhere.
-        let flags = u32::from_str_radix(flags, 16).unwrap_or(0);
-        if flags & 1 == 0 || flags & 0x200 != 0 {
-            continue;
-        }
-        routes.push(Route {
-            device: device.to_string(),
-            to: Ipv4Net::with_netmask(addr(to)?, addr(mask)?)?,
-            gateway: Some(addr(gateway)?).filter(|g| !g.is_unspecified()),
-        });
-    }
-    Ok(routes)
 }
 
 /// This host's own addresses. `fib_trie` shows them without their devices, so each is given to
@@ -134,22 +97,6 @@ fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_routes_in_the_machines_byte_order() {
-        let text = "\
-Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-xenbr0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
-xenbr0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-bond51\t003310AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-";
-        let routes = parse_routes(text).unwrap();
-        assert_eq!(routes.len(), 3);
-        assert_eq!(routes[0].gateway, Some("10.20.0.1".parse().unwrap()));
-        assert_eq!(routes[0].to.to_string(), "0.0.0.0/0");
-        assert_eq!(routes[2].to.to_string(), "172.16.51.0/24");
-        assert_eq!(routes[2].gateway, None);
-    }
 
     #[test]
     fn reads_local_addresses_from_the_trie() {

@@ -23,37 +23,6 @@ pub struct Standing {
     pub besides: Vec<String>,
 }
 
-/// What an option is where nobody has set it (drivers/net/bonding/bond_main.c, `bond_check_params`
-/// and the module's parameters).
-const DEFAULTS: [(Opt, &str); 26] = [
-    (Opt::Updelay, "0"),
-    (Opt::Downdelay, "0"),
-    (Opt::UseCarrier, "1"),
-    (Opt::ArpInterval, "0"),
-    (Opt::ArpIpTarget, ""),
-    (Opt::ArpValidate, "none"),
-    (Opt::Primary, ""),
-    (Opt::PrimaryReselect, "always"),
-    (Opt::FailOverMac, "none"),
-    (Opt::NumGratArp, "1"),
-    (Opt::LacpRate, "slow"),
-    (Opt::AdSelect, "stable"),
-    (Opt::MinLinks, "0"),
-    (Opt::XmitHashPolicy, "layer2"),
-    (Opt::ArpAllTargets, "any"),
-    (Opt::ArpMissedMax, "2"),
-    (Opt::PeerNotifDelay, "0"),
-    (Opt::ResendIgmp, "1"),
-    (Opt::AllSlavesActive, "0"),
-    (Opt::PacketsPerSlave, "1"),
-    (Opt::TlbDynamicLb, "1"),
-    (Opt::LpInterval, "1"),
-    (Opt::LacpActive, "on"),
-    (Opt::AdActorSysPrio, "65535"),
-    (Opt::AdActorSystem, "00:00:00:00:00:00"),
-    (Opt::AdUserPortKey, "0"),
-];
-
 impl Standing {
     /// The bond of a name, where the kernel or a file of the boot scripts has one.
     #[must_use]
@@ -114,10 +83,9 @@ impl Standing {
             let runs = inv.kernel.bond_option(&bond, row.name).cloned().or_else(shown);
             let runs = runs.map(|text| row.normal(&text));
             let file = files.option(row.name).map(|text| row.normal(text));
-            let default = DEFAULTS.iter().find(|(opt, _)| *opt == row.opt).map(|(_, word)| *word);
             let Some(value) = runs.clone().or_else(|| file.clone()) else { continue };
             let takes = mode.is_none_or(|mode| row.modes.contains(&mode));
-            let asked = file.is_some() || default != Some(value.as_str());
+            let asked = file.is_some() || row.opt == Opt::Miimon || value != row.default;
             if !takes || value.is_empty() || !asked {
                 continue;
             }

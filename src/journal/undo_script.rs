@@ -8,12 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::host::{Cmd, Kind, name, quoted};
 use crate::net::Uuid;
+use crate::options::Values;
 use crate::paths;
 use crate::paths::original_name;
 use crate::plan::Plan;
 use crate::service::Init;
 use crate::service::Service;
-use crate::step::{FileChange, PifRecord, Step, Switch, Tuned};
+use crate::step::{Change, FileChange, LiveOptions, PifRecord, Step, Switch, Tuned};
 use crate::xe;
 
 /// The functions that the script's lines call. `XENBOND_ROOT` is for tests alone.
@@ -85,10 +86,44 @@ another_bond() {
     return 1
 }
 
-# tune ARG...: ethtool fails as well where nothing differs.
-tune() {
-    tell ethtool "$@"
-    run ethtool "$@" >/dev/null 2>&1 || :
+# maybe PROGRAM ARG...: one that fails as well where nothing differs.
+maybe() {
+    tell "$@"
+    run "$@" >/dev/null 2>&1 || :
+}
+
+# set_option BOND NAME VALUE: an option of the driver's, refused as long as another one stands.
+set_option() {
+    file=$R/sys/class/net/$1/bonding/$2
+    [ -e "$file" ] || return
+    tell "set $2 of $1 to $3"
+    echo "$3" 2>/dev/null >"$file" || :
+}
+
+# has_option BOND NAME VALUE: whether the driver has taken it.
+has_option() {
+    file=$R/sys/class/net/$1/bonding/$2
+    [ -e "$file" ] || return
+    read -r now rest <"$file"
+    if [ "$now" != "$3" ]; then tell "FAILED: $2 of $1 is $now, and not $3"; bad=1; fi
+}
+
+is_slave() { grep -qw "$2" "$R/sys/class/net/$1/bonding/slaves" 2>/dev/null; }
+
+# slave_in BOND NIC: one that is up is not taken by every driver.
+slave_in() {
+    if is_slave "$1" "$2" || [ ! -e "$R/sys/class/net/$2" ]; then return; fi
+    tell "add $2 to $1"
+    flags=$(cat "$R/sys/class/net/$2/flags")
+    if [ $((flags & 1)) = 1 ]; then printf '0x%x\n' $((flags & ~1)) >"$R/sys/class/net/$2/flags"; fi
+    echo "+$2" >"$R/sys/class/net/$1/bonding/slaves" || { tell "FAILED: $2"; bad=1; }
+}
+
+# slave_out BOND NIC
+slave_out() {
+    is_slave "$1" "$2" || return
+    tell "take $2 out of $1"
+    echo "-$2" >"$R/sys/class/net/$1/bonding/slaves" || { tell "FAILED: $2"; bad=1; }
 }
 
 # pif_of HOST DEVICE: the uuid of the NIC's record, if it has one.
@@ -176,9 +211,19 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
             Step::BringUp(bond) => {
                 text.push_str(&format!("bond_down {}\n", bond.bond));
                 for words in bond.tuned.iter().flat_map(Tuned::commands) {
-                    text.push_str(&format!("tune {}\n", words.join(" ")));
+                    text.push_str(&format!("maybe ethtool {}\n", words.join(" ")));
                 }
             }
+            Step::Join(member) => {
+                text.push_str(&format!("slave_out {} {}\n", member.bond, member.nic));
+            }
+            Step::Leave(member) => {
+                text.push_str(&format!("slave_in {} {}\n", member.bond, member.nic));
+            }
+            Step::SetOptions(options) => set_options(options, &mut text),
+            Step::SetMtu(_) => text.push_str(&format!("try {}\n", step.by_hand(""))),
+            Step::SetNetwork(network) => maybe(network.undo_commands(), &mut text),
+            Step::Tune(tuning) => maybe(tuning.nic.changes(), &mut text),
             Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),
             Step::BringVlanUp(vlan) => text.push_str(&format!("bond_down {}\n", vlan.device)),
             Step::ForgetPif(record) => pif(record, &mut text),
@@ -254,6 +299,25 @@ fn file(change: &FileChange, text: &mut String) {
         (_, Some(bond)) => text.push_str(&format!("take_block_out {path} {bond} {name}\n")),
         (Kind::Absent, None) => text.push_str(&format!("take_away {path}\n")),
         _ => text.push_str(&format!("put_back {path} {name}\n")),
+    }
+}
+
+fn maybe(all: Vec<Cmd>, text: &mut String) {
+    text.extend(all.iter().map(|cmd| format!("maybe {cmd}\n")));
+}
+
+/// Twice, since one may stand in the way of another.
+fn set_options(options: &LiveOptions, text: &mut String) {
+    let bond = &options.bond;
+    for _ in 0..2 {
+        for one in options.written_back() {
+            let name = one.path.rsplit('/').next().unwrap_or_default();
+            text.push_str(&format!("set_option {bond} {name} {}\n", word(&one.value)));
+        }
+    }
+    let single = |change: &&Change| !matches!(change.option.row().values, Values::Targets);
+    for Change { option, was, .. } in options.changes.iter().filter(single) {
+        text.push_str(&format!("has_option {bond} {option} {}\n", word(was)));
     }
 }
 

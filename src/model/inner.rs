@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::dispatch::dispatch;
 use super::kernel::tree;
 use super::programs::shell::Shell;
-use super::state::{Bond, Dom0, How, Pool, Ran, State};
+use super::state::{Bond, Dom0, How, Nic, Pool, Ran, State};
 use super::stores;
 use super::xe;
 use crate::host::{Output, Status};
@@ -228,46 +228,70 @@ impl Inner {
         }
     }
 
-    /// Takes what was written into `/sys/class/net/BOND/bonding/` since as the kernel would.
+    /// Takes what was written since into the attributes that the kernel lets anybody set: those of
+    /// bonds, and a device's `flags` and `mtu`.
     pub(super) fn absorb(&mut self, root: &Path) {
-        self.absorb_flags(root);
-        for bond in self.state.dom0.bonds.keys().cloned().collect::<Vec<_>>() {
-            for key in ["active_slave", "primary", "slaves"] {
-                let path = format!("sys/devices/virtual/net/{bond}/bonding/{key}");
-                let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
-                let Some(live) = self.state.dom0.bonds.get(&bond) else { continue };
-                let shown = tree::attributes(&self.state.dom0, live);
-                if shown.iter().any(|(name, value)| name == key && value.trim() != text.trim()) {
-                    let _ = self.state.dom0.set_option(&bond, key, &text);
-                    self.tree.insert(path, tree::Node::File(text));
-                    self.shown = None;
-                }
+        let pci = |nic: &Nic| format!("pci0000:00/{}", nic.pci);
+        let nics = self.state.dom0.nics.iter().map(|(name, nic)| (name.clone(), pci(nic)));
+        let bonds = self.state.dom0.bonds.keys().map(|name| (name.clone(), "virtual".to_string()));
+        for (name, place) in nics.chain(bonds).collect::<Vec<_>>() {
+            let folder = format!("sys/devices/{place}/net/{name}");
+            if place != "virtual" {
+                self.absorb_flags(root, &name, &format!("{folder}/flags"));
             }
+            self.absorb_mtu(root, &name, &format!("{folder}/mtu"));
+            self.absorb_options(root, &name, &folder);
         }
     }
 
-    /// Takes what was written into `flags` of a NIC: whether it is up.
-    fn absorb_flags(&mut self, root: &Path) {
-        const IFF_UP: u32 = 1;
-        for (name, pci) in self
-            .state
-            .dom0
-            .nics
-            .iter()
-            .map(|(n, nic)| (n.clone(), nic.pci.clone()))
-            .collect::<Vec<_>>()
-        {
-            let path = format!("sys/devices/pci0000:00/{pci}/net/{name}/flags");
+    /// Puts down that a file is not what it is to show.
+    fn was_written(&mut self, path: String, text: String) {
+        self.tree.insert(path, tree::Node::File(text));
+        self.shown = None;
+    }
+
+    /// What the kernel refuses stays as it was.
+    fn absorb_options(&mut self, root: &Path, bond: &str, folder: &str) {
+        let Some(live) = self.state.dom0.bonds.get(bond) else { return };
+        // One may change another: what was written is told by what all of them were before.
+        let mut written = Vec::new();
+        for (key, value) in tree::attributes(&self.state.dom0, live) {
+            let path = format!("{folder}/bonding/{key}");
             let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
-            let bits =
-                text.trim().strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
-            let Some(up) = bits.map(|bits| bits & IFF_UP != 0) else { continue };
-            if up != self.state.dom0.is_up(&name) {
-                self.state.dom0.set_up(&name, up);
-                self.tree.insert(path, tree::Node::File(text));
-                self.shown = None;
+            if value.trim() != text.trim() {
+                written.push((path, key, text));
             }
         }
+        // As the boot scripts write them: a primary joins before it is named.
+        written.sort_by_key(|(_, key, _)| (key != "slaves", key != "mode", key != "miimon"));
+        for (path, key, text) in written {
+            let _ = self.state.dom0.set_option(bond, &key, &text);
+            self.was_written(path, text);
+        }
+    }
+
+    /// What was written into `flags` of a NIC: whether it is up.
+    fn absorb_flags(&mut self, root: &Path, name: &str, path: &str) {
+        const IFF_UP: u32 = 1;
+        let Ok(text) = fs::read_to_string(root.join(path)) else { return };
+        let hex = text.trim().strip_prefix("0x");
+        let Some(bits) = hex.and_then(|hex| u32::from_str_radix(hex, 16).ok()) else { return };
+        let up = bits & IFF_UP != 0;
+        if up != self.state.dom0.is_up(name) {
+            self.state.dom0.set_up(name, up);
+            self.was_written(path.to_string(), text);
+        }
+    }
+
+    fn absorb_mtu(&mut self, root: &Path, name: &str, path: &str) {
+        let Ok(text) = fs::read_to_string(root.join(path)) else { return };
+        if text.trim() == self.state.dom0.mtu_of(name).to_string() {
+            return;
+        }
+        if let Ok(mtu) = text.trim().parse() {
+            self.state.dom0.set_mtu(name, mtu);
+        }
+        self.was_written(path.to_string(), text);
     }
 
     /// The misbehaviour that this call meets, used up.

@@ -7,9 +7,11 @@ mod table;
 mod value;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 pub use rules::switch_support;
@@ -17,12 +19,13 @@ pub use table::{ELSEWHERE, TABLE};
 pub use value::{MAX_TARGETS, Value, Values};
 
 use crate::bonding::BondStatus;
-use crate::net::{BondMode, NicRef};
+use crate::net::{BondMode, NicRef, shown, text_form};
 
 /// An option of the driver, in the order in which `BONDING_OPTS` holds them: `miimon` right after
 /// the mode, delays after it, since EL5 writes them in the order of the file and the driver minds
 /// the order (tests/ground/initscripts.md, C2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 #[allow(missing_docs, reason = "each is the driver's own name; the table says what it does")]
 pub enum Opt {
     Miimon,
@@ -88,7 +91,27 @@ pub struct Row {
     /// Whether the module takes it as a parameter too. Linux up to 3.10 does not load a module that
     /// is given one that it does not take (tests/ground/options.md, A2).
     pub parameter: bool,
+    /// What it is where nobody has set it (`bond_check_params` in bond_main.c, and the module's
+    /// parameters).
+    pub default: &'static str,
+    /// The release of Linux whose driver is the first to take another value while the bond is up
+    /// and has slaves; `None`: none does (tests/ground/options.md, B2 and B5).
+    pub live: Option<Linux>,
 }
+
+impl fmt::Display for Opt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().name)
+    }
+}
+
+impl FromStr for Opt {
+    type Err = anyhow::Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::named(name).with_context(|| format!("there is no bonding option `{}`", shown(name)))
+    }
+}
+text_form!(Opt);
 
 impl Opt {
     /// The option's row of the table.
@@ -125,8 +148,8 @@ impl PartialEq for Row {
 
 impl Eq for Row {}
 
-impl std::fmt::Debug for Row {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
@@ -150,8 +173,8 @@ impl Young {
     }
 }
 
-impl std::fmt::Display for Young {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Young {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.row.name)?;
         self.word.map_or(Ok(()), |word| write!(f, "={word}"))
     }
@@ -167,7 +190,7 @@ impl TryFrom<BTreeMap<String, String>> for Options {
     fn try_from(texts: BTreeMap<String, String>) -> Result<Self> {
         let mut options = Self::default();
         for (name, text) in texts {
-            let Some(opt) = Opt::named(&name) else { bail!("there is no bonding option `{name}`") };
+            let opt: Opt = name.parse()?;
             options.set(opt, opt.row().parse(&text)?);
         }
         Ok(options)

@@ -29,6 +29,8 @@ const BASE: Row = Row {
     since: OLDEST,
     later: &[],
     parameter: true,
+    default: "0",
+    live: Some(OLDEST),
 };
 
 /// Every option.
@@ -66,6 +68,7 @@ pub const TABLE: [Row; 27] = [
         word: "0|1",
         help: "1: ask the driver for the carrier; 0: ask by MII ioctl",
         values: Values::Number(0, 1),
+        default: "1",
         ..BASE
     },
     Row {
@@ -86,6 +89,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Targets,
         modes: ARP_MODES,
         proc: Some(|s| s.arp_ip_target.as_ref().map(|targets| targets.join(","))),
+        default: "",
         ..BASE
     },
     Row {
@@ -105,6 +109,7 @@ pub const TABLE: [Row; 27] = [
         // Before Linux 3.15 active-backup alone took it, and had no filter.
         modes: &[ActiveBackup],
         later: &[("filter", (3, 15)), ("filter_active", (3, 15)), ("filter_backup", (3, 15))],
+        default: "none",
         ..BASE
     },
     Row {
@@ -115,6 +120,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Words(&["any", "all"]),
         modes: &[ActiveBackup],
         since: (3, 11),
+        default: "any",
         ..BASE
     },
     Row {
@@ -127,6 +133,7 @@ pub const TABLE: [Row; 27] = [
         proc: Some(|s| s.arp_missed_max.map(|v| v.to_string())),
         since: (5, 17),
         parameter: false,
+        default: "2",
         ..BASE
     },
     Row {
@@ -137,6 +144,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Slave,
         modes: PRIMARY_MODES,
         proc: Some(|s| s.primary.clone()),
+        default: "",
         ..BASE
     },
     Row {
@@ -147,6 +155,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Words(&["always", "better", "failure"]),
         modes: PRIMARY_MODES,
         proc: Some(|s| s.primary_reselect.clone()),
+        default: "always",
         ..BASE
     },
     Row {
@@ -157,6 +166,8 @@ pub const TABLE: [Row; 27] = [
         values: Values::Words(&["none", "active", "follow"]),
         modes: &[ActiveBackup],
         proc: Some(|s| s.fail_over_mac.clone()),
+        default: "none",
+        live: None,
         ..BASE
     },
     Row {
@@ -167,6 +178,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Number(0, 255),
         modes: &[ActiveBackup],
         alias: Some("num_unsol_na"),
+        default: "1",
         ..BASE
     },
     Row {
@@ -188,6 +200,7 @@ pub const TABLE: [Row; 27] = [
         help: "IGMP reports after a failover, 0 to 255",
         values: Values::Number(0, 255),
         modes: &[BalanceRr, ActiveBackup, BalanceTlb, BalanceAlb],
+        default: "1",
         ..BASE
     },
     Row {
@@ -207,6 +220,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Number(0, 65_535),
         modes: &[BalanceRr],
         since: (3, 14),
+        default: "1",
         ..BASE
     },
     Row {
@@ -218,6 +232,8 @@ pub const TABLE: [Row; 27] = [
         modes: &[BalanceTlb, BalanceAlb],
         since: (3, 16),
         parameter: false,
+        default: "1",
+        live: None,
         ..BASE
     },
     Row {
@@ -228,6 +244,7 @@ pub const TABLE: [Row; 27] = [
         values: Values::Number(1, 0x7fff_ffff),
         modes: &[BalanceTlb, BalanceAlb],
         since: (3, 13),
+        default: "1",
         ..BASE
     },
     Row {
@@ -238,6 +255,8 @@ pub const TABLE: [Row; 27] = [
         values: Values::Words(&["slow", "fast"]),
         modes: &[Ieee8023ad],
         proc: Some(|s| s.lacp.as_ref()?.lacp_rate.clone()),
+        default: "slow",
+        live: None,
         ..BASE
     },
     Row {
@@ -250,6 +269,8 @@ pub const TABLE: [Row; 27] = [
         proc: Some(|s| s.lacp.as_ref()?.lacp_active.clone()),
         since: (5, 15),
         parameter: false,
+        default: "on",
+        live: None,
         ..BASE
     },
     Row {
@@ -260,6 +281,8 @@ pub const TABLE: [Row; 27] = [
         values: Values::Words(&["stable", "bandwidth", "count"]),
         modes: &[Ieee8023ad],
         proc: Some(|s| s.lacp.as_ref()?.ad_select.clone()),
+        default: "stable",
+        live: None,
         ..BASE
     },
     Row {
@@ -272,6 +295,8 @@ pub const TABLE: [Row; 27] = [
         proc: Some(|s| s.lacp.as_ref()?.system_priority.map(|v| v.to_string())),
         since: (4, 2),
         parameter: false,
+        default: "65535",
+        live: Some((5, 2)),
         ..BASE
     },
     Row {
@@ -284,6 +309,8 @@ pub const TABLE: [Row; 27] = [
         proc: Some(|s| s.lacp.as_ref()?.system_mac.clone()),
         since: (4, 2),
         parameter: false,
+        default: "00:00:00:00:00:00",
+        live: Some((5, 2)),
         ..BASE
     },
     Row {
@@ -295,6 +322,7 @@ pub const TABLE: [Row; 27] = [
         modes: &[Ieee8023ad],
         since: (4, 2),
         parameter: false,
+        live: None,
         ..BASE
     },
     Row {
@@ -323,6 +351,8 @@ pub const TABLE: [Row; 27] = [
         modes: &[BalanceXor, Ieee8023ad, BalanceTlb, BalanceAlb],
         proc: Some(|s| s.xmit_hash_policy.clone()),
         later: &[("encap2+3", (3, 12)), ("encap3+4", (3, 12)), ("vlan+srcmac", (5, 12))],
+        default: "layer2",
+        live: Some((3, 11)),
         ..BASE
     },
 ];

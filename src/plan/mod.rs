@@ -76,16 +76,13 @@ pub fn change(
     let device = device(spec, &nics, inv);
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
         || inv.kernel.devices.contains_key(spec.bond.as_str());
-    // What the boot scripts read decides what they make; a change of it needs the bond made anew.
-    let scripts_change = files
-        .iter()
-        .any(|f| f.path.starts_with(paths::NETWORK_SCRIPTS) && !vlans::is_of_tag(spec, &f.path));
-    let as_asked = verify::is_configured(spec, &nics, inv);
-    let rebuild = scripts_change || !as_asked || !pifs.is_empty();
-    let vlans = Vlans::of(spec, &nics, inv, &files, rebuild);
-
     let mut steps = Vec::new();
     backend(spec, inv, &mut steps);
+    // No bond outlives a reboot.
+    let reboots = steps.iter().any(|step| matches!(step, Step::Reboot { .. }));
+    let live = live::steps(spec, &nics, inv, &pifs).filter(|_| !reboots);
+    let rebuild = live.is_none();
+    let vlans = Vlans::of(spec, &nics, inv, rebuild);
     // XAPI is done with before a bond that stands is touched, unless it is about its own NICs.
     let of_slave = |step: &Step| step.pif().is_some_and(|p| device.slaves.contains(&p.device));
     let (of_slaves, others) = pifs.into_iter().partition::<Vec<_>, _>(of_slave);
@@ -104,8 +101,9 @@ pub fn change(
             Step::File(file)
         });
     }
-    if rebuild {
-        steps.push(Step::BringUp(device));
+    match live {
+        Some(live) => steps.extend(live),
+        None => steps.push(Step::BringUp(device)),
     }
     steps.extend(vlans.bring_up());
     steps.extend(given_back(spec, &nics, recorded, inv)?);
@@ -354,7 +352,10 @@ impl Plan {
     pub fn outage(&self) -> u64 {
         let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
         let up = |step: &Step| matches!(step, Step::BringUp(_) | Step::BringVlanUp(_));
-        let Some(from) = self.steps.iter().position(down) else { return 0 };
+        let Some(from) = self.steps.iter().position(down) else {
+            let moved = self.steps.iter().filter(|step| moved(step).is_some());
+            return moved.map(Step::seconds).sum();
+        };
         // Without an end to it all the rest counts.
         let to = self.steps.iter().rposition(up).map_or(self.steps.len(), |last| last + 1);
         self.steps[from..to.max(from)].iter().map(Step::seconds).sum()
@@ -366,7 +367,7 @@ impl Plan {
         let down = self.steps.iter().filter_map(|step| match step {
             Step::TakeDown(bond) => Some(bond.bond.as_str()),
             Step::TakeVlanDown(vlan) => Some(vlan.device.as_str()),
-            _ => None,
+            _ => moved(step),
         });
         down.collect()
     }
@@ -377,7 +378,7 @@ impl Plan {
         let up = self.steps.iter().filter_map(|step| match step {
             Step::BringUp(bond) => Some(bond.bond.as_str()),
             Step::BringVlanUp(vlan) => Some(vlan.device.as_str()),
-            _ => None,
+            _ => moved(step),
         });
         up.collect()
     }
@@ -408,7 +409,16 @@ impl Plan {
     }
 }
 
+/// The device whose address becomes another one, and with it what is connected to it.
+fn moved(step: &Step) -> Option<&str> {
+    match step {
+        Step::SetNetwork(network) if network.moves() => Some(&network.device),
+        _ => None,
+    }
+}
+
 mod leaving;
+mod live;
 mod removal;
 mod saved;
 mod vlans;

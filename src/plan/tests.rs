@@ -31,6 +31,14 @@ impl Dom0 {
         }
     }
 
+    /// Undoes all steps of a plan.
+    fn take_back(&self, plan: &Plan) {
+        for step in plan.steps.iter().rev() {
+            let undone = step.undo(&self.host, &mut crate::step::Kept::default());
+            undone.unwrap_or_else(|e| panic!("{}: {e:#}", step.undo_title()));
+        }
+    }
+
     #[track_caller]
     fn needs(&self, spec: &Spec, steps: &[&str]) -> Plan {
         let plan = self.plan(spec);
@@ -212,7 +220,6 @@ fn only_what_changed_is_done_again() {
     };
     let write = |path: &str, text: &str| std::fs::write(dom0.at(path), text).unwrap();
     let remove = |path: &str| std::fs::remove_file(dom0.at(path)).unwrap();
-    let (down, up) = ("take bond51 down", "bring up bond51");
     again(
         &|| write("etc/modprobe.d/bond51.conf", "x\n"),
         &["replace modprobe.d/bond51.conf", VERIFY],
@@ -220,11 +227,11 @@ fn only_what_changed_is_done_again() {
     again(&|| remove("etc/modprobe.d/bond51.conf"), &["create modprobe.d/bond51.conf", VERIFY]);
     again(
         &|| write("etc/sysconfig/network-scripts/ifcfg-eth3", "DEVICE=eth3\n"),
-        &[down, "replace ifcfg-eth3", up, VERIFY],
+        &["replace ifcfg-eth3", VERIFY],
     );
     again(
         &|| remove("etc/sysconfig/network-scripts/ifcfg-bond51"),
-        &[down, "create ifcfg-bond51", up, VERIFY],
+        &["create ifcfg-bond51", VERIFY],
     );
     again(&|| remove(&Service::of_bond(&spec.bond, Init::Systemd).link()), &[UNIT, VERIFY]);
     again(
@@ -267,8 +274,8 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     let dom0 = Dom0::altered(EL7, Backend::Bridge, without_managed_bond);
     dom0.become_as(&spec(&[("nics", "eth2,eth3,eth4")]));
     let fewer = spec(&[("nics", "eth2,eth4")]);
-    let plan =
-        dom0.needs(&fewer, &["take bond51 down", "remove ifcfg-eth3", "bring up bond51", VERIFY]);
+    let out = "take eth3 out of bond51 while it is up";
+    let plan = dom0.needs(&fewer, &["remove ifcfg-eth3", out, VERIFY]);
     assert!(plan.scope.nics.iter().any(|n| n.as_str() == "eth3"), "{:?}", plan.scope);
     dom0.become_as(&fewer);
     dom0.needs(&fewer, &[]);
@@ -279,12 +286,15 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
         &[
             "make XAPI forget the PIF of eth5",
             "introduce eth5 to XAPI as unmanaged",
-            "take bond51 down",
             "create ifcfg-eth5",
-            "bring up bond51",
+            "add eth5 to bond51 while it is up",
             VERIFY,
         ],
     );
+    // The bond has the address of its first slave, which goes with that one.
+    let others = spec(&[("nics", "eth4,eth5")]);
+    dom0.become_as(&more);
+    dom0.needs(&others, &["take bond51 down", "remove ifcfg-eth2", "bring up bond51", VERIFY]);
 }
 
 #[test]
@@ -311,7 +321,8 @@ fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
     let small = vlans("vlan=51\n[vlan 52]\naddress=172.16.52.11/24\nmtu=1500\n");
     let down = "take bond51.52 down";
     let up = "bring up bond51.52";
-    dom0.needs(&small, &[down, "replace ifcfg-bond51.52", up, VERIFY]);
+    let mtu = "set the MTU of bond51.52 to 1500 while it is up";
+    dom0.needs(&small, &["replace ifcfg-bond51.52", mtu, VERIFY]);
     dom0.become_as(&small);
     dom0.needs(&small, &[]);
     // The tag that somebody has taken down alone, and the one that goes alone.
@@ -326,39 +337,160 @@ fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
     assert_eq!(plan.scope.vlans.len(), 2, "{:?}", plan.scope);
     let routed = vlans("vlan=51\nroutes=10.99.0.0/16 via 172.16.51.1\n");
     dom0.become_as(&one);
-    dom0.needs(
-        &routed,
-        &["take bond51.51 down", "create route-bond51.51", "bring up bond51.51", VERIFY],
-    );
+    let route = "set the route to 10.99.0.0/16 by bond51.51 while it is up";
+    dom0.needs(&routed, &["create route-bond51.51", route, VERIFY]);
     dom0.become_as(&routed);
     dom0.needs(&routed, &[]);
     dom0.change(|state| state.dom0.routes.retain(|_, route| route.via.is_none()));
-    dom0.needs(&routed, &["take bond51.51 down", "bring up bond51.51", VERIFY]);
+    dom0.needs(&routed, &[route, VERIFY]);
     dom0.become_as(&routed);
     // A bond that is made anew takes its tags along, and those before it.
-    let plain = vlans("");
-    dom0.needs(
-        &plain,
-        &[
-            "take bond51.51 down",
-            "take bond51 down",
-            "remove ifcfg-bond51.51",
-            "remove route-bond51.51",
-            "replace ifcfg-bond51",
-            UNIT,
-            "bring up bond51",
-            VERIFY,
-        ],
-    );
-    let plan = dom0.plan(&plain);
-    for step in &plan.steps[..plan.steps.len() - 1] {
-        step.perform(&dom0.host).unwrap();
+    let gone = ["remove ifcfg-bond51.51", "remove route-bond51.51"];
+    let files = ["replace ifcfg-bond51", UNIT];
+    let down = ["take bond51.51 down", "take bond51 down"];
+    let conf = ["replace modprobe.d/bond51.conf"];
+    let address = "set the address of bond51 to 172.16.51.11/24 while it is up";
+    for (file, steps) in [
+        ("", [&down[..1], &gone, &files, &[address, VERIFY]].concat()),
+        (
+            "mode=balance-xor\n",
+            [&down[..], &gone, &conf, &files, &["bring up bond51", VERIFY]].concat(),
+        ),
+    ] {
+        let plain = vlans(file);
+        let plan = dom0.needs(&plain, &steps);
+        for step in &plan.steps[..plan.steps.len() - 1] {
+            step.perform(&dom0.host).unwrap();
+        }
+        assert!(!dom0.at("sys/class/net/bond51.51").exists());
+        dom0.needs(&plain, &[]);
+        dom0.take_back(&plan);
+        dom0.needs(&routed, &[]);
     }
-    assert!(!dom0.at("sys/class/net/bond51.51").exists());
-    for step in plan.steps.iter().rev() {
-        step.undo(&dom0.host, &mut crate::step::Kept::default()).unwrap();
+}
+
+/// Every kind of change that the driver takes while the bond is up, there and back, and what it
+/// refuses: the bond is then made anew.
+#[test]
+fn what_the_driver_takes_is_changed_while_the_bond_is_up() {
+    type Keys = &'static [(&'static str, &'static str)];
+    const XOR: Keys = &[("mode", "2")];
+    const LACP: Keys = &[("mode", "4")];
+    const ARP: Keys = &[
+        ("miimon", "0"),
+        ("arp_interval", "1000"),
+        ("arp_ip_target", "172.16.51.2,172.16.51.3"),
+        ("arp_validate", "all"),
+    ];
+    const ARP_MORE: Keys =
+        &[("miimon", "0"), ("arp_interval", "500"), ("arp_ip_target", "172.16.51.3,172.16.51.4")];
+    let cases: &[(Keys, Keys, &str)] = &[
+        (&[], &[("miimon", "250")], "miimon to 250"),
+        (&[], &[("updelay", "400"), ("downdelay", "200")], "updelay to 400, downdelay to 200"),
+        (
+            &[("updelay", "400"), ("downdelay", "200")],
+            &[("miimon", "200"), ("updelay", "400")],
+            "miimon to 200, downdelay to 0",
+        ),
+        (
+            &[],
+            &[("primary", "eth3"), ("primary_reselect", "failure")],
+            "primary to eth3, primary_reselect to failure",
+        ),
+        (&[("primary", "eth3")], &[("primary", "eth2")], "primary to eth2"),
+        (&[("primary", "eth3")], &[], "primary to nothing"),
+        (
+            &[],
+            &[("num_grat_arp", "5"), ("resend_igmp", "3")],
+            "num_grat_arp to 5, resend_igmp to 3",
+        ),
+        (
+            &[],
+            &[("use_carrier", "0"), ("all_slaves_active", "1")],
+            "use_carrier to 0, all_slaves_active to 1",
+        ),
+        (
+            &[],
+            ARP,
+            "miimon to 0, arp_interval to 1000, arp_ip_target to 172.16.51.2,172.16.51.3, arp_validate to all",
+        ),
+        (
+            ARP,
+            &[("miimon", "100")],
+            "miimon to 100, arp_interval to 0, arp_ip_target to nothing, arp_validate to none",
+        ),
+        (
+            ARP,
+            ARP_MORE,
+            "arp_interval to 500, arp_ip_target to 172.16.51.3,172.16.51.4, arp_validate to none",
+        ),
+        (LACP, &[("mode", "4"), ("min_links", "2")], "min_links to 2"),
+        (LACP, &[("mode", "4"), ("lacp_rate", "fast")], ""),
+        (LACP, &[("mode", "4"), ("ad_select", "count")], ""),
+        (&[], &[("fail_over_mac", "active")], ""),
+        (&[], XOR, ""),
+    ];
+    for flavour in [EL5, EL7] {
+        let hash = if flavour == EL5 { "" } else { "xmit_hash_policy to layer3+4" };
+        let more: (Keys, Keys, &str) = (XOR, &[("mode", "2"), ("xmit_hash_policy", "1")], hash);
+        for (before, after, words) in cases.iter().chain([&more]) {
+            let dom0 = Dom0::new(flavour, Backend::Bridge);
+            let (before, after) = (spec(before), spec(after));
+            dom0.become_as(&before);
+            let plan = dom0.plan(&after);
+            let live = plan.steps.iter().find(|step| matches!(step, Step::SetOptions(_)));
+            let title = live.map(Step::title).unwrap_or_default();
+            let wanted = match *words {
+                "" => String::new(),
+                words => {
+                    format!("set {} while it is up", words.replacen(" to", " of bond51 to", 1))
+                }
+            };
+            assert_eq!(title, wanted, "{flavour:?}");
+            assert_eq!(plan.outage() > 0, words.is_empty(), "{flavour:?} {words}");
+            dom0.become_as(&after);
+            dom0.needs(&after, &[]);
+            dom0.take_back(&plan);
+            dom0.needs(&before, &[]);
+        }
     }
-    dom0.needs(&routed, &[]);
+}
+
+#[test]
+fn mtu_and_address_are_changed_while_the_bond_is_up() {
+    for flavour in [EL5, EL7] {
+        for (before, after, title, outage) in [
+            (
+                spec(&[]),
+                spec(&[("mtu", "9000")]),
+                "set the MTU of bond51 to 9000 while it is up",
+                0,
+            ),
+            (
+                spec(&[("mtu", "9000")]),
+                spec(&[("mtu", "1500")]),
+                "set the MTU of bond51 to 1500 while it is up",
+                0,
+            ),
+            (
+                spec(&[]),
+                spec(&[("address", "172.16.51.77/25")]),
+                "set the address of bond51 to 172.16.51.77/25 while it is up",
+                1,
+            ),
+        ] {
+            let dom0 = Dom0::new(flavour, Backend::Bridge);
+            dom0.become_as(&before);
+            let plan = dom0.plan(&after);
+            let titles = titles(&plan);
+            assert!(titles.iter().any(|t| t == title), "{flavour:?} {titles:?}");
+            assert_eq!(plan.outage(), outage, "{title}");
+            dom0.become_as(&after);
+            dom0.needs(&after, &[]);
+            dom0.take_back(&plan);
+            dom0.needs(&before, &[]);
+        }
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::net::Tagged;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::Spec;
-use crate::step::{FileChange, Step, VlanDevice};
-use crate::verify;
+use crate::step::{Step, VlanDevice};
+use crate::verify::{self, Setting};
 
 /// The tags of a bond in a change.
 pub(super) struct Vlans {
@@ -41,22 +41,24 @@ pub(super) fn stand(spec: &Spec, inv: &Inventory) -> impl Iterator<Item = VlanDe
     all.into_iter().map(|device| VlanDevice { device })
 }
 
+/// Whether all that is not as asked of a tag can be put right while it is up.
+pub(super) fn may_stay_up(spec: &Spec, tag: &Tagged, unlike: &[Setting]) -> bool {
+    let mut own = unlike.iter().filter(|setting| setting.tag(spec) == Some(tag));
+    own.all(|setting| {
+        matches!(
+            setting,
+            Setting::Address | Setting::VlanAddress(_) | Setting::VlanMtu(_) | Setting::Route(_)
+        )
+    })
+}
+
 impl Vlans {
-    /// The tags that a change with these files has to do with; `rebuild`: the bond is made anew.
-    pub(super) fn of(
-        spec: &Spec,
-        nics: &[Nic],
-        inv: &Inventory,
-        files: &[FileChange],
-        rebuild: bool,
-    ) -> Self {
+    /// The tags that a change has to do with; `rebuild`: the bond is made anew.
+    pub(super) fn of(spec: &Spec, nics: &[Nic], inv: &Inventory, rebuild: bool) -> Self {
         let stands = |tag: &Tagged| inv.kernel.devices.contains_key(tag.as_str());
-        let changes = |tag: &Tagged| {
-            files.iter().any(|file| of_path(&file.path).as_ref() == Some(tag))
-                || !verify::is_vlan_configured(spec, tag, nics, inv)
-        };
-        let up: Vec<Tagged> =
-            spec.tagged().filter(|tag| rebuild || changes(tag)).cloned().collect();
+        let unlike = verify::unlike(spec, nics, inv);
+        let new = |tag: &&Tagged| rebuild || !may_stay_up(spec, tag, &unlike);
+        let up: Vec<Tagged> = spec.tagged().filter(new).cloned().collect();
         let asked = |tag: &Tagged| spec.tagged().any(|asked| asked == tag);
         let mut down = made(spec, inv);
         down.retain(|tag| stands(tag) && (up.contains(tag) || rebuild || !asked(tag)));

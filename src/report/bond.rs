@@ -12,7 +12,7 @@ use crate::bonding::{BondStatus, Lacp, SlaveStatus};
 use crate::net::BondMode;
 
 /// The widest line of [`table`].
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// The object that `show --json` has for one bond. Field names are part of the contract;
 /// fields may be added.
@@ -77,6 +77,11 @@ pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
     } else {
         rows.iter().for_each(|row| slaves.row(row.iter().map(|cell| ascii(cell).into())));
     }
+    below(name, &top, &slaves)
+}
+
+/// A name, what is said of it, and its slaves.
+pub(super) fn below(name: Option<&str>, top: &Table, slaves: &Table) -> Text {
     let first = [name.unwrap_or("?").into()];
     let lines = first.into_iter().chain(top.lines()).chain([Text::default()]).chain(slaves.lines());
     joined(lines.map(|line| clipped(&line).into()))
@@ -171,12 +176,12 @@ fn slave_rows(status: &BondStatus) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn known<T: ToString>(value: Option<T>) -> String {
+pub(super) fn known<T: ToString>(value: Option<T>) -> String {
     value.map_or("?".to_string(), |value| value.to_string())
 }
 
 /// A name or a word of the driver's may hold any byte: none of them reaches a terminal raw.
-fn ascii(text: &str) -> String {
+pub(super) fn ascii(text: &str) -> String {
     let plain = |c: char| c == ' ' || c.is_ascii_graphic();
     text.chars().fold(String::new(), |mut out, c| {
         if plain(c) {
@@ -188,7 +193,7 @@ fn ascii(text: &str) -> String {
     })
 }
 
-fn clipped(line: &str) -> String {
+pub(super) fn clipped(line: &str) -> String {
     let line = ascii(line);
     let line = line.trim_end();
     if line.len() <= WIDTH { line.to_string() } else { format!("{}...", &line[..WIDTH - 3]) }

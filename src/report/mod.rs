@@ -10,6 +10,7 @@ mod init;
 mod list;
 pub mod nagios;
 mod outcome;
+pub mod ovs;
 mod plan;
 mod progress;
 mod status;

@@ -103,6 +103,9 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
         for cmd in step.commands() {
             text.push(format!("       $ {}\n", pasteable(&cmd, &inv.programs)));
         }
+        for one in step.sysfs() {
+            text.push(format!("       $ echo {} > {}\n", quoted(&one.value), one.path));
+        }
         text.push(format!("     undo: {}\n", step.undo_title()));
     }
     let diffs: Text = plan.steps.iter().filter_map(Step::file).map(diff).collect();
@@ -159,6 +162,13 @@ fn effect(plan: &Plan, inv: &Inventory) -> String {
     } else {
         format!("Takes about {seconds} s, without a reboot.\n")
     };
+    let stands = inv.kernel.devices.contains_key(plan.spec.bond.as_str());
+    if stands && !plan.reboots() {
+        text.push_str(&match plan.outage() {
+            0 => format!("{} carries its traffic on: no interruption.\n", plan.spec.bond),
+            seconds => format!("Storage is interrupted for about {seconds} s.\n"),
+        });
+    }
     let Some(xapi) = &inv.xapi else { return text + "Which VMs run here is not known.\n" };
     let vms: Vec<&str> = xapi.vms.iter().map(|v| v.name_label.as_str()).collect();
     text.push_str(&match (vms.is_empty(), plan.reboots()) {
@@ -207,9 +217,14 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
                 .map(|f| json!({"path": f.path, "change": change_word(f), "diff": &*diff(f)}))
                 .into_iter()
                 .collect();
+            let sysfs: Vec<Value> = step
+                .sysfs()
+                .iter()
+                .map(|one| json!({"path": one.path, "value": one.value}))
+                .collect();
             json!({
                 "number": at + 1, "title": step.title(), "undo": step.undo_title(),
-                "commands": commands, "files": files, "reboot": matches!(step, Step::Reboot { .. }),
+                "commands": commands, "sysfs": sysfs, "files": files, "reboot": matches!(step, Step::Reboot { .. }),
             })
         })
         .collect();
@@ -220,6 +235,7 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
         "steps": steps,
         "digest": plan.map(|p| facts::digest_of(&p.facts(inv))),
         "seconds": plan.map(Plan::seconds),
+        "interrupts": plan.map(Plan::outage),
         "reboot": plan.map(Plan::reboots),
         "vms": inv.xapi.as_ref().map(|x| x.vms.iter().map(|v| &v.name_label).collect::<Vec<_>>()),
         "cannot_be_undone": plan.map(Plan::cannot_be_undone),

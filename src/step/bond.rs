@@ -14,7 +14,7 @@ use crate::paths;
 
 /// How long `ifup` and `ifdown` may take: each slave's link, the duplicate check and the
 /// announcement take seconds each.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a slave's joining or leaving may take to show, and how often it is looked at.
 const MOMENT: Duration = Duration::from_millis(10);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::{Cmd, Host, Program, join};
+use crate::net::Route;
 use crate::paths;
 
 /// How long `ip link` may take.
@@ -41,13 +42,16 @@ impl Device<'_> {
     pub(super) fn lacks_routes(&self, host: &Host) -> Result<bool> {
         let file = host.read_text(&paths::routes(self.name))?.unwrap_or_default();
         let asked = file.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        let kernel = host.read_text("/proc/net/route")?.unwrap_or_default();
-        let through = |line: &&str| {
-            let mut words = line.split_whitespace();
-            // The third column is the gateway.
-            words.next() == Some(self.name) && words.nth(1).is_some_and(|hex| hex != "00000000")
-        };
-        Ok(kernel.lines().filter(through).count() < asked.count())
+        let has = self.routes(host)?;
+        Ok(has.iter().filter(|route| route.gateway.is_some()).count() < asked.count())
+    }
+
+    /// The routes that go out by it.
+    pub(super) fn routes(&self, host: &Host) -> Result<Vec<Route>> {
+        let text = host.read_text("/proc/net/route")?.unwrap_or_default();
+        let mut all = Route::all(&text)?;
+        all.retain(|route| route.device == self.name);
+        Ok(all)
     }
 
     /// Takes it away, and looks whether it is gone.

@@ -10,6 +10,7 @@ mod bond;
 mod device;
 mod file;
 mod give_back;
+mod live;
 mod pif;
 mod tuned;
 mod unit;
@@ -22,6 +23,7 @@ pub use backend::Switch;
 pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use give_back::GiveBack;
+pub use live::{Attached, Change, LiveMtu, LiveNetwork, LiveOptions, LiveTuning, Member, Written};
 pub use pif::PifRecord;
 pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
@@ -56,6 +58,18 @@ pub enum Step {
     BootUnit(BootUnit),
     /// Bring the bond up.
     BringUp(BondDevice),
+    /// Add a slave to a bond that stays up.
+    Join(Member),
+    /// Take a slave out of a bond that stays up.
+    Leave(Member),
+    /// Set options of a bond that stays up.
+    SetOptions(LiveOptions),
+    /// Set the MTU of a device that stays up.
+    SetMtu(LiveMtu),
+    /// Set address and routes of a device that stays up.
+    SetNetwork(LiveNetwork),
+    /// Tune a slave of a bond that stays up.
+    Tune(LiveTuning),
     /// Take a tagged network down that must change or goes, and its device away.
     TakeVlanDown(VlanDevice),
     /// Bring a tagged network up on the bond.
@@ -120,6 +134,12 @@ impl Step {
                 format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
             }
             Self::BringUp(b) => format!("bring up {}", b.bond),
+            Self::Join(m) => m.join_title(),
+            Self::Leave(m) => m.leave_title(),
+            Self::SetOptions(o) => o.title(),
+            Self::SetMtu(m) => m.title(),
+            Self::SetNetwork(n) => n.title(),
+            Self::Tune(t) => t.title(),
             Self::TakeVlanDown(v) => format!("take {} down", v.device),
             Self::BringVlanUp(v) => format!("bring up {}", v.device),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
@@ -144,6 +164,12 @@ impl Step {
             }
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => b.undo_title(),
+            Self::Join(m) => format!("take {} out of {} again", m.nic, m.bond),
+            Self::Leave(m) => format!("add {} to {} again", m.nic, m.bond),
+            Self::SetOptions(o) => o.undo_title(),
+            Self::SetMtu(m) => m.undo_title(),
+            Self::SetNetwork(n) => n.undo_title(),
+            Self::Tune(t) => t.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
             Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
             Self::Verify { .. } => "nothing to undo".into(),
@@ -158,7 +184,14 @@ impl Step {
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
             Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) | Self::BringVlanUp(_) => 3,
             Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
-            Self::Verify { .. } | Self::TakeVlanDown(_) => 1,
+            Self::Verify { .. }
+            | Self::TakeVlanDown(_)
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::SetOptions(_)
+            | Self::SetMtu(_)
+            | Self::SetNetwork(_)
+            | Self::Tune(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
         }
     }
@@ -174,10 +207,40 @@ impl Step {
             Self::GiveBack(g) => g.commands(),
             Self::BootUnit(u) => u.enable_commands(),
             Self::BringUp(b) => vec![b.device().up()],
+            Self::SetMtu(m) => vec![m.command(m.want)],
+            Self::SetNetwork(n) => n.commands(),
+            Self::Tune(t) => t.commands(),
             Self::TakeVlanDown(v) => vec![v.device().down(), v.device().delete()],
             Self::BringVlanUp(v) => vec![v.device().up()],
+            Self::Join(_) | Self::Leave(_) | Self::SetOptions(_) => Vec::new(),
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
+    }
+
+    /// What it writes into files of the running kernel.
+    #[must_use]
+    pub fn sysfs(&self) -> Vec<Written> {
+        match self {
+            Self::Join(m) => m.written('+'),
+            Self::Leave(m) => m.written('-'),
+            Self::SetOptions(o) => o.written(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it changes a device that stays up: undone as well where it was not begun, since a
+    /// boot in between may have brought the device up by files that were changed before.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(
+            self,
+            Self::Join(_)
+                | Self::Leave(_)
+                | Self::SetOptions(_)
+                | Self::SetMtu(_)
+                | Self::SetNetwork(_)
+                | Self::Tune(_)
+        )
     }
 
     /// What a person types to undo it; `originals` is where the files lie as they were.
@@ -187,6 +250,12 @@ impl Step {
             Self::SwitchBackend(s) => s.command(&s.from).to_string(),
             Self::TakeDown(b) => b.device().up().to_string(),
             Self::BringUp(b) => format!("{}; {}", b.device().down(), b.device().delete()),
+            Self::Join(m) => by_echo(&m.written('-')),
+            Self::Leave(m) => by_echo(&m.written('+')),
+            Self::SetOptions(o) => by_echo(&o.written_back()),
+            Self::SetMtu(m) => m.command(m.was).to_string(),
+            Self::SetNetwork(n) => by_commands(&n.undo_commands()),
+            Self::Tune(t) => by_commands(&t.nic.changes()),
             Self::TakeVlanDown(v) => v.device().up().to_string(),
             Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
             Self::ForgetPif(p) => p.by_hand(),
@@ -233,6 +302,12 @@ impl Step {
             Self::File(f) => f.perform(host),
             Self::BootUnit(u) => u.perform(host),
             Self::BringUp(b) => b.bring_up(host),
+            Self::Join(m) => m.join(host),
+            Self::Leave(m) => m.leave(host),
+            Self::SetOptions(o) => o.perform(host),
+            Self::SetMtu(m) => m.set(host, m.want),
+            Self::SetNetwork(n) => n.perform(host),
+            Self::Tune(t) => t.perform(host),
             Self::TakeVlanDown(v) => v.take_down(host),
             Self::BringVlanUp(v) => v.bring_up(host),
             // The engine waits for these.
@@ -254,9 +329,25 @@ impl Step {
             Self::File(f) => f.undo(host, kept),
             Self::BootUnit(u) => u.undo(host, kept),
             Self::BringUp(b) => b.undo_up(host),
+            Self::Join(m) => m.undo_join(host),
+            Self::Leave(m) => m.undo_leave(host),
+            Self::SetOptions(o) => o.undo(host),
+            Self::SetMtu(m) => m.set(host, m.was),
+            Self::SetNetwork(n) => n.undo(host),
+            Self::Tune(t) => t.undo(host),
             Self::TakeVlanDown(v) => v.bring_back(host),
             Self::BringVlanUp(v) => v.take_down(host),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }
+}
+
+/// Writing into files of the kernel, for a person.
+fn by_echo(all: &[Written]) -> String {
+    let line = |one: &Written| format!("echo {} > {}", one.value, one.path);
+    all.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn by_commands(all: &[Cmd]) -> String {
+    all.iter().map(Cmd::to_string).collect::<Vec<_>>().join("; ")
 }

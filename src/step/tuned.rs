@@ -52,7 +52,17 @@ impl Tuned {
         Ok(())
     }
 
-    /// The arguments that set all of it again, for a script that cannot tell what differs.
+    /// What sets all of it again, for who cannot tell what differs.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Cmd> {
+        let command = |words: Vec<String>| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            Cmd::change(Program::Ethtool, &words, LIMIT)
+        };
+        self.commands().into_iter().map(command).collect()
+    }
+
+    /// The arguments of `ethtool` that set all of it again.
     #[must_use]
     pub fn commands(&self) -> Vec<Vec<String>> {
         self.restorable().commands(&self.device)

@@ -24,13 +24,14 @@ pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
 pub use durable::{Unsaved, unsaved};
 use kernel::kernel;
+pub use networks::LINK_LOCAL;
 pub use question::{Patience, Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;
 pub use unfinished::unfinished;
 
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic};
-use crate::net::{BondMode, Tagged};
+use crate::net::BondMode;
 use crate::options::Opt;
 use crate::preflight::Code;
 use crate::spec::Spec;
@@ -95,22 +96,14 @@ fn settles(
     }
 }
 
-/// Whether the bond is configured as asked, its links and its tagged networks aside.
+/// In what the bond and its networks are not configured as asked, their links aside.
 #[must_use]
-pub fn is_configured(spec: &Spec, nics: &[Nic], inv: &Inventory) -> bool {
+pub fn unlike(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Setting> {
     let have = |device: &str| inv.tuning.get(device).cloned().unwrap_or_default();
-    let tuned = tuning::rows(spec, nics, &have);
-    let checks = kernel(spec, nics, &inv.kernel);
-    let own = checks.iter().filter(|check| check.name.vlan(spec).is_none());
-    own.chain(&tuned).all(|c| c.ok || c.settles)
-}
-
-/// Whether a tagged network is configured as asked, where its bond is.
-#[must_use]
-pub fn is_vlan_configured(spec: &Spec, tagged: &Tagged, nics: &[Nic], inv: &Inventory) -> bool {
-    let checks = kernel(spec, nics, &inv.kernel);
-    let mut of = checks.iter().filter(|check| check.name.vlan(spec) == Some(tagged)).peekable();
-    of.peek().is_some() && of.all(|check| check.ok || check.settles)
+    let mut checks = kernel(spec, nics, &inv.kernel);
+    checks.extend(tuning::rows(spec, nics, &have));
+    checks.retain(|check| !check.ok && !check.settles);
+    checks.into_iter().map(|check| check.name).collect()
 }
 
 #[cfg(test)]

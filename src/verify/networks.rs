@@ -3,13 +3,14 @@
 
 use super::check::witnesses;
 use super::{Check, Setting};
-use crate::inventory::{Kernel, Route};
-use crate::net::{Ipv4Net, StaticRoute, Tagged};
+use crate::inventory::Kernel;
+use crate::net::{Ipv4Net, Route, StaticRoute, Tagged};
 use crate::paths;
 use crate::spec::{Network, Spec};
 
 /// Addresses of hosts without any (RFC 3927).
-const LINK_LOCAL: Ipv4Net = Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
+pub const LINK_LOCAL: Ipv4Net =
+    Ipv4Net { addr: std::net::Ipv4Addr::new(169, 254, 0, 0), prefix: 16 };
 
 /// The checks of each network: that it is there, and its address.
 pub(super) fn rows(spec: &Spec, kernel: &Kernel) -> Vec<Check> {

@@ -111,7 +111,8 @@ impl Setting {
     }
 
     /// The tagged network of a spec that it is about, and not the bond.
-    pub(super) fn vlan<'a>(&'a self, spec: &'a Spec) -> Option<&'a Tagged> {
+    #[must_use]
+    pub fn tag<'a>(&'a self, spec: &'a Spec) -> Option<&'a Tagged> {
         match self {
             Self::Vlan(tagged)
             | Self::VlanLink(tagged)

@@ -23,7 +23,7 @@ const LADDER: [&[&str]; 16] = [
     &["step", "render"],
     &["ledger"],
     &[
-        "service", "spec", "options", "xe", "bonding", "ifcfg", "modprobe", "paths", "net",
+        "service", "spec", "options", "xe", "bonding", "ovs", "ifcfg", "modprobe", "paths", "net",
         "outcome",
     ],
     &["host"],

@@ -187,6 +187,33 @@ impl Dom0 {
         new
     }
 
+    /// `ip addr del`: with the address its network goes, unless another address is in it, and what
+    /// is behind routers of that network (fib_del_ifaddr in net/ipv4/fib_frontend.c).
+    pub(crate) fn remove_address(&mut self, dev: &str, address: &str) -> bool {
+        let Some(all) = self.addresses.get_mut(dev) else { return false };
+        if !all.remove(address) {
+            return false;
+        }
+        let left: Vec<Ipv4Net> = all.iter().filter_map(|a| a.parse().ok()).collect();
+        let Ok(net) = address.parse::<Ipv4Net>() else { return true };
+        let within = |via: &str| via.parse().is_ok_and(|via| left.iter().any(|n| n.contains(via)));
+        if !left.iter().any(|other| other.subnet() == net.subnet()) {
+            self.routes.remove(&route_key(&net.subnet().to_string(), dev));
+        }
+        self.routes.retain(|_, r| r.dev != dev || r.via.as_deref().is_none_or(within));
+        true
+    }
+
+    /// `ip route del TO [via GATEWAY] dev DEVICE`.
+    pub(crate) fn remove_route(&mut self, to: &str, dev: &str, via: Option<&str>) -> bool {
+        let same = |r: &Route| {
+            r.to == to && r.dev == dev && via.is_none_or(|via| r.via.as_deref() == Some(via))
+        };
+        let before = self.routes.len();
+        self.routes.retain(|_, route| !same(route));
+        self.routes.len() < before
+    }
+
     fn add_connected(&mut self, dev: &str, address: &str) {
         if let Ok(net) = address.parse::<Ipv4Net>()
             && net.prefix < 32

@@ -173,8 +173,8 @@ impl Driver {
             "mode" => (bond.up, self.either(NOT_PERMITTED, BUSY)),
             "fail_over_mac" => (!bond.slaves.is_empty(), self.either(NOT_PERMITTED, NOT_EMPTY)),
             "lacp_rate" if mode != 4 => (true, DENIED),
-            "lacp_rate" | "xmit_hash_policy" => (bond.up && self.old, NOT_PERMITTED),
-            "ad_select" => (bond.up, self.either(NOT_PERMITTED, BUSY)),
+            "xmit_hash_policy" => (bond.up && self.old, NOT_PERMITTED),
+            "lacp_rate" | "ad_select" => (bond.up, self.either(NOT_PERMITTED, BUSY)),
             "updelay" | "downdelay" => (bond.option("miimon") == 0, NOT_PERMITTED),
             "arp_interval" => (no_arp, self.either(INVALID, DENIED)),
             "arp_validate" => {

@@ -90,6 +90,10 @@ pub(crate) fn ip(shell: &mut Shell<'_>, args: &[String]) -> i32 {
             (*name).to_string()
         }
         ["link", "set", "dev", name, rest @ ..] => return set_link(shell, name, rest),
+        ["addr" | "address", act @ ("add" | "del"), net, rest @ ..] => {
+            return address(shell, act, net, rest);
+        }
+        ["route", act @ ("add" | "del"), to, rest @ ..] => return route(shell, act, to, rest),
         _ => {
             shell.complain("Command line is not complete. Try option \"help\"");
             return 255;
@@ -138,6 +142,49 @@ fn set_link(shell: &mut Shell<'_>, name: &str, words: &[&str]) -> i32 {
         _ => {
             shell.complain("Command line is not complete. Try option \"help\"");
             255
+        }
+    }
+}
+
+/// `ip addr add|del ADDRESS/PREFIX [broadcast +] dev DEVICE`.
+fn address(shell: &mut Shell<'_>, act: &str, net: &str, words: &[&str]) -> i32 {
+    let (["broadcast" | "brd", "+", "dev", name] | ["dev", name]) = words else {
+        shell.complain("Command line is not complete. Try option \"help\"");
+        return 255;
+    };
+    let dom0 = &mut shell.state.dom0;
+    if !dom0.has_device(name) {
+        shell.complain(format!("Cannot find device \"{name}\""));
+        return 1;
+    }
+    let (done, why) = match act {
+        "add" => (dom0.add_address(name, net), "File exists"),
+        _ => (dom0.remove_address(name, net), "Cannot assign requested address"),
+    };
+    if done {
+        return 0;
+    }
+    shell.complain(format!("RTNETLINK answers: {why}"));
+    2
+}
+
+/// `ip route add|del TO via GATEWAY dev DEVICE`.
+fn route(shell: &mut Shell<'_>, act: &str, to: &str, words: &[&str]) -> i32 {
+    let ["via", via, "dev", name] = words else {
+        shell.complain("Command line is not complete. Try option \"help\"");
+        return 255;
+    };
+    let dom0 = &mut shell.state.dom0;
+    let done = match act {
+        "add" => dom0.set_route(to, name, Some(via)),
+        _ if dom0.remove_route(to, name, Some(via)) => Ok(()),
+        _ => Err("No such process"),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(why) => {
+            shell.complain(format!("RTNETLINK answers: {why}"));
+            2
         }
     }
 }

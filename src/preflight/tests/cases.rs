@@ -145,7 +145,7 @@ pub(super) const CASES: &[Case] = &[
     (SubnetOverlap, &[("address", "10.20.99.1/16")], Not, &[], "10.20.0.0/16 overlaps the subnet 10.20.0.0/24"),
     (SubnetOverlap, &[], Value(|_, i| {
         let to = "172.16.0.0/12".parse().unwrap();
-        i.kernel.routes.push(Route { device: "xenbr5".into(), to, gateway: None });
+        i.kernel.routes.push(Route { device: "xenbr5".into(), to, gateway: None, metric: 0 });
     }), &[], "172.16.51.0/24 overlaps the route to 172.16.0.0/12 of xenbr5"),
     (ModeUnknown, &[("mode", "7")], Bend::State(|s| s.dom0.features.slb = false), &[SlbBehaviour],
         "mode balance-slb (7) is not in what `modinfo bonding` says"),
@@ -263,7 +263,7 @@ pub(super) const CASES: &[Case] = &[
     }), &[], "the pool's cluster talks through eth3"),
     (NicCarriesStorage, &[], Value(|_, i| {
         let to = "192.168.9.0/24".parse().unwrap();
-        i.kernel.routes.push(Route { device: "xenbr3".into(), to, gateway: None });
+        i.kernel.routes.push(Route { device: "xenbr3".into(), to, gateway: None, metric: 0 });
         let server = "192.168.9.9".parse().unwrap();
         i.ground.storage.push(StoragePath { used: StorageUse::Iscsi { connection: "connection1:0".into() }, server });
     }), &[], "iSCSI connection1:0 is reached at 192.168.9.9 through eth3"),

@@ -11,11 +11,12 @@ use crate::dom0::{Dom0, evacuate};
 use crate::host::{Kind, Program};
 use crate::inventory::resolve;
 use crate::inventory::{
-    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, Route, StoragePath, StorageUse,
+    Address, Answer, Ask, Device, DeviceKind, Place, RenameRule, StoragePath, StorageUse,
 };
 use crate::ledger::{Phase, Summary};
 use crate::model::builtin;
 use crate::model::state::{Backend, Flavour, State, Tunnel, Xapi as XapiState};
+use crate::net::Route;
 use crate::options::Opt;
 use crate::service::Init;
 use crate::spec::tests::usual as spec;
@@ -152,7 +153,7 @@ fn storage_is_named_that_goes_through_what_is_to_go_down() {
     let tags = ["bond51.52", "bond51.53"].map(String::from);
     inv.kernel.devices.get_mut("bond51").unwrap().uppers = tags.iter().cloned().collect();
     let to = "172.16.52.0/24".parse().unwrap();
-    inv.kernel.routes.push(Route { device: tags[0].clone(), to, gateway: None });
+    inv.kernel.routes.push(Route { device: tags[0].clone(), to, gateway: None, metric: 0 });
     for (down, named) in [
         (&["bond51"][..], Some("bond51")),
         (&["bond51.52"], Some("bond51.52")),

@@ -97,7 +97,12 @@ fn a_bond_that_we_made_bars_nothing() {
         .insert("bond51".into(), Device { kind: DeviceKind::Bond, ..Device::default() });
     let net = spec(&[]).address;
     inv.kernel.addresses.push(Address { device: "bond51".into(), net });
-    inv.kernel.routes.push(Route { device: "bond51".into(), to: net.subnet(), gateway: None });
+    inv.kernel.routes.push(Route {
+        device: "bond51".into(),
+        to: net.subnet(),
+        gateway: None,
+        metric: 0,
+    });
     for nic in ["eth2", "eth3"] {
         device(&mut inv, nic).master = Some("bond51".into());
         device(&mut inv, nic).address = Some("00:1b:21:0a:01:02".parse().unwrap());

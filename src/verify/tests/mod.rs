@@ -6,8 +6,9 @@ mod lacp;
 mod rows;
 
 use super::*;
-use crate::inventory::{Address, Device, DeviceKind, Route};
+use crate::inventory::{Address, Device, DeviceKind};
 use crate::net::Ipv4Net;
+use crate::net::Route;
 use crate::options::Opt;
 use crate::spec::tests::usual as spec;
 use crate::xe::Pif;
@@ -123,11 +124,17 @@ fn reading(text: &str, options: &[(&str, &str)]) -> Kernel {
     let options = options.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect();
     kernel.bond_options.insert("bond51".into(), options);
     kernel.addresses.push(Address { device: "bond51".into(), net });
-    kernel.routes.push(Route { device: "bond51".into(), to: net.subnet(), gateway: None });
+    kernel.routes.push(Route {
+        device: "bond51".into(),
+        to: net.subnet(),
+        gateway: None,
+        metric: 0,
+    });
     kernel.routes.push(Route {
         device: "xenbr0".into(),
         to: "0.0.0.0/0".parse().unwrap(),
         gateway: Some([10, 20, 0, 1].into()),
+        metric: 0,
     });
     kernel
 }

@@ -223,6 +223,7 @@ fn each_row_has_its_bad_reading() {
                     device: "bond51".into(),
                     to: "0.0.0.0/0".parse().unwrap(),
                     gateway: Some([172, 16, 51, 1].into()),
+                    metric: 0,
                 })
             },
             Some("through bond51"),
@@ -235,6 +236,7 @@ fn each_row_has_its_bad_reading() {
                     device: "bond51".into(),
                     to: Ipv4Net { addr: [169, 254, 0, 0].into(), prefix: 16 },
                     gateway: None,
+                    metric: 0,
                 })
             },
             Some("through bond51"),

@@ -39,13 +39,15 @@ fn slaves(root: &Root) -> Vec<String> {
     names
 }
 
-/// From the usual bond to another one by `spec`, and all the way back.
-fn there_and_back(root: &Root, spec: &[&str], check: impl Fn(&Root)) {
+/// From the usual bond to another one by `spec`, and back; `live`: without taking it down.
+fn there_and_back(root: &Root, spec: &[&str], live: bool, check: impl Fn(&Root)) {
     let start = root.snapshot();
     root.apply();
     let first = root.snapshot();
     let apply: Vec<&str> = ["apply", "--yes"].iter().chain(spec).copied().collect();
     let verify: Vec<&str> = ["verify"].iter().chain(spec).copied().collect();
+    let before = root.changing().len();
+    let plan = root.json(0, &[&["plan"], spec].concat());
     root.exits(0, &apply);
     root.exits(0, &verify);
     root.exits(0, &["verify"]);
@@ -55,6 +57,10 @@ fn there_and_back(root: &Root, spec: &[&str], check: impl Fn(&Root)) {
     assert_eq!(root.changing().len(), ran, "{:?}", root.changing());
     root.exits(0, &["rollback", "--yes"]);
     first.assert_same(root, "after the first rollback");
+    let ran = root.changing().split_off(before);
+    let scripts = |command: &&String| command.starts_with("ifup") || command.starts_with("ifdown");
+    assert_eq!(ran.iter().any(|c| scripts(&c)), !live, "{ran:?}");
+    assert_eq!(plan["interrupts"].as_u64().unwrap() > 1, !live, "{plan}");
     root.exits(0, &["verify"]);
     root.exits(0, &with_spec(&["plan", "--check"]));
     root.exits(0, &["rollback", "bond51", "--yes"]);
@@ -66,7 +72,7 @@ fn there_and_back(root: &Root, spec: &[&str], check: impl Fn(&Root)) {
 fn another_mode() {
     at_once(["el7", "el5"], |flavour| {
         let root = Root::new(flavour, "bridge");
-        there_and_back(&root, &with_spec(&["--mode", "802.3ad"]), |root| {
+        there_and_back(&root, &with_spec(&["--mode", "802.3ad"]), false, |root| {
             let shown = root.json(0, &["show", "bond51"]);
             assert_eq!(shown["bonds"][0]["mode"], "802.3ad");
         });
@@ -79,7 +85,7 @@ fn another_address() {
     let last = spec.len() - 1;
     spec[last] = "172.16.52.12/25";
     let root = Root::new("el7", "bridge");
-    there_and_back(&root, &spec, |root| {
+    there_and_back(&root, &spec, true, |root| {
         assert_eq!(root.state()["dom0"]["addresses"]["bond51"], json!(["172.16.52.12/25"]));
     });
 }
@@ -87,7 +93,7 @@ fn another_address() {
 #[test]
 fn another_mtu() {
     let root = Root::new("el5", "bridge");
-    there_and_back(&root, &with_spec(&["--mtu", "9000"]), |root| {
+    there_and_back(&root, &with_spec(&["--mtu", "9000"]), true, |root| {
         let dom0 = &root.state()["dom0"];
         assert_eq!(dom0["bonds"]["bond51"]["mtu"], 9000);
         assert_eq!(dom0["nics"]["eth3"]["mtu"], 9000);
@@ -95,9 +101,45 @@ fn another_mtu() {
 }
 
 #[test]
+fn another_primary_and_another_way_to_watch_the_links() {
+    at_once(["el7", "el5"], |flavour| {
+        let root = Root::new(flavour, "bridge");
+        let more = ["--primary", "eth3", "--miimon", "200", "--updelay", "400"];
+        there_and_back(&root, &with_spec(&more), true, |root| {
+            let options = &root.state()["dom0"]["bonds"]["bond51"]["options"];
+            assert_eq!((&options["miimon"], &options["updelay"]), (&json!(200), &json!(2)));
+            assert_eq!(root.state()["dom0"]["bonds"]["bond51"]["active"], "eth3");
+        });
+        let arp = ["--arp-interval", "500", "--arp-ip-target", "172.16.51.2"];
+        there_and_back(&root, &with_spec(&arp), true, |root| {
+            let options = &root.state()["dom0"]["bonds"]["bond51"]["options"];
+            assert_eq!((&options["miimon"], &options["arp_interval"]), (&json!(0), &json!(500)));
+        });
+    });
+}
+
+/// Where files alone are not as they were written, no link is touched.
+#[test]
+fn a_file_that_others_edited_is_mended_while_the_bond_is_up() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let before = root.changing().len();
+    let path = root.at("etc/sysconfig/network-scripts/ifcfg-eth3");
+    fs::write(path, "DEVICE=eth3\nONBOOT=no\n").unwrap();
+    fs::remove_file(root.at("etc/sysconfig/network-scripts/ifcfg-bond51")).unwrap();
+    root.exits(5, &["verify"]);
+    assert_eq!(root.json(0, &["plan", "bond51"])["interrupts"], 0);
+    root.exits(0, &["apply", "bond51", "--yes"]);
+    root.exits(0, &["plan", "bond51", "--check"]);
+    let ran = root.changing().split_off(before);
+    assert!(ran.iter().all(|c| !c.starts_with("if")), "{ran:?}");
+    root.exits(0, &["verify"]);
+}
+
+#[test]
 fn a_third_slave() {
     let root = with_free_nics("el7", "bridge");
-    there_and_back(&root, &with_spec(&["--nic", "eth4"]), |root| {
+    there_and_back(&root, &with_spec(&["--nic", "eth4"]), true, |root| {
         assert_eq!(slaves(root), ["eth2", "eth3", "eth4"]);
     });
 }
@@ -184,8 +226,11 @@ fn a_change_that_fails_leaves_the_bond_before() {
     root.apply();
     let first = root.snapshot();
     root.lie("ifup", "lies", 1, 0);
-    root.exits(3, &with_spec(&["apply", "--yes", "--mtu", "9000"]));
+    root.exits(3, &with_spec(&["apply", "--yes", "--mode", "802.3ad"]));
     first.assert_same(&root, "after the failed change");
+    root.lie("ip", "fails", 1, 0);
+    root.exits(3, &with_spec(&["apply", "--yes", "--mtu", "9000", "--miimon", "200"]));
+    first.assert_same(&root, "after the failed change of the bond that stands");
     root.exits(0, &["verify"]);
     root.exits(0, &with_spec(&["plan", "--check"]));
 }

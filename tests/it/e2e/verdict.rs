@@ -187,6 +187,43 @@ fn a_bond_of_xapi_is_shown_under_open_vswitch_too() {
     );
     assert_eq!(shown["bonds"][0]["slaves"].as_array().unwrap().len(), 2);
     assert_eq!(shown["bonds"][0]["mii_status"], json!(null), "XAPI does not say");
+    assert_eq!(root.json(0, &["show", "bond0"])["bonds"], shown["bonds"], "by its name too");
+    root.exits(1, &["show", "bond1"]);
+}
+
+#[test]
+fn what_open_vswitch_says_is_shown_beside_what_the_kernel_says() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let kernel = fs::read_to_string(root.at("proc/net/bonding/bond51")).unwrap();
+    let slaves = "\nmember eth6: enabled\n  active member\n  may_enable: true\n\n\
+                  member eth7: disabled\n  updelay expires in 900 ms\n  may_enable: true\n";
+    let bond = format!("---- bond0 ----\nbond_mode: balance-slb\nlacp_status: off\n{slaves}\n");
+    let lacp = "---- bond1 ----\n  status: active negotiated\n\nmember: eth8: current attached\n";
+    let shown = |name: &str, text: &str| {
+        let file = root.beside(name);
+        fs::write(&file, text).unwrap();
+        let tables = root.exits(0, &["show", &file]).out;
+        (root.json(0, &["show", &file]), tables)
+    };
+    let (document, tables) = shown("all", &format!("{bond}{lacp}{kernel}{bond}"));
+    let names: Vec<_> = document["bonds"].as_array().unwrap().iter().map(|b| &b["name"]).collect();
+    assert_eq!(names, [&json!(null), &json!("bond0"), &json!("bond0")], "{document}");
+    assert_eq!(document["bonds"][1]["slaves"][1]["may_enable"], true);
+    assert_eq!(document["lacp"][0]["slaves"][0]["attached"], true);
+    for words in ["active slave    eth2", "used in 900 ms", "LACP            active negotiated"] {
+        assert!(tables.contains(words), "{words}: {tables}");
+    }
+    let (document, _) = shown("ovs", &bond.replace('\n', "\r\n"));
+    assert_eq!(document["bonds"].as_array().unwrap().len(), 1);
+    assert_eq!(document["lacp"], json!([]));
+
+    let file = root.beside("vsctl");
+    fs::write(&file, "Bridge xapi1\n  Port bond0\n    Interface eth6\n    Interface eth7\n")
+        .unwrap();
+    let run = root.exits(1, &["show", &file]);
+    assert!(run.out.is_empty() && run.err.contains("names bond0 and says nothing"), "{run:?}");
+    assert!(run.err.contains("ovs-appctl bond/show bond0"), "{run:?}");
 }
 
 #[test]

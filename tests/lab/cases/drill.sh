@@ -49,7 +49,7 @@ boot_1() {
     xen 5 "${drill[@]}"
     has "the drill" "$out" "eth3 FAILED: $STORAGE does not answer while eth3 carries the traffic"
     is "the bond after the drill" "$(state)" "$before"
-    until_true 3 reaches || bad "the target is lost after the drill"
+    until_true 10 reaches || bad "the target is lost after the drill"
     port p3
     # A signal in the middle.
     /usr/bin/xenbond "${drill[@]}" --cut-links > /lab/out 2> /lab/err < /dev/null &

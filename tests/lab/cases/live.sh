@@ -60,7 +60,7 @@ boot_1() {
     change-slaves)
         change --bond bond51 --nic eth2,eth4 --address 172.16.51.11/24
         bond_stands active-backup "eth2 eth4"
-        is "master of eth3" "$(master eth3)" ""
+        is "master of eth3" "$(master eth3)" xenbr3
         gone /etc/sysconfig/network-scripts/ifcfg-eth3
         xen 0 rollback --yes
         is "master of eth4" "$(master eth4)" xenbr4 ;;
