@@ -88,7 +88,7 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
-        if is_said_elsewhere(&found, cards, moved.as_ref()) {
+        if is_said_elsewhere(&found, cards, moved.as_ref(), compared.needs_reboot) {
             continue;
         }
         let whose = match &found.fact {
@@ -140,6 +140,7 @@ fn is_said_elsewhere(
     found: &Difference,
     cards: &BTreeMap<IfName, String>,
     moved: Option<&Moved>,
+    awaits_reboot: bool,
 ) -> bool {
     match &found.fact {
         Fact::ManagementBridge(_) => matches!(moved, Some(Moved::Interface { .. })),
@@ -156,7 +157,8 @@ fn is_said_elsewhere(
         {
             true
         }
-        Fact::Up(_) => found.was.is_none(),
+        // Before the reboot it is as XAPI's forget left it.
+        Fact::Up(_) => found.was.is_none() || awaits_reboot,
         _ => false,
     }
 }

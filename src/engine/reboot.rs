@@ -35,7 +35,7 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 const MANAGEMENT: Duration = Duration::from_secs(90);
 
 /// Where the program keeps itself while a transaction is open.
-pub(super) fn own_copy() -> String {
+fn own_copy() -> String {
     join(paths::BIN, "xenbond")
 }
 
@@ -93,6 +93,20 @@ impl Engine<'_> {
         let file = render::resume_service(&service, &own_copy(), self.templates)?;
         self.host.put(&service.file(), &file)?;
         service.turn_on(self.host)
+    }
+
+    /// Starts the copy of this program in the background, as the guard of a transaction. What then
+    /// runs as root is this program and no other.
+    pub(super) fn detach(&self, log: &str) -> Result<()> {
+        let copy = own_copy();
+        self.host.make_dir(paths::BIN, 0o700)?;
+        self.host.is_ours(paths::BIN)?;
+        let own = self.host.own_program()?;
+        let same = self.host.read(&copy)?.as_ref() == Some(&own);
+        if !same || self.host.is_ours(&copy).is_err() {
+            self.host.put(&copy, &Kind::new_file(own, 0o700))?;
+        }
+        self.host.detach(&copy, &["guard"], log)
     }
 
     /// Takes away what [`Engine::arm`] left, if it did.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::apply::codes;
-use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Stores;
@@ -193,7 +192,7 @@ impl Engine<'_> {
         if self.check_interrupt().is_ok() {
             return false;
         }
-        ended.notes.push(match self.host.detach(&own_copy(), &["guard"], &tx.guard_output()) {
+        ended.notes.push(match self.detach(&tx.guard_output()) {
             Ok(()) => "the wait goes on in the background: xenbond status".into(),
             Err(error) => format!("nobody waits any more: {error:#}; xenbond resume goes on"),
         });
