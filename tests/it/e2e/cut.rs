@@ -48,9 +48,11 @@ fn a_power_cut_in_the_wait_is_mended_by_the_boot() {
         run.kill();
         root.cut();
         assert_eq!(root.state()["dom0"]["boot_runs"], json!(["resume --by-itself"]));
-        until("what the boot makes again", || slaves(&root) == "eth2 eth3" && is_saving(&root));
+        root.until_booted("what the boot makes again", || {
+            slaves(&root) == "eth2 eth3" && is_saving(&root)
+        });
         root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
-        until("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
+        root.until_booted("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
         root.cut();
         root.exits(0, &["verify"]);
         root.exits(0, &["rollback", "--yes"]);
