@@ -71,6 +71,8 @@ pub enum Command {
     Confirm,
     /// Undo the last change and compare the host with what was recorded
     Rollback(Rollback),
+    /// Take over a bond that was made by hand, while it carries its traffic on
+    Adopt(Adopt),
     /// Take a bond away for good and give its NICs back to XAPI
     Remove(Remove),
     /// Compare the host with what was asked for, setting by setting
@@ -217,6 +219,20 @@ pub struct Rollback {
     /// Accept a warning by its code; repeatable. file-changed: leave files
     /// that others have changed since as they are now
     #[arg(long, value_name = "CODE", value_parser = known_code)]
+    pub accept: Vec<String>,
+}
+
+/// `adopt`
+#[derive(Args, Debug)]
+pub struct Adopt {
+    /// The bond, by its name in the kernel
+    #[arg(value_name = "BOND")]
+    pub name: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Accept a warning by its code; repeatable
+    #[arg(long, value_name = "CODE")]
     pub accept: Vec<String>,
 }
 

@@ -50,6 +50,16 @@ impl Run {
         Err(not_known(&known, Some(&bond), &records, "the same command with --spec FILE"))
     }
 
+    pub(super) fn adopt(&self, args: &args::Adopt) -> Result<Exit> {
+        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
+        check_codes(&args.accept)?;
+        may_ask(args.yes)?;
+        let templates = Templates::load(None)?;
+        self.hold_signals()?;
+        let engine = self.engine(&templates, &args.accept);
+        self.ended(&engine.adopt(&bond, &mut self.teller(args.yes))?)
+    }
+
     pub(super) fn remove(&self, args: &args::Remove) -> Result<Exit> {
         let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
         check_codes(&args.accept)?;

@@ -142,6 +142,7 @@ impl Run {
             Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
             Command::Guard => self.guard(),
             Command::Rollback(args) => self.rollback(args),
+            Command::Adopt(args) => self.adopt(args),
             Command::Remove(args) => self.remove(args),
             Command::Verify(args) => self.verify(args),
             Command::List => self.list(),

@@ -33,10 +33,10 @@ impl Proposal {
     /// # Errors
     /// When nothing can be planned and no finding says why.
     pub fn of(request: &Request, situation: Situation, templates: &Templates) -> Result<Self> {
-        let Situation { spec, nics, inv, recorded } = &situation;
+        let Situation { spec, nics, inv, recorded, .. } = &situation;
         let mut findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
-        let plan = match plan::change(spec, nics, recorded, inv, templates) {
+        let plan = match situation.plan(templates) {
             Ok(plan) => Some(plan),
             // With an error found there may be nothing to plan with; without one there must be.
             Err(_) if errors => None,
@@ -54,6 +54,24 @@ impl Proposal {
             findings.sort_by_key(|f| (f.severity, f.code));
         }
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
+    }
+
+    /// The proposal for a bond that is to be taken over. What is found is what would be found with
+    /// its files as they are to be, and the bond is judged as one of ours.
+    ///
+    /// # Errors
+    /// When nothing can be planned.
+    pub(super) fn of_adoption(situation: Situation, templates: &Templates) -> Result<Self> {
+        let plan = situation.plan(templates)?;
+        let Situation { spec, nics, inv, .. } = &situation;
+        let files: Vec<_> = plan.steps.iter().filter_map(Step::file).collect();
+        let files: Vec<_> = files.iter().map(|f| (f.path.clone(), f.want.clone())).collect();
+        let mut after = inv.with_files(&files);
+        after.made.push(spec.bond.clone());
+        let mut findings = preflight::check(spec, nics, &after);
+        findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+        findings.sort_by_key(|f| (f.severity, f.code));
+        Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
     }
 
     /// The refusal, where a finding bars the way.
@@ -188,9 +206,8 @@ impl Engine<'_> {
             moved.push("another change of this host has ended meanwhile".into());
         }
         if moved.is_empty() {
-            let now = self.with_records(Situation::of(then.spec.clone(), inv))?;
-            let Situation { spec, nics, inv, recorded } = &now;
-            let again = plan::change(spec, nics, recorded, inv, self.templates);
+            let now = Situation { adopts: then.adopts, ..Situation::of(then.spec.clone(), inv) };
+            let again = self.with_records(now)?.plan(self.templates);
             if plan.removes || again.is_ok_and(|again| again == *plan) {
                 return Ok(None);
             }

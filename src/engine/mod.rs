@@ -4,6 +4,7 @@
 //! Whatever happens, the host ends at one of two ends, wanted or untouched, and the outcome says
 //! which because it was compared.
 
+mod adopt;
 mod again;
 mod apply;
 mod back;
@@ -38,7 +39,7 @@ use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
 use crate::outcome::{Ending, Exit, Outcome, StepReport, StepState};
 use crate::paths;
-use crate::plan::{Plan, Recorded};
+use crate::plan::{self, Plan, Recorded};
 use crate::preflight::{self, Finding};
 use crate::render::Templates;
 use crate::spec::{Request, Spec};
@@ -102,6 +103,8 @@ pub struct Situation {
     pub inv: Inventory,
     /// What was recorded before the bond was made, where NICs are to leave it.
     pub recorded: Recorded,
+    /// Whether the bond is one that somebody made by hand, which is to be taken over.
+    pub adopts: bool,
 }
 
 impl Situation {
@@ -109,7 +112,19 @@ impl Situation {
     #[must_use]
     pub fn of(spec: Spec, inv: Inventory) -> Self {
         let nics = resolve(&spec, &inv);
-        Self { spec, nics, inv, recorded: Recorded::default() }
+        Self { spec, nics, inv, recorded: Recorded::default(), adopts: false }
+    }
+
+    /// What is to be done.
+    ///
+    /// # Errors
+    /// As of [`plan::change`].
+    pub fn plan(&self, templates: &Templates) -> Result<Plan> {
+        let Self { spec, nics, inv, recorded, adopts } = self;
+        match adopts {
+            true => plan::adopt(spec, nics, inv, templates),
+            false => plan::change(spec, nics, recorded, inv, templates),
+        }
     }
 }
 

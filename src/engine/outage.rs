@@ -6,7 +6,6 @@ use crate::ledger::Phase;
 use crate::net::Backend;
 use crate::plan::Plan;
 use crate::preflight::{self, Finding};
-use crate::spec::Spec;
 
 /// The backend that runs again once those of its steps are undone which are `meant`, where they
 /// switched it.
@@ -22,28 +21,28 @@ pub(super) fn switched(tx: &Transaction, inv: &Inventory) -> bool {
     was.is_some_and(|was| inv.running_backend().is_some_and(|now| now != was))
 }
 
-/// The devices that go down: the bond with all that lies on it, or tags of it alone.
+/// The devices that go down, where the bond `stays` afterwards or goes: the bond with all that lies on it, or tags of it alone.
 pub(super) fn goes_down<'a>(
     all: &'a [Transaction],
-    before: Option<&Spec>,
+    stays: bool,
     inv: &'a Inventory,
 ) -> Vec<&'a str> {
-    let mut down: Vec<&str> = match before {
-        Some(_) => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
-        None => vec![all[0].header.plan.spec.bond.as_str()],
+    let mut down: Vec<&str> = match stays {
+        true => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
+        false => vec![all[0].header.plan.spec.bond.as_str()],
     };
     down.retain(|device| inv.kernel.devices.contains_key(*device));
     down
 }
 
 /// For how long they carry nothing, about.
-pub(super) fn interruption(all: &[Transaction], before: Option<&Spec>, down: &[&str]) -> u64 {
+pub(super) fn interruption(all: &[Transaction], stays: bool, down: &[&str]) -> u64 {
     if down.is_empty() {
         return 0;
     }
     let plans = all.iter().map(|tx| &tx.header.plan);
     // Without a bond before there is no end to it.
-    let seconds = |plan: &Plan| if before.is_some() { plan.outage() } else { plan.seconds() };
+    let seconds = |plan: &Plan| if stays { plan.outage() } else { plan.seconds() };
     plans.map(seconds).sum::<u64>().max(1)
 }
 

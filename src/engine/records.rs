@@ -51,7 +51,8 @@ impl Engine<'_> {
             };
             // The oldest comes last, and what it found counts.
             for step in &tx.header.plan.steps {
-                if let Some(file) = step.file() {
+                // Those of a bond that was made by hand go with it.
+                if let Some(file) = step.file().filter(|_| !tx.header.plan.adopts) {
                     all.files.insert(file.path.clone(), file.was.clone());
                 }
                 if let Step::ForgetPif(record) = step {

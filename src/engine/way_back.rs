@@ -40,6 +40,8 @@ pub struct WayBack {
     pub backend_stays: bool,
     /// What the bond is to be afterwards; `None`: there is none then.
     pub before: Option<Spec>,
+    /// Whether the bond stands afterwards as somebody had made it by hand.
+    pub by_hand: bool,
     /// What a rollback would find, worst first.
     pub findings: Vec<Finding>,
     /// Whether the running backend changes, and so the host must reboot.
@@ -132,8 +134,10 @@ impl Engine<'_> {
         let inv = look_for(self.host, &begins.header.plan.spec)?;
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);
         let reboots = switches.into_iter().any(|tx| switched(tx, &inv));
-        let down = goes_down(&transactions, before.as_ref(), &inv);
-        let interrupts = interruption(&transactions, before.as_ref(), &down);
+        let by_hand = before.is_none() && begins.header.plan.adopts;
+        let stays = before.is_some() || by_hand;
+        let down = goes_down(&transactions, stays, &inv);
+        let interrupts = interruption(&transactions, stays, &down);
         let findings = findings(&transactions, &down, reboots, &inv);
         let backend_stays = needed;
         Ok(Ok(WayBack {
@@ -141,6 +145,7 @@ impl Engine<'_> {
             rest,
             backend_stays,
             before,
+            by_hand,
             findings,
             reboots,
             interrupts,

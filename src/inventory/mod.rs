@@ -274,6 +274,20 @@ impl Inventory {
         }
     }
 
+    /// The same host with other files.
+    #[must_use]
+    pub fn with_files(&self, files: &[(String, Kind)]) -> Self {
+        let mut other = self.clone();
+        for (path, kind) in files {
+            other.behind.remove(path);
+            match kind {
+                Kind::Absent => drop(other.files.remove(path)),
+                kind => drop(other.files.insert(path.clone(), kind.clone())),
+            }
+        }
+        other
+    }
+
     /// Where this host reads its module options for a bond: kmod does not know
     /// `/etc/modprobe.conf` (tests/ground/initscripts.md, C3).
     #[must_use]

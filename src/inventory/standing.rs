@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use super::Inventory;
 use crate::ifcfg;
+use crate::modprobe::{self, Directive};
 use crate::net::{IfName, Ipv4Net, StaticRoute, Tag, Tagged};
-use crate::options::{Opt, TABLE};
+use crate::options::{DEFAULT_MIIMON, Opt, TABLE};
 use crate::paths;
 use crate::spec::{Raw, Spec, section};
 
@@ -36,7 +37,11 @@ impl Standing {
         said.keys.push(("name", bond.to_string()));
         said.nics(inv, &files);
         let mode = status.as_ref().and_then(|s| s.mode);
-        let mode = mode.or_else(|| files.option("mode")?.parse().ok());
+        let meant = files.option("mode").and_then(|text| text.parse().ok());
+        if let (Some(runs), Some(meant)) = (mode, meant.filter(|_| mode != meant)) {
+            said.besides.push(format!("mode is {meant} by its files, and {runs} now"));
+        }
+        let mode = mode.or(meant);
         match mode {
             Some(mode) => said.keys.push(("mode", mode.to_string())),
             None => said.besides.push("its mode is not known".into()),
@@ -85,6 +90,10 @@ impl Standing {
             let file = files.option(row.name).map(|text| row.normal(text));
             let Some(value) = runs.clone().or_else(|| file.clone()) else { continue };
             let takes = mode.is_none_or(|mode| row.modes.contains(&mode));
+            if row.opt == Opt::Miimon && value == "0" && !self.watches_by_arp(inv) {
+                self.unwatched(files);
+                continue;
+            }
             let asked = file.is_some() || row.opt == Opt::Miimon || value != row.default;
             if !takes || value.is_empty() || !asked {
                 continue;
@@ -107,6 +116,20 @@ impl Standing {
                 self.besides.push(format!("its file sets {name} to {value}"));
             }
         }
+    }
+
+    fn watches_by_arp(&self, inv: &Inventory) -> bool {
+        let interval = inv.kernel.bond_option(self.bond(), Opt::ArpInterval.row().name);
+        interval.is_some_and(|text| text != "0")
+    }
+
+    /// Links that nobody watches, where the driver was loaded before its options were written: the
+    /// interval that was meant, or the usual one.
+    fn unwatched(&mut self, files: &Files) {
+        let meant = files.option("miimon").and_then(crate::net::decimal).filter(|ms| *ms > 0);
+        let miimon = meant.unwrap_or(DEFAULT_MIIMON).to_string();
+        self.besides.push(format!("miimon is 0 now: nobody watches its links; meant is {miimon}"));
+        self.keys.push(("miimon", miimon));
     }
 
     /// The bond's own network, tagged or not, and the further ones.
@@ -248,7 +271,7 @@ struct Files {
     own: Option<ifcfg::Ifcfg>,
     /// The devices whose files make them its slaves.
     slaves: Vec<String>,
-    /// `BONDING_OPTS` of its file.
+    /// `options` of modprobe for it, and over them `BONDING_OPTS` of its file.
     options: BTreeMap<String, String>,
     /// How those of its slaves have them tuned and waited for.
     tuned: Vec<(String, String)>,
@@ -260,6 +283,7 @@ impl Files {
     fn of(bond: &IfName, inv: &Inventory) -> Self {
         let (slaves, options, tags) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let mut read = Self { own: None, slaves, options, tuned: Vec::new(), tags };
+        read.options.extend(modprobe_options(bond, inv));
         for path in inv.files.keys() {
             let name = path.strip_prefix(paths::NETWORK_SCRIPTS).map(|n| n.trim_start_matches('/'));
             let Some(name) = name.and_then(|name| name.strip_prefix("ifcfg-")) else { continue };
@@ -274,7 +298,7 @@ impl Files {
             } else if device == bond.as_str() && (read.own.is_none() || name == bond.as_str()) {
                 let words = file.get("BONDING_OPTS").unwrap_or_default().split_whitespace();
                 let pairs = words.filter_map(|word| word.split_once('='));
-                read.options = pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+                read.options.extend(pairs.map(|(k, v)| (k.to_string(), v.to_string())));
                 read.own = Some(file);
             } else if let Ok(tagged) = device.parse::<Tagged>()
                 && tagged.below() == bond
@@ -292,6 +316,24 @@ impl Files {
     fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
     }
+}
+
+/// What files of modprobe mean for the bond by its name: it counts only where that loads the driver.
+fn modprobe_options(bond: &IfName, inv: &Inventory) -> Vec<(String, String)> {
+    let folder = |path: &str| path == paths::MODPROBE_CONF || path.starts_with("/etc/modprobe.d/");
+    let mut all = Vec::new();
+    for (_, kind) in inv.files.iter().filter(|(path, _)| folder(path)) {
+        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
+        for command in modprobe::parse(&text) {
+            if let Directive::Options { module, args } = command.directive
+                && module == bond.as_str()
+            {
+                let pairs = args.iter().filter_map(|word| word.split_once('='));
+                all.extend(pairs.map(|(k, v)| (k.to_string(), v.to_string())));
+            }
+        }
+    }
+    all
 }
 
 /// The address that a file of the boot scripts gives.

@@ -29,6 +29,8 @@ pub struct Made {
     pub since: String,
     /// What it was to be before that transaction; `None`: there was no such bond.
     pub before: Option<Spec>,
+    /// Whether somebody had made it by hand before xenbond answered for it.
+    pub adopted: bool,
 }
 
 impl Made {
@@ -106,6 +108,7 @@ fn add(all: &mut Vec<Made>, tx: &Transaction) {
             accepted: tx.accepted(),
             since: tx.header.started.clone(),
             before: None,
+            adopted: false,
         });
         all.len() - 1
     });
@@ -113,6 +116,7 @@ fn add(all: &mut Vec<Made>, tx: &Transaction) {
         all[at].since.clone_from(&tx.header.started);
         all[at].before.get_or_insert_with(|| plan.spec.clone());
     }
+    all[at].adopted = plan.adopts;
     for file in plan.steps.iter().filter_map(Step::file) {
         // What a later transaction made of a file is newer.
         if known.is_none() || !all[at].files.contains_key(&file.path) {

@@ -15,6 +15,9 @@ use std::ops::RangeInclusive;
 pub use block::{block, merge_block, remove_block};
 pub use loading::{FOLDERS, Files, KeptOut};
 
+/// The driver's module.
+pub const DRIVER: &str = "bonding";
+
 /// One command with the lines it stands on, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -95,6 +98,16 @@ pub fn parse(text: &str) -> Vec<Command> {
             Some(c) => logical.push(c),
         }
     }
+}
+
+/// The text without the commands that are meant, all their lines; `None` where there is none.
+pub fn without(bytes: &[u8], meant: impl Fn(&Directive) -> bool) -> Option<Vec<u8>> {
+    let commands = parse(&String::from_utf8_lossy(bytes));
+    let gone: Vec<&Command> = commands.iter().filter(|c| meant(&c.directive)).collect();
+    let stays = |line: &usize| !gone.iter().any(|command| command.lines.contains(line));
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let rest = lines.filter(|(_, number)| stays(number)).flat_map(|(line, _)| line);
+    (!gone.is_empty()).then(|| rest.copied().collect())
 }
 
 /// What a logical line says; `None` for a comment or a blank line.

@@ -35,6 +35,9 @@ pub struct Plan {
     /// Whether it takes the bond away for good.
     #[serde(default, skip_serializing_if = "is_not")]
     pub removes: bool,
+    /// Whether it takes a bond over that somebody made by hand.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub adopts: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -68,11 +71,55 @@ pub fn change(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Plan> {
-    ensure!(inv.xapi.is_some(), "XAPI does not answer, and what it knows decides the steps");
+    let nics = all_of(spec, nics)?;
+    let files = file_changes_of(spec, &nics, inv, templates)?;
+    let pifs = pifs(spec, inv, &nics, spec.pif == PifChoice::Unmanaged)?;
+    made_of(spec, nics, recorded, inv, files, pifs)
+}
+
+/// The plan that takes a bond over which somebody made by hand, as this spec says that it is.
+///
+/// # Errors
+/// As of [`change`].
+pub fn adopt(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Plan> {
+    let nics = all_of(spec, nics)?;
+    let files = adoption::changes(spec, &nics, inv, templates)?;
+    // A NIC without any record is XAPI's again with the next scan.
+    let pifs = pifs(spec, inv, &nics, spec.pif != PifChoice::Forget)?;
+    let mut plan = made_of(spec, nics, &Recorded::default(), inv, files, pifs)?;
+    // What is as it is to be already is recorded all the same.
+    if plan.steps.is_empty() {
+        plan.steps.push(verified(spec));
+    }
+    Ok(Plan { adopts: true, ..plan })
+}
+
+/// The NICs of a spec, all of which must be there.
+fn all_of(spec: &Spec, nics: &[Option<Nic>]) -> Result<Vec<Nic>> {
     let nics: Vec<Nic> = nics.iter().flatten().cloned().collect();
     ensure!(nics.len() == spec.nics.len(), "not every NIC of the spec is on this host");
-    let files = file_changes_of(spec, &nics, inv, templates)?;
-    let pifs = pifs(spec, inv, &nics)?;
+    Ok(nics)
+}
+
+fn verified(spec: &Spec) -> Step {
+    Step::Verify { bond: spec.bond.to_string(), within: verify::limit(spec).as_secs() }
+}
+
+/// The plan with these changes of files and of XAPI's records.
+fn made_of(
+    spec: &Spec,
+    nics: Vec<Nic>,
+    recorded: &Recorded,
+    inv: &Inventory,
+    files: Vec<FileChange>,
+    pifs: Vec<Step>,
+) -> Result<Plan> {
+    ensure!(inv.xapi.is_some(), "XAPI does not answer, and what it knows decides the steps");
     let device = device(spec, &nics, inv);
     let stands = inv.kernel.bonds.contains_key(spec.bond.as_str())
         || inv.kernel.devices.contains_key(spec.bond.as_str());
@@ -108,13 +155,10 @@ pub fn change(
     steps.extend(vlans.bring_up());
     steps.extend(given_back(spec, &nics, recorded, inv)?);
     if !steps.is_empty() {
-        steps.push(Step::Verify {
-            bond: spec.bond.to_string(),
-            within: verify::limit(spec).as_secs(),
-        });
+        steps.push(verified(spec));
     }
     let scope = scope(spec, &nics, inv, &steps);
-    Ok(Plan { spec: spec.clone(), nics, steps, scope, removes: false })
+    Ok(Plan { spec: spec.clone(), nics, steps, scope, removes: false, adopts: false })
 }
 
 /// The files that are not as the spec wants them on these NICs.
@@ -205,7 +249,8 @@ fn backend(spec: &Spec, inv: &Inventory, steps: &mut Vec<Step>) {
     }
 }
 
-fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
+/// The steps about XAPI's records; `absent`: a NIC without one gets one that XAPI leaves alone.
+fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic], absent: bool) -> Result<Vec<Step>> {
     let host = inv.host_uuid().context("this host has no uuid")?;
     let unmanaged = inv.xapi.as_ref().is_some_and(|xapi| xapi.keeps(spec.pif));
     let mut steps = Vec::new();
@@ -223,8 +268,7 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic]) -> Result<Vec<Step>> {
         if managed {
             steps.push(Step::ForgetPif(record.clone()));
         }
-        let absent = nic.pif.is_none() && spec.pif == PifChoice::Unmanaged;
-        if unmanaged && (managed || absent) {
+        if unmanaged && (managed || (absent && nic.pif.is_none())) {
             steps.push(Step::IntroduceUnmanaged(record));
         }
     }
@@ -417,6 +461,7 @@ fn moved(step: &Step) -> Option<&str> {
     }
 }
 
+mod adoption;
 mod leaving;
 mod live;
 mod removal;

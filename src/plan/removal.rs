@@ -78,7 +78,7 @@ pub fn remove(
         switch(to, inv, &mut steps);
     }
     let scope = scope(spec, nics, inv, &steps);
-    Ok(Plan { spec: spec.clone(), nics: nics.to_vec(), steps, scope, removes: true })
+    Ok(Plan { spec: spec.clone(), nics: nics.to_vec(), steps, scope, removes: true, adopts: false })
 }
 
 /// The bond's files and what is to stand there.

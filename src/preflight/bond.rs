@@ -29,7 +29,7 @@ fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
     let pif = inv.xapi.iter().flat_map(|x| &x.pifs).any(|p| p.device == bond);
     let why = if pif {
         Some("a PIF of this host has it")
-    } else if low {
+    } else if low && !bond_is_ours(spec, inv) {
         Some("XAPI calls its own bonds bond0 to bond9")
     } else if Service::of_bond(&spec.bond, inv.init).name == Service::of_resume(inv.init).name {
         Some("its service would be the one that goes on after a reboot")

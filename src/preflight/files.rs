@@ -4,11 +4,12 @@
 use super::{Case, Code, Finding, Rule, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Nic};
 use crate::net::{IfName, MacAddr, Tagged};
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
+use crate::spec::Spec;
 
 pub(super) const RULES: &[Rule] = &[
     bond_file_exists,
@@ -99,6 +100,29 @@ pub(super) fn foreign_ifcfg(inv: &Inventory) -> Vec<(String, String)> {
         (used && !is_ours(kind)).then(|| (path.clone(), inv.text(path).into_owned()))
     };
     inv.files.iter().filter_map(read).collect()
+}
+
+/// Files of other names that make the bond, its tags or its slaves.
+#[must_use]
+pub fn files_elsewhere(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<String> {
+    let names: Vec<&str> = std::iter::once(spec.bond.as_str())
+        .chain(nics.iter().map(|nic| nic.device.as_str()))
+        .chain(spec.tagged().map(Tagged::as_str))
+        .collect();
+    let own: Vec<String> = names.iter().map(|name| paths::ifcfg(name)).collect();
+    let makes = |text: &str| {
+        let file = ifcfg::parse(text);
+        let of_nic = |mac: &str| mac.parse().is_ok_and(|mac| nics.iter().any(|n| n.mac == mac));
+        match file.get("DEVICE").filter(|device| !device.is_empty()) {
+            Some(device) => names.contains(&device),
+            None => file.get("HWADDR").is_some_and(of_nic),
+        }
+    };
+    let all = foreign_ifcfg(inv).into_iter();
+    let meant = all.filter(|(path, text)| {
+        !own.contains(path) && (ifcfg::names_master(text, spec.bond.as_str()) || makes(text))
+    });
+    meant.map(|(path, _)| path).collect()
 }
 
 /// What files of other names do to the bond or its slaves.

@@ -18,6 +18,7 @@ mod tuning;
 mod vlans;
 
 pub use bond::goes_along;
+pub use files::files_elsewhere;
 pub use finding::{Code, Finding, Severity, barring};
 pub use nics::not_given_back;
 pub use pool::rebooted;

@@ -2,7 +2,7 @@
 
 use super::{Case, Code, Finding, Rule};
 use crate::inventory::Inventory;
-use crate::modprobe::{self, Directive, Files};
+use crate::modprobe::{self, DRIVER, Directive, Files};
 use crate::net::Backend;
 use crate::paths;
 use crate::render::is_ours;
@@ -30,9 +30,6 @@ pub(super) fn read(case: &Case<'_>, without: Option<&str>) -> Files {
         Init::Systemd => Files::of_kmod(files),
     }
 }
-
-/// The driver's module.
-const DRIVER: &str = "bonding";
 
 fn remove_line(path: &str) -> String {
     format!("remove that line from {path}")

@@ -98,7 +98,15 @@ fn nics(listed: &Listed) -> Vec<String> {
 }
 
 fn undone(listed: &Listed) -> String {
-    leads_to(&listed.spec, listed.before.as_ref())
+    match &listed.before {
+        None if listed.adopted => by_hand(&listed.spec),
+        before => leads_to(&listed.spec, before.as_ref()),
+    }
+}
+
+/// What taking an adoption back does.
+pub(super) fn by_hand(spec: &Spec) -> String {
+    format!("gives {} back as it was made by hand", spec.bond)
 }
 
 /// `list --json`

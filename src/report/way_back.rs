@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::leads_to;
+use super::list::by_hand;
 use super::plan::findings;
 use super::text::{Mark, Text};
 use crate::engine::WayBack;
@@ -17,6 +18,8 @@ fn headline(way: &WayBack) -> String {
             Some(spec) => format!("brings {} back ({})", spec.bond, spec.address),
             None => leads_to(&plan.spec, None),
         }
+    } else if way.by_hand {
+        by_hand(&plan.spec)
     } else {
         leads_to(&plan.spec, way.before.as_ref())
     };
@@ -42,11 +45,18 @@ fn id(tx: &Transaction) -> &str {
     &tx.header.id
 }
 
+/// Whether the bond stands afterwards.
+fn stays(way: &WayBack) -> bool {
+    way.before.is_some() || way.by_hand
+}
+
 /// For how long storage is interrupted, in words.
 fn outage(way: &WayBack) -> String {
-    match (way.interrupts, &way.before) {
+    match (way.interrupts, stays(way)) {
         (0, _) => "no interruption".into(),
-        (_, None) => format!("{} carries nothing from then on", way.newest().header.plan.spec.bond),
+        (_, false) => {
+            format!("{} carries nothing from then on", way.newest().header.plan.spec.bond)
+        }
         (seconds, _) => format!("storage is interrupted for about {seconds} s"),
     }
 }
@@ -88,7 +98,7 @@ pub fn way_back_json(way: &WayBack) -> Value {
         "transactions": way.transactions.iter().map(id).collect::<Vec<_>>(),
         "findings": way.findings,
         "steps": steps(way),
-        "interrupts": if way.before.is_none() && way.interrupts > 0 { None } else { Some(way.interrupts) },
+        "interrupts": if !stays(way) && way.interrupts > 0 { None } else { Some(way.interrupts) },
         "reboot": way.reboots,
         "cannot_be_undone": way.cannot_be_undone(),
     })

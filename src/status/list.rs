@@ -22,6 +22,8 @@ pub struct Listed {
     pub ok: Option<bool>,
     /// What it was to be before its last change; `None`: there was no such bond.
     pub before: Option<Spec>,
+    /// Whether somebody had made it by hand before.
+    pub adopted: bool,
 }
 
 /// All of them, by name.
@@ -40,6 +42,7 @@ pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
             since: made.since.clone(),
             ok: Some(judge.made(made)?.is_good()),
             before: made.before.clone(),
+            adopted: made.adopted,
         });
     }
     if let Some(tx) = records.latest.as_ref().filter(|tx| tx.phase().is_open()) {
@@ -52,6 +55,7 @@ pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
                 since: tx.header.started.clone(),
                 ok: None,
                 before: None,
+                adopted: plan.adopts,
             });
         }
     }

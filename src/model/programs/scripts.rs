@@ -168,17 +168,23 @@ fn address(shell: &mut Shell<'_>, act: &str, net: &str, words: &[&str]) -> i32 {
     2
 }
 
-/// `ip route add|del TO via GATEWAY dev DEVICE`.
+/// `ip route add|del TO [via GATEWAY] dev DEVICE [metric N]`.
 fn route(shell: &mut Shell<'_>, act: &str, to: &str, words: &[&str]) -> i32 {
-    let ["via", via, "dev", name] = words else {
+    let after = |word: &str| {
+        words.iter().position(|w| *w == word).and_then(|at| words.get(at + 1)).copied()
+    };
+    let (via, metric) = (after("via"), after("metric").and_then(|text| text.parse().ok()));
+    let Some(name) = after("dev") else {
         shell.complain("Command line is not complete. Try option \"help\"");
         return 255;
     };
     let dom0 = &mut shell.state.dom0;
-    let done = match act {
-        "add" => dom0.set_route(to, name, Some(via)),
-        _ if dom0.remove_route(to, name, Some(via)) => Ok(()),
-        _ => Err("No such process"),
+    let done = match (act, metric) {
+        ("add", None) => dom0.set_route(to, name, via),
+        ("add", Some(metric)) if dom0.add_route(to, name, via, metric) => Ok(()),
+        ("del", _) if dom0.remove_route(to, name, via) => Ok(()),
+        ("del", _) => Err("No such process"),
+        _ => Err("File exists"),
     };
     match done {
         Ok(()) => 0,

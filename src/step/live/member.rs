@@ -46,12 +46,30 @@ impl Member {
     }
 
     pub(in crate::step) fn undo_join(&self, host: &Host) -> Result<()> {
-        self.take_out(host, &self.nic)?;
+        self.goes(host)?;
         self.link.iter().try_for_each(|link| link.restore(host))
     }
 
     pub(in crate::step) fn leave(&self, host: &Host) -> Result<()> {
-        self.take_out(host, &self.nic)
+        self.goes(host)
+    }
+
+    /// Takes it out. Where the bond has its address, which a boot may have led to, all others leave
+    /// and join anew: else two devices would have one address (bond_release in bond_main.c warns).
+    fn goes(&self, host: &Host) -> Result<()> {
+        self.take_out(host, &self.nic)?;
+        let address = |device: &IfName| {
+            host.attribute(&format!("{}/address", paths::sys_net(device.as_str())))
+        };
+        let own = address(&self.nic);
+        if own.is_none() || own != address(&self.bond) {
+            return Ok(());
+        }
+        let mut others: Vec<IfName> =
+            self.now(host).iter().filter_map(|name| name.parse().ok()).collect();
+        others.sort_by_key(|nic| self.slaves.iter().position(|slave| slave == nic));
+        others.iter().try_for_each(|nic| self.take_out(host, nic))?;
+        others.iter().try_for_each(|nic| self.put_in(host, nic))
     }
 
     /// Puts it back among the slaves, in the order of before.

@@ -94,7 +94,11 @@ impl LiveOptions {
         stands(host, self.bond.as_str())?;
         let differs = |change: &&Change| self.now(host, change.option).as_ref() != Some(to(change));
         for pass in 1..=PASSES {
-            for change in self.changes.iter().filter(differs) {
+            // A primary that is no slave now is not shown, and would count again as one.
+            let hidden = |change: &Change| {
+                pass == 1 && change.option == Opt::Primary && to(change).is_empty()
+            };
+            for change in self.changes.iter().filter(|c| differs(c) || hidden(c)) {
                 let now = self.now(host, change.option).unwrap_or_default();
                 for line in lines(change.option, &now, to(change)) {
                     let set = write(host, &self.bond, &change.option.to_string(), &line);

@@ -11,6 +11,8 @@ use super::End;
 pub enum Job {
     /// A bond.
     Make,
+    /// That its bond becomes another one while it is up.
+    Live,
     /// That its bond goes for good, and the backend with it where there was a switch.
     Remove,
     /// That the first of two bonds is rolled back, while the second stands.
@@ -23,6 +25,7 @@ impl Job {
     pub fn name(self) -> &'static str {
         match self {
             Self::Make => "apply",
+            Self::Live => "change while up",
             Self::Remove => "remove",
             Self::First => "the first of two",
             Self::Last => "the last of two",
@@ -31,7 +34,7 @@ impl Job {
 
     /// Whether it is a change, which a rollback takes back.
     pub fn is_change(self) -> bool {
-        matches!(self, Self::Make | Self::Remove)
+        matches!(self, Self::Make | Self::Live | Self::Remove)
     }
 
     /// The end that a verdict means.
@@ -46,7 +49,7 @@ impl Job {
     /// The bond that a rollback names.
     pub fn bond(self) -> Option<IfName> {
         match self {
-            Self::Make | Self::Remove => None,
+            Self::Make | Self::Live | Self::Remove => None,
             Self::First => Some("bond51".parse().unwrap()),
             Self::Last => Some("bond52".parse().unwrap()),
         }

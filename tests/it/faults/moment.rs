@@ -228,7 +228,9 @@ impl Moment {
         all.insert("running".into(), state.dom0.running.word().into());
         for (name, bond) in &state.dom0.bonds {
             let slaves: Vec<&str> = bond.slaves.iter().map(|s| s.name.as_str()).collect();
-            let rest = (&bond.options, &bond.primary, bond.up, bond.mtu, slaves);
+            // One that is no slave is shown by no file, and an empty line written over an empty one
+            // is nothing that the model can see.
+            let rest = (&bond.options, bond.primary_slave(), bond.up, bond.mtu, slaves);
             all.insert(format!("bond {name}"), format!("{rest:?}"));
         }
         for (name, nic) in &state.dom0.nics {

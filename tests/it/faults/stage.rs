@@ -54,7 +54,7 @@ const fn scenario(
 }
 
 /// The first eight have each pair of choices in each combination.
-pub const SCENARIOS: [Scenario; 17] = [
+pub const SCENARIOS: [Scenario; 19] = [
     scenario(Flavour::El7, true, 2, true, false, None),
     scenario(Flavour::El7, true, 3, false, true, None),
     scenario(Flavour::El5, true, 2, true, true, None),
@@ -71,6 +71,12 @@ pub const SCENARIOS: [Scenario; 17] = [
         job: Job::Remove,
         tagged: true,
         ..scenario(Flavour::El7, true, 2, false, false, None)
+    },
+    Scenario { job: Job::Live, ..scenario(Flavour::El7, false, 2, false, true, None) },
+    Scenario {
+        job: Job::Live,
+        tagged: true,
+        ..scenario(Flavour::El5, false, 2, true, false, None)
     },
     Scenario { job: Job::First, ..scenario(Flavour::El7, true, 2, true, false, None) },
     Scenario { job: Job::First, ..scenario(Flavour::El5, false, 2, true, true, None) },
@@ -95,12 +101,23 @@ impl Scenario {
 
     fn request(&self, nics: usize, mode: &str) -> Request {
         let nics = ["eth2", "eth3", "eth1"][..nics].join(",");
+        self.request_of(&nics, mode, 9000, "172.16.51.11/24")
+    }
+
+    /// The bond with another slave in the place of one, and with all else that may change while it
+    /// is up.
+    fn live_request(&self) -> Request {
+        let mode = "active-backup\nmiimon=200\nupdelay=400\nprimary=eth1";
+        self.request_of("eth2,eth1", mode, 1500, "172.16.51.77/24")
+    }
+
+    fn request_of(&self, nics: &str, mode: &str, mtu: u32, address: &str) -> Request {
         let pif = if self.unmanaged { "unmanaged" } else { "forget" };
         let mut raw = Raw::default();
         let tagged =
             if self.tagged { "vlan=51\nroutes=10.99.0.0/16 via 172.16.51.1\n" } else { "" };
         let text = format!(
-            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu=9000\npif={pif}\naddress=172.16.51.11/24\n{tagged}"
+            "[bond]\nname=bond51\nnics={nics}\nmode={mode}\nmtu={mtu}\npif={pif}\naddress={address}\n{tagged}"
         );
         raw.file("spec", &text).unwrap();
         raw.finish().unwrap()
@@ -213,7 +230,7 @@ impl Scene {
     fn makes_bonds(&mut self) {
         let first = match self.scenario.job {
             Job::Make => return,
-            Job::Remove => vec![self.request.clone()],
+            Job::Live | Job::Remove => vec![self.request.clone()],
             Job::First | Job::Last => vec![self.request.clone(), second()],
         };
         let name = self.scenario.name();
@@ -225,6 +242,9 @@ impl Scene {
             let gone =
                 self.to_the_end(self.roll_back(&Aim::Bond("bond51".parse().unwrap()), &|| {}));
             assert!(is(&gone, Ending::RolledBack), "{name}: {gone:?}");
+        }
+        if self.scenario.job == Job::Live {
+            self.request = self.scenario.live_request();
         }
         self.dom0.model.pause(Duration::from_secs(60));
         let now = Moment::of(&self.dom0.model, None);
@@ -313,7 +333,7 @@ impl Scene {
     /// From the host as wanted on: a change is taken back, and the second of two bonds goes too.
     pub fn goes_on(&self) -> Result<Outcome> {
         match self.scenario.job {
-            Job::Make | Job::Remove => self.run_to_the_end(Act::Rollback),
+            Job::Make | Job::Live | Job::Remove => self.run_to_the_end(Act::Rollback),
             Job::First => {
                 // One that others came in the way of is run again first.
                 self.run_to_the_end(Act::Rollback)?;
@@ -425,7 +445,7 @@ impl Scene {
         let nothing = |run: Result<Outcome>| is(&run, Ending::NothingToDo);
         nothing(self.run(Act::Apply))
             && match self.scenario.job {
-                Job::Make | Job::Remove => true,
+                Job::Make | Job::Live | Job::Remove => true,
                 Job::First => nothing(self.apply(&second(), &|| {})),
                 Job::Last => self.is_earlier(),
             }
