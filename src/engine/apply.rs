@@ -229,9 +229,13 @@ impl Engine<'_> {
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
         let mut run = Run { reports: reports(&tx), probed: Vec::new(), pending: Vec::new() };
+        let mut numbered = steps.iter().zip(1..);
+        let rebooted = numbered.any(|(s, n)| matches!(s, Step::Reboot { .. }) && tx.is_done(n));
         for (step, number) in steps.iter().zip(1..) {
             let reboot = matches!(step, Step::Reboot { .. });
-            if tx.is_done(number) && (reboot || !cut_off) {
+            // The reboot made the switch durable; what of others' files is gone since is their doing.
+            let behind = rebooted && matches!(step, Step::SwitchBackend(_));
+            if tx.is_done(number) && (reboot || behind || !cut_off) {
                 continue;
             }
             if reboot {

@@ -59,6 +59,30 @@ fn a_power_cut_in_the_wait_is_mended_by_the_boot() {
     }
 }
 
+/// The steps are taken again after a power cut, but for the switch, which a reboot lies behind.
+#[test]
+fn what_others_removed_before_a_power_cut_is_not_brought_back_by_the_boot() {
+    let saves = json!({"xapi": NEVER, "networkd": NEVER});
+    let patch = json!({"dom0": {"saves": saves, "xapi_start": 0}});
+    let root = Root::patched("el7", "openvswitch", &patch);
+    let theirs = root.at("etc/sysconfig/network-scripts/ifcfg-backup0");
+    fs::write(&theirs, "DEVICE=backup0\nONBOOT=no\n").unwrap();
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    root.reboot();
+    let run = root.start(&["resume"]);
+    until("the wait", || is_saving(&root));
+    run.kill();
+    fs::remove_file(&theirs).unwrap();
+    root.cut();
+    root.until_booted("what the boot makes again", || {
+        slaves(&root) == "eth2 eth3" && is_saving(&root)
+    });
+    assert!(!theirs.exists());
+    root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
+    root.until_booted("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
+    root.exits(0, &["verify"]);
+}
+
 #[test]
 fn the_wait_ends_when_both_have_written_and_says_what_it_is() {
     let root = root("el7", NEVER, 3_000);
