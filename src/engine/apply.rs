@@ -68,7 +68,7 @@ impl Proposal {
         let files: Vec<_> = files.iter().map(|f| (f.path.clone(), f.want.clone())).collect();
         let mut after = inv.with_files(&files);
         after.made.push(spec.bond.clone());
-        let mut findings = preflight::check(spec, nics, &after);
+        let mut findings = preflight::check_adoption(spec, nics, &after);
         findings.extend(preflight::interrupted(&plan.takes_down(), inv));
         findings.sort_by_key(|f| (f.severity, f.code));
         Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })

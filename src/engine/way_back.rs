@@ -42,6 +42,8 @@ pub struct WayBack {
     pub before: Option<Spec>,
     /// Whether the bond stands afterwards as somebody had made it by hand.
     pub by_hand: bool,
+    /// Whether there is a bond afterwards.
+    pub stays: bool,
     /// What a rollback would find, worst first.
     pub findings: Vec<Finding>,
     /// Whether the running backend changes, and so the host must reboot.
@@ -135,7 +137,8 @@ impl Engine<'_> {
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);
         let reboots = switches.into_iter().any(|tx| switched(tx, &inv));
         let by_hand = before.is_none() && begins.header.plan.adopts;
-        let stays = before.is_some() || by_hand;
+        // One that did not stand was brought up by it, and goes again.
+        let stays = before.is_some() || (by_hand && !begins.header.plan.comes_up());
         let down = goes_down(&transactions, stays, &inv);
         let interrupts = interruption(&transactions, stays, &down);
         let findings = findings(&transactions, &down, reboots, &inv);
@@ -146,6 +149,7 @@ impl Engine<'_> {
             backend_stays,
             before,
             by_hand,
+            stays,
             findings,
             reboots,
             interrupts,

@@ -11,7 +11,7 @@ use crate::modprobe::{self, Directive};
 use crate::net::{IfName, Ipv4Net, StaticRoute, Tag, Tagged};
 use crate::options::{DEFAULT_MIIMON, Opt, TABLE};
 use crate::paths;
-use crate::spec::{Raw, Spec, section};
+use crate::spec::{Raw, Spec, section, tunes_of};
 
 /// What can be said of such a bond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -218,13 +218,44 @@ impl Standing {
     }
 
     fn files(&mut self, files: &Files) {
-        for (slave, text) in &files.tuned {
-            self.besides.push(format!("the file of {slave} says {}", text.escape_debug()));
-        }
+        self.tuning(files);
         for key in ["GATEWAY", "IPADDR2", "IPADDR_START", "BRIDGE", "MACADDR", "HWADDR"] {
             if let Some(value) = files.key(key) {
                 self.besides.push(format!("its file says {key}={}", value.escape_debug()));
             }
+        }
+    }
+
+    /// How the files of its slaves have them tuned and waited for.
+    fn tuning(&mut self, files: &Files) {
+        let mut tunes = Vec::new();
+        let mut delays = Vec::new();
+        for (slave, key, value) in &files.tuned {
+            let device = slave.parse::<IfName>().ok();
+            match *key {
+                "LINKDELAY" => delays.push(value.clone()),
+                _ => match device.and_then(|device| tunes_of(value, &device)) {
+                    Some(known) => tunes.extend(known.iter().map(ToString::to_string)),
+                    None => {
+                        let value = value.escape_debug();
+                        self.besides.push(format!("the file of {slave} says {key}={value}"));
+                    }
+                },
+            }
+        }
+        if !tunes.is_empty() {
+            self.keys.push(("ethtool", tunes.join(", ")));
+        }
+        // A spec has one for all.
+        delays.dedup();
+        match &delays[..] {
+            [] => {}
+            [one] if crate::net::decimal(one).is_some() => {
+                self.keys.push(("linkdelay", one.clone()));
+            }
+            _ => self
+                .besides
+                .push(format!("files of its slaves say LINKDELAY={}", delays.join(", "))),
         }
     }
 
@@ -274,7 +305,7 @@ struct Files {
     /// `options` of modprobe for it, and over them `BONDING_OPTS` of its file.
     options: BTreeMap<String, String>,
     /// How those of its slaves have them tuned and waited for.
-    tuned: Vec<(String, String)>,
+    tuned: Vec<(String, &'static str, String)>,
     /// Those of its tags, read.
     tags: BTreeMap<Tagged, ifcfg::Ifcfg>,
 }
@@ -291,8 +322,8 @@ impl Files {
             let device = file.get("DEVICE").unwrap_or(name).to_string();
             if file.get("MASTER") == Some(bond.as_str()) && !read.slaves.contains(&device) {
                 for key in ["ETHTOOL_OPTS", "LINKDELAY"] {
-                    let text = file.get(key).map(|value| format!("{key}={value}"));
-                    read.tuned.extend(text.map(|text| (device.clone(), text)));
+                    let text = file.get(key).map(String::from);
+                    read.tuned.extend(text.map(|text| (device.clone(), key, text)));
                 }
                 read.slaves.push(device);
             } else if device == bond.as_str() && (read.own.is_none() || name == bond.as_str()) {

@@ -296,6 +296,10 @@ fn going_on() -> String {
 fn file(change: &FileChange, text: &mut String) {
     let (path, name) = (word(&change.path), word(&original_name(&change.path)));
     match (&change.was, &change.block_of) {
+        // Lines of others about the bond went with it, and come back with the file.
+        (Kind::File { .. }, Some(_)) if change.takes_more() => {
+            text.push_str(&format!("put_back {path} {name}\n"));
+        }
         (_, Some(bond)) => text.push_str(&format!("take_block_out {path} {bond} {name}\n")),
         (Kind::Absent, None) => text.push_str(&format!("take_away {path}\n")),
         _ => text.push_str(&format!("put_back {path} {name}\n")),

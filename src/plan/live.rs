@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{tuned, vlans};
+use super::{hides_its_mac, tuned, vlans};
 use crate::bonding::SlaveStatus;
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
@@ -27,7 +27,8 @@ pub(super) fn steps(
     let bond = spec.bond.as_str();
     let device = inv.kernel.devices.get(bond)?;
     let status = inv.kernel.bond(bond)?;
-    if device.up == Some(false) || pifs.iter().any(|step| unplugs_a_slave(step, &status.slaves)) {
+    if device.up == Some(false) || pifs.iter().any(|step| is_at_a_slave(step, &status.slaves, inv))
+    {
         return None;
     }
     let unlike = verify::unlike(spec, nics, inv);
@@ -57,11 +58,17 @@ pub(super) fn steps(
     Some(steps)
 }
 
-/// Whether XAPI would take a slave down by it: it has plugged what the bond holds.
-fn unplugs_a_slave(step: &Step, slaves: &[SlaveStatus]) -> bool {
-    let Step::ForgetPif(record) = step else { return false };
-    let plugged = record.was.as_ref().is_some_and(|was| was.attached);
-    plugged && slaves.iter().any(|slave| slave.name == record.device.as_str())
+/// Whether a step about XAPI's records needs a slave to be out of the bond: XAPI has plugged what
+/// the bond holds, or would not know the NIC.
+fn is_at_a_slave(step: &Step, slaves: &[SlaveStatus], inv: &Inventory) -> bool {
+    let (record, so) = match step {
+        Step::ForgetPif(record) => (record, record.was.as_ref().is_some_and(|was| was.attached)),
+        Step::IntroduceUnmanaged(record) => {
+            (record, hides_its_mac(&record.device, record.mac, inv))
+        }
+        _ => return false,
+    };
+    so && slaves.iter().any(|slave| slave.name == record.device.as_str())
 }
 
 /// Whether it can be put right while the bond is up; of an option that is told by its row.

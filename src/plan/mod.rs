@@ -9,7 +9,7 @@ use crate::ifcfg;
 use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::net::{Backend, IfName, Tagged};
+use crate::net::{Backend, IfName, MacAddr, Tagged};
 use crate::paths;
 use crate::paths::is_shared;
 use crate::preflight::needs_reboot;
@@ -268,11 +268,19 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic], absent: bool) -> Result<Vec<
         if managed {
             steps.push(Step::ForgetPif(record.clone()));
         }
-        if unmanaged && (managed || (absent && nic.pif.is_none())) {
+        let absent = absent && nic.pif.is_none() && !hides_its_mac(&nic.device, nic.mac, inv);
+        if unmanaged && (managed || absent) {
             steps.push(Step::IntroduceUnmanaged(record));
         }
     }
     Ok(steps)
+}
+
+/// Whether XAPI may not know a slave by its permanent MAC address: up to 8.2 it reads the one that
+/// `/sys` shows, which is the bond's (tests/ground/xapi.md, B2).
+fn hides_its_mac(nic: &IfName, mac: MacAddr, inv: &Inventory) -> bool {
+    let shown = inv.kernel.devices.get(nic.as_str()).and_then(|device| device.address);
+    shown.is_some_and(|shown| shown != mac)
 }
 
 /// The files that must change: those of the bond that are not as rendered, and ours of NICs and
@@ -414,6 +422,13 @@ impl Plan {
             _ => moved(step),
         });
         down.collect()
+    }
+
+    /// Whether it brings a bond up that did not stand.
+    #[must_use]
+    pub fn comes_up(&self) -> bool {
+        let any = |meant: fn(&Step) -> bool| self.steps.iter().any(meant);
+        any(|s| matches!(s, Step::BringUp(_))) && !any(|s| matches!(s, Step::TakeDown(_)))
     }
 
     /// The devices that its way back takes down.

@@ -2,7 +2,7 @@
 
 use super::{Case, Code, Finding, Rule, bond_is_ours, vlan_is_ours};
 use crate::inventory::Inventory;
-use crate::net::BondMode;
+use crate::net::{BondMode, Tagged};
 use crate::options::{Opt, switch_support};
 use crate::service::Service;
 use crate::spec::Spec;
@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     arp_not_validated,
     alerts_lost,
     carries_more,
+    default_route_goes,
 ];
 
 fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
@@ -170,6 +171,21 @@ pub fn goes_along(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     let more = inv.kernel.beside(spec).into_iter().filter(|what| !ours(what));
     let said = |what| format!("{what} lies on {bond}, and goes when {bond} is taken down");
     more.map(|what| Finding::new(Code::BondCarriesMore, said(what))).collect()
+}
+
+/// A bond that is not to lead to everywhere, and does: whoever is beyond the management network's
+/// router loses the host with it.
+fn default_route_goes(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let bond = case.spec.bond.as_str();
+    let mut own = vec![bond];
+    own.extend(case.spec.tagged().map(Tagged::as_str));
+    let default = case.inv.kernel.routes.iter().filter(|route| route.to.prefix == 0);
+    let (through, others): (Vec<_>, Vec<_>) = default.partition(|r| own.contains(&&*r.device));
+    if let (Some(route), true) = (through.first(), others.is_empty()) {
+        let via = route.gateway.map(|ip| format!(" via {ip}")).unwrap_or_default();
+        let said = format!("the only default route leads through {}{via}, and goes", route.device);
+        found.push(Finding::new(Code::DefaultRouteGoes, said));
+    }
 }
 
 fn alerts_lost(case: &Case<'_>, found: &mut Vec<Finding>) {

@@ -132,6 +132,7 @@ findings! {
     VmsLoseNetwork "vms-lose-network" Warning "VMs that do not run here have interfaces on a NIC's network, and could not start on this host or move to it any more" "move their VIFs to another network";
     NetworkNotRestorable "network-not-restorable" Warning "XAPI would put a NIC that comes back by a rollback on another network than it is on now" "xe network-list params=uuid,bridge; a rollback may then end with exit code 4";
     BondCarriesStorage "bond-carries-storage" Warning "storage that is in use is reached through a bond that the change interrupts" "detach it first: xe pbd-unplug uuid=..., or unmount it";
+    DefaultRouteGoes "default-route-goes" Warning "the only default route of the host leads through the bond that stands, and goes with the change" "give the management interface its gateway first: xe pif-reconfigure-ip";
     StorageMoves "storage-moves" Warning "storage that is in use is on the bond's subnet and is reached by another way now" "detach it first: xe pbd-unplug uuid=...";
     SubnetRoutable "subnet-routable" Warning "a storage server of the spec answers before there is a bond, so its subnet is routed to from elsewhere" "take the route away, or give storage a subnet that no router knows";
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";

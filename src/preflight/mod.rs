@@ -38,6 +38,8 @@ struct Case<'a> {
     inv: &'a Inventory,
     /// Which NIC each name of the spec means.
     nics: &'a [Option<Nic>],
+    /// Whether the bond is to be taken over from whoever made it by hand.
+    adopts: bool,
 }
 
 /// What looks for one finding.
@@ -50,7 +52,17 @@ type XapiRule = fn(&Case<'_>, &Xapi, &mut Vec<Finding>);
 /// first.
 #[must_use]
 pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
-    let case = Case { spec, inv, nics };
+    check_case(&Case { spec, inv, nics, adopts: false })
+}
+
+/// Everything that is to be said about a bond that is to be taken over, on this host as its files
+/// are to be.
+#[must_use]
+pub fn check_adoption(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
+    check_case(&Case { spec, inv, nics, adopts: true })
+}
+
+fn check_case(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in [
         host::RULES,
@@ -64,12 +76,12 @@ pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding>
     ]
     .concat()
     {
-        rule(&case, &mut found);
+        rule(case, &mut found);
     }
     // Without XAPI's view there is nothing to judge these by.
-    if let Some(xapi) = &inv.xapi {
+    if let Some(xapi) = &case.inv.xapi {
         for rule in [pool::XAPI_RULES, nics::XAPI_RULES, tuning::XAPI_RULES].concat() {
-            rule(&case, xapi, &mut found);
+            rule(case, xapi, &mut found);
         }
     }
     sorted(found)

@@ -165,7 +165,8 @@ fn renamed_by_hwaddr(one: &One<'_>) -> Option<(String, String)> {
 }
 
 fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
-    if one.nic.pif.is_some() || one.in_our_bond || one.xapi.odd_of(one.name).is_some() {
+    if one.nic.pif.is_some() || one.in_our_bond || one.adopts || one.xapi.odd_of(one.name).is_some()
+    {
         return;
     }
     let device = one.name;

@@ -114,6 +114,7 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             bridge: nic.pif.as_ref().and_then(|pif| xapi.bridge_of(pif)),
             mtu: case.spec.mtu,
             slave_of,
+            adopts: case.adopts,
             in_our_bond: slave_of == Some(case.spec.bond.as_str())
                 && bond_is_ours(case.spec, case.inv),
         };

@@ -21,6 +21,8 @@ pub(super) struct One<'a> {
     pub slave_of: Option<&'a str>,
     /// Whether that is the one asked for, and made by us.
     pub in_our_bond: bool,
+    /// Whether the bond is to be taken over, and with it a NIC that XAPI has no record of.
+    pub adopts: bool,
 }
 
 /// What looks for one finding of a NIC.

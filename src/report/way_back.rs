@@ -45,14 +45,9 @@ fn id(tx: &Transaction) -> &str {
     &tx.header.id
 }
 
-/// Whether the bond stands afterwards.
-fn stays(way: &WayBack) -> bool {
-    way.before.is_some() || way.by_hand
-}
-
 /// For how long storage is interrupted, in words.
 fn outage(way: &WayBack) -> String {
-    match (way.interrupts, stays(way)) {
+    match (way.interrupts, way.stays) {
         (0, _) => "no interruption".into(),
         (_, false) => {
             format!("{} carries nothing from then on", way.newest().header.plan.spec.bond)
@@ -98,7 +93,7 @@ pub fn way_back_json(way: &WayBack) -> Value {
         "transactions": way.transactions.iter().map(id).collect::<Vec<_>>(),
         "findings": way.findings,
         "steps": steps(way),
-        "interrupts": if !stays(way) && way.interrupts > 0 { None } else { Some(way.interrupts) },
+        "interrupts": if !way.stays && way.interrupts > 0 { None } else { Some(way.interrupts) },
         "reboot": way.reboots,
         "cannot_be_undone": way.cannot_be_undone(),
     })

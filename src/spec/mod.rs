@@ -21,7 +21,7 @@ pub use keys::{Group, Key, keys};
 pub use network::{Network, Vlan};
 pub use raw::Raw;
 pub use request::{Request, is_called};
-pub use tuning::{Group as TuningGroup, Knob, Settings, Tune, Tuning};
+pub use tuning::{Group as TuningGroup, Knob, Settings, Tune, Tuning, tunes_of};
 pub use value::{BackendChoice, PifChoice, Probe};
 pub(crate) use write::section;
 

@@ -1,6 +1,8 @@
 //! How NICs are tuned: the settings of `ethtool` that a spec may have, each typed, what the boot
 //! scripts are given for them, and how `ethtool` shows them. Knows no host.
 
+mod opts;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::NicRef;
 use crate::net::{IfName, MacAddr, decimal, nearest, shown, text_form};
+
+pub use opts::tunes_of;
 
 /// A setting of a NIC's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

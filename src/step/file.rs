@@ -40,6 +40,19 @@ impl FileChange {
         }
     }
 
+    /// Whether more than our block is changed of a file that others write too.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        let Some((owner, want)) = self.block_of.as_ref().zip(self.want.bytes()) else {
+            return false;
+        };
+        let rest = |bytes: &[u8]| match modprobe::remove_block(bytes, owner) {
+            Ok(Some(rest)) => rest,
+            _ => bytes.to_vec(),
+        };
+        self.was.bytes().is_some_and(|was| rest(was) != rest(want))
+    }
+
     /// Whether what stands there now is as wanted; of a file that others write too, our lines.
     #[must_use]
     pub fn is_done(&self, now: &Kind) -> bool {
@@ -76,11 +89,11 @@ impl FileChange {
     pub(super) fn by_hand(&self, originals: &str) -> String {
         let path = quoted(&self.path);
         match (&self.was, &self.block_of) {
-            (_, Some(bond)) => {
+            (_, Some(bond)) if !self.takes_more() => {
                 format!("sed -i '/^# xenbond {bond}: begin/,/^# xenbond {bond}: end/d' {path}")
             }
-            (Kind::Absent, None) => format!("rm -f {path}"),
-            (Kind::Link { target }, None) => format!("ln -sfn {} {path}", quoted(target)),
+            (Kind::Absent, _) => format!("rm -f {path}"),
+            (Kind::Link { target }, _) => format!("ln -sfn {} {path}", quoted(target)),
             _ => format!("cp -a {} {path}", quoted(&join(originals, &original_name(&self.path)))),
         }
     }

@@ -369,6 +369,13 @@ pub(super) const CASES: &[Case] = &[
         let net = "172.16.52.11/24".parse().unwrap();
         i.kernel.addresses.push(Address { device: "bond51".into(), net });
     }), &[], "172.16.52.11/24 lies on bond51, and goes when bond51 is taken down"),
+    (DefaultRouteGoes, &[], Value(|_, i| {
+        i.transaction = transaction(&[], Phase::Done);
+        i.kernel.routes.retain(|route| route.to.prefix > 0);
+        let to = "0.0.0.0/0".parse().unwrap();
+        let gateway = Some("172.16.51.1".parse().unwrap());
+        i.kernel.routes.push(Route { device: "bond51".into(), to, gateway, metric: 0 });
+    }), &[], "the only default route leads through bond51 via 172.16.51.1, and goes"),
     (VlanBlocked, &[("vlan", "51")], Disk(|root| std::fs::write(root.join("etc/modprobe.d/x.conf"), "install 8021q /bin/true\n").unwrap()),
         &[], "`install 8021q /bin/true` in /etc/modprobe.d/x.conf keeps"),
     (VlanUnsupported, &[("vlan", "51")], Bend::State(|s| s.dom0.features.missing_modules.extend(["8021q".into()])), &[],

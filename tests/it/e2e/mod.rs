@@ -1,6 +1,7 @@
 //! The real binary on roots of the model of a dom0: what an operator sees of it, from the outside.
 //! Nothing here knows the program's own types.
 
+mod adopt;
 mod attributes;
 mod changes;
 mod cut;
