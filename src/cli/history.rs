@@ -27,7 +27,15 @@ impl Run {
             None => journal::latest(&self.host)?
                 .context("there is no log: xenbond has changed nothing on this host")?,
         };
-        let entries = log::entries(&self.host, &tx.header.id)?;
+        let (entries, damaged) = log::entries(&self.host, &tx.header.id)?;
+        let path = ledger::log_file(&tx.header.id);
+        if damaged > 0 {
+            report::err(report::note(&format!("{damaged} lines of {path} cannot be read")));
+        } else if entries.is_empty() && !tx.begun().is_empty() {
+            report::err(report::note(&format!(
+                "{path} is gone or empty, and the journal beside it knows of steps"
+            )));
+        }
         if self.json {
             report::out_json(&report::history_json(&tx, &entries));
         } else {

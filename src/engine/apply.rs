@@ -175,7 +175,7 @@ impl Engine<'_> {
         let inv = &proposal.situation.inv;
         let before = plan.facts(inv);
         let answers = probe::answers(&probe::ask(self.host, &plan.spec, Way::Routes));
-        let management = if plan.reboots() { self.management(inv) } else { None };
+        let management = self.management(inv, plan.reboots());
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
         if !proposal.accepted.is_empty() {
@@ -229,9 +229,13 @@ impl Engine<'_> {
     ) -> Outcome {
         let steps = tx.header.plan.steps.clone();
         let mut run = Run { reports: reports(&tx), probed: Vec::new(), pending: Vec::new() };
+        let mut numbered = steps.iter().zip(1..);
+        let rebooted = numbered.any(|(s, n)| matches!(s, Step::Reboot { .. }) && tx.is_done(n));
         for (step, number) in steps.iter().zip(1..) {
             let reboot = matches!(step, Step::Reboot { .. });
-            if tx.is_done(number) && (reboot || !cut_off) {
+            // The reboot made the switch durable; what of others' files is gone since is their doing.
+            let behind = rebooted && matches!(step, Step::SwitchBackend(_));
+            if tx.is_done(number) && (reboot || behind || !cut_off) {
                 continue;
             }
             if reboot {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, look_for};
 use crate::inventory::facts::{self, Difference, Fact, Value};
-use crate::inventory::{DeviceKind, Inventory, Nic};
+use crate::inventory::{DeviceKind, Inventory, Moved, Nic};
 use crate::journal::Transaction;
 use crate::net::{Backend, IfName};
 use crate::outcome::Item;
@@ -77,6 +77,7 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     let found = facts::differences(&tx.header.before, &now);
     // Somebody has switched it since, and with it what each NIC is a port of.
     let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
+    let moved = Moved::since(&tx.header.before, tx.header.management.as_ref(), inv);
     for found in found {
         let of_switch = is_of_switch(plan, &found, rest);
         if (of_switch && needed && !rest) || (!of_switch && rest) {
@@ -87,8 +88,7 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             compared.needs_reboot = running.is_some() && running != found.was;
             continue;
         }
-        // A record of an earlier build knows nothing of it.
-        if matches!(found.fact, Fact::Up(_)) && found.was.is_none() {
+        if is_said_elsewhere(&found, cards, moved.as_ref(), compared.needs_reboot) {
             continue;
         }
         let whose = match &found.fact {
@@ -98,16 +98,6 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
                     continue;
                 }
                 whose_bond_mac(tx, inv, found.was.as_ref())
-            }
-            Fact::Mac(nic)
-            | Fact::Mtu(nic)
-            | Fact::Up(nic)
-            | Fact::Master(nic)
-            | Fact::Pif(nic)
-            | Fact::PifField(nic, _)
-                if cards.contains_key(nic) =>
-            {
-                Whose::Others
             }
             Fact::Mtu(nic) | Fact::Up(nic) | Fact::Master(nic)
                 if switched && plugged(plan, nic) =>
@@ -135,7 +125,42 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             Whose::Unknown => {}
         }
     }
+    if let Some(moved) = moved {
+        match moved.by_hand().filter(|_| plan.reboots() && (rest || !needed)) {
+            Some(command) => compared.left.push(Item { what: moved.to_string(), command }),
+            None => compared.others.push(moved.to_string()),
+        }
+    }
     compared
+}
+
+/// Whether one sentence says a difference with others, or a record of an earlier build knows nothing
+/// of what it is about.
+fn is_said_elsewhere(
+    found: &Difference,
+    cards: &BTreeMap<IfName, String>,
+    moved: Option<&Moved>,
+    awaits_reboot: bool,
+) -> bool {
+    match &found.fact {
+        Fact::ManagementBridge(_) => matches!(moved, Some(Moved::Interface { .. })),
+        // Another card, or none: nothing of it is of ours.
+        Fact::Device(nic)
+        | Fact::Mac(nic)
+        | Fact::Mtu(nic)
+        | Fact::Up(nic)
+        | Fact::Master(nic)
+        | Fact::Tuned(nic, _)
+        | Fact::Pif(nic)
+        | Fact::PifField(nic, _)
+            if cards.contains_key(nic) =>
+        {
+            true
+        }
+        // Before the reboot it is as XAPI's forget left it.
+        Fact::Up(_) => found.was.is_none() || awaits_reboot,
+        _ => false,
+    }
 }
 
 /// Whether a fact is one that a switch of the backend changes.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::reboot::own_copy;
 use super::{Engine, Observer, outcome, saving};
 use crate::journal::{self, Transaction};
 use crate::ledger;
@@ -44,7 +43,7 @@ impl Engine<'_> {
         if is_there() {
             return Ok(false);
         }
-        self.host.detach(&own_copy(), &["guard"], &tx.guard_output())?;
+        self.detach(&tx.guard_output())?;
         let start = self.host.clock().elapsed();
         while !is_there() {
             if self.host.clock().elapsed().saturating_sub(start) >= GUARD_START {

@@ -59,6 +59,10 @@ pub(super) fn findings(
         return found;
     }
     found.extend(preflight::interrupted(down, inv));
+    let spec = &all[0].header.plan.spec;
+    if down.contains(&spec.bond.as_str()) {
+        found.extend(preflight::goes_along(spec, inv));
+    }
     if reboots {
         found.extend(preflight::rebooted(inv));
     }

@@ -35,18 +35,19 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 const MANAGEMENT: Duration = Duration::from_secs(90);
 
 /// Where the program keeps itself while a transaction is open.
-pub(super) fn own_copy() -> String {
+fn own_copy() -> String {
     join(paths::BIN, "xenbond")
 }
 
 impl Engine<'_> {
-    /// How the host is managed now, which must be so again after a reboot.
-    pub(super) fn management(&self, inv: &Inventory) -> Option<Management> {
+    /// How the host is managed now, which must be so again after the reboot of a change that takes
+    /// one.
+    pub(super) fn management(&self, inv: &Inventory, reboots: bool) -> Option<Management> {
         let bridge = inv.management_bridge()?.to_string();
         let gateway = inv.kernel.routes.iter().find(|r| r.to.prefix == 0).and_then(|r| r.gateway);
         Some(Management {
             addresses: addresses(inv, &bridge),
-            gateway: gateway.filter(|ip| self.answers(*ip)),
+            gateway: gateway.filter(|ip| reboots && self.answers(*ip)),
             bridge,
         })
     }
@@ -94,10 +95,31 @@ impl Engine<'_> {
         service.turn_on(self.host)
     }
 
+    /// Starts the copy of this program in the background, as the guard of a transaction. What then
+    /// runs as root is this program and no other.
+    pub(super) fn detach(&self, log: &str) -> Result<()> {
+        let copy = own_copy();
+        self.host.make_dir(paths::BIN, 0o700)?;
+        self.host.is_ours(paths::BIN)?;
+        let own = self.host.own_program()?;
+        let same = self.host.read(&copy)?.as_ref() == Some(&own);
+        if !same || self.host.is_ours(&copy).is_err() {
+            self.host.put(&copy, &Kind::new_file(own, 0o700))?;
+        }
+        self.host.detach(&copy, &["guard"], log)
+    }
+
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
         // Nobody stands beside the end of a wait: what is refused once is tried again.
-        self.take_resume_away().or_else(|_| self.take_resume_away())
+        self.take_resume_away().or_else(|_| self.take_resume_away()).with_context(|| {
+            let service = Service::of_resume(service::init(self.host));
+            format!(
+                "taking {} away, which the next boot starts (by hand: {})",
+                service.full_name(),
+                service.disable()
+            )
+        })
     }
 
     fn take_resume_away(&self) -> Result<()> {

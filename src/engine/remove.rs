@@ -47,6 +47,9 @@ impl Engine<'_> {
         {
             return self.go_on(self.orders, observer);
         }
+        if let Some(refused) = self.is_being_made(bond)? {
+            return Ok(refused);
+        }
         let Some(spec) = self.spec_of(bond, told)? else {
             return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
         };
@@ -73,6 +76,22 @@ impl Engine<'_> {
             observer.note("the backend stays bridge; --backend openvswitch would switch it back");
         }
         self.carry_out(proposal, observer)
+    }
+
+    /// The refusal, where a change of this very bond is not at its end: it may not be there yet, and
+    /// come after the reboot that is awaited.
+    fn is_being_made(&self, bond: &IfName) -> Result<Option<Outcome>> {
+        let open = Transaction::open(self.host)?.filter(|open| {
+            let phase = open.phase();
+            phase.is_open() && !phase.is_saving() && open.header.plan.spec.bond == *bond
+        });
+        Ok(open.map(|open| Outcome {
+            transaction: Some(open.header.id.clone()),
+            ..Outcome::refused(
+                format!("transaction {} of {bond} is {}", open.header.id, open.phase()),
+                Some("xenbond resume, or xenbond rollback; then the same again".into()),
+            )
+        }))
     }
 
     /// What is known of the bond; `None` where it is gone already.
@@ -126,6 +145,7 @@ impl Engine<'_> {
         };
         if let Some(plan) = &plan {
             findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+            findings.extend(preflight::goes_along(&spec, inv));
             if plan.reboots() {
                 findings.extend(preflight::rebooted(inv));
             }

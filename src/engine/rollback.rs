@@ -79,6 +79,7 @@ impl Engine<'_> {
     ) -> Outcome {
         let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
         back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
+        back.kept.notes.extend(back.cards.values().map(|card| left_alone(card)));
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
@@ -252,8 +253,12 @@ impl Engine<'_> {
         let Some(record) = step.pif() else { return true };
         let nic = tx.header.plan.nics.iter().find(|n| n.device == record.device);
         let now = || nic.and_then(|nic| another_card(self.host, nic));
-        if let Some(other) = back.cards.get(&record.device).cloned().or_else(now) {
-            back.kept.notes.push(format!("{other}: XAPI's record of it is left as it is"));
+        if back.cards.contains_key(&record.device) {
+            return false;
+        }
+        if let Some(other) = now() {
+            back.kept.notes.push(left_alone(&other));
+            back.cards.insert(record.device.clone(), other);
             return false;
         }
         if back.hung {
@@ -412,6 +417,11 @@ fn begun(host: &Host, tx: &Transaction) -> Vec<usize> {
         begun.extend(steps().filter(|(step, _)| up(step)).map(|(_, number)| number));
     }
     begun
+}
+
+/// What is said of a NIC's name that means another card now, or none.
+fn left_alone(card: &str) -> String {
+    format!("{card}: what is of that name, XAPI's record too, is left as it is")
 }
 
 /// Whether a step takes down what stood.

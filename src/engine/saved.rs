@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::apply::codes;
-use super::reboot::own_copy;
 use super::{Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Stores;
@@ -16,6 +15,7 @@ use crate::ledger::{self, Event, Line, Lock, Phase};
 use crate::net::{IfName, Uuid};
 use crate::outcome::{Ending, Exit, Item, Outcome};
 use crate::paths;
+use crate::service::{self, Service};
 use crate::step::{PifRecord, Step};
 use crate::verify::{self, Question, Running, Unsaved, Witness};
 use crate::xe::{self, Pif};
@@ -129,7 +129,7 @@ impl Engine<'_> {
             return ended;
         }
         let Some(mut awaited) = Awaited::of(self.host, &tx) else {
-            ended.notes.extend(self.closes(&tx, &phase).err().map(|e| format!("{e:#}")));
+            self.closes(&tx, &phase, &mut ended);
             return ended;
         };
         let bond = &tx.header.plan.spec.bond;
@@ -155,7 +155,7 @@ impl Engine<'_> {
                         .notes
                         .push(format!("a power cut would undo some of it still: {}", left[0]));
                 }
-                ended.notes.extend(self.closes(&tx, &phase).err().map(|e| format!("{e:#}")));
+                self.closes(&tx, &phase, &mut ended);
                 return ended;
             }
             if self.goes_to_the_background(&tx, &mut ended) || self.is_ended(&tx, &phase) {
@@ -192,15 +192,33 @@ impl Engine<'_> {
         if self.check_interrupt().is_ok() {
             return false;
         }
-        ended.notes.push(match self.host.detach(&own_copy(), &["guard"], &tx.guard_output()) {
+        ended.notes.push(match self.detach(&tx.guard_output()) {
             Ok(()) => "the wait goes on in the background: xenbond status".into(),
             Err(error) => format!("nobody waits any more: {error:#}; xenbond resume goes on"),
         });
         true
     }
 
-    /// The end of the wait: the transaction is closed, if nobody else has it in his hands.
-    fn closes(&self, tx: &Transaction, phase: &Phase) -> Result<()> {
+    /// The end of the wait. What goes on at the boot must be gone after a way back; after a change
+    /// that stands it finds nothing to do, and takes itself away.
+    fn closes(&self, tx: &Transaction, phase: &Phase, ended: &mut Outcome) {
+        let Err(error) = self.try_to_close(tx, phase) else { return };
+        let error = format!("{error:#}");
+        if !matches!(phase, Phase::SavingBack { .. }) {
+            ended.notes.push(error);
+            return;
+        }
+        (ended.ending, ended.exit) = (Ending::RollbackIncomplete, Exit::Incomplete);
+        let why = ended.error.take().into_iter();
+        let all = why.chain(["the rollback is incomplete:".into(), error.clone()]);
+        ended.error = Some(all.collect::<Vec<_>>().join("\n"));
+        ended.hint = Some("type what is named, and run again: xenbond rollback".into());
+        let command = Service::of_resume(service::init(self.host)).disable().to_string();
+        ended.left.push(Item { what: error, command });
+    }
+
+    /// Closes the transaction, if nobody else has it in his hands.
+    fn try_to_close(&self, tx: &Transaction, phase: &Phase) -> Result<()> {
         let Ok(_lock) = Lock::take(self.host) else { return Ok(()) };
         let now = Transaction::open(self.host)?
             .filter(|now| now.header.id == tx.header.id && now.phase() == *phase);

@@ -9,6 +9,7 @@ mod driver;
 pub mod facts;
 mod ground;
 mod kernel;
+mod listing;
 mod management;
 mod nic;
 mod reach;
@@ -18,6 +19,7 @@ mod stores;
 mod wire;
 mod xapi;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,7 +31,8 @@ pub use driver::Driver;
 pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Device, DeviceKind, Kernel};
-pub use management::{Management, addresses, is_leased};
+use listing::Listing;
+pub use management::{Management, Moved, addresses, is_leased};
 pub use nic::{Nic, resolve};
 pub use reach::Address;
 pub use standing::Standing;
@@ -39,10 +42,9 @@ use wire::Questions;
 pub use wire::{Answer, Wire};
 pub use xapi::{Xapi, usual_bridge};
 
-use crate::host::{Cmd, Host, Kind, Program, join};
+use crate::host::{Cmd, Host, Kind, Program};
 use crate::ledger;
 use crate::ledger::{Phase, Summary};
-use crate::modprobe;
 use crate::net::{Backend, IfName, Uuid};
 use crate::paths;
 use crate::service::Init;
@@ -77,6 +79,9 @@ pub struct Inventory {
     /// Pipes in the same folders: who reads one waits for ever.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipes: Vec<String>,
+    /// What is read where those of them lead that are links, and what `modprobe.conf` includes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub behind: BTreeMap<String, String>,
     /// The kernel.
     pub kernel: Kernel,
     /// What else of the host bears on a change.
@@ -149,7 +154,7 @@ impl Inventory {
             let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
             let service = scope.spawn(|| network_service(host, &programs));
             let kernel = Kernel::read(host)?;
-            let Listing { files, unnamed, pipes } = files(host)?;
+            let Listing { files, unnamed, pipes, behind } = Listing::read(host, init)?;
             let network_conf =
                 host.read_text(paths::NETWORK_CONF)?.map(|text| text.as_str().into());
             let ground = Ground::read(host)?;
@@ -181,6 +186,7 @@ impl Inventory {
                 files,
                 unnamed,
                 pipes,
+                behind,
                 kernel,
                 ground,
                 wire: Wire::default(),
@@ -259,11 +265,21 @@ impl Inventory {
         self.files.get(path).unwrap_or(&Kind::Absent)
     }
 
+    /// The text that its readers find at a path that the inventory covers.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Cow<'_, str> {
+        match self.behind.get(path) {
+            Some(text) => text.into(),
+            None => String::from_utf8_lossy(self.file(path).bytes().unwrap_or_default()),
+        }
+    }
+
     /// The same host with other files.
     #[must_use]
     pub fn with_files(&self, files: &[(String, Kind)]) -> Self {
         let mut other = self.clone();
         for (path, kind) in files {
+            other.behind.remove(path);
             match kind {
                 Kind::Absent => drop(other.files.remove(path)),
                 kind => drop(other.files.insert(path.clone(), kind.clone())),
@@ -315,61 +331,6 @@ fn parse_xensource(text: &str) -> BTreeMap<String, String> {
             (key.trim().to_string(), bare.trim().to_string())
         })
         .collect()
-}
-
-/// Configuration files by their paths.
-struct Listing {
-    files: BTreeMap<String, Kind>,
-    /// Those whose names are no text.
-    unnamed: Vec<String>,
-    /// Pipes, by which who reads them waits.
-    pipes: Vec<String>,
-}
-
-/// Every configuration file that a step may touch or that can contradict one.
-fn files(host: &Host) -> Result<Listing> {
-    let mut paths: Vec<String> = vec![paths::NETWORK_CONF.into(), paths::MODPROBE_CONF.into()];
-    for (folder, wanted) in [
-        (paths::NETWORK_SCRIPTS, &["ifcfg-", "route-", "rule-"][..]),
-        (modprobe::FOLDERS[0], &[""]),
-        (modprobe::FOLDERS[1], &[""]),
-        (modprobe::FOLDERS[2], &[""]),
-        (modprobe::FOLDERS[3], &[""]),
-        (modprobe::FOLDERS[4], &[""]),
-        (paths::SYSTEMD_UNITS, &[paths::SERVICE_PREFIX]),
-        (paths::SYSTEMD_WANTS, &[paths::SERVICE_PREFIX, paths::SWITCH_SERVICES]),
-        (paths::INIT_SCRIPTS, &[paths::SERVICE_PREFIX]),
-    ] {
-        for name in host.list(folder)? {
-            if wanted.iter().any(|prefix| name.starts_with(prefix)) {
-                paths.push(join(folder, &name));
-            }
-        }
-    }
-    for folder in paths::runlevels() {
-        for name in host.list(&folder)? {
-            // These links begin with S or K and two digits.
-            let bare = name.get(3..).unwrap_or_default();
-            if bare.starts_with(paths::SERVICE_PREFIX) || bare == paths::SWITCH_SERVICES {
-                paths.push(join(&folder, &name));
-            }
-        }
-    }
-    let (mut files, mut unnamed, mut pipes) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for path in paths {
-        match host.original(&path)?.was {
-            // What was listed and is not there by that name has another one.
-            Kind::Absent if path.contains(char::REPLACEMENT_CHARACTER) => unnamed.push(path),
-            Kind::Absent => {}
-            was => {
-                if matches!(was, Kind::Other | Kind::Link { .. }) && host.is_pipe(&path) {
-                    pipes.push(path.clone());
-                }
-                files.insert(path, was);
-            }
-        }
-    }
-    Ok(Listing { files, unnamed, pipes })
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.

@@ -315,11 +315,10 @@ impl Files {
         let (slaves, options, tags) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let mut read = Self { own: None, slaves, options, tuned: Vec::new(), tags };
         read.options.extend(modprobe_options(bond, inv));
-        for (path, kind) in &inv.files {
+        for path in inv.files.keys() {
             let name = path.strip_prefix(paths::NETWORK_SCRIPTS).map(|n| n.trim_start_matches('/'));
             let Some(name) = name.and_then(|name| name.strip_prefix("ifcfg-")) else { continue };
-            let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
-            let file = ifcfg::parse(&text);
+            let file = ifcfg::parse(&inv.text(path));
             let device = file.get("DEVICE").unwrap_or(name).to_string();
             if file.get("MASTER") == Some(bond.as_str()) && !read.slaves.contains(&device) {
                 for key in ["ETHTOOL_OPTS", "LINKDELAY"] {

@@ -58,15 +58,20 @@ pub enum EntryKind {
     Note,
 }
 
-/// What a transaction's log holds; a last line that was cut is left out.
+/// What a transaction's log holds, and how many of its lines cannot be read; a last line that was
+/// cut is left out.
 ///
 /// # Errors
 /// When the file is there and cannot be read.
-pub fn entries(host: &Host, id: &str) -> Result<Vec<Entry>> {
+pub fn entries(host: &Host, id: &str) -> Result<(Vec<Entry>, usize)> {
     let path = ledger::log_file(id);
     let text = host.read_text(&path).with_context(|| format!("reading {path}"))?;
     let text = text.unwrap_or_default();
-    Ok(text.lines().filter_map(|line| serde_json::from_slice(line.as_bytes()).ok()).collect())
+    let read = |line: &str| serde_json::from_slice(line.as_bytes()).ok();
+    let entries: Vec<Entry> = text.lines().filter_map(read).collect();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let damaged = whole.filter(|line| read(line).is_none()).count();
+    Ok((entries, damaged))
 }
 
 /// Writes the log of one run.

@@ -46,7 +46,7 @@ pub struct Header {
     /// Which storage servers answered then.
     #[serde(default)]
     pub answers: Answers,
-    /// How it is managed, where a reboot is among the steps.
+    /// How it was managed; an earlier build recorded that where a reboot was among the steps.
     #[serde(default)]
     pub management: Option<Management>,
 }

@@ -3,7 +3,9 @@
 //! Knows how kmod and module-init-tools find their files and which line counts, and when a line
 //! that sh runs still ends in the module being loaded. Must not know where the texts come from.
 
-use super::{Command, Directive, parse, same_byte};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Command, Directive, included, parse, same_byte};
 
 /// The folders that kmod reads, the first first: a file hides those of its name in later ones
 /// (kmod 20 libkmod/libkmod-config.c, `default_config_paths` and `conf_files_list`).
@@ -28,6 +30,8 @@ pub struct KeptOut {
 #[derive(Debug, Default)]
 pub struct Files {
     commands: Vec<(String, Command)>,
+    /// Whether any of several `install` lines may be the one that counts.
+    any: bool,
 }
 
 impl Files {
@@ -49,21 +53,16 @@ impl Files {
     }
 
     /// Of files by path, as module-init-tools takes them: `modprobe.conf`, then everything in
-    /// `modprobe.d` (module-init-tools 3.3 modprobe.c).
+    /// `modprobe.d`, and where a line says `include` that file or folder (module-init-tools 3.3
+    /// modprobe.c, `read_config`).
     #[must_use]
     pub fn of_init_tools<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let folder = format!("{}/", FOLDERS[0]);
-        let (mut own, mut all) = (Vec::new(), Vec::new());
-        for (path, bytes) in files {
-            match path.strip_prefix(&folder) {
-                Some(name) if !name.starts_with('.') && !name.contains('/') => {
-                    all.push((path, bytes));
-                }
-                None if path == "/etc/modprobe.conf" => own.push((path, bytes)),
-                _ => {}
-            }
+        let all: BTreeMap<&str, &[u8]> = files.collect();
+        let (mut taken, mut commands) = (BTreeSet::new(), Vec::new());
+        for path in ["/etc/modprobe.conf", FOLDERS[0]] {
+            take(path, &all, &mut taken, &mut commands);
         }
-        Self::of(own.into_iter().chain(all))
+        Self { commands, any: true }
     }
 
     fn of<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
@@ -72,7 +71,7 @@ impl Files {
             let text = String::from_utf8_lossy(bytes);
             commands.extend(parse(&text).into_iter().map(|command| (path.to_string(), command)));
         }
-        Self { commands }
+        Self { commands, any: false }
     }
 
     /// Every command with its file.
@@ -81,14 +80,15 @@ impl Files {
     }
 
     /// The lines that keep a module out when it is asked for by its name. Of several `install`
-    /// lines the first counts; where that loads the module the others do nothing.
+    /// lines kmod takes the first; where that loads the module the others do nothing. Older tools
+    /// take the one that they read last, in the order of a folder that nobody sorted.
     #[must_use]
     pub fn keep_out(&self, module: &str) -> Vec<KeptOut> {
         let mut installs = self.iter().filter_map(|(_, directive)| match directive {
             Directive::Install { module: name, command } if is_named(name, module) => Some(command),
             _ => None,
         });
-        let loads = installs.next().is_none_or(|command| loads(command, module));
+        let loads = !self.any && installs.next().is_none_or(|command| loads(command, module));
         let line = |directive: &Directive| match directive {
             Directive::Install { module: name, command } => {
                 let kept = !loads && is_named(name, module) && !self::loads(command, module);
@@ -107,6 +107,30 @@ impl Files {
             Some(KeptOut { path: path.to_string(), line: line(directive)? })
         });
         kept.collect()
+    }
+}
+
+/// Takes a file, or all files of a folder, with what they include, each once.
+fn take<'a>(
+    path: &str,
+    all: &BTreeMap<&'a str, &[u8]>,
+    taken: &mut BTreeSet<&'a str>,
+    commands: &mut Vec<(String, Command)>,
+) {
+    let of = |at: &str| {
+        let below = at.strip_prefix(path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        below.is_some_and(|rest| !rest.contains("/."))
+    };
+    for (at, bytes) in all.iter().filter(|(at, _)| of(at)) {
+        if !taken.insert(*at) {
+            continue;
+        }
+        for command in parse(&String::from_utf8_lossy(bytes)) {
+            match included(&command.directive) {
+                Some(path) => take(path.trim_end_matches('/'), all, taken, commands),
+                None => commands.push((at.to_string(), command)),
+            }
+        }
     }
 }
 
@@ -244,14 +268,35 @@ mod tests {
     }
 
     #[test]
-    fn older_tools_read_every_file() {
-        let files = [
-            ("/etc/modprobe.d/dist", "install bridge /bin/true\n"),
-            ("/etc/modprobe.conf", "install bridge /sbin/modprobe -i bridge\n"),
-        ];
-        let both = files.iter().map(|(path, text)| (*path, text.as_bytes()));
-        assert_eq!(Files::of_init_tools(both).keep_out("bridge"), []);
-        let one = files[..1].iter().map(|(path, text)| (*path, text.as_bytes()));
-        assert_eq!(Files::of_init_tools(one).keep_out("bridge").len(), 1);
+    fn older_tools_read_every_file_and_what_it_includes() {
+        let no = "install bridge /bin/true\n";
+        let yes = "install bridge /sbin/modprobe -i bridge\n";
+        for (files, want) in [
+            (&[("/etc/modprobe.d/dist", no)][..], &["/etc/modprobe.d/dist"][..]),
+            (&[("/etc/modprobe.d/.dist", no), ("/etc/modprobe.d/a/.b", no)], &[]),
+            (&[("/etc/modprobe.d/a/b", no)], &["/etc/modprobe.d/a/b"]),
+            (&[("/etc/modprobe.d/a", yes), ("/etc/modprobe.conf", yes)], &[]),
+            // Which of two is read last the folder's own order says.
+            (
+                &[("/etc/modprobe.d/dist", no), ("/etc/modprobe.conf", yes)],
+                &["/etc/modprobe.d/dist"],
+            ),
+            (&[("/etc/modprobe.conf", "include /etc/x\n"), ("/etc/x", no)], &["/etc/x"]),
+            (&[("/etc/modprobe.conf", "include /etc/x/\n"), ("/etc/x/a", no)], &["/etc/x/a"]),
+            (
+                &[
+                    ("/etc/modprobe.conf", "include /etc/x\ninclude /etc/x\n"),
+                    ("/etc/x", "include /etc/modprobe.conf\ninclude /etc/y\n"),
+                    ("/etc/y", no),
+                ],
+                &["/etc/y"],
+            ),
+            (&[("/etc/modprobe.conf", "# include /etc/x\n"), ("/etc/x", no)], &[]),
+        ] {
+            let read = files.iter().map(|(path, text)| (*path, text.as_bytes()));
+            let kept = Files::of_init_tools(read).keep_out("bridge");
+            let paths: Vec<&str> = kept.iter().map(|kept| kept.path.as_str()).collect();
+            assert_eq!(paths, want, "{files:?}");
+        }
     }
 }

@@ -63,7 +63,7 @@ pub enum Directive {
         /// The module.
         module: String,
     },
-    /// Anything else: `softdep`, `include`, and what modprobe ignores as a bad line.
+    /// Anything else: `softdep`, `include` ([`includes`]), and what modprobe ignores as a bad line.
     Other(String),
 }
 
@@ -133,6 +133,20 @@ fn directive(line: &str) -> Option<Directive> {
         "remove" if !second.is_empty() => Directive::Remove { module, command },
         _ => Directive::Other(line.trim_matches(BLANK).to_string()),
     })
+}
+
+/// The files and folders that a file names by `include`, which older tools read in its place
+/// (module-init-tools 3.3 modprobe.c, `read_config_file`).
+#[must_use]
+pub fn includes(text: &str) -> Vec<String> {
+    let path = |command: Command| included(&command.directive).map(String::from);
+    parse(text).into_iter().filter_map(path).collect()
+}
+
+fn included(directive: &Directive) -> Option<&str> {
+    let Directive::Other(line) = directive else { return None };
+    let (verb, rest) = word(line);
+    Some(word(rest).0).filter(|path| verb == "include" && !path.is_empty())
 }
 
 /// What separates words; a carriage return does not, it becomes part of the word.

@@ -1,9 +1,11 @@
 //! The bond's name and mode.
 
 use super::{Case, Code, Finding, Rule, bond_is_ours, vlan_is_ours};
+use crate::inventory::Inventory;
 use crate::net::{BondMode, Tagged};
 use crate::options::{Opt, switch_support};
 use crate::service::Service;
+use crate::spec::Spec;
 
 pub(super) const RULES: &[Rule] = &[
     name_reserved,
@@ -152,21 +154,23 @@ fn arp_not_validated(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What lies on the bond of this name that stands, and was not asked for: it goes with the bond when
-/// that is made anew.
 fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let bond = case.spec.bond.as_str();
-    if !bond_is_ours(case.spec, case.inv) {
-        return;
+    found.extend(goes_along(case.spec, case.inv));
+}
+
+/// What lies on the bond of this name that stands, and was not asked for: it goes with the bond when
+/// that is taken down or made anew.
+#[must_use]
+pub fn goes_along(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    let bond = spec.bond.as_str();
+    if !bond_is_ours(spec, inv) {
+        return Vec::new();
     }
-    for what in case.inv.kernel.beside(case.spec) {
-        // A tag of ours that is no longer asked for has a step of its own.
-        if what.split(' ').next().is_some_and(|device| vlan_is_ours(case.inv, device)) {
-            continue;
-        }
-        let said = format!("{what} lies on {bond}, and goes when {bond} is taken down");
-        found.push(Finding::new(Code::BondCarriesMore, said));
-    }
+    // A tag of ours that is no longer asked for has a step of its own.
+    let ours = |what: &String| what.split(' ').next().is_some_and(|d| vlan_is_ours(inv, d));
+    let more = inv.kernel.beside(spec).into_iter().filter(|what| !ours(what));
+    let said = |what| format!("{what} lies on {bond}, and goes when {bond} is taken down");
+    more.map(|what| Finding::new(Code::BondCarriesMore, said(what))).collect()
 }
 
 /// A bond that is not to lead to everywhere, and does: whoever is beyond the management network's

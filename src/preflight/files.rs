@@ -97,8 +97,7 @@ pub(super) fn foreign_ifcfg(inv: &Inventory) -> Vec<(String, String)> {
     let read = |(path, kind): (&String, &Kind)| {
         let name = path.strip_prefix(paths::NETWORK_SCRIPTS)?;
         let used = name.starts_with("/ifcfg-") && !ifcfg::is_ignored_name(&name[1..]);
-        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
-        (used && !is_ours(kind)).then(|| (path.clone(), text))
+        (used && !is_ours(kind)).then(|| (path.clone(), inv.text(path).into_owned()))
     };
     inv.files.iter().filter_map(read).collect()
 }

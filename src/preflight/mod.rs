@@ -17,6 +17,7 @@ mod storage;
 mod tuning;
 mod vlans;
 
+pub use bond::goes_along;
 pub use files::files_elsewhere;
 pub use finding::{Code, Finding, Severity, barring};
 pub use nics::not_given_back;

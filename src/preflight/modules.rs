@@ -16,11 +16,14 @@ pub(super) fn read(case: &Case<'_>, without: Option<&str>) -> Files {
     let bond = case.spec.bond.as_str();
     let mut all: Vec<(&str, Vec<u8>)> = Vec::new();
     for (path, kind) in &case.inv.files {
-        let bytes = kind.bytes().filter(|_| !is_ours(kind) && Some(path.as_str()) != without);
-        let Some(bytes) = bytes else { continue };
-        let rest = modprobe::remove_block(bytes, bond).ok().flatten();
-        all.push((path, rest.unwrap_or_else(|| bytes.to_vec())));
+        let theirs = !is_ours(kind) && Some(path.as_str()) != without;
+        if let Some(bytes) = kind.bytes().filter(|_| theirs) {
+            let rest = modprobe::remove_block(bytes, bond).ok().flatten();
+            all.push((path, rest.unwrap_or_else(|| bytes.to_vec())));
+        }
     }
+    let behind = case.inv.behind.iter();
+    all.extend(behind.map(|(path, text)| (path.as_str(), text.clone().into_bytes())));
     let files = all.iter().map(|(path, bytes)| (*path, bytes.as_slice()));
     match case.inv.init {
         Init::Sysv => Files::of_init_tools(files),

@@ -45,7 +45,7 @@ pub fn history(tx: &Transaction, entries: &[Entry], all: &[String]) -> String {
         table.row([entry.at.clone().into(), format!("{what}{end}").into()]);
     }
     text.push_str(&joined(table.lines()));
-    if entries.is_empty() {
+    if entries.is_empty() && tx.begun().is_empty() {
         text.push_str("Nothing was done yet.\n");
     }
     let others: Vec<&str> =

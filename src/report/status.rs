@@ -39,8 +39,9 @@ pub fn text(status: &Status) -> Text {
     lines.push(Text::default());
     lines.extend(bonds(&status.bonds, asked));
     lines.push(Text::default());
+    // What follows the tables is not cut: paths and commands are there to be copied.
+    let tables = lines.len();
     match &status.record_error {
-        // In one piece each: paths and commands are there to be copied.
         Some(error) => {
             lines.push(format!("record: {}", clean(&error.what)).into());
             lines.extend(error.hint.iter().map(|hint| format!("hint: {}", clean(hint)).into()));
@@ -49,10 +50,9 @@ pub fn text(status: &Status) -> Text {
     }
     lines.extend(left_alone(status));
     lines.extend(plain(drift(status)));
-    joined(lines.into_iter().map(|line| {
+    joined(lines.into_iter().enumerate().map(|(at, line)| {
         let line = line.trim_end().to_string();
-        let whole = ["record: ", "hint: "].iter().any(|word| line.starts_with(word));
-        if whole { line.into() } else { cut(&line, WIDTH).into() }
+        if at < tables { cut(&line, WIDTH).into() } else { line.into() }
     }))
 }
 
@@ -208,7 +208,7 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         }
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };
-    let mut lines = vec![format!("transaction {} ({}): {how}", tx.id, tx.bond)];
+    let mut lines = wrapped("", &format!("transaction {} ({}): {how}", tx.id, tx.bond));
     if let Some(seconds) = tx.seconds_left {
         let left = humantime::format_duration(std::time::Duration::from_secs(seconds));
         lines.push(format!("  it is rolled back in {left} unless it is confirmed"));

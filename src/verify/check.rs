@@ -54,6 +54,14 @@ impl Check {
         Self { settles: true, ..self }
     }
 
+    /// The slave whose link it is about.
+    fn slave(&self) -> Option<String> {
+        match &self.name {
+            Setting::Link(slave) => Some(slave.to_string()),
+            _ => None,
+        }
+    }
+
     pub(super) fn because(self, hint: impl Into<String>) -> Self {
         if self.ok { self } else { Self { hint: Some(hint.into()), ..self } }
     }
@@ -93,17 +101,35 @@ pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
     }
     let links = || checks.iter().filter(|check| matches!(check.name, Setting::Link(_)));
     let (down, all) = (links().filter(|check| !check.ok).count(), links().count());
+    let idle: Vec<String> =
+        links().filter(|link| !link.ok).filter_map(|link| link.slave()).collect();
     mark(checks, |name| matches!(name, Setting::Link(_)));
     if down > 0 {
         mark(checks, |name| name.is_lacp() && *name != Setting::LacpPartner);
     }
-    // A bond none of whose slaves has a link has none itself.
+    // A primary without a link carries nothing yet.
+    let waits = |check: &&mut Check| {
+        check.name == Setting::ActiveSlave && check.have.is_some() && idle.contains(&check.want)
+    };
+    checks.iter_mut().filter(waits).for_each(|check| check.accepted = true);
+    // A bond none of whose slaves has a link has none itself, and no server answers through it.
     if down == all {
         mark(checks, |name| {
-            matches!(name, Setting::BondLink(_) | Setting::VlanLink(_) | Setting::ActiveSlave)
+            matches!(
+                name,
+                Setting::BondLink(_)
+                    | Setting::VlanLink(_)
+                    | Setting::ActiveSlave
+                    | Setting::Probe(_)
+            )
         });
         mark(checks, Setting::is_lacp);
     }
+}
+
+/// Whether the bond has no link, and that was accepted.
+pub(super) fn is_without_link(checks: &[Check]) -> bool {
+    checks.iter().any(|c| matches!(c.name, Setting::BondLink(_)) && !c.ok && c.accepted)
 }
 
 fn mark(checks: &mut [Check], of: impl Fn(&Setting) -> bool) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::check::is_without_link;
 use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles, tuning};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic, Stores};
@@ -144,12 +145,16 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
             Witness::Servers(_, Patience::UntilAnswered) if !hindering(&checks).is_empty() => {
                 Vec::new()
             }
-            Witness::Servers(host, Patience::UntilAnswered) => probe::wait(host, spec),
-            Witness::Servers(host, Patience::Once) => probe::ask(host, spec, probe::Way::Networks),
+            Witness::Servers(host, Patience::UntilAnswered) if !is_without_link(&checks) => {
+                probe::wait(host, spec)
+            }
+            Witness::Servers(host, _) => probe::ask(host, spec, probe::Way::Networks),
             Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
             Witness::Nics(host) => tuning::rows(spec, nics, &|device| settings(host, device)),
         });
     }
+    // What only the witnesses tell follows from the same warnings.
+    excuse(&mut checks, accepted);
     Ok(Verdict { bond: spec.bond.clone(), checks })
 }
 

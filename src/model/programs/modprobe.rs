@@ -1,6 +1,8 @@
 //! `modprobe` and its configuration, read as module-init-tools (el5) and kmod (el7) do: which
 //! files count, aliases, options, install lines.
 
+use std::collections::BTreeMap;
+
 use super::shell::Shell;
 use crate::model::kernel::options;
 use crate::model::state::{Flavour, Map};
@@ -10,21 +12,43 @@ pub(crate) fn lines(shell: &Shell<'_>) -> Vec<Vec<String>> {
     let old = shell.scripts() == Flavour::El5;
     let mut texts = Vec::new();
     if old {
-        texts.extend(shell.read("etc/modprobe.conf"));
-    }
-    for folder in ["etc/modprobe.d", "usr/lib/modprobe.d"] {
-        for name in shell.list(folder) {
-            // kmod reads *.conf only; module-init-tools of el5 reads every file.
-            if name.ends_with(".conf") || (old && !name.starts_with('.')) {
-                texts.extend(shell.read(&format!("{folder}/{name}")));
+        old_texts(shell, "etc/modprobe.conf", 0, &mut texts);
+        old_texts(shell, "etc/modprobe.d", 0, &mut texts);
+    } else {
+        // kmod reads *.conf, by name; a file hides those of its name in later folders.
+        let mut taken = BTreeMap::new();
+        for folder in ["etc", "run", "usr/local/lib", "usr/lib"] {
+            for name in shell.list(&format!("{folder}/modprobe.d")) {
+                if name.ends_with(".conf") && !name.starts_with('.') {
+                    taken.entry(name).or_insert(folder);
+                }
             }
         }
+        texts.extend(
+            taken.iter().filter_map(|(name, at)| shell.read(&format!("{at}/modprobe.d/{name}"))),
+        );
     }
     let text = texts.join("\n").replace("\\\n", " ");
     text.lines()
         .map(|line| line.split_whitespace().map(str::to_string).collect::<Vec<_>>())
         .filter(|words| words.first().is_some_and(|w| !w.starts_with('#')))
         .collect()
+}
+
+/// What module-init-tools of el5 reads of a file or of all files of a folder, and what they include.
+fn old_texts(shell: &Shell<'_>, path: &str, depth: u8, texts: &mut Vec<String>) {
+    if depth == 8 {
+        return;
+    }
+    for name in shell.list(path).iter().filter(|name| !name.starts_with('.')) {
+        old_texts(shell, &format!("{path}/{name}"), depth + 1, texts);
+    }
+    for line in shell.read(path).unwrap_or_default().lines() {
+        match line.trim().strip_prefix("include ") {
+            Some(more) => old_texts(shell, more.trim().trim_start_matches('/'), depth + 1, texts),
+            None => texts.push(line.to_string()),
+        }
+    }
 }
 
 /// The last module that a name is an alias of.

@@ -49,6 +49,19 @@ pub(super) fn lay(model: &Arc<Model>, inv: &Inventory) -> Result<()> {
             Kind::Link { .. } => put(&host, path, kind)?,
         }
     }
+    for (path, read) in &inv.behind {
+        let target = match inv.files.get(path) {
+            Some(Kind::Link { target }) if target.starts_with('/') => target.clone(),
+            Some(Kind::Link { target }) => {
+                join(path.rsplit_once('/').map_or("", |(folder, _)| folder), target)
+            }
+            _ => path.clone(),
+        };
+        // Whatever a recorded link names: it lies in the model.
+        if !host.exists(&target) && !read.is_empty() {
+            text(&host, &target, read)?;
+        }
+    }
     if inv.network_service != own.network_service {
         let to = if inv.network_service { "on" } else { "off" };
         let _ = model.execute("chkconfig", &["network".into(), to.into()]);

@@ -1,6 +1,9 @@
 //! Every other row, and what `/proc` and `/sys` say of the same thing.
 
 use super::*;
+use crate::net::IfName;
+use crate::preflight::Code;
+use crate::verify::probe::Probing;
 
 #[test]
 fn each_row_has_its_bad_reading() {
@@ -307,5 +310,33 @@ fn what_proc_and_sys_say_is_compared() {
         let row = row(&checks, name);
         assert_eq!(row.have.as_deref(), *have, "{row:?}");
         assert!(row.hint.as_deref().unwrap_or_default().contains(hint), "{row:?}");
+    }
+}
+
+/// What a missing link excuses, once that was accepted: a primary that carries nothing yet, and all
+/// that takes a link where there is none. One that is there must bear the servers.
+#[test]
+fn an_accepted_link_excuses_what_follows_from_it_and_no_more() {
+    let server = Probing::Ping("172.16.51.2".parse().unwrap());
+    let check = |name: Setting, want: &str, have: &str| Check::of(name, want, have, "");
+    for (links, active, want) in [
+        (["up", "down"], "eth2", &["ping 172.16.51.2"][..]),
+        (["down", "up"], "eth3", &["ping 172.16.51.2"]),
+        (["up", "up"], "eth3", &["active slave", "ping 172.16.51.2"]),
+        (["down", "down"], "none", &[]),
+    ] {
+        let nics = ["eth2", "eth3"].map(|nic| nic.parse::<IfName>().unwrap());
+        let mut checks: Vec<Check> = nics
+            .into_iter()
+            .zip(links)
+            .map(|(nic, link)| check(Setting::Link(nic), "up", link))
+            .chain([
+                check(Setting::ActiveSlave, "eth2", active),
+                check(Setting::Probe(server), "answers", "no answer"),
+            ])
+            .collect();
+        check::excuse(&mut checks, &[Code::NicNoLink]);
+        let left: Vec<String> = hindering(&checks).iter().map(|c| c.name.to_string()).collect();
+        assert_eq!(left, want, "{links:?}");
     }
 }

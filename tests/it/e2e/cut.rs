@@ -48,13 +48,39 @@ fn a_power_cut_in_the_wait_is_mended_by_the_boot() {
         run.kill();
         root.cut();
         assert_eq!(root.state()["dom0"]["boot_runs"], json!(["resume --by-itself"]));
-        until("what the boot makes again", || slaves(&root) == "eth2 eth3" && is_saving(&root));
+        root.until_booted("what the boot makes again", || {
+            slaves(&root) == "eth2 eth3" && is_saving(&root)
+        });
         root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
-        until("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
+        root.until_booted("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
         root.cut();
         root.exits(0, &["verify"]);
         root.exits(0, &["rollback", "--yes"]);
     }
+}
+
+/// The steps are taken again after a power cut, but for the switch, which a reboot lies behind.
+#[test]
+fn what_others_removed_before_a_power_cut_is_not_brought_back_by_the_boot() {
+    let saves = json!({"xapi": NEVER, "networkd": NEVER});
+    let patch = json!({"dom0": {"saves": saves, "xapi_start": 0}});
+    let root = Root::patched("el7", "openvswitch", &patch);
+    let theirs = root.at("etc/sysconfig/network-scripts/ifcfg-backup0");
+    fs::write(&theirs, "DEVICE=backup0\nONBOOT=no\n").unwrap();
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    root.reboot();
+    let run = root.start(&["resume"]);
+    until("the wait", || is_saving(&root));
+    run.kill();
+    fs::remove_file(&theirs).unwrap();
+    root.cut();
+    root.until_booted("what the boot makes again", || {
+        slaves(&root) == "eth2 eth3" && is_saving(&root)
+    });
+    assert!(!theirs.exists());
+    root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
+    root.until_booted("the end of the wait", || !root.at("var/lib/xenbond/bin").exists());
+    root.exits(0, &["verify"]);
 }
 
 #[test]
@@ -91,6 +117,39 @@ fn a_signal_hands_the_wait_to_the_background_and_a_command_ends_it() {
     let back = back.end();
     assert_eq!(back.code, 0, "{back:?}");
     start.assert_same(&root, "after the rollback");
+}
+
+/// What goes on at the boot cannot be taken away at the end of a wait.
+#[test]
+fn a_boot_that_still_goes_on_is_named_with_the_command_and_no_way_back_is_whole_with_it() {
+    for (flavour, refused, command) in [
+        ("el7", "systemctl disable", "systemctl disable xenbond-resume.service"),
+        ("el5", "chkconfig --del", "chkconfig --del xenbond-resume"),
+    ] {
+        let root = root(flavour, NEVER, NEVER);
+        let wait = |args: &[&str], refused: &str| {
+            root.set(&json!({"dom0": {"saves": {"xapi": NEVER, "networkd": NEVER}}}));
+            let run = root.start(args);
+            until("the wait", || is_saving(&root));
+            root.lie(refused, "fails", 9, 0);
+            root.set(&json!({"dom0": {"saves": {"xapi": 0, "networkd": 0}}}));
+            let run = run.end();
+            root.lies_no_more();
+            run
+        };
+        let run = wait(&with_spec(&["apply", "--yes"]), refused);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.err.contains(&format!("by hand: {command}")), "{run:?}");
+        root.exits(0, &["resume"]);
+        assert!(!root.at("var/lib/xenbond/bin").exists());
+
+        let run = wait(&["rollback", "--yes", "--json"], refused);
+        let document: Value = serde_json::from_str(&run.out).unwrap();
+        let said = (&document["result"], &document["exit"], &document["left"][0]["command"]);
+        assert_eq!(said, (&json!("rollback-incomplete"), &json!(4), &json!(command)), "{document}");
+        root.exits(0, &["rollback", "--yes"]);
+        assert_eq!(root.own_files(), ["history", "lock"]);
+    }
 }
 
 #[test]

@@ -164,6 +164,48 @@ fn no_link_leads_out_of_the_root() {
     assert!(!outside.join("ran").exists(), "a program outside of the root was run");
 }
 
+/// Where a link of modprobe's or of the boot scripts leads they read, and old modprobe what a line
+/// includes.
+#[test]
+fn files_behind_links_and_includes_are_read_as_their_readers_do() {
+    let root = Root::new("el7", "openvswitch");
+    let plan = |root: &Root| root.xenbond(&with_spec(&["plan"])).out;
+    let no = "install bridge /bin/true\n";
+    fs::create_dir_all(root.at("opt/site")).unwrap();
+    fs::write(root.at("opt/site/hardening"), no).unwrap();
+    let link = root.at("etc/modprobe.d/hardening.conf");
+    symlink("/opt/site/hardening", &link).unwrap();
+    assert!(plan(&root).contains("bridge-blacklisted: /etc/modprobe.d/hardening.conf"));
+    // As a recorded host it is refused for the same reason.
+    let file = root.beside("inventory.json");
+    fs::write(&file, root.exits(0, &["inventory"]).out).unwrap();
+    let run = root.xenbond(&with_spec(&["rehearse", "--inventory", &file]));
+    assert!((run.out + &run.err).contains("bridge-blacklisted"));
+    // A link to nothing hides what comes after it.
+    fs::remove_file(&link).unwrap();
+    let path = root.at("usr/lib/modprobe.d/hardening.conf");
+    fs::write(path, format!("{no}install bonding /bin/true\n")).unwrap();
+    let out = plan(&root);
+    assert!(out.contains("bridge-blacklisted") && out.contains("bonding-blocked"), "{out}");
+    symlink("/dev/null", &link).unwrap();
+    let out = plan(&root);
+    assert!(!out.contains("bridge-blacklisted") && !out.contains("bonding-blocked"), "{out}");
+    fs::write(root.at("opt/site/storage"), "DEVICE=eth2\nIPADDR=10.1.1.1\n").unwrap();
+    symlink("/opt/site/storage", root.at(SCRIPTS).join("ifcfg-storage")).unwrap();
+    assert!(plan(&root).contains("device-named-elsewhere"));
+
+    let root = Root::new("el5", "openvswitch");
+    assert!(!plan(&root).contains("bridge-blacklisted"));
+    let conf = root.at("etc/modprobe.conf");
+    let text = fs::read_to_string(&conf).unwrap() + "include /etc/site.d\n";
+    fs::write(conf, text).unwrap();
+    fs::create_dir_all(root.at("etc/site.d/more")).unwrap();
+    symlink("/etc/site.d", root.at("etc/site.d/round")).unwrap();
+    fs::write(root.at("etc/site.d/more/own"), no).unwrap();
+    let out = plan(&root);
+    assert!(out.contains("bridge-blacklisted: /etc/site.d/more/own"), "{out}");
+}
+
 #[test]
 fn a_document_from_elsewhere_writes_nowhere_but_in_its_model() {
     let root = Root::new("el7", "openvswitch");

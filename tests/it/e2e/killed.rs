@@ -52,6 +52,11 @@ fn killed(flavour: &str, rolls_back: bool) -> usize {
                 root.exits(0, &rollback);
             } else if *by == "resume" {
                 root.exits(0, &["resume"]);
+                if line == 1 && when.is_empty() {
+                    // Its first line announces it: before that nothing has begun.
+                    root.exits(0, &["verify"]);
+                    root.exits(0, &rollback);
+                }
             } else {
                 root.exits(0, &rollback);
             }

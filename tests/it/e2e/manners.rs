@@ -46,6 +46,21 @@ fn the_log_shows_each_step_command_and_file_with_status_and_time() {
 }
 
 #[test]
+fn a_log_that_was_damaged_says_so() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let path = root.transaction().join("log");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen('{', "", 2)).unwrap();
+    let run = root.exits(0, &["log"]);
+    assert!(run.err.contains("2 lines of /var/lib/xenbond/history/"), "{run:?}");
+    fs::write(&path, "").unwrap();
+    let run = root.exits(0, &["log"]);
+    assert!(run.err.contains("/log is gone or empty"), "{run:?}");
+    assert!(!run.out.contains("Nothing was done"), "{run:?}");
+}
+
+#[test]
 fn syslog_hears_of_each_step_who_did_it_and_in_which_transaction() {
     let root = Root::new("el7", "bridge");
     root.wrap("usr/bin/logger", "printf '%s\\n' \"$*\" >> \"$root/.dom0/syslog\"\n");

@@ -96,6 +96,41 @@ fn a_gateway_that_changed_since_holds_up_no_rollback() {
 }
 
 #[test]
+fn a_management_that_moved_since_is_named_and_holds_up_no_rollback() {
+    for backend in ["bridge", "openvswitch"] {
+        for interface in [false, true] {
+            let root = Root::new("el7", backend);
+            let reboots = backend == "openvswitch";
+            root.exits(if reboots { 6 } else { 0 }, &with_spec(&["apply", "--yes"]));
+            if reboots {
+                root.reboot();
+                root.exits(0, &["resume"]);
+            }
+            let said = if interface {
+                // As `xe host-management-reconfigure` leaves it.
+                let path = root.at("etc/xensource-inventory");
+                let text = fs::read_to_string(&path).unwrap();
+                fs::write(&path, text.replace("E='xenbr0'", "E='xenbr1'")).unwrap();
+                "management interface: was xenbr0, is xenbr1"
+            } else {
+                root.set(&json!({"dom0": {"addresses": {"xenbr0": ["10.20.0.77/24"]}}}));
+                "management address on xenbr0: was 10.20.0.11/24, is 10.20.0.77/24"
+            };
+            let said = format!("not by this change, left as it is: {said}\n");
+            let run = root.exits(if reboots { 6 } else { 0 }, &["rollback", "--yes"]);
+            assert!(run.err.contains(&said), "{run:?}");
+            if reboots {
+                root.reboot();
+                // A boot of the model gives it what it had.
+                let run = root.exits(0, &["resume"]);
+                assert!(!interface || run.err.contains(&said), "{run:?}");
+            }
+            root.exits(0, &["status"]);
+        }
+    }
+}
+
+#[test]
 fn a_backend_that_others_switched_since_holds_up_no_rollback() {
     let root = Root::new("el7", "bridge");
     root.apply();
@@ -123,7 +158,8 @@ fn a_card_that_was_replaced_since_holds_up_no_rollback() {
             root.reboot();
         }
         let run = root.exits(0, &["rollback", "--yes"]);
-        assert!(run.err.contains("eth3 is another card now"), "{run:?}");
+        assert_eq!(run.err.matches("eth3 is another card now").count(), 1, "{run:?}");
+        assert!(!run.err.contains("not by this change"), "{run:?}");
         let state = root.state();
         assert_eq!(state["pool"]["pifs"]["xen01/eth2"]["managed"], json!(true));
     }
@@ -142,6 +178,22 @@ fn what_others_set_in_a_record_that_was_not_forgotten_yet_stays() {
     assert!(!run.err.contains("IpSettings"), "{run:?}");
     let pif = root.state()["pool"]["pifs"]["xen01/eth3"].clone();
     assert_eq!((&pif["other_config"]["theirs"], &pif["uuid"]), (&json!("1"), &json!(uuid)));
+}
+
+#[test]
+fn what_others_put_on_the_bond_is_named_before_it_goes() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    root.set(&json!({"dom0": {"devices": {"nas60": {"kind": "vlan", "mac": "00:1b:21:0a:01:02",
+        "mtu": 1500, "up": true, "master": null, "below": "bond51", "tag": 60}}}}));
+    let named = "bond-carries-more: nas60 (VLAN 60) lies on bond51";
+    let run = root.exits(0, &["rollback", "--dry-run"]);
+    assert!(run.out.contains(named), "{run:?}");
+    let run = root.exits(0, &["remove", "bond51", "--yes"]);
+    assert!((run.out + &run.err).contains(named));
+    root.exits(0, &["rollback", "--yes"]);
+    let run = root.exits(0, &["rollback", "bond51", "--yes"]);
+    assert!((run.out + &run.err).contains("Rolled back"));
 }
 
 #[test]

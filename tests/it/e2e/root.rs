@@ -24,8 +24,9 @@ pub const SPEC: &[&str] =
 /// The bond's file.
 pub const IFCFG_BOND: &str = "etc/sysconfig/network-scripts/ifcfg-bond51";
 
-/// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test gives up on it: on a machine that others load as well
+/// a step that takes two seconds alone has taken forty.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A dom0.
 pub struct Root {
@@ -132,6 +133,18 @@ impl Root {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits for what the boot has started; what that said is shown where it was in vain.
+    pub fn until_booted(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            if start.elapsed() >= PATIENCE {
+                let said = fs::read_to_string(self.at(".dom0/boot.log")).unwrap_or_default();
+                panic!("waited in vain: {what}; the boot's run said:\n{said}");
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
     }
 
     /// Restarts the host.

@@ -121,7 +121,11 @@ fn what_a_rollback_left_is_listed_with_the_command_for_each_also_later() {
     let status = root.json(5, &["status"]);
     assert_eq!(status["transaction"]["left"], ended["left"]);
     let status = root.exits(5, &["status"]);
-    assert!(status.out.contains("    $ xe pif-introduce "), "{status:?}");
+    // Whole: it is there to be copied.
+    for left in left {
+        let command = format!("    $ {}\n", left["command"].as_str().unwrap());
+        assert!(status.out.contains(&command), "{status:?}");
+    }
     invents_nothing(&status);
     let verify = root.exits(5, &["verify"]);
     assert!(verify.out.contains("rolled back, 2 things left"), "{verify:?}");
@@ -131,6 +135,16 @@ fn what_a_rollback_left_is_listed_with_the_command_for_each_also_later() {
     start.assert_same(&root, "after the second try");
     let gone = root.exits(1, &["verify", "bond51"]);
     assert!(gone.err.contains("bond51 was rolled back"), "{gone:?}");
+}
+
+#[test]
+fn a_bond_that_waits_for_its_reboot_is_not_removed_as_if_it_would_not_come() {
+    let root = Root::new("el7", "openvswitch");
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    let run = root.exits(1, &["remove", "bond51", "--yes"]);
+    assert!(run.err.contains("xenbond rollback"), "{run:?}");
+    root.exits(0, &["rollback", "--yes"]);
+    root.exits(0, &["remove", "bond51", "--yes"]);
 }
 
 #[test]
@@ -248,6 +262,30 @@ fn a_hint_is_one_that_xapi_takes() {
     assert!(hint.contains("device=eth2") && hint.ends_with("managed=false"), "{hint}");
 }
 
+/// XAPI tells a PIF's IPv6 settings, and a forget loses them.
+#[test]
+fn ipv6_settings_of_a_pif_are_refused_before_they_are_lost() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    let uuid = root.state()["pool"]["pifs"]["xen01/eth3"]["uuid"].as_str().unwrap().to_string();
+    for mode in ["Static", "DHCP", "Autoconf"] {
+        let told = format!(
+            "/^uuid .*{uuid}/,/^$/{{ s/(IPv6-configuration-mode .*: )None/\\1{mode}/; s/( IPv6 .*: ).*/\\1fd00:51::3\\/64/ }}"
+        );
+        root.wrap(
+            "opt/xensource/bin/xe",
+            &format!("\"$real\" \"$@\" | sed -E '{told}'\nexit \"${{PIPESTATUS[0]}}\"\n"),
+        );
+        let run = root.exits(1, &with_spec(&["apply", "--yes"]));
+        let said = format!("IPv6 configuration mode {} (fd00:51::3/64)", mode.to_lowercase());
+        assert!(run.err.contains(&said), "{run:?}");
+        let hint = format!("xe pif-reconfigure-ipv6 uuid={uuid} mode=none");
+        assert!(run.err.contains(&hint), "{run:?}");
+    }
+    root.unwrap_program("opt/xensource/bin/xe");
+    start.assert_same(&root, "refused");
+}
+
 #[test]
 fn what_was_accepted_by_name_does_not_fail_the_same_run() {
     let root = Root::new("el7", "bridge");
@@ -267,6 +305,37 @@ fn what_was_accepted_by_name_does_not_fail_the_same_run() {
     root.set(&link(true));
     root.exits(0, &["verify"]);
     assert_eq!(root.json(0, &apply)["pending"], json!([]));
+}
+
+/// What follows from a link that is not there yet: a primary that carries nothing, servers that do
+/// not answer through a bond without any.
+#[test]
+fn what_follows_from_an_accepted_warning_does_not_fail_the_run_either() {
+    let accept = ["apply", "--yes", "--accept", "nic-no-link"];
+    let server = json!({"dom0": {"wire": {"reachable": ["172.16.51.2"]}}});
+    for (down, more, waits) in [
+        (&["eth3"][..], &["--primary", "eth3"][..], "active slave: wanted eth3"),
+        (&["eth2", "eth3"], &["--probe", "172.16.51.2", "--primary", "eth2"], "ping 172.16.51.2"),
+    ] {
+        let link = |up: bool| {
+            let nics: serde_json::Map<String, Value> =
+                down.iter().map(|nic| ((*nic).to_string(), json!({"link": up}))).collect();
+            json!({"dom0": {"nics": nics}})
+        };
+        let root = Root::patched("el7", "bridge", &server);
+        root.set(&link(false));
+        let applied = root.json(5, &with_spec(&[&accept[..], more].concat()));
+        assert_eq!(applied["result"], "done", "{applied}");
+        let pending = applied["pending"].as_array().unwrap();
+        assert!(
+            pending.iter().any(|p| p["what"].as_str().unwrap().starts_with(waits)),
+            "{applied}"
+        );
+        root.exits(5, &["verify"]);
+        root.exits(5, &with_spec(&[&accept[..], more].concat()));
+        root.set(&link(true));
+        until("the links", || root.xenbond(&["verify"]).code == 0);
+    }
 }
 
 #[test]

@@ -357,8 +357,10 @@ fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
 #[test]
 fn a_second_run_at_a_question_is_noticed() {
     let made = |s: &Scenario| s.job == Job::Make && !s.switch && s.replaces.is_none();
+    let mut questions = 0;
     for scenario in SCENARIOS.into_iter().filter(made) {
         let name = scenario.name();
+        questions += 4;
         let dom0 = Scene::new(scenario);
         let done =
             |outcome: Result<Outcome>| assert_eq!(outcome.unwrap().ending, Ending::Done, "{name}");
@@ -385,6 +387,7 @@ fn a_second_run_at_a_question_is_noticed() {
             std::fs::write(path, "DEVICE=eth3\n").unwrap();
         });
     }
+    println!("{questions} questions with a second run in their midst, 0 unnoticed");
 }
 
 /// Files, bond and backend go back without XAPI; what is left for XAPI is named, and done when it is

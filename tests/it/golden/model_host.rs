@@ -2,6 +2,7 @@
 //! that changes the host, and how it ended. Things can happen to it before or after a command.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub struct Witness {
     commands: Mutex<Vec<Cmd>>,
     before: Mutex<Events>,
     after: Mutex<Events>,
+    signal: Mutex<Option<Arc<AtomicBool>>>,
 }
 
 impl Witness {
@@ -89,6 +91,7 @@ impl Witness {
             commands: Mutex::default(),
             before: Mutex::new(setup.before.clone()),
             after: Mutex::new(setup.after.clone()),
+            signal: Mutex::default(),
         });
         Ok((dom0.run_by(witness.clone()), witness))
     }
@@ -96,6 +99,11 @@ impl Witness {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// A signal to stop comes as soon as nothing but the disk is waited for.
+    pub fn signals_in_the_wait(&self, signal: &Arc<AtomicBool>) {
+        *self.signal.lock().unwrap() = Some(Arc::clone(signal));
     }
 
     /// Writes down a line.
@@ -181,6 +189,12 @@ impl Observer for Scribe<'_> {
             if !self.0.log().ends_with(&line) {
                 self.0.say(&line);
             }
+        }
+        if what.contains("survive a power cut")
+            && let Some(signal) = self.0.signal.lock().unwrap().take()
+        {
+            self.0.say("    (a signal to stop)\n");
+            signal.store(true, Ordering::Relaxed);
         }
     }
 

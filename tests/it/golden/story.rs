@@ -2,8 +2,10 @@
 //! with the reboots that they ask for, and what the host is in between.
 //!
 //! A case has `case.json` (a [`Story`]) and `story`: on each line the exit code that is wanted and a
-//! command as it is typed. Wanted: `want.txt`.
+//! command as it is typed. `^C` before a command: a signal comes while nothing but the disk is
+//! waited for. `power cut`: the power goes, and the boot goes on. Wanted: `want.txt`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,8 @@ pub fn run(case: &Case) -> Result<()> {
     // A boot plugs every NIC: what the story begins with is a host that has booted.
     witness.model().reboot()?;
     witness.model().pause(Duration::from_secs(60));
-    let told = Told { dom0, witness, templates: Templates::load(None)? };
+    let (templates, signal) = (Templates::load(None)?, Cell::default());
+    let told = Told { dom0, witness, templates, signal };
     let before = told.now();
     for line in case.text("story")?.context("the case has no story")?.lines() {
         if let Err(error) = told.line(line) {
@@ -73,6 +76,8 @@ struct Told {
     dom0: Dom0,
     witness: Arc<Witness>,
     templates: Templates,
+    /// Whether the next run gets a signal.
+    signal: Cell<bool>,
 }
 
 impl Told {
@@ -86,6 +91,9 @@ impl Told {
         act: impl FnOnce(&Engine<'_>, &mut Scribe<'_>) -> Result<T>,
     ) -> Result<T> {
         let (signals, orders) = (Signals::default(), Orders::default());
+        if self.signal.take() {
+            self.witness.signals_in_the_wait(&signals.interrupt);
+        }
         let (host, templates) = (&self.dom0.host, &self.templates);
         let engine = Engine { host, templates, accepted, orders, signals: &signals };
         act(&engine, &mut Scribe(&self.witness))
@@ -93,6 +101,11 @@ impl Told {
 
     fn line(&self, line: &str) -> Result<()> {
         let (exit, typed) = line.split_once(' ').context("no exit code")?;
+        if typed == "power cut" {
+            return self.power_cut(exit);
+        }
+        self.signal.set(typed.starts_with("^C "));
+        let typed = typed.trim_start_matches("^C ");
         self.witness.say(&format!("=== xenbond {typed}\n"));
         self.witness.take_commands();
         let before = self.now();
@@ -124,12 +137,26 @@ impl Told {
                 verdict(&self.witness, &outcome);
             }
         }
+        ensure!(!self.signal.get(), "nothing was run");
         ensure!(outcome.exit.code().to_string() == exit, "ended with {:?}", outcome.exit);
         if matches!(outcome.ending, Ending::NothingToDo | Ending::Refused) {
             let ran = self.witness.take_commands();
             ensure!(ran.is_empty(), "commands were run: {ran:?}");
             before.ensure_same(&self.now())?;
         }
+        self.witness.say(&format!("--- {}\n\n", self.host()));
+        Ok(())
+    }
+
+    /// The power goes; what the boot then runs.
+    fn power_cut(&self, exit: &str) -> Result<()> {
+        self.witness.model().cut()?;
+        let runs = self.witness.model().state().dom0.boot_runs;
+        ensure!(runs == ["resume --by-itself"], "the boot runs {runs:?}");
+        self.witness.say("=== the power goes, and the host boots; xenbond resume --by-itself\n");
+        let outcome = self.engine(&[], |engine, scribe| engine.resume_by_itself(scribe))?;
+        verdict(&self.witness, &outcome);
+        ensure!(outcome.exit.code().to_string() == exit, "ended with {:?}", outcome.exit);
         self.witness.say(&format!("--- {}\n\n", self.host()));
         Ok(())
     }
