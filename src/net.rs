@@ -1,7 +1,5 @@
-//! Newtypes of the network's words, valid by construction: nothing else in the program makes
-//! a device name, a MAC address, a mode or an address out of text.
-//!
-//! Values of these types end up in files that root's shell sources (tests/ground/initscripts.md,
+//! Newtypes of the network's words, valid by construction: nothing else makes a name, an address or
+//! a mode out of text. They end up in files that root's shell sources (tests/ground/initscripts.md,
 //! G1), so each accepts only characters that mean nothing to a shell.
 
 mod backend;

@@ -27,7 +27,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("resume", ["xenbond resume", "xenbond resume --json"]),
     ("confirm", ["xenbond confirm", "xenbond confirm --json"]),
     ("rollback", ["xenbond rollback --dry-run", "xenbond rollback bond51 --yes"]),
-    ("adopt", ["xenbond spec bond51", "xenbond adopt bond51"]),
+    ("adopt", ["xenbond adopt bond51", "xenbond adopt bond51 --yes --json"]),
     ("remove", ["xenbond remove bond51", "xenbond remove bond51 --backend openvswitch --reboot"]),
     ("verify", ["xenbond verify", "xenbond verify bond51 --json"]),
     ("list", ["xenbond list", "xenbond list --json"]),

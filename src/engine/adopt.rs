@@ -9,8 +9,30 @@ use crate::inventory::{Ask, Inventory, Standing};
 use crate::journal::{self, Transaction};
 use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::preflight::barring;
+use crate::preflight::{self, barring};
+use crate::render::Templates;
 use crate::spec::{BackendChoice, Spec};
+use crate::step::Step;
+
+impl Proposal {
+    /// The proposal for a bond that is to be taken over. What is found is what would be found with
+    /// its files as they are to be, and the bond is judged as one of ours.
+    ///
+    /// # Errors
+    /// When nothing can be planned.
+    fn of_adoption(situation: Situation, templates: &Templates) -> Result<Self> {
+        let plan = situation.plan(templates)?;
+        let Situation { spec, nics, inv, .. } = &situation;
+        let files: Vec<_> = plan.steps.iter().filter_map(Step::file).collect();
+        let files: Vec<_> = files.iter().map(|f| (f.path.clone(), f.want.clone())).collect();
+        let mut after = inv.with_files(&files);
+        after.made.push(spec.bond.clone());
+        let mut findings = preflight::check_adoption(spec, nics, &after);
+        findings.extend(preflight::interrupted(&plan.takes_down(), inv));
+        findings.sort_by_key(|f| (f.severity, f.code));
+        Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
+    }
+}
 
 impl Engine<'_> {
     /// Takes a bond over: records what is there, and brings files, boot and XAPI's records to what

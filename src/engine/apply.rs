@@ -56,24 +56,6 @@ impl Proposal {
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
     }
 
-    /// The proposal for a bond that is to be taken over. What is found is what would be found with
-    /// its files as they are to be, and the bond is judged as one of ours.
-    ///
-    /// # Errors
-    /// When nothing can be planned.
-    pub(super) fn of_adoption(situation: Situation, templates: &Templates) -> Result<Self> {
-        let plan = situation.plan(templates)?;
-        let Situation { spec, nics, inv, .. } = &situation;
-        let files: Vec<_> = plan.steps.iter().filter_map(Step::file).collect();
-        let files: Vec<_> = files.iter().map(|f| (f.path.clone(), f.want.clone())).collect();
-        let mut after = inv.with_files(&files);
-        after.made.push(spec.bond.clone());
-        let mut findings = preflight::check_adoption(spec, nics, &after);
-        findings.extend(preflight::interrupted(&plan.takes_down(), inv));
-        findings.sort_by_key(|f| (f.severity, f.code));
-        Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
-    }
-
     /// The refusal, where a finding bars the way.
     #[must_use]
     pub fn refusal(&self, accepted: &[String]) -> Option<Outcome> {

@@ -214,16 +214,7 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
                     text.push_str(&format!("maybe ethtool {}\n", words.join(" ")));
                 }
             }
-            Step::Join(member) => {
-                text.push_str(&format!("slave_out {} {}\n", member.bond, member.nic));
-            }
-            Step::Leave(member) => {
-                text.push_str(&format!("slave_in {} {}\n", member.bond, member.nic));
-            }
-            Step::SetOptions(options) => set_options(options, &mut text),
-            Step::SetMtu(_) => text.push_str(&format!("try {}\n", step.by_hand(""))),
-            Step::SetNetwork(network) => maybe(network.undo_commands(), &mut text),
-            Step::Tune(tuning) => maybe(tuning.nic.changes(), &mut text),
+            step if step.is_live() => live(step, &mut text),
             Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),
             Step::BringVlanUp(vlan) => text.push_str(&format!("bond_down {}\n", vlan.device)),
             Step::ForgetPif(record) => pif(record, &mut text),
@@ -261,7 +252,7 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
                     text.push_str("try systemctl daemon-reload\n");
                 }
             }
-            Step::Reboot { .. } | Step::Verify { .. } => {}
+            _ => {}
         }
     }
     if plan.steps.iter().any(|step| step.pif().is_some()) {
@@ -303,6 +294,23 @@ fn file(change: &FileChange, text: &mut String) {
         (_, Some(bond)) => text.push_str(&format!("take_block_out {path} {bond} {name}\n")),
         (Kind::Absent, None) => text.push_str(&format!("take_away {path}\n")),
         _ => text.push_str(&format!("put_back {path} {name}\n")),
+    }
+}
+
+/// What was changed of a device that stays up.
+fn live(step: &Step, text: &mut String) {
+    match step {
+        Step::Join(member) => {
+            text.push_str(&format!("slave_out {} {}\n", member.bond, member.nic));
+        }
+        Step::Leave(member) => {
+            text.push_str(&format!("slave_in {} {}\n", member.bond, member.nic));
+        }
+        Step::SetOptions(options) => set_options(options, text),
+        Step::SetMtu(_) => text.push_str(&format!("try {}\n", step.by_hand(""))),
+        Step::SetNetwork(network) => maybe(network.undo_commands(), text),
+        Step::Tune(tuning) => maybe(tuning.nic.changes(), text),
+        _ => {}
     }
 }
 

@@ -399,49 +399,6 @@ impl Plan {
         }
     }
 
-    /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
-    #[must_use]
-    pub fn outage(&self) -> u64 {
-        let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
-        let up = |step: &Step| matches!(step, Step::BringUp(_) | Step::BringVlanUp(_));
-        let Some(from) = self.steps.iter().position(down) else {
-            let moved = self.steps.iter().filter(|step| moved(step).is_some());
-            return moved.map(Step::seconds).sum();
-        };
-        // Without an end to it all the rest counts.
-        let to = self.steps.iter().rposition(up).map_or(self.steps.len(), |last| last + 1);
-        self.steps[from..to.max(from)].iter().map(Step::seconds).sum()
-    }
-
-    /// The devices that it takes down: the bond with all that lies on it, or tags alone.
-    #[must_use]
-    pub fn takes_down(&self) -> Vec<&str> {
-        let down = self.steps.iter().filter_map(|step| match step {
-            Step::TakeDown(bond) => Some(bond.bond.as_str()),
-            Step::TakeVlanDown(vlan) => Some(vlan.device.as_str()),
-            _ => moved(step),
-        });
-        down.collect()
-    }
-
-    /// Whether it brings a bond up that did not stand.
-    #[must_use]
-    pub fn comes_up(&self) -> bool {
-        let any = |meant: fn(&Step) -> bool| self.steps.iter().any(meant);
-        any(|s| matches!(s, Step::BringUp(_))) && !any(|s| matches!(s, Step::TakeDown(_)))
-    }
-
-    /// The devices that its way back takes down.
-    #[must_use]
-    pub fn takes_down_again(&self) -> Vec<&str> {
-        let up = self.steps.iter().filter_map(|step| match step {
-            Step::BringUp(bond) => Some(bond.bond.as_str()),
-            Step::BringVlanUp(vlan) => Some(vlan.device.as_str()),
-            _ => moved(step),
-        });
-        up.collect()
-    }
-
     /// About how long its steps take on a host in good health, in seconds, without a reboot.
     #[must_use]
     pub fn seconds(&self) -> u64 {
@@ -468,15 +425,8 @@ impl Plan {
     }
 }
 
-/// The device whose address becomes another one, and with it what is connected to it.
-fn moved(step: &Step) -> Option<&str> {
-    match step {
-        Step::SetNetwork(network) if network.moves() => Some(&network.device),
-        _ => None,
-    }
-}
-
 mod adoption;
+mod effects;
 mod leaving;
 mod live;
 mod removal;
