@@ -1,4 +1,5 @@
 #: smooth el7 bridge 60 | what the driver takes while the bond is up, under traffic, there and back: nothing is lost
+#: smooth-more el7 bridge 60 | more of it, and what others did to files and slaves is mended
 #: smooth-el5 el5 bridge 60 | the same where SysV runs the network
 #: smooth-lacp el7 bridge 60 lacp | the same with a partner that speaks LACP
 #: adopted el7 bridge 60 | the recipe's bond is taken over under traffic and given back: nothing is lost
@@ -6,7 +7,7 @@
 #: rebuilt el7 bridge 60 | what needs the bond anew: the gap, beside that of bare ifdown and ifup
 
 scripts=/etc/sysconfig/network-scripts
-hardware() { if [[ $ARG == lacp ]]; then lag eth2 eth3; fi; }
+hardware() { if [[ $ARG == lacp ]]; then lag eth2 eth3 & fi; }
 pings() { # COMMAND...: 200 packets a second while it runs, and 500 at least; then $lost
     ping -n -i 0.005 "$STORAGE" > /run/pings 2>&1 &
     local pinger=$! last
@@ -33,6 +34,8 @@ options() {
     smooth --primary eth3
     smooth --primary eth2 --primary-reselect failure
     smooth --num-grat-arp 3 --peer-notif-delay 100
+}
+more() {
     smooth --use-carrier 0
     smooth --resend-igmp 3 --all-slaves-active 1
     smooth --arp-interval 200 --arp-ip-target "$STORAGE" --arp-validate all
@@ -72,12 +75,13 @@ adopted() {
     cp -a /etc /lab/etc
     pings xen 0 adopt bond51 --yes
     is "packets lost while it is adopted" "$lost" 0
-    bond_stands
+    # The driver was loaded without max_bonds=0, and made a bond0 besides.
+    is "mode and slaves" "$(word mode) $(slaves)" "active-backup eth2 eth3"
     xen 0 verify
     gone $scripts/ifcfg-bond0
     pings xen 0 rollback bond51 --yes
     is "packets lost while it is given back" "$lost" 0
-    is "what differs below /etc" "$(diff -r /lab/etc /etc)" ""
+    is "what differs below /etc" "$(diff -r /lab/etc /etc 2>/dev/null)" ""
 }
 anew() { ifdown bond51; ip link delete dev bond51 2>/dev/null; ifup bond51; }
 rebuilt() {
@@ -99,6 +103,7 @@ boot_1() {
     flows
     case $CASE in
     rebuilt) rebuilt ;;
-    *) options; repairs ;;
+    smooth-more) more; repairs ;;
+    *) options ;;
     esac
 }
