@@ -35,7 +35,7 @@ use crate::paths::original_name;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do")]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Set the backend for the next boot.
     SwitchBackend(Switch),

@@ -42,6 +42,7 @@ take_block_out() {
     if cmp -s "$here/originals/$3" "$R$1"; then touch -r "$here/originals/$3" "$R$1"; fi
 }
 
+# bond_down DEVICE: the bond, or a tag of it.
 bond_down() {
     [ -e "$R/sys/class/net/$1" ] || return
     try ifdown "$1"
@@ -49,12 +50,74 @@ bond_down() {
 }
 
 bond_up() {
+    # One that was taken down in part is made anew.
+    flags=$(cat "$R/sys/class/net/$1/flags" 2>/dev/null)
+    if [ $((${flags:-1} & 1)) = 0 ]; then bond_down "$1"; fi
     if [ ! -e "$R/sys/class/net/$1" ]; then try ifup "$1"; fi
+}
+
+# another_bond BOND: whether a bond of xenbond's but this one is configured here.
+another_bond() {
+    for file in "$R/etc/sysconfig/network-scripts"/ifcfg-*; do
+        [ "$file" != "$R/etc/sysconfig/network-scripts/ifcfg-$1" ] || continue
+        grep -q '^# xenbond wrote this file' "$file" 2>/dev/null || continue
+        if grep -q '^BONDING_OPTS=' "$file"; then return 0; fi
+    done
+    return 1
+}
+
+# maybe PROGRAM ARG...: one that fails as well where nothing differs.
+maybe() {
+    tell "$@"
+    run "$@" >/dev/null 2>&1 || :
+}
+
+# set_option BOND NAME VALUE: an option of the driver's, refused as long as another one stands.
+set_option() {
+    file=$R/sys/class/net/$1/bonding/$2
+    [ -e "$file" ] || return
+    tell "set $2 of $1 to $3"
+    echo "$3" 2>/dev/null >"$file" || :
+}
+
+# has_option BOND NAME VALUE: whether the driver has taken it.
+has_option() {
+    file=$R/sys/class/net/$1/bonding/$2
+    [ -e "$file" ] || return
+    read -r now rest <"$file"
+    if [ "$now" != "$3" ]; then tell "FAILED: $2 of $1 is $now, and not $3"; bad=1; fi
+}
+
+is_slave() { grep -qw "$2" "$R/sys/class/net/$1/bonding/slaves" 2>/dev/null; }
+
+# slave_in BOND NIC: one that is up is not taken by every driver.
+slave_in() {
+    if is_slave "$1" "$2" || [ ! -e "$R/sys/class/net/$2" ]; then return; fi
+    tell "add $2 to $1"
+    flags=$(cat "$R/sys/class/net/$2/flags")
+    if [ $((flags & 1)) = 1 ]; then printf '0x%x\n' $((flags & ~1)) >"$R/sys/class/net/$2/flags"; fi
+    echo "+$2" >"$R/sys/class/net/$1/bonding/slaves" || { tell "FAILED: $2"; bad=1; }
+}
+
+# slave_out BOND NIC
+slave_out() {
+    is_slave "$1" "$2" || return
+    tell "take $2 out of $1"
+    echo "-$2" >"$R/sys/class/net/$1/bonding/slaves" || { tell "FAILED: $2"; bad=1; }
 }
 
 # pif_of HOST DEVICE: the uuid of the NIC's record, if it has one.
 pif_of() {
     run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 params=uuid --minimal
+}
+
+# take_from_xapi HOST DEVICE
+take_from_xapi() {
+    pif=$(run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 managed=true params=uuid --minimal 2>/dev/null)
+    if [ -n "$pif" ]; then
+        try xe pif-unplug uuid="$pif"
+        try xe pif-forget uuid="$pif"
+    fi
 }
 
 # forget_unmanaged HOST DEVICE
