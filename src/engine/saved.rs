@@ -134,6 +134,9 @@ impl Engine<'_> {
         };
         let bond = &tx.header.plan.spec.bond;
         let said = match phase {
+            Phase::Saving { .. } if tx.header.plan.removes => {
+                format!("{bond} is gone; until that survives a power cut")
+            }
             Phase::Saving { .. } => {
                 format!("{bond} is up and as asked; until it survives a power cut")
             }

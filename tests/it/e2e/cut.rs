@@ -95,6 +95,9 @@ fn the_wait_ends_when_both_have_written_and_says_what_it_is() {
     root.exits(0, &["verify"]);
     let document = root.json(0, &["rollback", "--yes"]);
     assert_eq!((&document["result"], &document["not_saved"]), (&json!("rolled-back"), &json!([])));
+    root.exits(0, &with_spec(&["apply", "--yes"]));
+    let run = root.exits(0, &["remove", "bond51", "--yes"]);
+    assert!(run.err.contains("bond51 is gone; until that survives a power cut"), "{run:?}");
 }
 
 #[test]
