@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Engine, look_for};
+use crate::host::Program;
 use crate::inventory::facts::{self, Difference, Fact, Value};
 use crate::inventory::{DeviceKind, Inventory, Moved, Nic};
 use crate::journal::Transaction;
@@ -84,8 +85,7 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             continue;
         }
         if found.fact == Fact::RunningBackend && plan.reboots() {
-            let running = running(inv).map(|backend| Value::Word(backend.word().to_string()));
-            compared.needs_reboot = running.is_some() && running != found.was;
+            judge_backend(plan, inv, &found, &mut compared);
             continue;
         }
         if is_said_elsewhere(&found, cards, moved.as_ref(), compared.needs_reboot) {
@@ -132,6 +132,29 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
         }
     }
     compared
+}
+
+/// What is to be said where another backend runs than did: a reboot brings that back, unless the
+/// next boot starts another one by what others wrote before the change or since.
+fn judge_backend(plan: &Plan, inv: &Inventory, found: &Difference, compared: &mut Compared) {
+    let word = |backend: Backend| Value::Word(backend.word().to_string());
+    let running = running(inv).map(word);
+    if running.is_none() || running == found.was {
+        return;
+    }
+    let next = inv.next_backend();
+    match (&found.was, next) {
+        (Some(Value::Word(was)), Some(next)) if next.word() != was => {
+            let what = format!("{found}; {} says {next}", paths::NETWORK_CONF);
+            if plan.switches().next().is_none() {
+                compared.others.push(what);
+            } else {
+                let command = format!("{} {was}", Program::XeSwitchNetworkBackend.name());
+                compared.left.push(Item { what, command });
+            }
+        }
+        _ => compared.needs_reboot = true,
+    }
 }
 
 /// Whether one sentence says a difference with others, or a record of an earlier build knows nothing
