@@ -101,6 +101,8 @@
 //! cargo test --test it e2e::drill             the real binary on stand-ins for a dom0's programs
 //! cargo test --test it faults                 a sample of the fault matrix, on the model
 //! .ci/thorough                                all of it
+//! XENBOND_LIVES=60 cargo test --test it lives random lives of a host, as many as fit in 60 s
+//! XENBOND_LIVES=0 SEED=7 (the same)           life 7 alone; XENBOND_TELL=1 tells it
 //! cargo test --test it -- ground layers       citations and the ladder
 //! tests/lab/run --build story-el7             a real kernel's driver in a guest, needs root
 //! tests/pool/run roll-out                     three guests over SSH and Ansible

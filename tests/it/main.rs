@@ -10,6 +10,7 @@ mod e2e;
 mod faults;
 mod ground;
 mod layers;
+mod lives;
 mod mutations;
 mod packaging;
 mod readme;

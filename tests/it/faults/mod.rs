@@ -5,10 +5,10 @@
 //! `XENBOND_STORY` those of one story, or of one kind of fault (`PowerCutUnsaved`); `XENBOND_JOB`
 //! those of one job (`remove`).
 
-mod job;
-mod moment;
-mod stage;
-mod strike;
+pub mod job;
+pub mod moment;
+pub mod stage;
+pub mod strike;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ const SAMPLE: usize = 400;
 
 /// Where a host ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+pub enum End {
     Untouched,
     Wanted,
 }

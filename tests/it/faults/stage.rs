@@ -651,7 +651,7 @@ fn second() -> Request {
 }
 
 /// The third NIC that a bond may have: without the machines and VLANs of the built-in pool.
-fn free_eth1(state: &mut State) {
+pub fn free_eth1(state: &mut State) {
     let pool = &mut state.pool;
     pool.vlans.clear();
     pool.pifs.retain(|_, pif| pif.vlan < 0);
