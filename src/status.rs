@@ -154,7 +154,10 @@ fn left_alone(inv: &Inventory, records: &Records) -> Vec<String> {
     let pifs = inv.xapi.iter().flat_map(|xapi| &xapi.pifs);
     let own = pifs.filter(|pif| pif.physical && !pif.is_managed());
     let free = |device: &str| inv.kernel.devices.get(device).is_some_and(|d| d.master.is_none());
-    own.map(|pif| pif.device.to_string()).filter(|device| free(device)).collect()
+    let mut all: Vec<String> =
+        own.map(|pif| pif.device.to_string()).filter(|device| free(device)).collect();
+    all.sort();
+    all
 }
 
 /// Every bond of a reading, none of them judged.

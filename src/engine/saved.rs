@@ -42,11 +42,15 @@ struct Awaited {
 }
 
 impl Awaited {
-    /// What a transaction changed of XAPI's records; `None` where it changed nothing of them.
+    /// What XAPI has of a transaction's NICs: one that changes none of its records may follow one
+    /// that did, whose wait it has ended. `None` where nothing tells whose host it is.
     fn of(host: &Host, tx: &Transaction) -> Option<Self> {
-        let records: Vec<&PifRecord> = tx.header.plan.steps.iter().filter_map(Step::pif).collect();
-        let uuid = records.first()?.host.clone();
+        let plan = &tx.header.plan;
+        let records: Vec<&PifRecord> = plan.steps.iter().filter_map(Step::pif).collect();
+        let uuid = records.first().map(|record| &record.host).or(tx.header.host.as_ref())?.clone();
         let mut nics: Vec<IfName> = records.iter().map(|record| record.device.clone()).collect();
+        nics.extend(plan.nics.iter().map(|nic| nic.device.clone()));
+        nics.sort();
         nics.dedup();
         let names: Vec<&str> = nics.iter().map(IfName::as_str).collect();
         let stores = Stores::read(host, &names);

@@ -30,7 +30,7 @@ use crate::verify::probe::Answers;
 pub struct Header {
     format: u32,
     /// XAPI's uuid of the host that it is of.
-    host: Option<Uuid>,
+    pub host: Option<Uuid>,
     /// Its name: when it began, and the bond.
     pub id: String,
     /// When it began.

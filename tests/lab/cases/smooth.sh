@@ -114,6 +114,7 @@ boot_1() {
     case $CASE in
     rebuilt) rebuilt ;;
     smooth-more) more; repairs ;;
+    smooth-el5) smooth --miimon 200; smooth --nic eth4; repairs ;;
     *) options ;;
     esac
 }
