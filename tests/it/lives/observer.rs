@@ -297,10 +297,8 @@ impl Observer {
         let text = |path: &str| fs::read_to_string(living.dom0.at(path)).ok();
         match event {
             Event::Writes(path) => drop(self.theirs.insert(path, text(path))),
-            Event::Edits(path) => {
-                if text(path).is_some_and(|text| text.contains(&line(number))) {
-                    self.lines.push((path, line(number)));
-                }
+            Event::Edits(path) if text(path).is_some_and(|t| t.contains(&line(number))) => {
+                self.lines.push((path, line(number)));
             }
             Event::Deletes(path) => {
                 if self.theirs.contains_key(path) {
