@@ -51,7 +51,7 @@ fn with(mut object: Value, more: &Value) -> Value {
     object
 }
 
-/// The bond as a person likes to read it, as [`super::table`] has the kernel's.
+/// The bond as a person likes to read it, as [`super::table()`] has the kernel's.
 #[must_use]
 pub fn bond_table(bond: &Bond) -> Text {
     let mode = match (bond.mode, &bond.mode_text) {
