@@ -104,6 +104,12 @@ pub fn original_name(path: &str) -> String {
     path.replace('%', "%25").replace('_', "%5F").replace('/', "_")
 }
 
+/// Whether modprobe reads its lines there, and people write them.
+#[must_use]
+pub fn is_modprobe(path: &str) -> bool {
+    path == MODPROBE_CONF || path.starts_with("/etc/modprobe.d/")
+}
+
 /// Whether the path is one of a file that xenbond shares with others.
 #[must_use]
 pub fn is_shared(path: &str) -> bool {

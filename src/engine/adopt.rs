@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use super::apply::refused;
 use super::{Engine, Observer, Proposal, Situation, look_for};
 use crate::inventory::{Ask, Inventory, Standing};
-use crate::journal::{self, Transaction};
+use crate::journal;
 use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::preflight::{self, barring};
@@ -23,8 +23,8 @@ impl Proposal {
     fn of_adoption(situation: Situation, templates: &Templates) -> Result<Self> {
         let plan = situation.plan(templates)?;
         let Situation { spec, nics, inv, .. } = &situation;
-        let files: Vec<_> = plan.steps.iter().filter_map(Step::file).collect();
-        let files: Vec<_> = files.iter().map(|f| (f.path.clone(), f.want.clone())).collect();
+        let files = plan.steps.iter().filter_map(Step::file);
+        let files: Vec<_> = files.map(|f| (f.path.clone(), f.want.clone())).collect();
         let mut after = inv.with_files(&files);
         after.made.push(spec.bond.clone());
         let mut findings = preflight::check_adoption(spec, nics, &after);
@@ -46,12 +46,7 @@ impl Engine<'_> {
     }
 
     fn adopt_to_verdict(&self, bond: &IfName, observer: &mut dyn Observer) -> Result<Outcome> {
-        if let Some(open) = Transaction::open(self.host)?
-            && open.phase().is_open()
-            && !open.phase().is_saving()
-            && open.header.plan.adopts
-            && open.header.plan.spec.bond == *bond
-        {
+        if self.is_under_way(bond, |plan| plan.adopts)? {
             return self.go_on(self.orders, observer);
         }
         if journal::recorded(self.host, bond)?.is_some() {

@@ -11,7 +11,7 @@ use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
 use crate::spec::{Request, Spec};
 
@@ -39,12 +39,7 @@ impl Engine<'_> {
         to: Option<Backend>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        if let Some(open) = Transaction::open(self.host)?
-            && open.phase().is_open()
-            && !open.phase().is_saving()
-            && open.header.plan.removes
-            && open.header.plan.spec.bond == *bond
-        {
+        if self.is_under_way(bond, |plan| plan.removes)? {
             return self.go_on(self.orders, observer);
         }
         if let Some(refused) = self.is_being_made(bond)? {
@@ -91,6 +86,15 @@ impl Engine<'_> {
                 format!("transaction {} of {bond} is {}", open.header.id, open.phase()),
                 Some("xenbond resume, or xenbond rollback; then the same again".into()),
             )
+        }))
+    }
+
+    /// Whether a change of the bond that is `meant` is not at its verdict yet.
+    pub(super) fn is_under_way(&self, bond: &IfName, meant: fn(&Plan) -> bool) -> Result<bool> {
+        let open = Transaction::open(self.host)?;
+        Ok(open.is_some_and(|open| {
+            let (phase, plan) = (open.phase(), &open.header.plan);
+            phase.is_open() && !phase.is_saving() && meant(plan) && plan.spec.bond == *bond
         }))
     }
 

@@ -351,9 +351,8 @@ impl Files {
 
 /// What files of modprobe mean for the bond by its name: it counts only where that loads the driver.
 fn modprobe_options(bond: &IfName, inv: &Inventory) -> Vec<(String, String)> {
-    let folder = |path: &str| path == paths::MODPROBE_CONF || path.starts_with("/etc/modprobe.d/");
     let mut all = Vec::new();
-    for (_, kind) in inv.files.iter().filter(|(path, _)| folder(path)) {
+    for (_, kind) in inv.files.iter().filter(|(path, _)| paths::is_modprobe(path)) {
         let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default()).into_owned();
         for command in modprobe::parse(&text) {
             if let Directive::Options { module, args } = command.directive

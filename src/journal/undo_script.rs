@@ -210,9 +210,7 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
             Step::TakeDown(bond) => text.push_str(&format!("bond_up {}\n", bond.bond)),
             Step::BringUp(bond) => {
                 text.push_str(&format!("bond_down {}\n", bond.bond));
-                for words in bond.tuned.iter().flat_map(Tuned::commands) {
-                    text.push_str(&format!("maybe ethtool {}\n", words.join(" ")));
-                }
+                maybe(bond.tuned.iter().flat_map(Tuned::changes).collect(), &mut text);
             }
             step if step.is_live() => live(step, &mut text),
             Step::TakeVlanDown(vlan) => text.push_str(&format!("bond_up {}\n", vlan.device)),

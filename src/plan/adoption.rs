@@ -4,12 +4,13 @@
 
 use anyhow::Result;
 
-use super::{files, target};
+use super::{files, rendered};
 use crate::host::Kind;
 use crate::inventory::{Inventory, Nic};
 use crate::modprobe::{self, Directive};
+use crate::paths;
 use crate::preflight;
-use crate::render::{self, Slave, Templates, is_ours};
+use crate::render::{Templates, is_ours};
 use crate::spec::Spec;
 use crate::step::FileChange;
 
@@ -32,9 +33,7 @@ pub(super) fn changes(
         Some((path.clone(), text))
     }));
     let clean = inv.with_files(&all);
-    let slave = |nic: &Nic| Slave { device: nic.device.clone(), mac: Some(nic.mac) };
-    let slaves: Vec<Slave> = nics.iter().map(slave).collect();
-    let rendered = render::files(spec, &slaves, &target(&clean), templates)?;
+    let rendered = rendered(spec, nics, &clean, templates)?;
     all.retain(|(path, _)| !rendered.iter().any(|(wanted, _)| wanted == path));
     all.extend(rendered);
     Ok(files(spec, inv, all))
@@ -43,8 +42,10 @@ pub(super) fn changes(
 /// A file of modprobe's without the lines about the bond; `None` where it has none, or is ours.
 fn without_lines(path: &str, kind: &Kind, bond: &str) -> Option<Kind> {
     let Kind::File { bytes, mode, uid, gid, xattrs, .. } = kind else { return None };
-    let read = path == crate::paths::MODPROBE_CONF || path.starts_with("/etc/modprobe.d/");
-    if !read || is_ours(kind) || modprobe::block(bytes, bond).ok().flatten().is_some() {
+    if !paths::is_modprobe(path)
+        || is_ours(kind)
+        || modprobe::block(bytes, bond).ok().flatten().is_some()
+    {
         return None;
     }
     let rest = modprobe::without(bytes, |directive| match directive {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{hides_its_mac, tuned, vlans};
+use super::{tuned, vlans};
 use crate::bonding::SlaveStatus;
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::net::{IfName, Ipv4Net, Route, StaticRoute, Tagged};
 use crate::options::{Opt, Row, TABLE};
 use crate::paths;
+use crate::preflight::hides_its_mac;
 use crate::spec::{Network, Spec};
 use crate::step::{
     Attached, Change, Link, LiveMtu, LiveNetwork, LiveOptions, LiveTuning, Member, Step,
@@ -17,11 +18,12 @@ use crate::step::{
 use crate::verify::{self, Setting};
 
 /// The steps that make a bond that stands as asked while it is up; `None`: it must be made anew.
-/// `pifs` are the steps about XAPI's records.
+/// `unlike` is what is not as asked, `pifs` are the steps about XAPI's records.
 pub(super) fn steps(
     spec: &Spec,
     nics: &[Nic],
     inv: &Inventory,
+    unlike: &[Setting],
     pifs: &[Step],
 ) -> Option<Vec<Step>> {
     let bond = spec.bond.as_str();
@@ -31,7 +33,6 @@ pub(super) fn steps(
     {
         return None;
     }
-    let unlike = verify::unlike(spec, nics, inv);
     let own: BTreeSet<&Setting> =
         unlike.iter().filter(|setting| setting.tag(spec).is_none()).collect();
     let slaves: Vec<IfName> = status.slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
@@ -40,12 +41,12 @@ pub(super) fn steps(
     }
     let (join, leave) = members(spec, nics, &slaves, inv)?;
     let mut steps: Vec<Step> = join.into_iter().map(Step::Join).collect();
-    steps.extend(mtus(spec, &unlike, inv).into_iter().map(Step::SetMtu));
-    let changes = options(spec, nics, &unlike, inv)?;
+    steps.extend(mtus(spec, unlike, inv).into_iter().map(Step::SetMtu));
+    let changes = options(spec, nics, unlike, inv)?;
     if !changes.is_empty() {
         steps.push(Step::SetOptions(LiveOptions { bond: spec.bond.clone(), changes }));
     }
-    steps.extend(networks(spec, &unlike, inv).into_iter().map(Step::SetNetwork));
+    steps.extend(networks(spec, unlike, inv).into_iter().map(Step::SetNetwork));
     let tuning = tuned(spec, nics, inv).into_iter().filter(|nic| {
         own.iter().any(|s| matches!(s, Setting::Tuned(device, _) if *device == nic.device))
     });

@@ -9,10 +9,10 @@ use crate::ifcfg;
 use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
-use crate::net::{Backend, IfName, MacAddr, Tagged};
+use crate::net::{Backend, IfName, Tagged};
 use crate::paths;
 use crate::paths::is_shared;
-use crate::preflight::needs_reboot;
+use crate::preflight::{hides_its_mac, needs_reboot};
 use crate::render::{self, Slave, Target, Templates, is_ours};
 use crate::service::Service;
 use crate::spec::{BackendChoice, Knob, PifChoice, Spec, TuningGroup};
@@ -127,9 +127,10 @@ fn made_of(
     backend(spec, inv, &mut steps);
     // No bond outlives a reboot.
     let reboots = steps.iter().any(|step| matches!(step, Step::Reboot { .. }));
-    let live = live::steps(spec, &nics, inv, &pifs).filter(|_| !reboots);
+    let unlike = verify::unlike(spec, &nics, inv);
+    let live = live::steps(spec, &nics, inv, &unlike, &pifs).filter(|_| !reboots);
     let rebuild = live.is_none();
-    let vlans = Vlans::of(spec, &nics, inv, rebuild);
+    let vlans = Vlans::of(spec, inv, &unlike, rebuild);
     // XAPI is done with before a bond that stands is touched, unless it is about its own NICs.
     let of_slave = |step: &Step| step.pif().is_some_and(|p| device.slaves.contains(&p.device));
     let (of_slaves, others) = pifs.into_iter().partition::<Vec<_>, _>(of_slave);
@@ -171,9 +172,19 @@ pub fn file_changes_of(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Vec<FileChange>> {
-    let slaves: Vec<Slave> =
-        nics.iter().map(|nic| Slave { device: nic.device.clone(), mac: Some(nic.mac) }).collect();
-    Ok(files(spec, inv, render::files(spec, &slaves, &target(inv), templates)?))
+    Ok(files(spec, inv, rendered(spec, nics, inv, templates)?))
+}
+
+/// The files as this spec has them on these NICs.
+fn rendered(
+    spec: &Spec,
+    nics: &[Nic],
+    inv: &Inventory,
+    templates: &Templates,
+) -> Result<Vec<(String, Kind)>> {
+    let slave = |nic: &Nic| Slave { device: nic.device.clone(), mac: Some(nic.mac) };
+    let slaves: Vec<Slave> = nics.iter().map(slave).collect();
+    render::files(spec, &slaves, &target(inv), templates)
 }
 
 /// What kind of host the files are for.
@@ -274,13 +285,6 @@ fn pifs(spec: &Spec, inv: &Inventory, nics: &[Nic], absent: bool) -> Result<Vec<
         }
     }
     Ok(steps)
-}
-
-/// Whether XAPI may not know a slave by its permanent MAC address: up to 8.2 it reads the one that
-/// `/sys` shows, which is the bond's (tests/ground/xapi.md, B2).
-fn hides_its_mac(nic: &IfName, mac: MacAddr, inv: &Inventory) -> bool {
-    let shown = inv.kernel.devices.get(nic.as_str()).and_then(|device| device.address);
-    shown.is_some_and(|shown| shown != mac)
 }
 
 /// The files that must change: those of the bond that are not as rendered, and ours of NICs and

@@ -1,12 +1,12 @@
 //! Which tagged networks a change takes down and which it brings up. Pure.
 
-use crate::inventory::{Inventory, Nic};
+use crate::inventory::Inventory;
 use crate::net::Tagged;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::Spec;
 use crate::step::{Step, VlanDevice};
-use crate::verify::{self, Setting};
+use crate::verify::Setting;
 
 /// The tags of a bond in a change.
 pub(super) struct Vlans {
@@ -54,10 +54,9 @@ pub(super) fn may_stay_up(spec: &Spec, tag: &Tagged, unlike: &[Setting]) -> bool
 
 impl Vlans {
     /// The tags that a change has to do with; `rebuild`: the bond is made anew.
-    pub(super) fn of(spec: &Spec, nics: &[Nic], inv: &Inventory, rebuild: bool) -> Self {
+    pub(super) fn of(spec: &Spec, inv: &Inventory, unlike: &[Setting], rebuild: bool) -> Self {
         let stands = |tag: &Tagged| inv.kernel.devices.contains_key(tag.as_str());
-        let unlike = verify::unlike(spec, nics, inv);
-        let new = |tag: &&Tagged| rebuild || !may_stay_up(spec, tag, &unlike);
+        let new = |tag: &&Tagged| rebuild || !may_stay_up(spec, tag, unlike);
         let up: Vec<Tagged> = spec.tagged().filter(new).cloned().collect();
         let asked = |tag: &Tagged| spec.tagged().any(|asked| asked == tag);
         let mut down = made(spec, inv);

@@ -26,7 +26,7 @@ pub use storage::interrupted;
 pub use tuning::keep_tuned;
 
 use crate::inventory::{Inventory, Nic, Xapi};
-use crate::net::{Backend, IfName};
+use crate::net::{Backend, IfName, MacAddr};
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Request, Spec};
@@ -171,6 +171,14 @@ fn vlan_is_ours(inv: &Inventory, device: &str) -> bool {
 pub fn needs_reboot(spec: &Spec, inv: &Inventory) -> bool {
     spec.backend == BackendChoice::Bridge
         && inv.running_backend().is_some_and(|b| b != Backend::Bridge)
+}
+
+/// Whether XAPI may not know a slave by its permanent MAC address: up to 8.2 it reads the one that
+/// `/sys` shows, which is the bond's (tests/ground/xapi.md, B2).
+#[must_use]
+pub fn hides_its_mac(nic: &IfName, mac: MacAddr, inv: &Inventory) -> bool {
+    let shown = inv.kernel.devices.get(nic.as_str()).and_then(|device| device.address);
+    shown.is_some_and(|shown| shown != mac)
 }
 
 fn counted(n: usize, what: &str) -> String {

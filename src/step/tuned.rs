@@ -45,9 +45,8 @@ impl Tuned {
         let now = settings(host, self.device.as_str());
         let was = self.restorable();
         let differs = was.only(|knob| now.get(knob) != was.get(knob));
-        for words in differs.commands(&self.device) {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            host.run(&Cmd::change(Program::Ethtool, &words, LIMIT))?;
+        for cmd in commands(&differs, &self.device) {
+            host.run(&cmd)?;
         }
         Ok(())
     }
@@ -55,17 +54,7 @@ impl Tuned {
     /// What sets all of it again, for who cannot tell what differs.
     #[must_use]
     pub fn changes(&self) -> Vec<Cmd> {
-        let command = |words: Vec<String>| {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            Cmd::change(Program::Ethtool, &words, LIMIT)
-        };
-        self.commands().into_iter().map(command).collect()
-    }
-
-    /// The arguments of `ethtool` that set all of it again.
-    #[must_use]
-    pub fn commands(&self) -> Vec<Vec<String>> {
-        self.restorable().commands(&self.device)
+        commands(&self.restorable(), &self.device)
     }
 
     /// Speed and duplex that were agreed on come back by agreeing again.
@@ -73,4 +62,13 @@ impl Tuned {
         let agreed = self.was.get(Knob::Autoneg) == Some("on");
         self.was.only(|knob| !agreed || !matches!(knob, Knob::Speed | Knob::Duplex))
     }
+}
+
+/// What sets them.
+fn commands(settings: &Settings, device: &IfName) -> Vec<Cmd> {
+    let command = |words: Vec<String>| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Cmd::change(Program::Ethtool, &words, LIMIT)
+    };
+    settings.commands(device).into_iter().map(command).collect()
 }
