@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -20,6 +21,10 @@ pub(super) struct Inner {
     pub(super) state: State,
     /// XAPI's records as they are kept on the disk, where they were read from there.
     pub(super) kept: Option<Pool>,
+    /// XAPI's records as its database has them, where it writes at once.
+    pub(super) written: Option<Pool>,
+    /// Whether the state has all commands that ever ran, not only those since it was opened.
+    pub(super) recalled: bool,
     /// What was last written under `/proc` and `/sys`.
     tree: tree::Tree,
     /// What the guard of a confirmation holds while it lives.
@@ -119,7 +124,16 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
 impl Inner {
     pub(super) fn new(state: State, tree: tree::Tree) -> Self {
         let answers = (state.pool.clone(), BTreeMap::new());
-        Self { state, kept: None, tree, guard: None, shown: None, answers }
+        Self {
+            state,
+            kept: None,
+            written: None,
+            recalled: false,
+            tree,
+            guard: None,
+            shown: None,
+            answers,
+        }
     }
 
     /// What it held is free at once: a process that another thread is just starting has the file
@@ -145,9 +159,26 @@ impl Inner {
         !timed && self.shown.as_ref().is_some_and(|shown| same_kernel(shown, &self.state.dom0))
     }
 
-    /// Runs a program of the host.
-    pub(super) fn execute(&mut self, root: &Path, program: &str, args: &[String]) -> Output {
+    /// Lets time pass; what was written by hand before has its effect first.
+    pub(super) fn pass(&mut self, root: &Path, time: Duration) {
         self.absorb(root);
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // A pause of less than the clock's grain is still a pause.
+        self.state.dom0.advance(ms.max(1));
+        self.settle(root);
+        self.show_or_note(root);
+    }
+
+    /// What XAPI and networkd have to write by now is written.
+    pub(super) fn settle(&mut self, root: &Path) {
+        stores::settle(root, &mut self.state, self.written.as_ref());
+        if self.written.as_ref() != Some(&self.state.pool) {
+            self.written = Some(self.state.pool.clone());
+        }
+    }
+
+    /// Runs a program of the host, where all that was written by hand is known.
+    pub(super) fn execute(&mut self, root: &Path, program: &str, args: &[String]) -> Output {
         let lie = self.lie(program, args);
         let asks = program == "xe"
             && args.first().is_some_and(|a| a.ends_with("-list") || a.ends_with("-param-get"));
@@ -176,7 +207,7 @@ impl Inner {
         let changed = wrote || before.0 != state.pool || !same_kernel(&before.1, &state.dom0);
         let status = if end == Status::TimedOut { -1 } else { status };
         self.state.dom0.transcript.push(Ran { command: line(program, args), status, changed });
-        stores::settle(root, &mut self.state);
+        self.settle(root);
         self.show_or_note(root);
         Output { status: end, stdout: out.into_bytes(), stderr: err.into_bytes() }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,9 @@ const START: u64 = 1_795_179_600;
 
 /// Where the state is kept, below the root.
 const FOLDER: &str = ".dom0";
+
+/// The commands that ran, a line of JSON each: beside the state, which every command reads and writes.
+const TRANSCRIPT: &str = "transcript";
 
 /// There while `/proc` and `/sys` show the state that is kept.
 const SHOWN: &str = "shown";
@@ -84,7 +88,12 @@ impl Model {
         let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
         let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
         let mut inner = Inner::new(state, tree);
+        inner.recalled = false;
         inner.kept = Some(inner.state.pool.clone());
+        // A member's copy may be older than the records that it shares.
+        if !root.join(FOLDER).join("pool.json").is_symlink() {
+            inner.written.clone_from(&inner.kept);
+        }
         if shown {
             inner.trust();
         }
@@ -101,10 +110,28 @@ impl Model {
             store(&self.root.join(FOLDER).join("pool.json"), &inner.state.pool)?;
             inner.kept = Some(inner.state.pool.clone());
         }
+        let ran = std::mem::take(&mut inner.state.dom0.transcript);
+        note(&self.root.join(FOLDER).join(TRANSCRIPT), &ran, inner.recalled)?;
+        inner.recalled = false;
         store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
         if inner.shows() {
             fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
         }
+        Ok(())
+    }
+
+    /// Takes the commands that ran before this model was opened into its state.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn recall(&self) -> Result<()> {
+        let path = self.root.join(FOLDER).join(TRANSCRIPT);
+        let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
+        let before: Vec<Ran> =
+            text.lines().map(serde_json::from_str).collect::<serde_json::Result<_>>()?;
+        let mut inner = self.lock();
+        inner.state.dom0.transcript.splice(..0, before);
+        inner.recalled = true;
         Ok(())
     }
 
@@ -137,7 +164,7 @@ impl Model {
         inner.absorb(&self.root);
         alter(&mut inner.state);
         inner.state.dom0.settle();
-        stores::settle(&self.root, &mut inner.state);
+        inner.settle(&self.root);
         inner.show_or_note(&self.root);
     }
 
@@ -177,20 +204,47 @@ impl Model {
         let (took, said) = (shell.took, shell.out + &shell.err);
         inner.state.dom0.advance(took);
         inner.state.dom0.dmesg.extend(said.lines().map(str::to_string));
-        stores::settle(&self.root, &mut inner.state);
+        inner.settle(&self.root);
         inner.show(&self.root)
     }
 
     /// Runs a program of the host.
     #[must_use]
     pub fn execute(&self, program: &str, args: &[String]) -> Output {
-        self.lock().execute(&self.root, program, args)
+        let mut inner = self.lock();
+        inner.absorb(&self.root);
+        inner.execute(&self.root, program, args)
+    }
+
+    /// Lets time pass and runs a program of the host then.
+    #[must_use]
+    pub fn execute_after(&self, time: Duration, program: &str, args: &[String]) -> Output {
+        let mut inner = self.lock();
+        inner.pass(&self.root, time);
+        inner.execute(&self.root, program, args)
     }
 }
 
 fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Adds commands to those that are kept, or replaces them.
+fn note(path: &Path, ran: &[Ran], replaces: bool) -> Result<()> {
+    let mut text = Vec::new();
+    for one in ran {
+        serde_json::to_writer(&mut text, one)?;
+        text.push(b'\n');
+    }
+    let done = if replaces {
+        let temp = path.with_extension("new");
+        fs::write(&temp, &text).and_then(|()| fs::rename(&temp, path))
+    } else {
+        let file = fs::File::options().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(&text))
+    };
+    done.with_context(|| format!("writing {}", path.display()))
 }
 
 /// Replaces a file, through a link if it is one: hosts of one pool share theirs.
@@ -210,7 +264,7 @@ impl Runner for Model {
             let limit = u64::try_from(cmd.limit.as_millis())?;
             let mut inner = self.lock();
             inner.state.dom0.advance(limit);
-            stores::settle(&self.root, &mut inner.state);
+            inner.settle(&self.root);
             inner.show_or_note(&self.root);
         }
         Ok(output)
@@ -296,12 +350,6 @@ impl Clock for Model {
     }
 
     fn pause(&self, time: Duration) {
-        let mut inner = self.lock();
-        inner.absorb(&self.root);
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        // A pause of less than the clock's grain is still a pause.
-        inner.state.dom0.advance(ms.max(1));
-        stores::settle(&self.root, &mut inner.state);
-        inner.show_or_note(&self.root);
+        self.lock().pass(&self.root, time);
     }
 }

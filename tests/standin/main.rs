@@ -56,12 +56,16 @@ fn run(args: &[OsString]) -> Result<u8> {
         ["reboot", root] => boot(Path::new(root), Model::reboot)?,
         ["cut", root] => boot(Path::new(root), Model::cut)?,
         ["state", root] => {
-            let state = with(Path::new(root), |model| Ok(model.state()))?;
+            let state = with(Path::new(root), |model| {
+                model.recall()?;
+                Ok(model.state())
+            })?;
             println!("{}", serde_json::to_string_pretty(&state)?);
         }
         ["set", root, patch] => {
             let patch = read_patch(patch)?;
             with(Path::new(root), |model| {
+                model.recall()?;
                 let state = patched(model.state(), &patch)?;
                 model.change(|now| *now = state);
                 Ok(pace(model))
@@ -86,6 +90,14 @@ fn root_of(called: &Path) -> Result<PathBuf> {
 
 /// Opens the model of a root alone, lets real time pass in it, works on it and keeps it.
 fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
+    with_time(root, |model, passed| {
+        model.pause(passed);
+        work(model)
+    })
+}
+
+/// The same for work that lets the time pass itself.
+fn with_time<T>(root: &Path, work: impl FnOnce(&Model, Duration) -> Result<T>) -> Result<T> {
     let lock = OpenOptions::new()
         .create(true)
         .append(true)
@@ -102,8 +114,7 @@ fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
     let model = Model::open(root)?;
     let passed =
         SystemTime::now().duration_since(since).unwrap_or_default().min(Duration::from_secs(600));
-    model.pause(passed);
-    let result = work(&model)?;
+    let result = work(&model, passed)?;
     model.save()?;
     Ok(result)
 }
@@ -189,7 +200,9 @@ fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
     if name == "ping" && !words.iter().any(|w| w == "-c") {
         return endless_ping(root, words);
     }
-    let (output, pace) = with(root, |model| Ok((model.execute(name, words), pace(model))))?;
+    let (output, pace) = with_time(root, |model, passed| {
+        Ok((model.execute_after(passed, name, words), pace(model)))
+    })?;
     if pace.is_some() {
         keep_time(root);
     }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::state::{Networkd, State, Xapi};
+use super::state::{Networkd, Pool, State, Xapi};
 
 mod database;
 
@@ -116,8 +116,8 @@ pub(super) fn are_behind(root: &Path, state: &State) -> bool {
     networkd || database_is_behind(state)
 }
 
-/// Writes what is due.
-pub(super) fn settle(root: &Path, state: &mut State) {
+/// Writes what is due. `written`: XAPI's records as its file is known to have them.
+pub(super) fn settle(root: &Path, state: &mut State, written: Option<&Pool>) {
     attach_ha_disk(root, state);
     let (clock, saves) = (state.dom0.clock, state.dom0.saves);
     if let Some(every) = saves.networkd
@@ -134,7 +134,8 @@ pub(super) fn settle(root: &Path, state: &mut State) {
                 && state.dom0.xapi == Xapi::Up
                 && clock >= state.dom0.disk.xapi_written + every
         }
-        // At once, or nothing was written yet.
+        None if every == 0 => written != Some(&state.pool),
+        // At once from now on, or nothing was written yet.
         _ => true,
     };
     if due {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use xenbond::host::Effect;
+use xenbond::host::{Clock, Effect};
 use xenbond::model::Model;
 use xenbond::model::state::State;
 
@@ -35,7 +35,7 @@ pub type Files = BTreeMap<PathBuf, Entry>;
 /// A host at one moment.
 #[derive(Clone)]
 pub struct Moment {
-    files: Files,
+    files: Arc<Files>,
     /// The model but for its clock and its notes.
     state: Arc<State>,
     clock: u64,
@@ -90,25 +90,76 @@ fn files_of(root: &Path) -> Files {
     all
 }
 
+/// Reads again what is at these paths, and below them.
+fn read_again(root: &Path, files: &mut Files, paths: &[PathBuf]) {
+    for path in paths {
+        let below = files.range(path.clone()..).map(|(below, _)| below);
+        let gone: Vec<PathBuf> = below.take_while(|p| p.starts_with(path)).cloned().collect();
+        for path in gone {
+            files.remove(&path);
+        }
+        if path == Path::new(LOCK) || !FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let Some(entry) = entry(&root.join(path)) else { continue };
+        let is_folder = matches!(entry, Entry::Folder(_));
+        files.insert(path.clone(), entry);
+        if is_folder {
+            walk(root, &root.join(path), files);
+        }
+    }
+}
+
 impl Moment {
-    /// Now. What is as it was at `last` shares its memory.
-    pub fn of(model: &Model, last: Option<&Self>) -> Self {
-        let mut files = files_of(model.root());
+    /// Now.
+    pub fn of(model: &Model) -> Self {
+        Self::with(model, files_of(model.root()), None)
+    }
+
+    /// Now, after a moment; what is as it was shares its memory.
+    pub fn since(model: &Model, last: &Self) -> Self {
+        Self::with(model, files_of(model.root()), Some(last))
+    }
+
+    /// Now, where nothing but this effect and what XAPI and networkd write has changed a file
+    /// since `last`. Whether that is so is seen at the next command, before which all is read.
+    pub fn after(model: &Model, last: &Self, effect: Option<&Effect<'_>>) -> Self {
+        let root = model.root();
+        let of_effect = match effect {
+            Some(Effect::Run(_)) => return Self::since(model, last),
+            Some(Effect::Write(path) | Effect::Append(path) | Effect::Remove(path)) => vec![*path],
+            Some(Effect::MakeDir(path)) => vec![*path],
+            Some(Effect::Rename(from, to)) => vec![*from, *to],
+            Some(Effect::SyncFile(_) | Effect::SyncDir(_) | Effect::Set(_)) | None => Vec::new(),
+        };
+        let mut paths: Vec<PathBuf> = of_effect.iter().map(|path| inside(root, path)).collect();
+        paths.push(OTHERS.into());
+        let mut files = (*last.files).clone();
+        read_again(root, &mut files, &paths);
+        Self::with(model, files, Some(last))
+    }
+
+    fn with(model: &Model, mut files: Files, last: Option<&Self>) -> Self {
         let mut state = model.state();
         let clock = state.dom0.clock;
         (state.dom0.clock, state.dom0.transcript, state.dom0.dmesg) = (0, Vec::new(), Vec::new());
         let disk = &mut state.dom0.disk;
         let saves = (disk.xapi_written, disk.networkd_next);
         (disk.xapi_written, disk.networkd_next) = (0, 0);
-        for (path, entry) in &mut files {
-            let before = last.and_then(|last| last.files.get(path));
-            if let (Entry::File { bytes, .. }, Some(Entry::File { bytes: old, .. })) =
-                (entry, before)
-                && bytes == old
-            {
-                *bytes = Arc::clone(old);
+        if let Some(last) = last {
+            for (path, entry) in &mut files {
+                if let (Entry::File { bytes, .. }, Some(Entry::File { bytes: old, .. })) =
+                    (entry, last.files.get(path))
+                    && bytes == old
+                {
+                    *bytes = Arc::clone(old);
+                }
             }
         }
+        let files = match last {
+            Some(last) if *last.files == files => Arc::clone(&last.files),
+            _ => Arc::new(files),
+        };
         let state = match last {
             Some(last) if *last.state == state => Arc::clone(&last.state),
             _ => Arc::new(state),
@@ -116,9 +167,9 @@ impl Moment {
         Self { files, state, clock, saves }
     }
 
-    /// Whether it is so many seconds after another one.
-    pub fn is_later_than(&self, other: &Self, seconds: u64) -> bool {
-        self.clock >= other.clock + seconds * 1000
+    /// Whether so many seconds have passed since.
+    pub fn is_so_long_ago(&self, model: &Model, seconds: u64) -> bool {
+        model.elapsed() >= Duration::from_millis(self.clock) + Duration::from_secs(seconds)
     }
 
     /// Whether files and XAPI's records are the same: what no time that passes changes.
@@ -127,14 +178,14 @@ impl Moment {
             let all = files.iter().filter(|(path, _)| !path.starts_with(OTHERS));
             all.map(|(path, entry)| (path.clone(), entry.clone())).collect()
         };
-        (self.files == later.files || ours(&self.files) == ours(&later.files))
+        (Arc::ptr_eq(&self.files, &later.files) || ours(&self.files) == ours(&later.files))
             && self.state.pool == later.state.pool
     }
 
     /// The same but for when its files were written and what happened when: no undo looks at
     /// the time of a file that is ours, or of a journal's line.
     pub fn timeless(&self) -> Self {
-        let mut files = self.files.clone();
+        let mut files = (*self.files).clone();
         for (path, entry) in &mut files {
             let Entry::File { bytes, mtime, .. } = entry else { continue };
             *mtime = 0;
@@ -151,7 +202,7 @@ impl Moment {
                 *bytes = Arc::new(events.collect::<Vec<_>>().join(&b'\n'));
             }
         }
-        Self { files, ..self.clone() }
+        Self { files: Arc::new(files), ..self.clone() }
     }
 
     /// Makes the model's host this one.
@@ -173,7 +224,7 @@ impl Moment {
                 }
             }
         }
-        for (path, entry) in &self.files {
+        for (path, entry) in &*self.files {
             if now.get(path) == Some(entry) {
                 continue;
             }
@@ -364,7 +415,7 @@ impl Volatile {
 
     /// The host after the power went.
     pub fn lost(&self, moment: &Moment, how: Loss) -> Moment {
-        let mut files = moment.files.clone();
+        let mut files = (*moment.files).clone();
         if let Loss::Bytes = how {
             for pending in &self.0 {
                 if let Pending::Bytes { file, was } = pending {
@@ -388,7 +439,7 @@ impl Volatile {
                 }
             }
         }
-        Moment { files, ..moment.clone() }
+        Moment { files: Arc::new(files), ..moment.clone() }
     }
 }
 

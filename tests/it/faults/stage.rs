@@ -242,7 +242,7 @@ impl Scene {
         let liar = Liar { model: Arc::clone(&model), strike: Arc::clone(&strike) };
         let dom0 = dom0.run_by(Arc::new(liar)).watched(strike.clone());
         let mut scene = Self {
-            untouched: Moment::of(&model, None),
+            untouched: Moment::of(&model),
             earlier: None,
             request: scenario.request(scenario.nics, "active-backup"),
             strike,
@@ -259,8 +259,7 @@ impl Scene {
                 scenario.name()
             );
             scene.request = wanted;
-            let earlier =
-                std::mem::replace(&mut scene.untouched, Moment::of(&scene.dom0.model, None));
+            let earlier = std::mem::replace(&mut scene.untouched, Moment::of(&scene.dom0.model));
             scene.earlier = Some(earlier);
         }
         scene
@@ -287,7 +286,7 @@ impl Scene {
             self.request = self.scenario.live_request();
         }
         self.dom0.model.pause(Duration::from_secs(60));
-        let now = Moment::of(&self.dom0.model, None);
+        let now = Moment::of(&self.dom0.model);
         self.earlier = Some(std::mem::replace(&mut self.untouched, now));
     }
 
@@ -396,7 +395,7 @@ impl Scene {
     }
 
     pub fn now(&self) -> Moment {
-        Moment::of(&self.dom0.model, None)
+        Moment::of(&self.dom0.model)
     }
 
     pub fn load(&self, moment: &Moment, boot: Boot) {

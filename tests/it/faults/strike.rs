@@ -261,9 +261,8 @@ impl Strike {
         if !inner.records || !is_saving(&self.model) {
             return;
         }
-        let now = Moment::of(&self.model, inner.last.as_ref());
-        if inner.waits.last().is_none_or(|last| now.is_later_than(last, 60)) {
-            inner.waits.push(now);
+        if inner.waits.last().is_none_or(|last| last.is_so_long_ago(&self.model, 60)) {
+            inner.waits.push(Moment::of(&self.model));
         }
     }
 
@@ -283,7 +282,13 @@ impl Watch for Strike {
             let mut inner = self.inner.lock().unwrap();
             inner.count += 1;
             if inner.records {
-                let now = Moment::of(&self.model, inner.last.as_ref());
+                let now = match &inner.last {
+                    Some(last) if matches!(effect, Effect::Run(_)) => {
+                        Moment::since(&self.model, last)
+                    }
+                    Some(last) => Moment::after(&self.model, last, None),
+                    None => Moment::of(&self.model),
+                };
                 if let Some(last) = &inner.last {
                     assert!(
                         last.was_left_alone(&now),
@@ -321,8 +326,9 @@ impl Watch for Strike {
         {
             let mut inner = self.inner.lock().unwrap();
             if inner.records {
-                let now = Moment::of(&self.model, inner.last.as_ref());
-                if let (Effect::Run(_), Some(before)) = (effect, inner.last.take()) {
+                let before = inner.last.take().unwrap();
+                let now = Moment::after(&self.model, &before, Some(effect));
+                if matches!(effect, Effect::Run(_)) {
                     inner.volatile.note_command(&before, &now);
                 }
                 let recorded = Recorded { moment: now.clone(), volatile: inner.volatile.clone() };

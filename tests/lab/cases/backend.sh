@@ -1,4 +1,4 @@
-#: backend-el7 el7 openvswitch 40 | from Open vSwitch: exit 6, reboot, resume, rollback, reboot, resume
+#: backend-el7 el7 openvswitch ~40 | from Open vSwitch: exit 6, reboot, resume, rollback, reboot, resume
 #: backend-el5 el5 openvswitch 40 | the same where the switch script deletes every ifcfg file
 
 boot_1() {

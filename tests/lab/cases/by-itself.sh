@@ -1,6 +1,6 @@
 #: by-itself-el7 el7 openvswitch 60 | one `apply --reboot`, one `rollback --reboot`, and no other command
 #: by-itself-el5 el5 openvswitch 60 | the same with SysV scripts
-#: gateway-dead el7 openvswitch 140 gateway | the gateway is dead after the reboot: back by itself, with a second reboot
+#: gateway-dead el7 openvswitch ~140 gateway | the gateway is dead after the reboot: back by itself, with a second reboot
 #: cut-switch el5 openvswitch 60 cut | the power goes between switch and reboot, and again during resume
 #: cut-guard el7 bridge 40 guard | the power goes during the guard's rollback
 #: unconfirmed el7 bridge 50 confirm | not confirmed, guard killed, confirmed from another session

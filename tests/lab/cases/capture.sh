@@ -1,4 +1,4 @@
-#: capture el7 bridge 60 | what the driver prints for each mode and situation is readable (see ../capture)
+#: capture el7 bridge ~60 | what the driver prints for each mode and situation is readable (see ../capture)
 
 # Each text has beside it what /sys said at the same moment: another witness than the parser.
 take() { # NAME

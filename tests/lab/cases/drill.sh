@@ -1,6 +1,6 @@
 #: drill el7 bridge 90 | each of three slaves carries the traffic in turn: gaps measured, a dead port found, a signal survived
-#: drill-rr el5 bridge 60 balance-rr | the same by cutting links, in a mode without an active slave
-#: drill-lacp el7 bridge 90 802.3ad | the same with a partner that speaks LACP
+#: drill-rr el5 bridge ~60 balance-rr | the same by cutting links, in a mode without an active slave
+#: drill-lacp el7 bridge ~90 802.3ad | the same with a partner that speaks LACP
 
 hardware() {
     case $ARG in

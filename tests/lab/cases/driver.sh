@@ -1,6 +1,6 @@
 #: loaded el7 bridge 30 | the driver loaded by someone else with other parameters, a bond of theirs: right, and theirs undisturbed
 #: old-scripts el5 bridge 30 | initscripts without BONDING_OPTS: the module's options count
-#: old-scripts-loaded el5 bridge 40 | the same, and the driver was loaded before: options ignored, seen and undone
+#: old-scripts-loaded el5 bridge ~40 | the same, and the driver was loaded before: options ignored, seen and undone
 #: lacp-silent el7 bridge 130 | mode 4, and the switch sends no LACPDU: named, undone
 
 theirs() { # another bond of the host, with its traffic

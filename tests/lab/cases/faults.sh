@@ -1,18 +1,18 @@
 #: fault-mode-word el7 bridge 15 | a bad mode word, by flag and by template: refused, nothing touched
-#: fault-option el7 bridge 15 | a misspelt option, in the spec and in a template: refused, nothing touched
-#: fault-hash el7 bridge 15 | a bad hash policy: refused, nothing touched
-#: fault-primary el7 bridge 15 | a primary that is no slave: refused, nothing touched
+#: fault-option el7 bridge ~15 | a misspelt option, in the spec and in a template: refused, nothing touched
+#: fault-hash el7 bridge ~15 | a bad hash policy: refused, nothing touched
+#: fault-primary el7 bridge ~15 | a primary that is no slave: refused, nothing touched
 #: fault-nic el7 bridge 15 | a NIC that is not there: refused, nothing touched
 #: fault-held el7 bridge 30 | a NIC that the driver does not enslave, ifup says 0: undone, compared
-#: fault-held-el5 el5 bridge 30 | the same on EL5
+#: fault-held-el5 el5 bridge ~30 | the same on EL5
 #: fault-refused el7 bridge 45 | a mode or an option that the driver refuses, ifup says 0: undone, compared
 #: fault-live el7 bridge 30 | the mode changed in the files of a live bond, which ifup ignores: seen, mended by apply
 #: fault-address el7 bridge 30 | an address that another host has: refused, or undone and compared
-#: fault-address-el5 el5 bridge 30 | the same on EL5
+#: fault-address-el5 el5 bridge ~30 | the same on EL5
 #: master-gone el7 bridge 200 | the master goes at some call of apply: files and bond go back, what is left is named, and done when it is back
-#: master-gone-el5 el5 bridge 200 | the same on EL5
+#: master-gone-el5 el5 bridge ~200 | the same on EL5
 #: mode-7 el7 bridge 15 | mode 7, which this driver does not know: refused, nothing touched
-#: mode-7-el5 el5 bridge 15 | the same on EL5
+#: mode-7-el5 el5 bridge ~15 | the same on EL5
 
 template() { # SED: the built-in template of the bond's file, altered
     mkdir -p /run/t

@@ -1,6 +1,6 @@
 #: failover el7 bridge 60 | each slave's link cut in turn under traffic: verify says 5 meanwhile, 0 after
-#: failover-rr el7 bridge 60 balance-rr | the same in mode 0
-#: change-option el7 bridge 30 | another miimon on a live bond, and back by rollback
+#: failover-rr el7 bridge ~60 balance-rr | the same in mode 0
+#: change-option el7 bridge ~30 | another miimon on a live bond, and back by rollback
 #: change-mode el7 bridge 30 | another mode on a live bond, and back by rollback
 #: change-slaves el7 bridge 30 | another slave on a live bond, and back by rollback
 #: change-address el7 bridge 30 | another address on a live bond, and back by rollback

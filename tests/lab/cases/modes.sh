@@ -1,8 +1,8 @@
-#: mode-0 el7 bridge 30 balance-rr | mode 0: apply, verify, traffic on both, reboot, rollback
-#: mode-2 el5 bridge 30 balance-xor | mode 2: the same
-#: mode-3 el7 bridge 30 broadcast | mode 3: the same
+#: mode-0 el7 bridge ~30 balance-rr | mode 0: apply, verify, traffic on both, reboot, rollback
+#: mode-2 el5 bridge ~30 balance-xor | mode 2: the same
+#: mode-3 el7 bridge ~30 broadcast | mode 3: the same
 #: mode-4 el7 bridge 40 802.3ad | mode 4 with a partner that speaks LACP: the same
-#: mode-5 el5 bridge 30 balance-tlb | mode 5: the same
+#: mode-5 el5 bridge ~30 balance-tlb | mode 5: the same
 #: mode-6 el7 bridge 30 balance-alb | mode 6: the same
 
 hardware() {

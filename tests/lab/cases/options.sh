@@ -1,10 +1,10 @@
 #: options-links el7 bridge 30 | miimon, updelay, downdelay, use_carrier, primary, primary_reselect, fail_over_mac, num_grat_arp, read back from /sys
-#: options-links-el5 el5 bridge 30 | the same, set in the order of EL5
+#: options-links-el5 el5 bridge ~30 | the same, set in the order of EL5
 #: options-arp el7 bridge 30 | arp_interval, arp_ip_target, arp_validate
 #: options-lacp el7 bridge 40 | lacp_rate, ad_select, min_links, xmit_hash_policy
-#: options-lacp-system el7 bridge 40 | lacp_active, ad_actor_sys_prio, ad_actor_system, ad_user_port_key
-#: options-more el7 bridge 90 | peer_notif_delay, resend_igmp, all_slaves_active, arp_all_targets, arp_missed_max, tlb_dynamic_lb, lp_interval, packets_per_slave
-#: options-words el7 bridge 90 | more words of the options that take words, each on a live bond
+#: options-lacp-system el7 bridge ~40 | lacp_active, ad_actor_sys_prio, ad_actor_system, ad_user_port_key
+#: options-more el7 bridge ~90 | peer_notif_delay, resend_igmp, all_slaves_active, arp_all_targets, arp_missed_max, tlb_dynamic_lb, lp_interval, packets_per_slave
+#: options-words el7 bridge ~90 | more words of the options that take words, each on a live bond
 
 hardware() { [[ $CASE == options-lacp* ]] && lag eth2 eth3 & }
 read_back() { # OPTION=VALUE...

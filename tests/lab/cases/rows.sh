@@ -1,6 +1,6 @@
 #: rows el7 bridge 150 | each row of verify goes bad, one at a time, and is the one that is named
 #: rows-lacp el7 bridge 170 802.3ad | the same for the rows of LACP
-#: rows-probes el7 bridge 90 | the same for the probes; a hop with a small MTU is seen by the full-size one alone
+#: rows-probes el7 bridge ~90 | the same for the probes; a hop with a small MTU is seen by the full-size one alone
 #: probe-lost el7 bridge 120 | a server that stops answering, or never answered, rolls the change back
 
 failing() { # names of the checks that are not as asked, as verify prints them

@@ -1,5 +1,5 @@
 #: vlan-el7 el7 bridge 45 | two tagged networks with routes: traffic, jumbo frames, failover, reboot, rollback
-#: vlan-el5 el5 bridge 45 | a tag beside the bond's own network, with routes: the same
+#: vlan-el5 el5 bridge ~45 | a tag beside the bond's own network, with routes: the same
 #: tuned el7 bridge 30 | NICs that ethtool tunes: read back, reboot, rollback
 
 hardware() { # what is on tags has an address there alone, and all of it takes jumbo frames
