@@ -23,13 +23,11 @@ impl Engine<'_> {
             back.rest = Some(tx.needed());
             return Ok(());
         }
-        let switches: Vec<usize> =
-            tx.header.plan.switches().filter(|n| tx.begun().contains(n)).collect();
-        let bond = &tx.header.plan.spec.bond;
-        if switches.is_empty() || !bridge_is_needed(self.host, |of| of.spec.bond != *bond)? {
+        let stays = self.stays(tx)?;
+        if stays.is_empty() {
             return Ok(());
         }
-        for step in switches {
+        for step in stays {
             back.needed.push(step);
             if !tx.needed().contains(&step) {
                 // Without the line nothing would bring it back when the last bond goes.
@@ -38,6 +36,17 @@ impl Engine<'_> {
         }
         back.kept.notes.push("the backend stays bridge: another bond needs it".into());
         Ok(())
+    }
+
+    /// The steps of a change that stay at its end, since another bond needs what they did.
+    fn stays(&self, tx: &Transaction) -> Result<Vec<usize>> {
+        let switches: Vec<usize> =
+            tx.header.plan.switches().filter(|n| tx.begun().contains(n)).collect();
+        let bond = &tx.header.plan.spec.bond;
+        let needed = !tx.is_a_rest()
+            && !switches.is_empty()
+            && bridge_is_needed(self.host, |of| of.spec.bond != *bond)?;
+        Ok(if needed { switches } else { Vec::new() })
     }
 
     /// Whether the way back of a change takes a reboot: another backend runs than it found.
@@ -128,8 +137,10 @@ impl Engine<'_> {
         let mut after = back.after.clone();
         after.push(tx.header.id.clone());
         // As before each way back: once it is under way, what is gone may be gone by the script.
+        // The files of the bond for which the script does not run yet are not what others made.
         let mut kept = Kept { folder: next.saved_folder(), ..Kept::default() };
-        if let Err(error) = self.note_others(&mut next, &[], &mut kept) {
+        let noted = self.stays(&next);
+        if let Err(error) = noted.and_then(|stays| self.note_others(&mut next, &stays, &mut kept)) {
             return Err(Box::new((error, tx)));
         }
         let (why, asked) = (back.why.to_string(), back.asked);

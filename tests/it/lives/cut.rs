@@ -2,11 +2,43 @@
 
 use xenbond::model::state::{Backend, Flavour};
 
-use super::event::Act::{Apply, RollbackNth};
+use super::event::Act::{Apply, Resume, RollbackNth};
 use super::event::Event::{By, PowerCut, Reboot, Switches};
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // The switch back of the first bond, for the last one's end, brought files of the second again.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Reboot,
+            By(Resume),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "802.3ad",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+        ],
+    ),
     // A rollback waited for the reboot that others had made lead elsewhere, for good.
     (
         Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
