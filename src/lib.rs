@@ -100,7 +100,7 @@
 //! UPDATE_GOLDEN=1 cargo test --test it golden blesses them: read the diff before it is kept
 //! cargo test --test it e2e::drill             the real binary on stand-ins for a dom0's programs
 //! cargo test --test it faults                 a sample of the fault matrix, on the model
-//! .ci/thorough                                all of it
+//! .ci/thorough                                all of it; `.ci/thorough lab`: all of lab and pool
 //! XENBOND_LIVES=60 cargo test --test it lives random lives of a host, as many as fit in 60 s
 //! XENBOND_LIVES=0 SEED=7 (the same)           life 7 alone; XENBOND_TELL=1 tells it
 //! cargo test --test it -- ground layers       citations and the ladder
