@@ -23,8 +23,6 @@ pub(super) struct Inner {
     pub(super) kept: Option<Pool>,
     /// XAPI's records as its database has them, where it writes at once.
     pub(super) written: Option<Pool>,
-    /// Whether the state has all commands that ever ran, not only those since it was opened.
-    pub(super) recalled: bool,
     /// What was last written under `/proc` and `/sys`.
     tree: tree::Tree,
     /// What the guard of a confirmation holds while it lives.
@@ -124,16 +122,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
 impl Inner {
     pub(super) fn new(state: State, tree: tree::Tree) -> Self {
         let answers = (state.pool.clone(), BTreeMap::new());
-        Self {
-            state,
-            kept: None,
-            written: None,
-            recalled: false,
-            tree,
-            guard: None,
-            shown: None,
-            answers,
-        }
+        Self { state, kept: None, written: None, tree, guard: None, shown: None, answers }
     }
 
     /// What it held is free at once: a process that another thread is just starting has the file
@@ -171,10 +160,7 @@ impl Inner {
 
     /// What XAPI and networkd have to write by now is written.
     pub(super) fn settle(&mut self, root: &Path) {
-        stores::settle(root, &mut self.state, self.written.as_ref());
-        if self.written.as_ref() != Some(&self.state.pool) {
-            self.written = Some(self.state.pool.clone());
-        }
+        stores::settle(root, &mut self.state, &mut self.written);
     }
 
     /// Runs a program of the host, where all that was written by hand is known.

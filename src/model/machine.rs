@@ -58,6 +58,8 @@ impl Model {
     /// When they cannot be written.
     pub fn create(root: &Path, mut state: State) -> Result<Self> {
         fs::create_dir_all(root.join(FOLDER)).context("making the model's folder")?;
+        // Another host may have stood here.
+        let _ = fs::remove_file(root.join(FOLDER).join(TRANSCRIPT));
         if state.dom0.networkd == Networkd::default() {
             networkd::know(&mut state);
         }
@@ -88,7 +90,6 @@ impl Model {
         let shown = fs::remove_file(root.join(FOLDER).join(SHOWN)).is_ok();
         let tree = if bare || shown { wanted } else { tree::present(root, &wanted) };
         let mut inner = Inner::new(state, tree);
-        inner.recalled = false;
         inner.kept = Some(inner.state.pool.clone());
         // A member's copy may be older than the records that it shares.
         if !root.join(FOLDER).join("pool.json").is_symlink() {
@@ -111,8 +112,7 @@ impl Model {
             inner.kept = Some(inner.state.pool.clone());
         }
         let ran = std::mem::take(&mut inner.state.dom0.transcript);
-        note(&self.root.join(FOLDER).join(TRANSCRIPT), &ran, inner.recalled)?;
-        inner.recalled = false;
+        note(&self.root.join(FOLDER).join(TRANSCRIPT), &ran)?;
         store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
         if inner.shows() {
             fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
@@ -120,19 +120,21 @@ impl Model {
         Ok(())
     }
 
-    /// Takes the commands that ran before this model was opened into its state.
+    /// Takes the commands that ran before this model was opened into its state, from which
+    /// [`Self::save`] keeps them again.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn recall(&self) -> Result<()> {
         let path = self.root.join(FOLDER).join(TRANSCRIPT);
-        let text = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = fs::read_to_string(&path)?;
         let before: Vec<Ran> =
             text.lines().map(serde_json::from_str).collect::<serde_json::Result<_>>()?;
-        let mut inner = self.lock();
-        inner.state.dom0.transcript.splice(..0, before);
-        inner.recalled = true;
-        Ok(())
+        self.lock().state.dom0.transcript.splice(..0, before);
+        fs::remove_file(&path).context("taking the transcript")
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -230,21 +232,16 @@ fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
 }
 
-/// Adds commands to those that are kept, or replaces them.
-fn note(path: &Path, ran: &[Ran], replaces: bool) -> Result<()> {
+/// Adds commands to those that are kept.
+fn note(path: &Path, ran: &[Ran]) -> Result<()> {
     let mut text = Vec::new();
     for one in ran {
         serde_json::to_writer(&mut text, one)?;
         text.push(b'\n');
     }
-    let done = if replaces {
-        let temp = path.with_extension("new");
-        fs::write(&temp, &text).and_then(|()| fs::rename(&temp, path))
-    } else {
-        let file = fs::File::options().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(&text))
-    };
-    done.with_context(|| format!("writing {}", path.display()))
+    let file = fs::File::options().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(&text))
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 /// Replaces a file, through a link if it is one: hosts of one pool share theirs.

@@ -88,7 +88,7 @@ fn root_of(called: &Path) -> Result<PathBuf> {
         .to_path_buf())
 }
 
-/// Opens the model of a root alone, lets real time pass in it, works on it and keeps it.
+/// Works on the model of a root at the time that it is there by now.
 fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
     with_time(root, |model, passed| {
         model.pause(passed);
@@ -96,7 +96,8 @@ fn with<T>(root: &Path, work: impl FnOnce(&Model) -> Result<T>) -> Result<T> {
     })
 }
 
-/// The same for work that lets the time pass itself.
+/// Opens the model of a root alone, works on it and keeps it; the work has to let the real time pass
+/// that it is given, which is what went by since somebody was here.
 fn with_time<T>(root: &Path, work: impl FnOnce(&Model, Duration) -> Result<T>) -> Result<T> {
     let lock = OpenOptions::new()
         .create(true)

@@ -116,8 +116,9 @@ pub(super) fn are_behind(root: &Path, state: &State) -> bool {
     networkd || database_is_behind(state)
 }
 
-/// Writes what is due. `written`: XAPI's records as its file is known to have them.
-pub(super) fn settle(root: &Path, state: &mut State, written: Option<&Pool>) {
+/// Writes what is due. `written`: XAPI's records as its file is known to have them, where it writes
+/// at once.
+pub(super) fn settle(root: &Path, state: &mut State, written: &mut Option<Pool>) {
     attach_ha_disk(root, state);
     let (clock, saves) = (state.dom0.clock, state.dom0.saves);
     if let Some(every) = saves.networkd
@@ -134,12 +135,13 @@ pub(super) fn settle(root: &Path, state: &mut State, written: Option<&Pool>) {
                 && state.dom0.xapi == Xapi::Up
                 && clock >= state.dom0.disk.xapi_written + every
         }
-        None if every == 0 => written != Some(&state.pool),
+        None if every == 0 => written.as_ref() != Some(&state.pool),
         // At once from now on, or nothing was written yet.
         _ => true,
     };
     if due {
         write_database(root, state);
+        *written = (every == 0).then(|| state.pool.clone());
     }
 }
 

@@ -364,6 +364,25 @@ fn an_opened_model_is_the_one_that_was_saved() {
 }
 
 #[test]
+fn the_commands_that_ran_are_kept_and_a_new_host_has_none() {
+    let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
+    dom0.ok("ip link set dev eth2 mtu 1500");
+    dom0.ok("xe host-list");
+    let ran = dom0.model.state().dom0.transcript;
+    dom0.model.save().expect("saved");
+    let recalled = || {
+        let model = super::Model::open(dom0.root()).expect("opened");
+        model.recall().expect("recalled");
+        let ran = model.state().dom0.transcript;
+        model.save().expect("saved");
+        ran
+    };
+    assert_eq!((recalled(), recalled()), (ran.clone(), ran));
+    super::Model::create(dom0.root(), dom0.model.state()).expect("made").save().expect("saved");
+    assert!(recalled().is_empty());
+}
+
+#[test]
 fn pings_and_arpings_answer_over_a_device_that_carries_the_subnet() {
     let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     dom0.prepared("mode=1 miimon=100");

@@ -66,48 +66,28 @@ fn entry(path: &Path) -> Option<Entry> {
     })
 }
 
-fn walk(root: &Path, folder: &Path, all: &mut Files) {
-    for name in fs::read_dir(folder).into_iter().flatten() {
-        let path = name.unwrap().path();
-        let inside = path.strip_prefix(root).unwrap().to_path_buf();
-        if inside == Path::new(LOCK) {
-            continue;
-        }
-        let Some(entry) = entry(&path) else { continue };
-        let is_folder = matches!(entry, Entry::Folder(_));
-        all.insert(inside, entry);
-        if is_folder {
-            walk(root, &path, all);
-        }
+/// Reads what is at a path in the root, and below it.
+fn read(root: &Path, path: &Path, all: &mut Files) {
+    let Some(entry) = entry(&root.join(path)).filter(|_| path != Path::new(LOCK)) else { return };
+    let is_folder = matches!(entry, Entry::Folder(_));
+    all.insert(path.to_path_buf(), entry);
+    if is_folder {
+        read_below(root, path, all);
+    }
+}
+
+fn read_below(root: &Path, folder: &Path, all: &mut Files) {
+    for name in fs::read_dir(root.join(folder)).into_iter().flatten() {
+        read(root, &folder.join(name.unwrap().file_name()), all);
     }
 }
 
 fn files_of(root: &Path) -> Files {
     let mut all = Files::new();
     for folder in FOLDERS {
-        walk(root, &root.join(folder), &mut all);
+        read_below(root, Path::new(folder), &mut all);
     }
     all
-}
-
-/// Reads again what is at these paths, and below them.
-fn read_again(root: &Path, files: &mut Files, paths: &[PathBuf]) {
-    for path in paths {
-        let below = files.range(path.clone()..).map(|(below, _)| below);
-        let gone: Vec<PathBuf> = below.take_while(|p| p.starts_with(path)).cloned().collect();
-        for path in gone {
-            files.remove(&path);
-        }
-        if path == Path::new(LOCK) || !FOLDERS.iter().any(|folder| path.starts_with(folder)) {
-            continue;
-        }
-        let Some(entry) = entry(&root.join(path)) else { continue };
-        let is_folder = matches!(entry, Entry::Folder(_));
-        files.insert(path.clone(), entry);
-        if is_folder {
-            walk(root, &root.join(path), files);
-        }
-    }
 }
 
 impl Moment {
@@ -116,26 +96,26 @@ impl Moment {
         Self::with(model, files_of(model.root()), None)
     }
 
-    /// Now, after a moment; what is as it was shares its memory.
-    pub fn since(model: &Model, last: &Self) -> Self {
-        Self::with(model, files_of(model.root()), Some(last))
-    }
-
-    /// Now, where nothing but this effect and what XAPI and networkd write has changed a file
-    /// since `last`. Whether that is so is seen at the next command, before which all is read.
-    pub fn after(model: &Model, last: &Self, effect: Option<&Effect<'_>>) -> Self {
+    /// Now, before or after an effect, where nothing but that and what XAPI and networkd write has
+    /// changed a file since `last`. Whether it is so is seen at the next command, around which all
+    /// is read. What is as it was shares its memory.
+    pub fn at(model: &Model, last: &Self, effect: &Effect<'_>) -> Self {
         let root = model.root();
-        let of_effect = match effect {
-            Some(Effect::Run(_)) => return Self::since(model, last),
-            Some(Effect::Write(path) | Effect::Append(path) | Effect::Remove(path)) => vec![*path],
-            Some(Effect::MakeDir(path)) => vec![*path],
-            Some(Effect::Rename(from, to)) => vec![*from, *to],
-            Some(Effect::SyncFile(_) | Effect::SyncDir(_) | Effect::Set(_)) | None => Vec::new(),
+        let touched = match effect {
+            Effect::Run(_) => return Self::with(model, files_of(root), Some(last)),
+            Effect::Write(path)
+            | Effect::Append(path)
+            | Effect::Remove(path)
+            | Effect::MakeDir(path) => vec![inside(root, path)],
+            Effect::Rename(from, to) => vec![inside(root, from), inside(root, to)],
+            Effect::SyncFile(_) | Effect::SyncDir(_) | Effect::Set(_) => Vec::new(),
         };
-        let mut paths: Vec<PathBuf> = of_effect.iter().map(|path| inside(root, path)).collect();
-        paths.push(OTHERS.into());
         let mut files = (*last.files).clone();
-        read_again(root, &mut files, &paths);
+        let ours = touched.iter().filter(|p| FOLDERS.iter().any(|folder| p.starts_with(folder)));
+        for path in ours.map(PathBuf::as_path).chain([Path::new(OTHERS)]) {
+            restore(&mut files, path, None);
+            read(root, path, &mut files);
+        }
         Self::with(model, files, Some(last))
     }
 

@@ -283,10 +283,7 @@ impl Watch for Strike {
             inner.count += 1;
             if inner.records {
                 let now = match &inner.last {
-                    Some(last) if matches!(effect, Effect::Run(_)) => {
-                        Moment::since(&self.model, last)
-                    }
-                    Some(last) => Moment::after(&self.model, last, None),
+                    Some(last) => Moment::at(&self.model, last, effect),
                     None => Moment::of(&self.model),
                 };
                 if let Some(last) = &inner.last {
@@ -327,7 +324,7 @@ impl Watch for Strike {
             let mut inner = self.inner.lock().unwrap();
             if inner.records {
                 let before = inner.last.take().unwrap();
-                let now = Moment::after(&self.model, &before, Some(effect));
+                let now = Moment::at(&self.model, &before, effect);
                 if matches!(effect, Effect::Run(_)) {
                     inner.volatile.note_command(&before, &now);
                 }
