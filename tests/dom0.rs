@@ -176,6 +176,41 @@ impl Snapshot {
         text
     }
 
+    /// What an installer does to a host that it upgrades: the system is as it was installed, this
+    /// snapshot, but for what it takes over, which is the backend with its files and the management
+    /// interface. What xenbond keeps is gone.
+    pub fn install(&self, root: &Path, state: &State) {
+        let kept = |path: &str| {
+            path.contains("network.conf")
+                || path.contains("openvswitch")
+                || path.contains("blacklist")
+                || path.contains("ifcfg-xenbr")
+                || path.contains("ifcfg-eth0")
+        };
+        let mut files = Self::of(root, state).files;
+        files.retain(|path, _| path.starts_with("etc/"));
+        for (path, is) in files.iter().rev() {
+            let was = self.files.get(path);
+            if kept(path) || is.is_folder || was.is_some_and(|was| was.text == is.text) {
+                continue;
+            }
+            match was {
+                Some(was) => fs::write(root.join(path), &was.text).unwrap(),
+                None => fs::remove_file(root.join(path)).unwrap(),
+            }
+        }
+        let gone = self.files.iter().filter(|(path, was)| {
+            !was.is_folder && !files.contains_key(*path) && path.starts_with("etc/") && !kept(path)
+        });
+        for (path, was) in gone {
+            match was.text.strip_prefix("a link to ") {
+                Some(to) => std::os::unix::fs::symlink(to.trim_end(), root.join(path)).unwrap(),
+                None => fs::write(root.join(path), &was.text).unwrap(),
+            }
+        }
+        let _ = fs::remove_dir_all(root.join("var/lib/xenbond"));
+    }
+
     /// The same but for the times and owners of its files.
     pub fn timeless(mut self) -> Self {
         for entry in self.files.values_mut() {

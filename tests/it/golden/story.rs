@@ -3,7 +3,8 @@
 //!
 //! A case has `case.json` (a [`Story`]) and `story`: on each line the exit code that is wanted and a
 //! command as it is typed. `^C` before a command: a signal comes while nothing but the disk is
-//! waited for. `power cut`: the power goes, and the boot goes on. Wanted: `want.txt`.
+//! waited for. `power cut`: the power goes, and the boot goes on. `upgrade`: the host is installed
+//! anew. `host/` holds files that somebody made before. Wanted: `want.txt`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use xenbond::cli::{Cli, Command};
 use xenbond::engine::{Aim, Engine, Signals, WayBack};
-use xenbond::host::Clock;
+use xenbond::host::{Clock, Status};
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::net;
@@ -27,7 +28,7 @@ use xenbond::spec::Raw;
 use super::case::Case;
 use super::job::{Setup, nothing, verdict};
 use super::model_host::{Scribe, Taken, Witness};
-use crate::dom0::Dom0;
+use crate::dom0::{Dom0, Snapshot};
 
 /// The host of a story.
 #[derive(Deserialize)]
@@ -40,19 +41,31 @@ struct Story {
     /// What is otherwise than in the built-in pool, as a merge patch (RFC 7396).
     #[serde(default = "nothing")]
     patch: Value,
+    /// What somebody ran by hand before, once his files were there.
+    #[serde(default)]
+    by_hand: Vec<String>,
 }
 
 /// Runs a case. At its end the host is as it was.
 pub fn run(case: &Case) -> Result<()> {
     let text = case.text("case.json")?.context("the case has no case.json")?;
     let setup: Story = serde_json::from_str(&text).context("reading case.json")?;
-    let setup = Setup::of_host(setup.flavour, setup.backend, false, setup.patch);
-    let (dom0, witness) = Witness::new(&setup, "xen01")?;
+    let host = Setup::of_host(setup.flavour, setup.backend, false, setup.patch);
+    let (dom0, witness) = Witness::new(&host, "xen01")?;
+    let installed = dom0.snapshot();
     // A boot plugs every NIC: what the story begins with is a host that has booted.
     witness.model().reboot()?;
     witness.model().pause(Duration::from_secs(60));
     let (templates, signal) = (Templates::load(None)?, Cell::default());
-    let told = Told { dom0, witness, templates, signal };
+    case.lay("host", dom0.root())?;
+    for line in &setup.by_hand {
+        let words: Vec<String> = line.split_whitespace().map(str::to_string).collect();
+        let (program, args) = words.split_first().context("an empty command")?;
+        let said = witness.model().execute(program, args);
+        ensure!(said.status == Status::Exited(0), "{line}: {said:?}");
+        witness.say(&format!("=== by hand: {line}\n"));
+    }
+    let told = Told { installed, dom0, witness, templates, signal };
     let before = told.now();
     for line in case.text("story")?.context("the case has no story")?.lines() {
         if let Err(error) = told.line(line) {
@@ -73,6 +86,8 @@ pub fn run(case: &Case) -> Result<()> {
 
 /// A story as far as it was told.
 struct Told {
+    /// The host as its installer left it.
+    installed: Snapshot,
     dom0: Dom0,
     witness: Arc<Witness>,
     templates: Templates,
@@ -104,6 +119,15 @@ impl Told {
         if typed == "power cut" {
             return self.power_cut(exit);
         }
+        if typed == "upgrade" {
+            self.installed.install(self.dom0.root(), &self.witness.model().state());
+            self.witness.model().reboot()?;
+            self.witness.model().pause(Duration::from_secs(60));
+            self.witness
+                .say("=== the host is upgraded: installed anew, with XAPI's database kept\n");
+            self.witness.say(&format!("--- {}\n\n", self.host()));
+            return Ok(());
+        }
         self.signal.set(typed.starts_with("^C "));
         let typed = typed.trim_start_matches("^C ");
         self.witness.say(&format!("=== xenbond {typed}\n"));
@@ -126,6 +150,8 @@ impl Told {
                 let to = args.backend.is_some().then_some(net::Backend::Openvswitch);
                 engine.remove(&args.name.parse()?, None, to, scribe)
             })?,
+            Command::Adopt(args) => self
+                .engine(&args.accept, |engine, scribe| engine.adopt(&args.name.parse()?, scribe))?,
             other => bail!("no story has {other:?}"),
         };
         verdict(&self.witness, &outcome);

@@ -33,9 +33,15 @@ pub enum Act {
     RollbackNth(usize),
     Close,
     Remove(&'static str),
+    /// `remove BOND --backend openvswitch`
+    RemoveBack(&'static str),
+    /// `remove BOND --spec FILE`
+    RemoveTold(Ask),
     Adopt(&'static str),
     Resume,
     Confirm,
+    /// What waits for a confirmation in the background wakes.
+    Guard,
 }
 
 /// What happens.
@@ -47,6 +53,8 @@ pub enum Event {
     /// So many seconds pass.
     Wait(u64),
     Reboot,
+    /// The same, and something goes wrong at an effect of what the boot starts.
+    RebootStruck(usize, Fault),
     PowerCut,
     /// Another administrator makes or changes a file of his own.
     Writes(&'static str),
@@ -62,6 +70,14 @@ pub enum Event {
     Introduces(&'static str),
     /// A NIC is replaced by another one of its kind, in the same slot.
     Replaces(&'static str),
+    /// A NIC is pulled out for good.
+    Pulls(&'static str),
+    /// Two NICs change their slots.
+    Swaps(&'static str, &'static str),
+    /// The management gets another address, or a NIC of its own.
+    MovesManagement(&'static str),
+    /// Another host of the pool goes, or comes again.
+    Member(bool),
     /// The host is installed anew: XAPI's database is kept, and nothing else.
     Upgrade,
     Switches(Backend),
@@ -77,6 +93,7 @@ impl Event {
     pub fn pasted(self) -> String {
         match self {
             Self::Struck(act, at, fault) => format!("Struck({act:?}, {at}, Fault::{fault:?})"),
+            Self::RebootStruck(at, fault) => format!("RebootStruck({at}, Fault::{fault:?})"),
             Self::Switches(to) => format!("Switches(Backend::{to:?})"),
             Self::Misbehaves(command, how, times) => {
                 format!("Misbehaves({command:?}, How::{how:?}, {times})")
@@ -199,7 +216,7 @@ fn act(dice: &mut Dice) -> Act {
         17..=18 => "bond60",
         _ => "bond59",
     };
-    match dice.below(30) {
+    match dice.below(33) {
         0..=10 => Act::Apply(ask(dice)),
         11 => Act::Tries(ask(dice)),
         12 => Act::Again(bond),
@@ -212,12 +229,15 @@ fn act(dice: &mut Dice) -> Act {
         24..=25 => Act::Remove(bond),
         26 => Act::Adopt(bond),
         27..=28 => Act::Resume,
-        _ => Act::Confirm,
+        29 => Act::Confirm,
+        30 => Act::RemoveBack(bond),
+        31 => Act::RemoveTold(ask(dice)),
+        _ => Act::Guard,
     }
 }
 
 fn event(dice: &mut Dice) -> Event {
-    match dice.below(62) {
+    match dice.below(67) {
         0..=27 => Event::By(act(dice)),
         28..=33 => Event::Struck(act(dice), 1 + dice.below(120), dice.of(&FAULTS)),
         34..=37 => Event::Wait(dice.of(&[1, 30, 120, 400])),
@@ -237,6 +257,11 @@ fn event(dice: &mut Dice) -> Event {
         58 => Event::RestartsXapi,
         59 => Event::Replaces(dice.of(&["eth1", "eth3"])),
         60 => Event::Upgrade,
+        61 => Event::RebootStruck(1 + dice.below(120), dice.of(&FAULTS)),
+        62 => Event::Pulls(dice.of(&["eth1", "eth3", "eth5"])),
+        63 => Event::Swaps("eth2", dice.of(&["eth3", "eth4"])),
+        64 => Event::MovesManagement(dice.of(&["eth0", "eth0", "eth1"])),
+        65 => Event::Member(dice.below(3) > 0),
         _ => Event::Misbehaves(
             dice.of(&CALLS),
             dice.of(&[How::Fails, How::FailsAfter, How::Lies, How::Hangs]),

@@ -1,5 +1,6 @@
 //! A host that lives: the model, and what each event does to it. Must not judge.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
@@ -10,19 +11,19 @@ use xenbond::engine::{Aim, Engine, FILE_CHANGED};
 use xenbond::host::Clock;
 use xenbond::inventory::{Ask as Asks, Inventory};
 use xenbond::ledger::{self, Orders};
-use xenbond::model::state::{Backend, Lie, Saves};
+use xenbond::model::state::{Backend, Lie, Nic, Saves};
 use xenbond::outcome::Outcome;
 use xenbond::preflight::{Code, Severity};
 use xenbond::render::Templates;
 use xenbond::spec::{Raw, Request};
 use xenbond::status::{self, Judge, Records};
-use xenbond::{journal, model::Model};
+use xenbond::{journal, model::Model, net};
 
 use super::event::{Act, Ask, Birth, Event};
 use crate::dom0::{Dom0, Notes, Snapshot, evacuate};
 use crate::faults::job::free_bond0;
 use crate::faults::stage::free_eth1;
-use crate::faults::strike::{Boot, Liar, Strike};
+use crate::faults::strike::{Boot, Fault, Liar, Strike};
 
 /// What a command said.
 pub struct Said {
@@ -233,11 +234,19 @@ impl Living {
             Act::Close => self.close(),
             Act::Remove(bond) => self
                 .engine(|engine, notes| engine.remove(&bond.parse().unwrap(), None, None, notes)),
+            Act::RemoveBack(bond) => self.engine(|engine, notes| {
+                let to = Some(net::Backend::Openvswitch);
+                engine.remove(&bond.parse().unwrap(), None, to, notes)
+            }),
+            Act::RemoveTold(ask) => self.engine(|engine, notes| {
+                engine.remove(&ask.bond.parse()?, Some(&request(ask)?), None, notes)
+            }),
             Act::Adopt(bond) => {
                 self.engine(|engine, notes| engine.adopt(&bond.parse().unwrap(), notes))
             }
             Act::Resume => self.resume(),
             Act::Confirm => self.engine(|engine, notes| engine.confirm(notes)),
+            Act::Guard => self.engine(|engine, notes| engine.guard(notes)),
         })
     }
 
@@ -287,16 +296,16 @@ impl Living {
     }
 
     /// A run that is struck; one that dies leaves the host as it was at that effect.
-    fn struck(&self, act: Act, at: usize, fault: crate::faults::strike::Fault) -> Came {
+    fn struck(&self, at: usize, fault: Fault, run: impl FnOnce() -> Came) -> Came {
         if fault.is_survived() {
             self.strike.arm(&[(at, fault)], false);
-            let came = self.types(act);
+            let came = run();
             self.strike.disarm();
             self.pause(90);
             return came;
         }
         self.strike.arm(&[], true);
-        let came = self.types(act);
+        let came = run();
         let mut seen = self.strike.seen();
         self.strike.arm(&[], false);
         if seen.is_empty() {
@@ -322,45 +331,46 @@ impl Living {
         self.boots(false)
     }
 
-    /// What the installer keeps, or makes anew as it was: the backend's own files.
     fn upgrades(&self) -> Option<Said> {
-        let state = self.model().state();
-        let kept = |path: &str| {
-            path.contains("network.conf")
-                || path.contains("openvswitch")
-                || path.contains("blacklist")
-                || path.contains("ifcfg-xenbr")
-                || path.contains("ifcfg-eth0")
-        };
-        let mut files = Snapshot::of(self.dom0.root(), &state).files;
-        files.retain(|path, _| path.starts_with("etc/"));
-        for (path, is) in files.iter().rev() {
-            let was = self.born.files.get(path);
-            if kept(path) || is.is_folder || was.is_some_and(|was| was.text == is.text) {
-                continue;
-            }
-            let real = self.dom0.at(path);
-            match was {
-                Some(was) => fs::write(real, &was.text).unwrap(),
-                None => fs::remove_file(real).unwrap(),
-            }
-        }
-        let gone = self.born.files.iter().filter(|(path, was)| {
-            !was.is_folder && !files.contains_key(*path) && path.starts_with("etc/") && !kept(path)
-        });
-        for (path, was) in gone {
-            if let Some(to) = was.text.strip_prefix("a link to ") {
-                std::os::unix::fs::symlink(to.trim_end(), self.dom0.at(path)).unwrap();
-            } else {
-                fs::write(self.dom0.at(path), &was.text).unwrap();
-            }
-        }
-        let _ = fs::remove_dir_all(self.dom0.at("var/lib/xenbond"));
+        self.born.install(self.dom0.root(), &self.model().state());
         self.boots(false)
     }
 
     fn xe(&self, line: &str) {
         let _ = self.model().execute("xe", &words(line));
+    }
+
+    /// Another address on the management NIC, or a NIC that XAPI manages takes it over.
+    fn moves_management(&self, to: &str, number: usize) {
+        let state = self.model().state();
+        let Some(pif) = state.pool.pifs.get(&format!("xen01/{to}")) else { return };
+        let is_member =
+            state.pool.bonds.values().any(|b| b.slaves.contains(&format!("xen01/{to}")));
+        if !pif.managed || !pif.currently_attached || is_member {
+            return;
+        }
+        let ip = format!("10.20.0.{}", 100 + number);
+        let (uuid, mask) = (&pif.uuid, "255.255.255.0");
+        self.xe(&format!(
+            "pif-reconfigure-ip uuid={uuid} mode=static IP={ip} netmask={mask} gateway=10.20.0.1"
+        ));
+        let Some(bridge) = state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()) else {
+            return;
+        };
+        self.model().change(|state| {
+            for (key, pif) in &mut state.pool.pifs {
+                if key.starts_with("xen01/") {
+                    pif.management = *key == format!("xen01/{to}");
+                }
+            }
+        });
+        let path = self.dom0.at("etc/xensource-inventory");
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| match line.split_once('=') {
+            Some(("MANAGEMENT_INTERFACE", _)) => format!("MANAGEMENT_INTERFACE='{bridge}'\n"),
+            _ => format!("{line}\n"),
+        });
+        fs::write(&path, lines.collect::<String>()).unwrap();
     }
 
     fn forgets(&self, nic: &str) {
@@ -376,11 +386,13 @@ impl Living {
     fn makes_bond(&self, bond: &str, nics: [&str; 2]) {
         let state = self.model().state();
         let file = |name: &str| self.dom0.at(&format!("{SCRIPTS}/ifcfg-{name}"));
-        let of_a_bond = |nic: &str| {
-            let master = state.dom0.nics[nic].master.as_ref();
-            master.is_some_and(|master| state.dom0.bonds.contains_key(master))
+        let cannot = |nic: &str| {
+            let card = state.dom0.nics.get(nic);
+            card.is_none_or(|card| {
+                card.master.as_ref().is_some_and(|master| state.dom0.bonds.contains_key(master))
+            })
         };
-        if file(bond).exists() || nics.iter().any(|nic| of_a_bond(nic) || file(nic).exists()) {
+        if file(bond).exists() || nics.iter().any(|nic| cannot(nic) || file(nic).exists()) {
             return;
         }
         for nic in nics {
@@ -407,11 +419,27 @@ impl Living {
     pub fn meets(&self, event: Event, number: usize) -> Came {
         match event {
             Event::By(act) => return self.types(act),
-            Event::Struck(act, at, fault) => return self.struck(act, at, fault),
+            Event::Struck(act, at, fault) => return self.struck(at, fault, || self.types(act)),
+            Event::RebootStruck(at, fault) => {
+                return self.struck(at, fault, || Came::Booted(self.boots(false)));
+            }
             Event::Reboot => return Came::Booted(self.boots(false)),
             Event::PowerCut => return Came::Booted(self.boots(true)),
             Event::Replaces(nic) => return Came::Booted(self.replaces(nic, number)),
+            Event::Pulls(nic) => {
+                self.model().change(|state| drop(state.dom0.nics.remove(nic)));
+                return Came::Booted(self.boots(false));
+            }
+            Event::Swaps(one, other) => {
+                self.model().change(|state| swap(&mut state.dom0.nics, one, other));
+                return Came::Booted(self.boots(false));
+            }
             Event::Upgrade => return Came::Booted(self.upgrades()),
+            Event::MovesManagement(to) => self.moves_management(to, number),
+            Event::Member(lives) => self.model().change(|state| {
+                let others = state.pool.hosts.iter_mut().filter(|(key, _)| *key != "xen01");
+                others.for_each(|(_, host)| host.live = lives);
+            }),
             Event::Wait(seconds) => self.pause(seconds),
             Event::Writes(path) => {
                 let path = self.dom0.at(path);
@@ -435,8 +463,8 @@ impl Living {
             Event::Forgets(nic) => self.forgets(nic),
             Event::Introduces(nic) => {
                 let state = self.model().state();
-                let (uuid, mac) =
-                    (&state.host().unwrap().uuid, &state.dom0.nics[nic].permanent_mac);
+                let Some(card) = state.dom0.nics.get(nic) else { return Came::Happened };
+                let (uuid, mac) = (&state.host().unwrap().uuid, &card.permanent_mac);
                 self.xe(&format!("pif-introduce host-uuid={uuid} device={nic} mac={mac}"));
             }
             Event::Switches(to) => {
@@ -458,6 +486,18 @@ impl Living {
             }),
         }
         Came::Happened
+    }
+}
+
+/// Exchanges the cards of two slots.
+fn swap(nics: &mut BTreeMap<String, Nic>, one: &str, other: &str) {
+    let macs = [one, other].map(|name| nics.get(name).map(|nic| nic.permanent_mac.clone()));
+    if let [Some(first), Some(second)] = macs {
+        for (name, mac) in [(one, second), (other, first)] {
+            if let Some(nic) = nics.get_mut(name) {
+                nic.permanent_mac = mac;
+            }
+        }
     }
 }
 

@@ -14,6 +14,24 @@ use super::host::{Came, Living, Said, Views, line};
 /// All of a host that a change may touch, by name.
 type View = BTreeMap<String, String>;
 
+/// Where this host is managed from.
+#[derive(Clone)]
+struct Management {
+    device: String,
+    bridge: String,
+    addresses: BTreeSet<String>,
+}
+
+impl Management {
+    fn of(state: &State) -> Self {
+        let mut pifs = state.pool.pifs.values();
+        let pif = pifs.find(|p| p.management && p.host == state.dom0.me).unwrap();
+        let bridge = state.pool.networks[&pif.network].bridge.clone();
+        let addresses = state.dom0.addresses.get(&bridge).cloned().unwrap_or_default();
+        Self { device: pif.device.clone(), bridge, addresses }
+    }
+}
+
 /// A transaction as its outcomes told of it.
 struct Begun {
     /// How many changes were noted before.
@@ -42,8 +60,7 @@ struct Change {
 pub struct Observer {
     start: View,
     last: View,
-    /// The management bridge, its addresses, and what it is on which backend.
-    management: (String, BTreeSet<String>),
+    management: Management,
     changes: Vec<Change>,
     begun: BTreeMap<String, Begun>,
     /// What is known for sure.
@@ -158,8 +175,8 @@ fn unlike(state: &State, root: &Path, ask: Ask) -> Vec<String> {
     must(addresses(ask.bond) == own, format!("its addresses are {:?}", addresses(ask.bond)));
     for nic in nics {
         must(addresses(nic).is_empty(), format!("{nic} has an address"));
-        let mtu = state.dom0.nics[nic].mtu;
-        must(mtu == ask.mtu, format!("the MTU of {nic} is {mtu}"));
+        let mtu = state.dom0.nics.get(nic).map(|nic| nic.mtu);
+        must(mtu == Some(ask.mtu), format!("the MTU of {nic} is {mtu:?}"));
         let pif = state.pool.pifs.get(&format!("xen01/{nic}"));
         must(pif.is_none_or(|pif| !pif.managed), format!("XAPI manages {nic}"));
     }
@@ -185,7 +202,10 @@ fn stands_below(folder: &Path, words: &str) -> bool {
 fn bond_of(act: Act) -> Option<&'static str> {
     match act {
         Act::Apply(ask) | Act::Tries(ask) => Some(ask.bond),
-        Act::Again(bond) | Act::Remove(bond) | Act::Adopt(bond) => Some(bond),
+        Act::RemoveTold(ask) => Some(ask.bond),
+        Act::Again(bond) | Act::Remove(bond) | Act::RemoveBack(bond) | Act::Adopt(bond) => {
+            Some(bond)
+        }
         _ => None,
     }
 }
@@ -194,13 +214,10 @@ impl Observer {
     pub fn of(living: &Living) -> Self {
         let start = view(living);
         let state = living.model().state();
-        let pif = state.pool.pifs.values().find(|p| p.management && p.host == state.dom0.me);
-        let bridge = pif.unwrap().network.clone();
-        let addresses = state.dom0.addresses[&bridge].clone();
         Self {
             last: start.clone(),
             start,
-            management: (bridge, addresses),
+            management: Management::of(&state),
             changes: Vec::new(),
             begun: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -274,7 +291,7 @@ impl Observer {
                 self.known.clear();
                 match said {
                     Some(said) => self.hears(living, None, &before, said, id),
-                    None => self.note(&before, id),
+                    None => self.note_boot(&before, id),
                 }
             }
             Came::Booted(said) => match said {
@@ -316,13 +333,21 @@ impl Observer {
             }
             _ => {}
         }
-        if let Event::Replaces(nic) = event {
+        let cards: &[&str] = match &event {
+            Event::Replaces(nic) | Event::Pulls(nic) => &[nic],
+            Event::Swaps(one, other) => &[one, other],
+            _ => &[],
+        };
+        if !cards.is_empty() {
             // A file that names the card that is gone makes it no slave at the boot.
-            let bonds = ["bond51", "bond52", "bond60"];
-            let of_bonds = bonds.into_iter().map(|bond| format!("bond {bond}"));
-            let of_nic = [format!("PIF xen01/{nic}"), format!("NIC {nic}")];
-            self.changes.push(Change { keys: of_bonds.chain(of_nic).collect(), by: None });
+            let bonds = ["bond51", "bond52", "bond60"].map(|bond| format!("bond {bond}"));
+            let of_cards = |nic: &&str| [format!("PIF xen01/{nic}"), format!("NIC {nic}")];
+            let keys = bonds.into_iter().chain(cards.iter().flat_map(of_cards)).collect();
+            self.changes.push(Change { keys, by: None });
             self.known.clear();
+        }
+        if matches!(event, Event::MovesManagement(_)) {
+            self.management = Management::of(&living.model().state());
         }
         if event == Event::Upgrade {
             self.begun.clear();
@@ -343,10 +368,13 @@ impl Observer {
                 | Event::Struck(..)
                 | Event::Wait(_)
                 | Event::Reboot
+                | Event::RebootStruck(..)
                 | Event::PowerCut
                 | Event::Writes(_)
                 | Event::Cable(..)
                 | Event::MakesVlan(_)
+                | Event::MovesManagement(_)
+                | Event::Member(_)
         );
         if !harmless && differing(before, &self.last) != BTreeSet::new() {
             self.known.clear();
@@ -358,6 +386,23 @@ impl Observer {
         if !keys.is_empty() {
             self.changes.push(Change { keys, by });
         }
+    }
+
+    /// The same of a run that died, and of the boot that came after it: that plugs whatever XAPI
+    /// manages, and a power cut undoes what others had asked of it just before.
+    fn note_boot(&mut self, before: &View, by: Option<String>) {
+        let nics = by.as_ref().and_then(|id| match self.begun.get(id)?.act {
+            Act::Apply(ask) | Act::Tries(ask) | Act::RemoveTold(ask) => Some(ask.nics),
+            _ => None,
+        });
+        let of_others = |key: &String| {
+            let nic = key.strip_prefix("PIF xen01/").or_else(|| key.strip_prefix("NIC "));
+            nic.is_some_and(|nic| nics.is_none_or(|own| !own.split(',').any(|one| one == nic)))
+        };
+        let (others, own): (BTreeSet<String>, BTreeSet<String>) =
+            differing(before, &self.last).into_iter().partition(of_others);
+        self.changes.push(Change { keys: others, by: None });
+        self.changes.push(Change { keys: own, by });
     }
 
     fn begins(&mut self, id: &str, act: Act, before: &View) {
@@ -389,14 +434,19 @@ impl Observer {
             // A boot changes a host without anybody's doing.
             let harmless = moved.is_empty() || act.is_none();
             self.must(harmless, || format!("failed, and touched {moved:?}: {error}"));
-            self.note(before, died);
+            self.note_boot(before, died);
             return;
         };
         if let (Some(id), Some(act)) = (&ended.transaction, act) {
             self.begins(id, act, before);
         }
+        let boots = died.is_some();
         let by = ended.transaction.clone().or(died);
-        self.note(before, by);
+        if boots {
+            self.note_boot(before, by);
+        } else {
+            self.note(before, by);
+        }
         let moved = differing(before, &self.last);
         let code = ended.exit;
         match ended.ending {
@@ -463,10 +513,7 @@ impl Observer {
         match act {
             Act::Apply(ask) | Act::Tries(ask) => {
                 self.is_as_asked(living, ask, "done");
-                // A known fault: a change without a step of XAPI's waits for nothing, though what an
-                // earlier one told XAPI may not be on disk yet.
-                let told = ended.steps.iter().any(|step| step.title.contains("XAPI"));
-                let saved = ended.not_saved.is_empty() && (told || !living.model().is_behind());
+                let saved = ended.not_saved.is_empty();
                 let known = if saved { Known::Asked(ask) } else { Known::Volatile(ask) };
                 self.known.insert(bond.clone(), known);
                 self.asked.insert(bond, ask);
@@ -476,15 +523,12 @@ impl Observer {
                     self.is_as_asked(living, ask, "done again");
                 }
             }
-            Act::Remove(_) => {
+            Act::Remove(_) | Act::RemoveBack(_) | Act::RemoveTold(_) => {
                 let state = living.model().state();
                 let there = state.dom0.bonds.contains_key(&bond);
                 self.must(!there, || format!("removed, and the kernel has {bond}"));
-                // A known fault: one that was made by hand and never adopted may come back at a boot
-                // (El5; seed 7025: makes bond60, removes it, and the power goes).
-                if self.asked.remove(&bond).is_some() {
-                    self.known.insert(bond.clone(), Known::Gone);
-                }
+                self.asked.remove(&bond);
+                self.known.insert(bond.clone(), Known::Gone);
             }
             _ => {}
         }
@@ -576,14 +620,14 @@ impl Observer {
     /// What holds at any time.
     fn stands(&mut self, living: &Living) {
         let state = living.model().state();
-        let (bridge, addresses) = self.management.clone();
+        let Management { device, bridge, addresses } = self.management.clone();
         let has = state.dom0.addresses.get(&bridge) == Some(&addresses);
         let running = state.dom0.running.word();
         if running != "none" {
             self.must(has, || format!("management: {bridge} has not got {addresses:?}"));
-            let master = state.dom0.nics["eth0"].master.clone();
+            let master = state.dom0.nics.get(&device).and_then(|nic| nic.master.clone());
             let of_bond = master.as_ref().is_none_or(|m| state.dom0.bonds.contains_key(m));
-            self.must(!of_bond, || format!("management: eth0 is a port of {master:?}"));
+            self.must(!of_bond, || format!("management: {device} is a port of {master:?}"));
         }
         for (path, text) in self.theirs.clone() {
             let is = fs::read_to_string(living.dom0.at(path)).ok();
