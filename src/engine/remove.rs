@@ -45,7 +45,7 @@ impl Engine<'_> {
         if let Some(refused) = self.is_being_made(bond)? {
             return Ok(refused);
         }
-        let Some(spec) = self.spec_of(bond, told)? else {
+        let Some(known) = self.spec_of(bond, told)? else {
             return Ok(Outcome::new(Ending::NothingToDo, Exit::AsAsked));
         };
         let needed = bridge_is_needed(self.host, |of| of.spec.bond != *bond)?;
@@ -55,7 +55,7 @@ impl Engine<'_> {
                 Some("xenbond list; leave out --backend".into()),
             ));
         }
-        let proposal = self.propose_removal(spec, to.clone())?;
+        let proposal = self.propose_removal(known, to.clone())?;
         let barring = barring(&proposal.findings, self.accepted);
         if !barring.is_empty() {
             return Ok(refused(&barring));
@@ -98,20 +98,20 @@ impl Engine<'_> {
         }))
     }
 
-    /// What is known of the bond; `None` where it is gone already.
-    fn spec_of(&self, bond: &IfName, told: Option<&Request>) -> Result<Option<Spec>> {
+    /// The bond's spec, and whether this host itself knows it; `None` where the bond is gone already.
+    fn spec_of(&self, bond: &IfName, told: Option<&Request>) -> Result<Option<(Spec, bool)>> {
         if let Some(spec) = journal::recorded(self.host, bond)? {
-            return Ok(Some(spec));
+            return Ok(Some((spec, true)));
         }
         let inv = Inventory::read(self.host, Ask::default())?;
         if let Some(told) = told {
-            return told.for_host(&inv.names()).map(Some);
+            return told.for_host(&inv.names()).map(|spec| Some((spec, false)));
         }
         if let Some(standing) = Standing::of(bond, &inv) {
             let spec = standing.spec().with_context(|| {
                 format!("what kernel and files say of {bond} is not enough to remove it")
             });
-            return spec.map(Some);
+            return spec.map(|spec| Some((spec, true)));
         }
         if ledger::changes(self.host)?.iter().any(|change| change.spec.bond == *bond) {
             return Ok(None);
@@ -122,17 +122,26 @@ impl Engine<'_> {
         )))
     }
 
-    fn propose_removal(&self, spec: Spec, to: Option<Backend>) -> Result<Proposal> {
+    fn propose_removal(
+        &self,
+        (spec, is_known): (Spec, bool),
+        to: Option<Backend>,
+    ) -> Result<Proposal> {
         let recorded = self.recorded(&spec.bond)?;
         let situation = Situation::of(spec.clone(), look_for(self.host, &spec)?);
-        let mut nics: Vec<Nic> = situation.nics.iter().flatten().cloned().collect();
         let inv = &situation.inv;
+        let master =
+            |device: &str| inv.kernel.devices.get(device).and_then(|d| d.master.as_deref());
+        let own = |master: &str| master == spec.bond.as_str();
+        // What somebody has taken for another bond since is his.
+        let of_others = |master: &str| !own(master) && inv.kernel.bonds.contains_key(master);
+        let mut nics: Vec<Nic> = situation.nics.iter().flatten().cloned().collect();
+        nics.retain(|nic| !master(nic.device.as_str()).is_some_and(of_others));
         for record in &recorded.pifs {
             // One that has left the bond since it was made, and was not given back.
             let device = record.device.as_str();
             let mac = inv.kernel.permanent_mac(device);
-            let master = inv.kernel.devices.get(device).and_then(|d| d.master.as_deref());
-            let free = master.is_none_or(|master| master == spec.bond.as_str());
+            let free = master(device).is_none_or(own);
             if let Some(mac) =
                 mac.filter(|_| free && nics.iter().all(|n| n.device != record.device))
             {
@@ -140,7 +149,7 @@ impl Engine<'_> {
                 nics.push(Nic { device: record.device.clone(), mac, pif });
             }
         }
-        let mut findings = preflight::check_removal(&spec, &situation.nics, inv);
+        let mut findings = preflight::check_removal(&spec, &situation.nics, inv, is_known);
         let errors = !findings.is_empty();
         let plan = match plan::remove(&spec, &nics, &recorded, to, inv) {
             Ok(plan) => Some(plan),

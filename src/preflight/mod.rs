@@ -103,9 +103,15 @@ pub fn check_request(
 }
 
 /// What of all that is found bars a bond from being taken away: the host itself, and who else is at
-/// it. What is wrong with the bond bars nobody from removing it.
+/// it. What is wrong with the bond bars nobody from removing it; but of a bond that nothing here
+/// knows, the spec may name the NICs of another.
 #[must_use]
-pub fn check_removal(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
+pub fn check_removal(
+    spec: &Spec,
+    nics: &[Option<Nic>],
+    inv: &Inventory,
+    is_known: bool,
+) -> Vec<Finding> {
     const BARS: [Code; 11] = [
         Code::NotRoot,
         Code::NotADom0,
@@ -120,7 +126,10 @@ pub fn check_removal(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<
         Code::RedoLogEnabled,
     ];
     let mut found = check(spec, nics, inv);
-    found.retain(|finding| BARS.contains(&finding.code));
+    let of_others = [Code::NicInOtherBond, Code::NicInUse];
+    found.retain(|finding| {
+        BARS.contains(&finding.code) || !is_known && of_others.contains(&finding.code)
+    });
     found
 }
 

@@ -31,14 +31,19 @@ pub fn checks(verdict: &Verdict) -> Text {
     let columns = [Column::PLAIN.least(3), Column::PLAIN, Column::PLAIN.most(WANT), Column::PLAIN];
     let mut table = Table::new(&columns).indent(2);
     for check in &verdict.checks {
-        let have = check.have.as_deref().unwrap_or("unknown");
-        let (mark, seen) = match (check.ok, check.required) {
-            (true, _) if check.have.is_none() => {
+        let (mark, seen) = match (check.ok, check.required, &check.have) {
+            (true, _, None) | (false, false, None) => {
                 (Cell::marked(Mark::Note, "?"), "is unknown".into())
             }
-            (true, _) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
-            (false, true) => (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into()),
-            (false, false) => (Cell::marked(Mark::Note, "no"), format!("is {have}").into()),
+            // Unknown is never good.
+            (false, true, None) => (Cell::marked(Mark::Bad, "?"), "is unknown".into()),
+            (true, _, Some(_)) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
+            (false, true, Some(have)) => {
+                (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into())
+            }
+            (false, false, Some(have)) => {
+                (Cell::marked(Mark::Note, "no"), format!("is {have}").into())
+            }
         };
         table.row([mark, check.name.to_string().into(), check.want.clone().into(), seen]);
         if let Some(hint) = &check.hint {

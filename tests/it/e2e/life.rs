@@ -410,6 +410,21 @@ fn after_an_upgrade_nothing_tells_of_the_bond_but_its_spec() {
     assert_eq!(pifs["xen01/eth2"]["managed"], true, "{pifs}");
 }
 
+/// A spec of a bond that nothing here knows may name the NICs of another.
+#[test]
+fn a_removal_by_a_spec_leaves_the_nics_of_another_bond_alone() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let before = root.snapshot();
+    let spec = root.beside("bond52.ini");
+    let text = "[bond]\nname = bond52\nnics = eth2, eth5\naddress = 172.16.52.11/24\n";
+    fs::write(&spec, text).unwrap();
+    let refused = root.exits(1, &["remove", "bond52", "--yes", "--spec", &spec]);
+    assert!(refused.err.contains("nic-in-other-bond"), "{refused:?}");
+    before.assert_same(&root, "after the refusal");
+    root.exits(0, &["verify"]);
+}
+
 #[test]
 fn the_last_bond_takes_the_backend_with_it_where_that_is_ordered() {
     let root = Root::new("el7", "openvswitch");

@@ -346,7 +346,8 @@ impl Living {
         let Some(pif) = state.pool.pifs.get(&format!("xen01/{to}")) else { return };
         let is_member =
             state.pool.bonds.values().any(|b| b.slaves.contains(&format!("xen01/{to}")));
-        if !pif.managed || !pif.currently_attached || is_member {
+        let is_there = state.dom0.nics.contains_key(to);
+        if !pif.managed || !pif.currently_attached || is_member || !is_there {
             return;
         }
         let ip = format!("10.20.0.{}", 100 + number);
@@ -371,6 +372,13 @@ impl Living {
             _ => format!("{line}\n"),
         });
         fs::write(&path, lines.collect::<String>()).unwrap();
+        // Whoever does that looks after it until it is on disk.
+        self.pause(400);
+    }
+
+    fn is_management(&self, nic: &str) -> bool {
+        let state = self.model().state();
+        state.pool.pifs.get(&format!("xen01/{nic}")).is_some_and(|pif| pif.management)
     }
 
     fn forgets(&self, nic: &str) {
@@ -426,6 +434,7 @@ impl Living {
             Event::Reboot => return Came::Booted(self.boots(false)),
             Event::PowerCut => return Came::Booted(self.boots(true)),
             Event::Replaces(nic) => return Came::Booted(self.replaces(nic, number)),
+            Event::Pulls(nic) if self.is_management(nic) => {}
             Event::Pulls(nic) => {
                 self.model().change(|state| drop(state.dom0.nics.remove(nic)));
                 return Came::Booted(self.boots(false));

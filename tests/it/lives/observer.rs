@@ -42,6 +42,12 @@ struct Begun {
     stands: bool,
 }
 
+impl Begun {
+    fn removes(&self) -> bool {
+        matches!(self.act, Act::Remove(_) | Act::RemoveBack(_) | Act::RemoveTold(_))
+    }
+}
+
 /// What is known of a bond.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
@@ -541,9 +547,12 @@ impl Observer {
         let Some(bond) = self.begun.get(&id).map(|begun| begun.bond.clone()) else { return };
         // Ids are times, so that they sort as they were begun.
         let mut undone = vec![id.clone()];
+        // What was before the bond was removed is over.
         let asked = |all: &BTreeMap<String, Begun>| -> Vec<String> {
-            let of_bond = all.iter().filter(|(_, b)| b.bond == bond && b.stands);
-            of_bond.map(|(id, _)| id.clone()).collect()
+            let of_bond = || all.iter().filter(|(_, b)| b.bond == bond && b.stands);
+            let removal = of_bond().filter(|(other, b)| b.removes() && **other != id).last();
+            let since = of_bond().filter(|(id, _)| removal.is_none_or(|(last, _)| *id > last));
+            since.map(|(id, _)| id.clone()).collect()
         };
         match act {
             Some(Act::RollbackOf(_)) => undone.extend(asked(&self.begun)),
