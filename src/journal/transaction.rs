@@ -136,7 +136,12 @@ impl Transaction {
         // Before anything rests on it.
         stored::read(host, &join(&folder, "originals"), &text).context("reading it back")?;
         host.put(&join(&folder, "plan.json"), &Kind::new_file(text, 0o600))?;
-        point_at(host, Some(&header.id))?;
+        let last = ledger::current_id(host);
+        if let Err(error) = point_at(host, Some(&header.id)) {
+            // It may lead there for all that.
+            let _ = point_at(host, last.as_deref());
+            return Err(error);
+        }
         Ok(Self { header, events: Vec::new(), times: Vec::new(), length: 0 })
     }
 

@@ -40,7 +40,7 @@ pub(super) fn changes(
 }
 
 /// A file of modprobe's without the lines about the bond; `None` where it has none, or is ours.
-fn without_lines(path: &str, kind: &Kind, bond: &str) -> Option<Kind> {
+pub(super) fn without_lines(path: &str, kind: &Kind, bond: &str) -> Option<Kind> {
     let Kind::File { bytes, mode, uid, gid, xattrs, .. } = kind else { return None };
     if !paths::is_modprobe(path)
         || is_ours(kind)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Plan, device, is_enabled, scope, vlans};
+use super::{Plan, adoption, device, is_enabled, scope, vlans};
 use crate::host::{Kind, Original};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
@@ -81,6 +81,10 @@ pub fn remove(
     Ok(Plan { spec: spec.clone(), nics: nics.to_vec(), steps, scope, removes: true, adopts: false })
 }
 
+fn is_ifcfg(path: &str) -> bool {
+    path.strip_prefix(paths::NETWORK_SCRIPTS).is_some_and(|name| name.contains("ifcfg-"))
+}
+
 /// The bond's files and what is to stand there.
 fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(String, Kind)>> {
     let mut all: BTreeMap<String, Kind> = BTreeMap::new();
@@ -93,12 +97,17 @@ fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(Strin
             paths::modprobe_file(bond),
             Service::of_bond(bond, inv.init).file(),
         ];
-        let slave = path.starts_with(paths::NETWORK_SCRIPTS)
-            && ifcfg::parse(&text).get("MASTER") == Some(bond.as_str());
+        // Also what somebody made by hand: it would make the bond again at a boot.
+        let makes = is_ifcfg(path) && {
+            let file = ifcfg::parse(&text);
+            ["MASTER", "DEVICE"].iter().any(|key| file.get(key) == Some(bond.as_str()))
+        };
         let tag = vlans::is_of_tag(spec, path);
-        if is_ours(kind) && (slave || tag || own.contains(path)) {
+        if makes || is_ours(kind) && (tag || own.contains(path)) {
             let before = recorded.files.get(path).cloned().unwrap_or(Kind::Absent);
             all.insert(path.clone(), before);
+        } else if let Some(rest) = adoption::without_lines(path, kind, bond.as_str()) {
+            all.insert(path.clone(), rest);
         }
     }
     // What others made of a file since is theirs.

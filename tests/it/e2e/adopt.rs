@@ -155,3 +155,25 @@ fn a_bond_that_was_taken_over_is_removed_as_if_it_had_never_been() {
     let pif = root.state()["pool"]["pifs"]["xen01/eth2"].clone();
     assert_eq!((&pif["managed"], &pif["currently_attached"]), (&json!(true), &json!(true)));
 }
+
+/// What made it at a boot goes with it, whoever wrote that, and comes back with a rollback.
+#[test]
+fn a_bond_made_by_hand_is_removed_for_good_without_being_taken_over() {
+    at_once(["el7", "el5"], |flavour| {
+        let root = recipe(flavour, "BONDING_OPTS=\"mode=1 miimon=100\"\n");
+        let before = root.snapshot();
+        root.exits(0, &["remove", "bond51", "--yes"]);
+        for name in ["ifcfg-eth2", "ifcfg-eth3", "ifcfg-bond0"] {
+            assert!(!root.at(&format!("{SCRIPTS}/{name}")).exists(), "{name}");
+        }
+        let modprobe =
+            if flavour == "el5" { "etc/modprobe.conf" } else { "etc/modprobe.d/nas.conf" };
+        let left = fs::read_to_string(root.at(modprobe)).unwrap();
+        assert!(!left.contains("bond51") && left.contains("numdummies"), "{left}");
+        root.exits(0, &["rollback", "--yes"]);
+        before.assert_same(&root, "after the rollback");
+        root.exits(0, &["remove", "bond51", "--yes"]);
+        root.reboot();
+        assert!(!root.at("proc/net/bonding/bond51").exists());
+    });
+}

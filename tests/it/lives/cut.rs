@@ -2,8 +2,10 @@
 
 use xenbond::model::state::{Backend, Flavour};
 
-use super::event::Act::{Apply, Resume, RollbackNth};
-use super::event::Event::{By, PowerCut, Reboot, Switches};
+use crate::faults::strike::Fault;
+
+use super::event::Act::{Apply, Look, Remove, Resume, RollbackNth};
+use super::event::Event::{By, MakesBond, PowerCut, Reboot, Struck, Switches};
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
@@ -70,6 +72,38 @@ pub const LIVES: &[(Birth, &[Event])] = &[
                 address: "172.16.51.11/24",
             })),
             PowerCut,
+        ],
+    ),
+    // A bond made by hand was removed, and its files stayed: the boot made it again.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[MakesBond("bond60", "eth1", "eth4"), By(Remove("bond60")), Reboot],
+    ),
+    // A change that could not be begun was taken for one that was cut off half-way.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Struck(
+                Apply(Ask {
+                    bond: "bond52",
+                    nics: "eth5,eth4",
+                    mode: "active-backup",
+                    miimon: 200,
+                    mtu: 1500,
+                    address: "172.16.52.77/24",
+                }),
+                22,
+                Fault::FailsAfter,
+            ),
+            By(Look),
         ],
     ),
 ];

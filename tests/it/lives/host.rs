@@ -358,6 +358,10 @@ impl Living {
         let Some(bridge) = state.pool.networks.get(&pif.network).map(|n| n.bridge.clone()) else {
             return;
         };
+        let has = |bridge: &String| self.model().state().dom0.addresses.get(bridge).cloned();
+        if has(&bridge).is_none_or(|all| all.iter().all(|one| !one.starts_with(&ip))) {
+            return;
+        }
         self.model().change(|state| {
             for (key, pif) in &mut state.pool.pifs {
                 if key.starts_with("xen01/") {

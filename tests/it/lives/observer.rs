@@ -77,6 +77,8 @@ pub struct Observer {
     lines: Vec<(&'static str, String)>,
     /// Whether others have switched the backend.
     switched: bool,
+    /// Whether the last bond was removed, and the backend is to stay as it needed it.
+    stays: bool,
     /// Whether some program was to misbehave before the event.
     misbehaves: bool,
     wrong: Vec<String>,
@@ -231,6 +233,7 @@ impl Observer {
             theirs: BTreeMap::new(),
             lines: Vec::new(),
             switched: false,
+            stays: false,
             misbehaves: false,
             wrong: Vec::new(),
         }
@@ -295,6 +298,7 @@ impl Observer {
                     None => self.known.clear(),
                 }
                 self.known.clear();
+                self.asked.clear();
                 match said {
                     Some(said) => self.hears(living, None, &before, said, id),
                     None => self.note_boot(&before, id),
@@ -403,7 +407,10 @@ impl Observer {
         });
         let of_others = |key: &String| {
             let nic = key.strip_prefix("PIF xen01/").or_else(|| key.strip_prefix("NIC "));
-            nic.is_some_and(|nic| nics.is_none_or(|own| !own.split(',').any(|one| one == nic)))
+            let of_management = key.starts_with("route default ") || key.contains(" of xenbr");
+            of_management
+                || nic
+                    .is_some_and(|nic| nics.is_none_or(|own| !own.split(',').any(|one| one == nic)))
         };
         let (others, own): (BTreeSet<String>, BTreeSet<String>) =
             differing(before, &self.last).into_iter().partition(of_others);
@@ -530,6 +537,7 @@ impl Observer {
                 }
             }
             Act::Remove(_) | Act::RemoveBack(_) | Act::RemoveTold(_) => {
+                self.stays |= !matches!(act, Act::RemoveBack(_));
                 let state = living.model().state();
                 let there = state.dom0.bonds.contains_key(&bond);
                 self.must(!there, || format!("removed, and the kernel has {bond}"));
@@ -664,12 +672,18 @@ impl Observer {
 
     /// All bonds are gone: the host is as it was at first, but for what others changed.
     pub fn sees_the_end(&mut self, living: &Living) {
+        self.switched |= self.stays;
+        let backend = ["network.conf", "openvswitch", "blacklist-bridge"];
+        let of_backend = |key: &String| backend.iter().any(|word| key.contains(word));
+        let of_installer =
+            |key: &String| self.start.get(key).is_some_and(|text| text.contains("XEMANAGED=yes"));
+        let stays = |key: &String| self.stays && (of_backend(key) || of_installer(key));
         let now = view(living);
         let foreign = self.changes.iter().filter(|change| change.by.is_none());
         let foreign: BTreeSet<&String> = foreign.flat_map(|change| &change.keys).collect();
         let wrong: Vec<String> = differing(&self.start, &now)
             .into_iter()
-            .filter(|key| !foreign.contains(key) && !self.follows(key))
+            .filter(|key| !foreign.contains(key) && !self.follows(key) && !stays(key))
             .map(|key| told(&key, &self.start, &now))
             .collect();
         self.must(wrong.is_empty(), || format!("all is undone, and: {}", wrong.concat()));
