@@ -27,6 +27,7 @@
 //!                    one subject each, typed; `xe` is the only place that spells `xe`
 //! host/              every system call, file access, clock and process of the program
 //! model/             a dom0 for rehearsals and tests, behind the same seam
+//! order              short lists in order
 //! ```
 //!
 //! Data flows one way, and each arrow is a plain function:
@@ -129,6 +130,7 @@ pub mod model;
 pub mod modprobe;
 pub mod net;
 pub mod options;
+mod order;
 pub mod outcome;
 pub mod ovs;
 pub mod paths;

@@ -18,9 +18,10 @@ use serde::Serialize;
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory};
 use crate::net;
+use crate::order;
 use crate::outcome::Hint;
 use crate::render::Templates;
-use crate::verify::Check;
+use crate::verify::{Check, Verdict};
 use crate::xe;
 
 pub use bonds::{BondView, KernelBond, KernelSlave, KernelVlan, XapiBond};
@@ -117,10 +118,9 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     let transaction =
         records.latest.as_ref().map(|tx| transaction::view(host, tx, records.run.clone()));
     let open = records.open_bond().filter(|bond| records.unfinished(bond).is_some());
-    let judged: BTreeMap<String, Option<bool>> = verdicts
-        .iter()
-        .map(|v| (v.bond.to_string(), (open != Some(&v.bond)).then(|| v.is_good())))
-        .collect();
+    let verdict = |v: &Verdict| (open != Some(&v.bond)).then(|| v.is_good());
+    let judged: BTreeMap<String, Option<bool>> =
+        order::map(verdicts.iter().map(|v| (v.bond.to_string(), verdict(v))));
     let drift: Vec<Drift> = verdicts
         .iter()
         .filter(|v| open != Some(&v.bond))
@@ -156,7 +156,7 @@ fn left_alone(inv: &Inventory, records: &Records) -> Vec<String> {
     let free = |device: &str| inv.kernel.devices.get(device).is_some_and(|d| d.master.is_none());
     let mut all: Vec<String> =
         own.map(|pif| pif.device.to_string()).filter(|device| free(device)).collect();
-    all.sort();
+    order::sort(&mut all);
     all
 }
 

@@ -11,6 +11,7 @@ use crate::bonding::{self, BondStatus, SlaveStatus};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory, Kernel};
 use crate::net::{BondMode, IfName, shown};
+use crate::order;
 use crate::outcome::{Exit, Hint};
 use crate::ovs::{self, Readings};
 use crate::paths;
@@ -107,7 +108,7 @@ fn no_bond(of: &str, text: &str) -> anyhow::Error {
     let records = records.filter_map(|record| record.name);
     let ports = ovs::ports(text).into_iter().map(|port| port.name);
     let mut names: Vec<_> = ports.chain(records).collect();
-    names.sort();
+    order::sort(&mut names);
     names.dedup();
     let Some(first) = names.first() else {
         let hint = "cat /proc/net/bonding/BOND or ovs-appctl bond/show, and all that it prints";

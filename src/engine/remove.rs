@@ -10,6 +10,7 @@ use crate::inventory::{Ask, Inventory, Nic, Standing};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
+use crate::order;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
@@ -163,7 +164,7 @@ impl Engine<'_> {
                 findings.extend(preflight::rebooted(inv));
             }
         }
-        findings.sort_by_key(|f| (f.severity, f.code));
+        order::sort_by_key(&mut findings, |f| (f.severity, f.code));
         Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
     }
 }

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::inventory::Nic;
 use crate::journal::Transaction;
 use crate::ledger::Event;
+use crate::order;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
 use crate::step::Step;
 use crate::verify::probe::{self, Way};
@@ -78,12 +79,15 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
-        back.cards = tx.header.plan.nics.iter().filter_map(other).collect();
+        back.cards = order::map(tx.header.plan.nics.iter().filter_map(other));
         back.kept.notes.extend(back.cards.values().map(|card| left_alone(card)));
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;
         }
         self.undo_steps(&mut tx, &mut back, observer);
+        for original in tx.header.plan.originals() {
+            self.host.sweep(&original.path).unwrap_or_else(|error| back.failed(&error));
+        }
         self.pifs_of_those_before(&tx, &mut back);
         self.note_kept(&mut tx, &mut back);
         if let Some(next) = self.goes_on_with(&tx, &mut back) {

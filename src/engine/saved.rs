@@ -13,6 +13,7 @@ use crate::inventory::Stores;
 use crate::journal::Transaction;
 use crate::ledger::{self, Event, Line, Lock, Phase};
 use crate::net::{IfName, Uuid};
+use crate::order;
 use crate::outcome::{Ending, Exit, Item, Outcome};
 use crate::paths;
 use crate::service::{self, Service};
@@ -50,7 +51,7 @@ impl Awaited {
         let uuid = records.first().map(|record| &record.host).or(tx.header.host.as_ref())?.clone();
         let mut nics: Vec<IfName> = records.iter().map(|record| record.device.clone()).collect();
         nics.extend(plan.nics.iter().map(|nic| nic.device.clone()));
-        nics.sort();
+        order::sort(&mut nics);
         nics.dedup();
         let names: Vec<&str> = nics.iter().map(IfName::as_str).collect();
         let stores = Stores::read(host, &names);

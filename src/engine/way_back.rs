@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::journal::{Transaction, repaired};
 use crate::ledger::{self, Change, Lock, Orders, Phase};
 use crate::net::IfName;
+use crate::order;
 use crate::outcome::{Ending, Exit, Outcome};
 use crate::preflight::{Code, Finding, barring};
 use crate::spec::Spec;
@@ -131,7 +132,7 @@ impl Engine<'_> {
         for tx in transactions.iter().filter(|_| !needed).chain(&rest) {
             changed.extend(self.changed_since(tx)?);
         }
-        changed.sort();
+        order::sort(&mut changed);
         changed.dedup();
         let inv = look_for(self.host, &begins.header.plan.spec)?;
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);

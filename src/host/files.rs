@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::attributes::{mtime, xattrs};
 use super::inside::{inside, text};
 use super::{Host, Kind, Original};
+use crate::order;
 
 /// A path below a folder, where both are the host's own.
 #[must_use]
@@ -103,7 +104,7 @@ impl Host {
             let entry = entry.with_context(|| format!("reading folder {folder}"))?;
             names.push(text(&entry.file_name()));
         }
-        names.sort();
+        order::sort(&mut names);
         Ok(names)
     }
 

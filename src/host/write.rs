@@ -51,11 +51,7 @@ impl Host {
         };
         let real = self.real_path(path);
         let temp = temp_path(&real);
-        if temp.symlink_metadata().is_ok() {
-            // Left by a run that was cut off between write and rename.
-            self.remove_file(&temp)
-                .with_context(|| format!("removing the leftover {}", temp.display()))?;
-        }
+        self.sweep(path)?;
         let now = self.original(path)?.was;
         if now == *want {
             return Ok(());
@@ -92,6 +88,18 @@ impl Host {
                 written.with_context(|| format!("writing {path}"))
             }
         }
+    }
+
+    /// Removes what a run left beside this path that was cut off between write and rename.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn sweep(&self, path: &str) -> Result<()> {
+        let temp = temp_path(&self.real_path(path));
+        if temp.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.remove_file(&temp).with_context(|| format!("removing the leftover {}", temp.display()))
     }
 
     fn write_temp(&self, temp: &Path, new: &NewFile<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Device, DeviceKind, Kernel};
 use crate::host::Host;
 use crate::net::Tagged;
+use crate::order;
 use crate::spec::Spec;
 
 /// The tag of a VLAN device, and what it lies on: its name need not say either.
@@ -62,7 +63,7 @@ impl Kernel {
     /// further addresses.
     #[must_use]
     pub fn beside(&self, spec: &Spec) -> Vec<String> {
-        let asked: BTreeSet<&str> = spec.networks().map(|network| network.device).collect();
+        let asked: BTreeSet<&str> = order::set(spec.networks().map(|network| network.device));
         let mut found = Vec::new();
         for name in std::iter::once(spec.bond.as_str()).chain(spec.tagged().map(Tagged::as_str)) {
             found.extend(self.beside_one(name, &asked, spec));
@@ -111,7 +112,7 @@ pub(super) fn config(text: &str) -> BTreeMap<String, VlanOf> {
         };
         Some((name.to_string(), VlanOf { tag: tag.parse().ok()?, device: device.to_string() }))
     };
-    text.lines().filter_map(one).collect()
+    order::map(text.lines().filter_map(one))
 }
 
 #[cfg(test)]

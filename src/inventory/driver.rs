@@ -10,6 +10,7 @@ use super::LOOK_LIMIT;
 use crate::host::{Cmd, Host, Output, Program};
 use crate::net::BondMode;
 use crate::options::Young;
+use crate::order;
 use crate::paths::{PROC_BONDING, sys_net};
 
 /// What is known of the driver.
@@ -50,7 +51,7 @@ impl Driver {
             version: field(&described, "version").map(|word| format!("v{word}")),
             kernel: field(&described, "vermagic"),
             has_slb,
-            knows: knows.collect(),
+            knows: order::map(knows),
         })
     }
 

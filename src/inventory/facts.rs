@@ -14,6 +14,7 @@ use crate::host::Kind;
 use crate::inventory::Inventory;
 use crate::modprobe;
 use crate::net::{IfName, Ipv4Net, Tagged};
+use crate::order;
 use crate::paths::is_shared;
 use crate::spec::Knob;
 
@@ -173,7 +174,7 @@ impl fmt::Display for Difference {
 /// What differs.
 #[must_use]
 pub fn differences(before: &Facts, now: &Facts) -> Vec<Difference> {
-    let all: BTreeSet<&Fact> = before.keys().chain(now.keys()).collect();
+    let all: BTreeSet<&Fact> = order::set(before.keys().chain(now.keys()));
     all.into_iter()
         .filter(|fact| before.get(*fact) != now.get(*fact))
         .map(|fact| Difference {

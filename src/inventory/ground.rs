@@ -12,6 +12,7 @@ use crate::host::{Host, join};
 use crate::ifcfg;
 use crate::ledger::Lock;
 use crate::net::MacAddr;
+use crate::order;
 use crate::paths;
 
 /// A name that interface-rename gives a NIC at boot.
@@ -263,7 +264,7 @@ fn fcoe(host: &Host) -> Result<Vec<String>> {
             found.push(device.to_string());
         }
     }
-    found.sort();
+    order::sort(&mut found);
     found.dedup();
     Ok(found)
 }

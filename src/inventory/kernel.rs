@@ -13,6 +13,7 @@ use crate::bonding::{self, BondStatus};
 use crate::host::{Host, join};
 use crate::net::{MacAddr, Route};
 use crate::options::{Linux, TABLE};
+use crate::order;
 use crate::paths::{BOOT_ID, PROC_BONDING, SYS_NET, proc_bonding, sys_net};
 use crate::spec::NicRef;
 
@@ -141,12 +142,10 @@ impl Kernel {
         }
         let options = |bond: &String| -> BTreeMap<String, String> {
             let shown = TABLE.iter().map(|row| row.name).chain(["mode", "slaves", "active_slave"]);
-            shown
-                .filter_map(|name| {
-                    let path = format!("{}/bonding/{name}", sys_net(bond));
-                    Some((name.to_string(), host.attribute(&path)?))
-                })
-                .collect()
+            order::map(shown.filter_map(|name| {
+                let path = format!("{}/bonding/{name}", sys_net(bond));
+                Some((name.to_string(), host.attribute(&path)?))
+            }))
         };
         let mut bond_options = BTreeMap::new();
         bond_options.extend(bonds.keys().map(|bond| (bond.clone(), options(bond))));
@@ -163,11 +162,9 @@ impl Kernel {
             addresses_known,
             routes,
             vlans: host.read_text("/proc/net/vlan/config")?.map(|text| above::config(&text)),
-            modules: modules
-                .lines()
-                .filter_map(|l| l.split_whitespace().next())
-                .map(String::from)
-                .collect(),
+            modules: order::set(
+                modules.lines().filter_map(|l| l.split_whitespace().next()).map(String::from),
+            ),
             boot_id: host.attribute(BOOT_ID),
             hostname: host.attribute("/proc/sys/kernel/hostname"),
             release: host.attribute("/proc/sys/kernel/osrelease"),

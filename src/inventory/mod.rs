@@ -46,6 +46,7 @@ use crate::host::{Cmd, Host, Kind, Program};
 use crate::ledger;
 use crate::ledger::{Phase, Summary};
 use crate::net::{Backend, IfName, Uuid};
+use crate::order;
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
@@ -318,19 +319,17 @@ fn tuning(host: &Host, kernel: &Kernel, ask: &Ask<'_>) -> BTreeMap<String, Setti
     } else {
         ask.nics.iter().filter_map(|nic| kernel.device_of(nic)).collect()
     };
-    devices.into_iter().map(|device| (device.to_string(), settings(host, device))).collect()
+    order::map(devices.into_iter().map(|device| (device.to_string(), settings(host, device))))
 }
 
 /// `KEY='value'` lines in any order; the last of a key wins (tests/ground/xapi.md, E1).
 fn parse_xensource(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.split_once('='))
-        .map(|(key, value)| {
-            let value = value.trim();
-            let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
-            (key.trim().to_string(), bare.trim().to_string())
-        })
-        .collect()
+    order::map(text.lines().filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim();
+        let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
+        Some((key.trim().to_string(), bare.trim().to_string()))
+    }))
 }
 
 /// Whether the `network` service is on, by `chkconfig --list network`.

@@ -10,6 +10,7 @@ use crate::ifcfg;
 use crate::modprobe::{self, Directive};
 use crate::net::{IfName, Ipv4Net, StaticRoute, Tag, Tagged};
 use crate::options::{DEFAULT_MIIMON, Opt, TABLE};
+use crate::order;
 use crate::paths;
 use crate::spec::{Raw, Spec, section, tunes_of};
 
@@ -65,7 +66,7 @@ impl Standing {
         let mut nics: Vec<String> =
             status.iter().flat_map(|s| &s.slaves).map(|s| s.name.clone()).collect();
         // The order of a spec is nobody's; the kernel's is that of enslaving.
-        nics.sort();
+        order::sort(&mut nics);
         for slave in &files.slaves {
             if status.is_none() {
                 nics.push(slave.clone());
@@ -140,7 +141,7 @@ impl Standing {
         let mtu = self.keys.iter().find(|(key, _)| *key == "mtu").map(|(_, mtu)| mtu.clone());
         let below = inv.kernel.devices.get(&bond).and_then(|device| device.mtu);
         let mut tags: BTreeMap<Tag, Tagged> =
-            files.tags.keys().map(|t| (t.tag(), t.clone())).collect();
+            order::map(files.tags.keys().map(|t| (t.tag(), t.clone())));
         let kernel = inv.kernel.vlans_on(&bond).into_iter();
         // One of another name no spec can mean; what lies on the bond beside it is said below.
         let named = kernel.filter_map(|(name, tag)| {
@@ -181,7 +182,7 @@ impl Standing {
         let mut has: Vec<Ipv4Net> = on.map(|a| a.net).collect();
         let file = file.and_then(address);
         // The file's comes first where the device has it: others lie beside it.
-        has.sort_by_key(|net| file.as_ref() != Some(net));
+        order::sort_by_key(&mut has, |net| file.as_ref() != Some(net));
         let net = has.first().copied().or(file)?;
         let mut routes: Vec<String> = Vec::new();
         let through = inv.kernel.routes.iter().filter(|r| r.device == device);

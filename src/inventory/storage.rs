@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Inventory;
 use crate::host::Host;
 use crate::net::Uuid;
+use crate::order;
 use crate::xe;
 
 /// A server that this host has storage from now.
@@ -115,7 +116,8 @@ pub(super) fn read_disks(host: &Host, inv: &mut Inventory) {
         let mut by = pbd.servers.iter().filter_map(|server| kernel.device_towards(*server));
         by.any(on_a_bond)
     };
-    let pbds: BTreeSet<Uuid> = xapi.pbds.iter().filter(lies).map(|pbd| pbd.uuid.clone()).collect();
+    let pbds: BTreeSet<Uuid> =
+        order::set(xapi.pbds.iter().filter(lies).map(|pbd| pbd.uuid.clone()));
     if pbds.is_empty() {
         return;
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::ground::database_is_elsewhere;
 use crate::host::Host;
 use crate::net::Uuid;
+use crate::order;
 use crate::paths;
 
 /// Both stores, as far as they tell of some NICs.
@@ -96,7 +97,7 @@ impl Networkd {
                     let lists = ports.into_iter().flat_map(|ports| ports.values());
                     let lists = lists.filter_map(|port| port.get("interfaces")?.as_array());
                     let nics = lists.flatten().filter_map(Value::as_str);
-                    nics.map(String::from).collect::<BTreeSet<_>>()
+                    order::set(nics.map(String::from))
                 };
                 let mut all = BTreeMap::new();
                 all.extend(bridges.iter().map(|(name, bridge)| (name.clone(), nics(bridge))));

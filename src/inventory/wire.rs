@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Kernel, Xapi};
 use crate::host::{Cmd, Host, Program, Status};
 use crate::net::MacAddr;
+use crate::order;
 use crate::spec::{NicRef, Spec};
 
 /// Who answers for the bond's address.
@@ -107,7 +108,7 @@ fn devices(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Vec<String> {
         // Without XAPI's word nobody knows which bridge hears it.
         name => Some(xapi?.bridge_of(xapi?.nic(name)?)?.to_string()),
     };
-    let all: BTreeSet<String> = spec.nics.iter().filter_map(hears).filter(up).collect();
+    let all: BTreeSet<String> = order::set(spec.nics.iter().filter_map(hears).filter(up));
     all.into_iter().collect()
 }
 

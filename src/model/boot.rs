@@ -11,6 +11,7 @@ use super::programs::shell::Shell;
 use super::programs::units::{exists, run_unit, runs_itself, starts, unit_file, unit_values};
 use super::state::{Backend, Flavour, Init, Map, Networkd, State, Xapi};
 use super::stores;
+use crate::order;
 use crate::paths;
 
 /// When a unit is started.
@@ -191,9 +192,9 @@ fn network_service(shell: &mut Shell<'_>) {
     }
     let mut names = files(shell);
     names.retain(|n| n != "ifcfg-lo" && !n.contains(':') && !n.contains("-range"));
-    names.sort();
+    order::sort(&mut names);
     // Those with a dot in their name, VLANs, come last.
-    names.sort_by_key(|name| name.contains('.'));
+    order::sort_by_key(&mut names, |name| name.contains('.'));
     for file in names {
         let text = shell.read(&format!("{FOLDER}/{file}")).unwrap_or_default();
         if grepped(&text, "SLAVE") == "yes" {
@@ -218,7 +219,7 @@ fn network_service(shell: &mut Shell<'_>) {
 /// Starts the SysV services of ours that the runlevel has between these numbers.
 fn init_scripts(shell: &mut Shell<'_>, numbers: impl std::ops::RangeBounds<u8>) {
     let mut links = shell.list("etc/rc.d/rc3.d");
-    links.sort();
+    order::sort(&mut links);
     for link in links {
         let Some((number, name)) = link.strip_prefix('S').and_then(|l| l.split_at_checked(2))
         else {

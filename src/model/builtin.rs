@@ -9,8 +9,10 @@ use super::state::{
     Nic, Pbd, Pif, Pool, Release, Saves, Sr, State, Vif, Vlan, Vm, Wire, Xapi, uuid_of,
 };
 
-fn map<const N: usize>(pairs: [(&str, &str); N]) -> Map {
-    pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+use crate::order;
+
+fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Map {
+    order::map(pairs.into_iter().map(|(k, v)| (k.to_string(), v.to_string())))
 }
 
 /// The hosts of the built-in pool; the first is its master.
@@ -101,16 +103,13 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         reboot_requested: false,
         clock: 0,
         wire: Wire {
-            answers: reachable
-                .iter()
-                .map(|ip| ((*ip).to_string(), "00:50:56:00:51:02".to_string()))
-                .collect(),
-            reachable: reachable.iter().map(|ip| (*ip).to_string()).collect(),
+            answers: map(reachable.iter().map(|ip| (*ip, "00:50:56:00:51:02"))),
+            reachable: order::set(reachable.iter().map(|ip| (*ip).to_string())),
             routed: BTreeSet::new(),
             closed: BTreeSet::new(),
             silent: BTreeSet::new(),
             mtu: 9216,
-            lacp: nics.keys().cloned().collect(),
+            lacp: order::set(nics.keys().cloned()),
         },
         nics,
         bonds: BTreeMap::new(),
@@ -318,7 +317,7 @@ fn host(pool: &mut Pool, number: u32, name: &str, flavour: Flavour, backend: Bac
 
 /// The bond that XAPI manages on each host.
 fn managed_bond(pool: &mut Pool, bond: String, members: [&String; 2]) {
-    let slaves = BTreeSet::from(members.map(Clone::clone));
+    let slaves = order::set(members.map(Clone::clone));
     let record = BondRecord {
         uuid: uuid_of(&format!("bond {bond}")),
         master: bond.clone(),

@@ -15,6 +15,7 @@ use super::state::{Bond, Dom0, How, Nic, Pool, Ran, State};
 use super::stores;
 use super::xe;
 use crate::host::{Output, Status};
+use crate::order;
 
 /// The state, and what is known of the root.
 pub(super) struct Inner {
@@ -280,7 +281,9 @@ impl Inner {
             }
         }
         // As the boot scripts write them: a primary joins before it is named.
-        written.sort_by_key(|(_, key, _)| (key != "slaves", key != "mode", key != "miimon"));
+        order::sort_by_key(&mut written, |(_, key, _)| {
+            (key != "slaves", key != "mode", key != "miimon")
+        });
         for (path, key, text) in written {
             let _ = self.state.dom0.set_option(bond, &key, &text);
             self.was_written(path, text);

@@ -21,6 +21,7 @@ use super::root;
 use super::state::{Dom0, Networkd, Pool, Ran, State};
 use super::stores;
 use crate::host::{Clock, Cmd, Output, Runner, Status};
+use crate::order;
 
 /// 2026-11-20T13:00:00Z, when every model's clock starts.
 const START: u64 = 1_795_179_600;
@@ -289,7 +290,7 @@ impl Runner for Model {
     fn max_mtus(&self) -> BTreeMap<String, u32> {
         let inner = self.lock();
         let told = inner.state.dom0.nics.iter().filter(|_| inner.state.dom0.features.max_mtu);
-        told.map(|(name, nic)| (name.clone(), nic.max_mtu)).collect()
+        order::map(told.map(|(name, nic)| (name.clone(), nic.max_mtu)))
     }
 
     fn connect(

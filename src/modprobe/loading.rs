@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Command, Directive, included, parse, same_byte};
+use crate::order;
 
 /// The folders that kmod reads, the first first: a file hides those of its name in later ones
 /// (kmod 20 libkmod/libkmod-config.c, `default_config_paths` and `conf_files_list`).
@@ -47,7 +48,7 @@ impl Files {
                 taken.push((name, rank, path, bytes));
             }
         }
-        taken.sort_by_key(|(name, rank, ..)| (*name, *rank));
+        order::sort_by_key(&mut taken, |(name, rank, ..)| (*name, *rank));
         taken.dedup_by_key(|(name, ..)| *name);
         Self::of(taken.into_iter().map(|(_, _, path, bytes)| (path, bytes)))
     }
@@ -57,7 +58,7 @@ impl Files {
     /// modprobe.c, `read_config`).
     #[must_use]
     pub fn of_init_tools<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let all: BTreeMap<&str, &[u8]> = files.collect();
+        let all: BTreeMap<&str, &[u8]> = order::map(files);
         let (mut taken, mut commands) = (BTreeSet::new(), Vec::new());
         for path in ["/etc/modprobe.conf", FOLDERS[0]] {
             take(path, &all, &mut taken, &mut commands);

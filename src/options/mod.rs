@@ -20,6 +20,7 @@ pub use value::{MAX_TARGETS, Value, Values};
 
 use crate::bonding::BondStatus;
 use crate::net::{BondMode, NicRef, shown, text_form};
+use crate::order;
 
 /// An option of the driver, in the order in which `BONDING_OPTS` holds them: `miimon` right after
 /// the mode, delays after it, since EL5 writes them in the order of the file and the driver minds
@@ -199,7 +200,7 @@ impl TryFrom<BTreeMap<String, String>> for Options {
 
 impl From<Options> for BTreeMap<String, String> {
     fn from(options: Options) -> Self {
-        options.iter().map(|(row, value)| (row.name.to_string(), value.to_string())).collect()
+        order::map(options.iter().map(|(row, value)| (row.name.to_string(), value.to_string())))
     }
 }
 

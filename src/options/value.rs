@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 
 use super::Row;
 use crate::net::{MacAddr, NicRef, decimal, shown};
+use crate::order;
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +135,7 @@ impl Row {
             Values::Targets => {
                 let mut all: Vec<&str> =
                     text.split([',', ' ', '\n', '\t']).filter(|t| !t.is_empty()).collect();
-                all.sort_unstable();
+                order::sort(&mut all);
                 all.join(",")
             }
             Values::Number(..) | Values::Slave => text.trim().to_string(),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::line::{lines, split};
 use super::{Mode, mac, name, word};
 use crate::net::decimal;
+use crate::order;
 
 /// A bond, and who is in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +132,7 @@ pub fn records(text: &str) -> Vec<PortRecord> {
             "other_config" => {
                 let pairs = parts(value, ['{', '}']).filter_map(|pair| pair.split_once('='));
                 let text = |text| unquoted(text).to_string();
-                record.other_config = pairs.map(|(k, v)| (text(k), text(v))).collect();
+                record.other_config = order::map(pairs.map(|(k, v)| (text(k), text(v))));
             }
             _ => {}
         }

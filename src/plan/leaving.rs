@@ -6,6 +6,7 @@ use super::removal::{Recorded, give_back};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::net::IfName;
+use crate::order;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::Spec;
@@ -28,7 +29,7 @@ pub fn leaving(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Nic> {
             names.push(name.to_string());
         }
     }
-    names.sort();
+    order::sort(&mut names);
     names.dedup();
     let one = |name: &String| {
         let device: IfName = name.parse().ok()?;

@@ -6,6 +6,7 @@ use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::net::{IfName, MacAddr, Tagged};
+use crate::order;
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Init;
@@ -198,7 +199,7 @@ fn master_name_begins(case: &Case<'_>, found: &mut Vec<Finding>) {
         })
         .filter(|other| other != bond && (other.starts_with(bond) || bond.starts_with(&**other)))
         .collect();
-    others.sort();
+    order::sort(&mut others);
     others.dedup();
     for other in others {
         let (short, long) =

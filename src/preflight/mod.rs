@@ -27,6 +27,7 @@ pub use tuning::keep_tuned;
 
 use crate::inventory::{Inventory, Nic, Xapi};
 use crate::net::{Backend, IfName, MacAddr};
+use crate::order;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Request, Spec};
@@ -134,7 +135,7 @@ pub fn check_removal(
 }
 
 fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
-    found.sort_by_key(|f| (f.severity, f.code));
+    order::sort_by_key(&mut found, |f| (f.severity, f.code));
     found
 }
 

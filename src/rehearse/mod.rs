@@ -17,6 +17,7 @@ use crate::ledger::Orders;
 use crate::model::Model;
 use crate::model::builtin;
 use crate::model::state::{Backend, Flavour, Saves, State};
+use crate::order;
 use crate::outcome::{Ending, Outcome, verdict};
 use crate::paths;
 use crate::preflight::Finding;
@@ -265,7 +266,7 @@ pub fn differences(
     after: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let short = |text: String| text.chars().take(200).collect::<String>().replace('\n', " ");
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&String> = order::set(before.keys().chain(after.keys()));
     let value = |of: Option<&String>| of.map_or("not set".to_string(), String::clone);
     let sentence = |name: &String| {
         let (was, is) = (value(before.get(name)), value(after.get(name)));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::host::callers;
+use crate::order;
 use crate::service::Init;
 use crate::service::Service;
 use anyhow::{Context as _, Result, ensure};
@@ -49,10 +50,9 @@ impl Templates {
     /// # Errors
     /// When the folder has a file that is no template's, or a template is broken.
     pub fn load(folder: Option<&Path>) -> Result<Self> {
-        let mut texts: BTreeMap<String, String> = BUILT_IN
-            .iter()
-            .map(|(name, text)| ((*name).to_string(), (*text).to_string()))
-            .collect();
+        let built_in =
+            BUILT_IN.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string()));
+        let mut texts: BTreeMap<String, String> = order::map(built_in);
         if let Some(folder) = folder {
             let paths = callers::paths_in(folder)
                 .with_context(|| format!("reading the template folder {}", folder.display()))?;

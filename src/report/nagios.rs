@@ -3,6 +3,7 @@
 
 use crate::bonding::BondStatus;
 use crate::inventory::Kernel;
+use crate::order;
 use crate::verify::{Check, Verdict};
 
 /// Unknown: the check itself did not work.
@@ -13,7 +14,7 @@ pub const UNKNOWN: u8 = 3;
 #[must_use]
 pub fn verdict(all: &[Verdict], kernel: &Kernel) -> (u8, String) {
     let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, kernel)).collect();
-    one.sort_by_key(|(code, _)| std::cmp::Reverse(*code));
+    order::sort_by_key(&mut one, |(code, _)| std::cmp::Reverse(*code));
     let code = one.first().map_or(0, |(code, _)| *code);
     let word = ["OK", "WARNING", "CRITICAL"][usize::from(code)];
     let said: Vec<String> = one.into_iter().map(|(_, said)| said).collect();

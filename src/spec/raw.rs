@@ -104,13 +104,14 @@ impl Raw {
                     own.insert(host.clone(), common.clone());
                 }
             }
-            let spec = |(host, draft): (HostName, Draft)| {
+            let mut each = BTreeMap::new();
+            for (host, draft) in own {
                 let vlans = vlans::of(&vlans, &draft.bond, Some(&host))?;
-                Ok((host.clone(), draft.of_host(&host, vlans)?))
-            };
-            own.into_iter().map(spec).collect()
+                each.insert(host.clone(), draft.of_host(&host, vlans)?);
+            }
+            each
         } else {
-            of_pool(&common, own, &addresses, &vlans)
+            of_pool(&common, own, &addresses, &vlans)?
         };
         let single = match common.address {
             Some(address) => {
@@ -119,7 +120,7 @@ impl Raw {
             }
             None => None,
         };
-        Ok(Request::new(single, each?))
+        Ok(Request::new(single, each))
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 
 use super::{NicRef, Spec};
 use crate::net::{HostName, IfName, Ipv4Net};
+use crate::order;
 use crate::outcome::Hint;
 
 /// The wanted bond of a pool: one file serves all its hosts.
@@ -72,7 +73,7 @@ impl Request {
     #[must_use]
     pub fn nics(&self) -> Vec<NicRef> {
         let mut all: Vec<NicRef> = self.specs().flat_map(|spec| spec.nics.clone()).collect();
-        all.sort();
+        order::sort(&mut all);
         all.dedup();
         all
     }
@@ -99,7 +100,7 @@ impl Request {
     #[must_use]
     pub fn addresses(&self) -> Option<BTreeMap<HostName, Ipv4Net>> {
         let each = self.each.iter().map(|(host, spec)| (host.clone(), spec.address));
-        self.common.is_none().then(|| each.collect())
+        self.common.is_none().then(|| order::map(each))
     }
 
     /// The spec of every host that has an address, with the host's name where it has one.

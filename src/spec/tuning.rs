@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NicRef;
 use crate::net::{IfName, MacAddr, decimal, nearest, shown, text_form};
+use crate::order;
 
 pub use opts::tunes_of;
 
@@ -244,7 +245,7 @@ impl Settings {
     #[must_use]
     pub fn only(&self, which: impl Fn(Knob) -> bool) -> Self {
         let kept = self.0.iter().filter(|(knob, _)| which(**knob));
-        Self(kept.map(|(knob, value)| (*knob, value.clone())).collect())
+        Self(order::map(kept.map(|(knob, value)| (*knob, value.clone()))))
     }
 
     /// The arguments of `ethtool` for each group of them.
@@ -352,7 +353,7 @@ impl Tuning {
         };
         let of_all = self.0.iter().filter(|tune| tune.nic.is_none());
         let own = self.0.iter().filter(|tune| tune.nic.as_ref().is_some_and(is_meant));
-        Settings(of_all.chain(own).map(|tune| (tune.knob, tune.value.clone())).collect())
+        Settings(order::map(of_all.chain(own).map(|tune| (tune.knob, tune.value.clone()))))
     }
 
     /// Adds a setting of one NIC, unless its own is asked for already, or the two do not go together.
@@ -397,7 +398,7 @@ impl Tuning {
         for nic in each {
             let meant = self.0.iter().filter(|tune| tune.nic.is_none() || tune.nic.as_ref() == nic);
             let mut meant: Vec<&Tune> = meant.collect();
-            meant.sort_by_key(|tune| tune.nic.is_some());
+            order::sort_by_key(&mut meant, |tune| tune.nic.is_some());
             let of = |knob: Knob| meant.iter().rfind(|tune| tune.knob == knob);
             let forced = of(Knob::Speed).or_else(|| of(Knob::Duplex));
             if let Some(tune) = forced {

@@ -10,6 +10,7 @@ use super::request::{listed, of_host};
 use super::texts::{self, Given};
 use super::{Probe, Vlan};
 use crate::net::{HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, nearest, shown};
+use crate::order;
 
 /// The keys of such a section; any other is a host's name.
 const KEYS: [&str; 4] = ["address", "mtu", "routes", "probes"];
@@ -45,7 +46,7 @@ pub(super) fn read(
         let tag: Tag = tag.parse().with_context(|| at.clone())?;
         all.push(section(at, tag, given, pool)?);
     }
-    all.sort_by_key(|section| section.tag);
+    order::sort_by_key(&mut all, |section| section.tag);
     Ok(all)
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Host, Output, join};
 use crate::net::{IfName, MacAddr, Uuid, shown};
+use crate::order;
 use crate::paths;
 use crate::xe::{self, Pif};
 
@@ -243,7 +244,7 @@ fn settings(pif: &Pif) -> BTreeMap<String, String> {
 /// In which of them two records differ, as a sentence; empty where in none.
 fn changed(was: &Pif, now: &Pif) -> String {
     let (was, now) = (settings(was), settings(now));
-    let keys: BTreeSet<&String> = was.keys().chain(now.keys()).collect();
+    let keys: BTreeSet<&String> = order::set(was.keys().chain(now.keys()));
     let word = |value: Option<&String>| value.map_or("not set".into(), |value| shown(value));
     let differ = keys.into_iter().filter(|key| was.get(*key) != now.get(*key));
     let said = differ.map(|key| {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Kernel;
 use crate::net::{shown, text_form};
+use crate::order;
 use crate::spec::{Network, Probe, Spec};
 use crate::verify::{Check, Setting, failed};
 
@@ -106,7 +107,7 @@ pub fn answers(checks: &[Check]) -> Answers {
         Setting::Probe(probing) => Some((probing, check.ok)),
         _ => None,
     };
-    checks.iter().filter_map(asked).collect()
+    order::map(checks.iter().filter_map(asked))
 }
 
 /// Those that were answered `before` and are no longer.

@@ -11,6 +11,7 @@ use super::record::Record;
 use super::{List, Listed};
 use crate::host::{Host, Status};
 use crate::net::Uuid;
+use crate::order;
 
 /// The pool itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,9 +159,9 @@ pub fn disks(
         }
         let list = List::of("vdi", &["uuid"]).only(format!("sr-uuid={repository}"));
         let disks: BTreeSet<Uuid> =
-            list.read(host, |record| record.uuid())?.all.into_iter().collect();
+            order::set(list.read(host, |record| record.uuid())?.all.into_iter());
         let on = drives.iter().filter(|(disk, _)| disks.contains(disk));
-        found.insert(pbd, on.map(|(_, vm)| vm.clone()).collect());
+        found.insert(pbd, order::set(on.map(|(_, vm)| vm.clone())));
     }
     Ok(found)
 }

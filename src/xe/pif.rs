@@ -11,6 +11,7 @@ use super::record::{self, Record};
 use super::{LIMIT, List, Listed, OddRecord};
 use crate::host::{Cmd, Host, Program};
 use crate::net::{IfName, MacAddr, Uuid};
+use crate::order;
 
 /// IP settings by the names of `pif-list`, in the order of the names. A list and no map: there are
 /// a few, and a large pool has thousands of PIFs.
@@ -34,7 +35,7 @@ impl From<BTreeMap<String, String>> for IpSettings {
 
 impl From<IpSettings> for BTreeMap<String, String> {
     fn from(settings: IpSettings) -> Self {
-        settings.0.into_iter().map(|(name, value)| (name.into(), value)).collect()
+        order::map(settings.0.into_iter().map(|(name, value)| (name.into(), value)))
     }
 }
 
@@ -168,7 +169,7 @@ fn pif(record: &Record) -> Result<Pif> {
         Some((Cow::Borrowed(*field), value.to_string()))
     };
     let mut ip: Vec<_> = PIF_IP.iter().filter_map(value).collect();
-    ip.sort_unstable();
+    order::sort(&mut ip);
     let mut relations = BTreeMap::new();
     for field in PIF_RELATIONS {
         let others = record.references(field)?;
@@ -212,7 +213,7 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
     let texts = list.read(host, |record| {
         Ok((record.uuid()?, (record.text("properties"), record.text("other-config"))))
     })?;
-    Ok(texts.all.into_iter().collect())
+    Ok(order::map(texts.all.into_iter()))
 }
 
 /// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{List, Listed};
 use crate::host::Host;
 use crate::net::{Backend, Uuid};
+use crate::order;
 
 /// A host of the pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +107,7 @@ pub fn networks(host: &Host) -> Result<Listed<Network>> {
 pub fn network_names(host: &Host) -> Result<BTreeMap<Uuid, String>> {
     let names = List::of("network", &["uuid", "name-label"])
         .read(host, |record| Ok((record.uuid()?, record.text("name-label"))))?;
-    Ok(names.all.into_iter().collect())
+    Ok(order::map(names.all.into_iter()))
 }
 
 /// All VIFs of the pool.

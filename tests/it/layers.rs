@@ -8,7 +8,7 @@ use std::path::Path;
 
 use regex::Regex;
 
-const LADDER: [&[&str]; 16] = [
+const LADDER: [&[&str]; 17] = [
     &["main", "lib"],
     &["cli"],
     &["rehearse"],
@@ -28,10 +28,11 @@ const LADDER: [&[&str]; 16] = [
     ],
     &["host"],
     &["model"],
+    &["order"],
 ];
 
 /// What the model stands in for is above it; it may know these of that.
-const OF_THE_MODEL: [&str; 3] = ["host", "net", "paths"];
+const OF_THE_MODEL: [&str; 4] = ["host", "net", "order", "paths"];
 
 const MOST_LINES_OF_A_FILE: usize = 450;
 const MOST_LINES_OF_A_FUNCTION: usize = 80;

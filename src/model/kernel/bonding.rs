@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::options::{INVALID, NUMBERS, WORDS, is_parameter, lacks, number};
 use crate::model::state::{Bond, Dom0, Flavour, Map};
 use crate::net::BondMode;
+use crate::order;
 
 impl Bond {
     /// A number of an option.
@@ -101,7 +102,7 @@ impl Dom0 {
         let numbers = NUMBERS.map(|(key, _, _, value)| (key, value));
         let all = words.into_iter().chain(numbers);
         let release = self.linux();
-        all.filter(|(key, _)| !lacks(release, key)).map(|(key, n)| (key.to_string(), n)).collect()
+        order::map(all.filter(|(key, _)| !lacks(release, key)).map(|(key, n)| (key.to_string(), n)))
     }
 
     /// Gives bonds that a state came with the options that its kernel's driver has, no others.

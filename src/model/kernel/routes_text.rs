@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use crate::model::state::{Dom0, Flavour};
 use crate::net::Ipv4Net;
+use crate::order;
 
 /// The text of `/proc/net/route`: the main table, every line padded to 127 characters.
 pub(crate) fn route(dom0: &Dom0) -> String {
@@ -15,7 +16,7 @@ pub(crate) fn route(dom0: &Dom0) -> String {
     let mut text = format!("{head:<127}\n");
     let mut rows: Vec<_> =
         dom0.routes.values().filter_map(|r| Some((r.to.parse::<Ipv4Net>().ok()?, r))).collect();
-    rows.sort_by_key(|(net, r)| (net.addr, net.prefix, r.metric));
+    order::sort_by_key(&mut rows, |(net, r)| (net.addr, net.prefix, r.metric));
     for (net, route) in rows {
         let hex = |ip: Ipv4Addr| u32::from_le_bytes(ip.octets());
         let via = route.via.as_ref().and_then(|v| v.parse().ok());
@@ -52,7 +53,7 @@ pub(crate) fn fib_trie(dom0: &Dom0) -> String {
             let list = table.entry(ip).or_default();
             if !list.contains(&entry) {
                 list.push(entry);
-                list.sort_by_key(|(prefix, ..)| std::cmp::Reverse(*prefix));
+                order::sort_by_key(list, |(prefix, ..)| std::cmp::Reverse(*prefix));
             }
         }
     };

@@ -5,6 +5,7 @@ use super::ifcfg_shell::{Vars, need_config, source};
 use super::modprobe;
 use super::shell::Shell;
 use crate::model::state::Flavour;
+use crate::order;
 
 pub(super) const ETH: &str = "/etc/sysconfig/network-scripts/ifup-eth";
 
@@ -61,8 +62,8 @@ pub(super) fn options(shell: &mut Shell<'_>, bond: &str, vars: &Vars) {
     let mut words: Vec<String> =
         value(vars, "BONDING_OPTS").split_whitespace().map(str::to_string).collect();
     if !old {
-        words.sort_by_key(|w| !(w.starts_with("mode=") || w.starts_with("miimon=")));
-        words.sort_by_key(|w| !w.starts_with("mode="));
+        order::sort_by_key(&mut words, |w| !(w.starts_with("mode=") || w.starts_with("miimon=")));
+        order::sort_by_key(&mut words, |w| !w.starts_with("mode="));
     }
     for word in words {
         let (Some((key, _)), Some((_, given))) = (word.split_once('='), word.rsplit_once('='))

@@ -9,6 +9,7 @@ use crate::model::state::{
 };
 use crate::model::stores;
 use crate::net::Ipv4Net;
+use crate::order;
 
 /// The device that all Open vSwitch ports have as master.
 const OVS: &str = "ovs-system";
@@ -54,7 +55,7 @@ pub(crate) fn configure(state: &mut State, key: &str, pif: &Pif) {
         port.interfaces = bond.slaves.iter().filter_map(device_of).collect();
         let delays = [("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
         let words = delays.into_iter().chain([("mode", bond.mode.as_str())]);
-        port.bond_properties = words.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        port.bond_properties = order::map(words.map(|(k, v)| (k.to_string(), v.to_string())));
         port.bond_mac = Some(pif.mac.clone());
     }
     let tagged = pif.vlan >= 0;
@@ -372,7 +373,7 @@ pub(crate) fn start(state: &mut State, params: &Map) {
         .filter(|(key, pif)| pif.host == me && pif.managed && !slaves.contains(key))
         .map(|(key, pif)| (!pif.management, pif.vlan >= 0, key.clone()))
         .collect();
-    keys.sort();
+    order::sort(&mut keys);
     let plugged = |state: &mut State, key: &str, yes: bool| {
         if let Some(pif) = state.pool.pifs.get_mut(key) {
             pif.currently_attached = yes;

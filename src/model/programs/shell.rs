@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::{inside, text_of};
 use crate::model::state::{Features, Flavour, State};
+use crate::order;
 
 /// A running program's surroundings.
 pub(crate) struct Shell<'a> {
@@ -106,7 +107,7 @@ impl<'a> Shell<'a> {
             .flatten()
             .map(|entry| text_of(&entry.file_name()))
             .collect();
-        names.sort();
+        order::sort(&mut names);
         names
     }
 }

@@ -9,6 +9,7 @@ use super::pif::assert_managed;
 use crate::model::programs::shell::Shell;
 use crate::model::programs::{modprobe, networkd};
 use crate::model::state::{BondRecord, Map, Pif, State};
+use crate::order;
 
 /// What a bond of mode lacp may be told, with what it is told when nothing is said.
 const LACP: [(&str, &str); 3] =
@@ -121,7 +122,7 @@ pub(super) fn create(shell: &mut Shell<'_>, args: &Args) -> Answer {
         state.pool.pifs.entry(key.clone()).and_modify(|pif| pif.currently_attached = false);
     }
     move_configuration(state, &primary, &master);
-    let slaves: BTreeSet<String> = members.iter().map(|(key, _)| key.clone()).collect();
+    let slaves: BTreeSet<String> = order::set(members.iter().map(|(key, _)| key.clone()));
     let record = BondRecord {
         uuid: uuid.clone(),
         master: master.clone(),

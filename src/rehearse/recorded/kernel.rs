@@ -6,6 +6,7 @@ use crate::bonding;
 use crate::inventory::{DeviceKind, Inventory, Xapi};
 use crate::model::state::{Device, Dom0, Map, Networkd, Nic, Slave};
 use crate::model::{NUMBERS, WORDS};
+use crate::order;
 use crate::spec::{Knob, Settings};
 
 /// What a NIC has that does not say: a link that is down has no speed.
@@ -111,7 +112,7 @@ fn nic(inv: &Inventory, name: &str, number: usize) -> Nic {
 fn tuning(settings: &Settings) -> BTreeMap<String, String> {
     let link = |knob: Knob| matches!(knob, Knob::Speed | Knob::Duplex);
     let set = settings.iter().filter(|(knob, _)| !link(*knob));
-    set.map(|(knob, value)| (knob.key(), value.to_string())).collect()
+    order::map(set.map(|(knob, value)| (knob.key(), value.to_string())))
 }
 
 /// A bond by what the driver said of it.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Written, file, stands, write};
 use crate::host::Host;
 use crate::net::IfName;
+use crate::order;
 use crate::paths;
 use crate::step::Link;
 
@@ -67,7 +68,7 @@ impl Member {
         }
         let mut others: Vec<IfName> =
             self.now(host).iter().filter_map(|name| name.parse().ok()).collect();
-        others.sort_by_key(|nic| self.slaves.iter().position(|slave| slave == nic));
+        order::sort_by_key(&mut others, |nic| self.slaves.iter().position(|slave| slave == nic));
         others.iter().try_for_each(|nic| self.take_out(host, nic))?;
         others.iter().try_for_each(|nic| self.put_in(host, nic))
     }

@@ -8,6 +8,7 @@ use std::io::{self, BufRead};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::net::Uuid;
+use crate::order;
 
 /// How a null reference is printed.
 pub(crate) const NULL: &str = "<not in database>";
@@ -289,7 +290,7 @@ pub(crate) fn map(text: &str) -> BTreeMap<String, String> {
         let (key, value) = part.split_once(": ").or_else(|| Some((part.strip_suffix(':')?, "")))?;
         Some((key.to_string(), value.to_string()))
     };
-    text.split("; ").filter_map(pair).collect()
+    order::map(text.split("; ").filter_map(pair))
 }
 
 /// Whether a map's text may be read in more than one way: its printer escapes nothing.

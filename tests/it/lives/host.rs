@@ -404,7 +404,8 @@ impl Living {
                 card.master.as_ref().is_some_and(|master| state.dom0.bonds.contains_key(master))
             })
         };
-        if file(bond).exists() || nics.iter().any(|nic| cannot(nic) || file(nic).exists()) {
+        let is_taken = |nic: &str| cannot(nic) || self.is_management(nic) || file(nic).exists();
+        if file(bond).exists() || nics.iter().any(|nic| is_taken(nic)) {
             return;
         }
         for nic in nics {

@@ -77,7 +77,7 @@ pub struct Observer {
     lines: Vec<(&'static str, String)>,
     /// Whether others have switched the backend.
     switched: bool,
-    /// Whether the last bond was removed, and the backend is to stay as it needed it.
+    /// Whether a bond was removed: the backend is then as that was ordered.
     stays: bool,
     /// Whether some program was to misbehave before the event.
     misbehaves: bool,
@@ -537,7 +537,7 @@ impl Observer {
                 }
             }
             Act::Remove(_) | Act::RemoveBack(_) | Act::RemoveTold(_) => {
-                self.stays |= !matches!(act, Act::RemoveBack(_));
+                self.stays = true;
                 let state = living.model().state();
                 let there = state.dom0.bonds.contains_key(&bond);
                 self.must(!there, || format!("removed, and the kernel has {bond}"));

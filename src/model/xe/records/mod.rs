@@ -5,6 +5,7 @@ mod pool;
 mod rest;
 
 use crate::model::state::{Map, Release, State};
+use crate::order;
 
 /// What a value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,12 +114,10 @@ impl<'a> Row<'a> {
         let parts = || text.split("; ").filter(|part| !part.is_empty());
         let value = match kind {
             "SRO" | "SRW" => Value::Set(parts().map(str::to_string).collect()),
-            "MRO" | "MRW" => Value::Map(
-                parts()
-                    .map(|part| part.split_once(": ").unwrap_or((part.trim_end_matches(':'), "")))
-                    .map(|(key, value)| (key.to_string(), value.to_string()))
-                    .collect(),
-            ),
+            "MRO" | "MRW" => Value::Map(order::map(parts().map(|part| {
+                let pair = part.split_once(": ").unwrap_or((part.trim_end_matches(':'), ""));
+                (pair.0.to_string(), pair.1.to_string())
+            }))),
             _ => Value::Text(text),
         };
         self.put(name, kind.ends_with("RW"), value);
