@@ -37,6 +37,8 @@ pub(super) struct Back<'a> {
     pub(super) left: Vec<Item>,
     /// What XAPI did not do, which a reboot may mend.
     pub(super) pif_left: Vec<Item>,
+    /// The NICs of it, where XAPI answered.
+    pub(super) refused: Vec<IfName>,
     /// NICs of the plan whose names mean other cards now, and how that is said: looked at before
     /// the bond goes, which a card that came in its midst does not outlive.
     pub(super) cards: BTreeMap<IfName, String>,
@@ -62,6 +64,7 @@ impl<'a> Back<'a> {
             reports: reports(tx),
             left: Vec::new(),
             pif_left: Vec::new(),
+            refused: Vec::new(),
             cards: BTreeMap::new(),
             late: Vec::new(),
             unwritten: None,
@@ -85,6 +88,9 @@ impl<'a> Back<'a> {
 
     pub(super) fn not_undone(&mut self, step: &Step, left: Item, error: &anyhow::Error) {
         self.hung |= xe::failure(error) == Some(Failure::Hung);
+        if let (Some(record), false) = (step.pif(), self.hung) {
+            self.refused.push(record.device.clone());
+        }
         let all = if step.pif().is_some() { &mut self.pif_left } else { &mut self.left };
         all.push(left);
     }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::back::Back;
 use super::others::another_card;
@@ -208,13 +208,20 @@ impl Engine<'_> {
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
             back.kept.done = tx.is_done(number);
+            back.kept.undone = tx.is_undone(number);
+            let refused = &back.refused;
             let act = |observer: &mut dyn Observer| {
-                // `ifup` passes over a slave that is a port.
-                match step {
-                    Step::TakeDown(bond) => self.take_out_of_bridges(&bond.slaves)?,
-                    Step::Leave(member) => self.take_out_of_bridges([&member.nic])?,
-                    _ => {}
+                // `ifup` passes over a slave that is a port; and what XAPI did not let go of, the
+                // management above all, must stay one.
+                let slaves = match step {
+                    Step::TakeDown(bond) => &bond.slaves[..],
+                    Step::Leave(member) => std::slice::from_ref(&member.nic),
+                    _ => &[],
+                };
+                if let Some(nic) = slaves.iter().find(|nic| refused.contains(nic)) {
+                    bail!("XAPI does not let go of {nic}");
                 }
+                self.take_out_of_bridges(slaves)?;
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {

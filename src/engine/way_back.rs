@@ -312,16 +312,15 @@ impl Engine<'_> {
                 )
             }));
         }
+        // A rollback that was cut off goes on as it was asked for.
         let mut ids = vec![header.id.clone()];
-        match aim {
-            Aim::Bond(bond) => {
-                let chain = ledger::chain(self.host)?;
-                let of = |c: &&Change| c.spec.bond == *bond && c.phase.stands();
-                let older = chain.iter().filter(of).take_while(|c| !c.removes);
-                ids.extend(older.map(|c| c.id.clone()));
-            }
-            // A rollback that was cut off goes on as it was asked for.
-            _ => ids.extend(open.then()),
+        ids.extend(open.then());
+        if let Aim::Bond(bond) = aim {
+            let chain = ledger::chain(self.host)?;
+            let of = |c: &&Change| c.spec.bond == *bond && c.phase.stands() && !ids.contains(&c.id);
+            let older = chain.iter().filter(of).take_while(|c| !c.removes);
+            let older: Vec<String> = older.map(|c| c.id.clone()).collect();
+            ids.extend(older);
         }
         Ok(Ok(read(self.host, &ids)?))
     }

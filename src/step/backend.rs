@@ -74,7 +74,7 @@ impl Switch {
         // What XAPI makes itself; whatever else is gone now others have removed.
         let brought = |f: &&Original| !Self::is_its_own(&f.path) && is_xapis(&f.was);
         put_back(host, self.files.iter().filter(brought))?;
-        for path in &kept.known {
+        for path in kept.known.iter().filter(|_| !kept.undone) {
             let copy = host.original(&kept.copy(path))?.was;
             if path.starts_with(paths::NETWORK_SCRIPTS) && !host.exists(path) {
                 host.put(path, &copy)?;

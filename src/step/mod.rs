@@ -94,6 +94,8 @@ pub struct Kept {
     pub paths: Vec<String>,
     /// Whether the step that is being undone was done to its end.
     pub done: bool,
+    /// Whether it was undone before: what is gone since then others have removed.
+    pub undone: bool,
     /// Paths that an earlier look found so: those that are there have a copy in the folder.
     pub known: Vec<String>,
 }

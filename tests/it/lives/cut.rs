@@ -4,8 +4,12 @@ use xenbond::model::state::{Backend, Flavour};
 
 use crate::faults::strike::Fault;
 
-use super::event::Act::{Apply, Look, Remove, Resume, RollbackNth};
-use super::event::Event::{By, MakesBond, PowerCut, Reboot, Struck, Switches};
+use super::event::Act::{
+    Apply, Look, Remove, RemoveBack, Resume, Rollback, RollbackNth, RollbackOf,
+};
+use super::event::Event::{
+    By, Deletes, MakesBond, MovesManagement, PowerCut, Reboot, Struck, Switches, Writes,
+};
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
@@ -104,6 +108,74 @@ pub const LIVES: &[(Birth, &[Event])] = &[
                 Fault::FailsAfter,
             ),
             By(Look),
+        ],
+    ),
+    // A rollback of a whole bond, cut off where it came to the first change, ended with the second.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Struck(
+                Apply(Ask {
+                    bond: "bond52",
+                    nics: "eth4,eth5",
+                    mode: "active-backup",
+                    miimon: 100,
+                    mtu: 9000,
+                    address: "172.16.52.11/24",
+                }),
+                100,
+                Fault::DiesAfter,
+            ),
+            Struck(RollbackOf("bond52"), 109, Fault::DiesBefore),
+            By(RollbackOf("bond52")),
+        ],
+    ),
+    // What others removed after the switch back came again with the next try of the rollback.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            Struck(
+                Apply(Ask {
+                    bond: "bond51",
+                    nics: "eth2,eth3",
+                    mode: "802.3ad",
+                    miimon: 100,
+                    mtu: 1500,
+                    address: "172.16.51.77/24",
+                }),
+                78,
+                Fault::DiesAfter,
+            ),
+            MakesBond("bond60", "eth2", "eth4"),
+            Writes("etc/sysconfig/network-scripts/ifcfg-added0"),
+            By(Rollback),
+            Deletes("etc/sysconfig/network-scripts/ifcfg-added0"),
+            By(Resume),
+        ],
+    ),
+    // A removal was undone though the management had moved to one of its NICs: that became a slave.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "802.3ad",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.77/24",
+            })),
+            By(RemoveBack("bond52")),
+            MovesManagement("eth1"),
+            By(Rollback),
         ],
     ),
 ];

@@ -405,10 +405,17 @@ impl Observer {
             Act::Apply(ask) | Act::Tries(ask) | Act::RemoveTold(ask) => Some(ask.nics),
             _ => None,
         });
+        let own_bond = by.as_ref().and_then(|id| Some(self.begun.get(id)?.bond.clone()));
         let of_others = |key: &String| {
             let nic = key.strip_prefix("PIF xen01/").or_else(|| key.strip_prefix("NIC "));
             let of_management = key.starts_with("route default ") || key.contains(" of xenbr");
+            let bonds = ["bond51", "bond52", "bond60"].into_iter();
+            let other = bonds.filter(|bond| own_bond.as_deref() != Some(bond));
+            let of_kernel = ["bond ", "addresses of ", "route "];
+            let of_kernel = of_kernel.iter().any(|begin| key.starts_with(begin));
+            let of_other = of_kernel && other.into_iter().any(|bond| key.ends_with(bond));
             of_management
+                || of_other
                 || nic
                     .is_some_and(|nic| nics.is_none_or(|own| !own.split(',').any(|one| one == nic)))
         };

@@ -38,5 +38,5 @@ boot_3() {
         is "master of $nic" "$(master $nic)" "xenbr${nic#eth}"
         is "MAC of $nic" "$(mac $nic)" "00:1b:21:0a:01:0${nic#eth}"
     done
-    is "files of /etc that differ" "$(diff -rq /lab/installed /etc 2>&1)" ""
+    is "files of /etc that differ" "$(diff -rq --no-dereference /lab/installed /etc 2>&1)" ""
 }
