@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Engine, Observer, outcome, saving};
+use super::{Engine, Observer, Situation, look_for, outcome, saving};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
@@ -136,7 +136,25 @@ impl Engine<'_> {
             ended.notes.push(format!("{error:#}"));
         }
         observer.note("confirmed: the change stays");
+        let bond = &tx.header.plan.spec.bond;
+        match self.needs_nothing(&tx) {
+            Ok(true) => {}
+            Ok(false) if ended.exit == Exit::AsAsked => {
+                ended.exit = Exit::NotAsAsked;
+                ended.error = Some(format!("{bond} has been changed since it was made"));
+                ended.hint = Some(format!("xenbond verify {bond}; xenbond apply {bond} mends it"));
+            }
+            Ok(false) => {}
+            Err(error) => ended.notes.push(format!("{bond} could not be looked at: {error:#}")),
+        }
         Ok(ended)
+    }
+
+    /// Whether nothing has come between the verdict and the person who confirms it.
+    fn needs_nothing(&self, tx: &Transaction) -> Result<bool> {
+        let spec = tx.header.plan.spec.clone();
+        let inv = look_for(self.host, &spec)?;
+        Ok(Situation::of(spec, inv).plan(self.templates)?.steps.is_empty())
     }
 
     /// The outcome where there is nothing to confirm: it says what became of the last change.

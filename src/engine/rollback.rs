@@ -13,8 +13,10 @@ use crate::host::Host;
 use crate::inventory::Nic;
 use crate::journal::Transaction;
 use crate::ledger::Event;
+use crate::net::IfName;
 use crate::order;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
+use crate::paths;
 use crate::step::Step;
 use crate::verify::probe::{self, Way};
 use crate::xe::{self, Failure};
@@ -218,7 +220,11 @@ impl Engine<'_> {
                     Step::Leave(member) => std::slice::from_ref(&member.nic),
                     _ => &[],
                 };
-                if let Some(nic) = slaves.iter().find(|nic| refused.contains(nic)) {
+                let file = |nic: &&IfName| {
+                    step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str()))
+                };
+                let held = slaves.iter().find(|nic| refused.contains(nic));
+                if let Some(nic) = held.or_else(|| refused.iter().find(file)) {
                     bail!("XAPI does not let go of {nic}");
                 }
                 self.take_out_of_bridges(slaves)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use xenbond::host::{Clock, Cmd, Effect, Output, Runner, Status, Watch};
+use xenbond::host::{Clock, Cmd, Effect, Output, Program, Runner, Status, Watch};
 use xenbond::model::Model;
 
 use super::moment::{Loss, Moment, Volatile};
@@ -361,12 +361,13 @@ impl Runner for Liar {
         let output = |status| Output { status, stdout: Vec::new(), stderr: Vec::new() };
         match fault {
             Some(Fault::Lies) => Ok(output(Status::Exited(0))),
-            Some(Fault::Hangs) => Ok(output(Status::TimedOut)),
-            Some(Fault::Late) => {
+            // Only XAPI goes on when its client was killed.
+            Some(Fault::Late) if cmd.program == Program::Xe => {
                 let due = self.model.elapsed() + LATE;
                 self.strike.inner.lock().unwrap().late = Some((cmd.clone(), due));
                 Ok(output(Status::TimedOut))
             }
+            Some(Fault::Hangs | Fault::Late) => Ok(output(Status::TimedOut)),
             Some(_) => self.model.run(cmd).map(|_| output(Status::TimedOut)),
             None => self.model.run(cmd),
         }

@@ -5,7 +5,7 @@ use xenbond::model::state::{Backend, Flavour};
 use crate::faults::strike::Fault;
 
 use super::event::Act::{
-    Apply, Look, Remove, RemoveBack, Resume, Rollback, RollbackNth, RollbackOf,
+    Apply, Confirm, Look, Remove, RemoveBack, Resume, Rollback, RollbackNth, RollbackOf, Tries,
 };
 use super::event::Event::{
     By, Deletes, MakesBond, MovesManagement, PowerCut, Reboot, Struck, Switches, Writes,
@@ -176,6 +176,47 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(RemoveBack("bond52")),
             MovesManagement("eth1"),
             By(Rollback),
+        ],
+    ),
+    // The same of a change that was undone: the next boot made the management's NIC a slave.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            MovesManagement("eth1"),
+            By(Rollback),
+            Event::Swaps("eth2", "eth4"),
+        ],
+    ),
+    // A confirmation said Done of files that somebody's switch of the backend had taken.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Tries(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.52.77/24",
+            })),
+            Switches(Backend::Bridge),
+            By(Confirm),
         ],
     ),
 ];

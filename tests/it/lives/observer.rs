@@ -532,6 +532,9 @@ impl Observer {
         self.known.remove(&bond);
         match act {
             Act::Apply(ask) | Act::Tries(ask) => {
+                if ended.exit != Exit::AsAsked {
+                    return;
+                }
                 self.is_as_asked(living, ask, "done");
                 let saved = ended.not_saved.is_empty();
                 let known = if saved { Known::Asked(ask) } else { Known::Volatile(ask) };
