@@ -16,12 +16,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::host::Host;
-use crate::inventory::{Ask, Inventory};
+use crate::inventory::{Ask, Carrier, Inventory, Managed};
 use crate::net;
 use crate::order;
 use crate::outcome::Hint;
 use crate::render::Templates;
-use crate::verify::{Check, Verdict};
+use crate::verify::{self, Check, Verdict};
 use crate::xe;
 
 pub use bonds::{BondView, KernelBond, KernelSlave, KernelVlan, XapiBond};
@@ -115,6 +115,16 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     records.run = records.run.or_else(|| inv.ground.other_run.clone());
     let judge = Judge::at_once(host, &inv, templates, &records);
     let verdicts = judge.all()?;
+    let carried: bonds::Carried = Managed::all(&inv)
+        .into_iter()
+        .map(|bond| {
+            let name = bond.device.to_string();
+            let carrier = Carrier::read(host, &inv, &name);
+            let good = verify::failed(&verify::managed_rows(&inv, &bond, &inv.kernel, &carrier))
+                .is_empty();
+            (name, (good, carrier))
+        })
+        .collect();
     let transaction =
         records.latest.as_ref().map(|tx| transaction::view(host, tx, records.run.clone()));
     let open = records.open_bond().filter(|bond| records.unfinished(bond).is_some());
@@ -139,7 +149,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         backend: Backend { running: inv.running_backend(), next_boot: inv.network_conf.clone() },
         xapi_error: inv.xapi_error.clone(),
         nics: nics::all(&inv, &names),
-        bonds: bonds::all(&inv, &judged),
+        bonds: bonds::all(&inv, &judged, &carried),
         transaction,
         left_alone: if record_error.is_none() { left_alone(&inv, &records) } else { Vec::new() },
         record_error,
@@ -158,12 +168,6 @@ fn left_alone(inv: &Inventory, records: &Records) -> Vec<String> {
         own.map(|pif| pif.device.to_string()).filter(|device| free(device)).collect();
     order::sort(&mut all);
     all
-}
-
-/// Every bond of a reading, none of them judged.
-#[must_use]
-pub fn bonds(inv: &Inventory) -> Vec<BondView> {
-    bonds::all(inv, &BTreeMap::new())
 }
 
 fn release(inv: &Inventory) -> Option<String> {

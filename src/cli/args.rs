@@ -263,7 +263,8 @@ pub struct Remove {
 /// `verify`
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// A bond that xenbond answers for [default: every one]
+    /// A bond that xenbond answers for [default: every one], or one that
+    /// XAPI manages, by its device or its network's name
     #[arg(value_name = "BOND")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -298,10 +299,11 @@ pub enum Format {
 /// `drill`
 #[derive(Args, Debug)]
 pub struct Drill {
-    /// The bond
+    /// The bond; one that XAPI manages by its device or its network's name
     #[arg(value_name = "BOND")]
     pub name: String,
-    /// Whom to send the traffic to [default: the first probe of its spec]
+    /// Whom to send the traffic to [default: the first probe of its spec,
+    /// or the gateway of a bond that XAPI manages]
     #[arg(long, value_name = "IP")]
     pub target: Option<std::net::Ipv4Addr>,
     /// Cut the links of all other slaves, instead of switching the active
@@ -313,7 +315,8 @@ pub struct Drill {
 /// `show`
 #[derive(Args, Debug)]
 pub struct Show {
-    /// A bond, a file (with a /), or - for stdin [default: every bond]
+    /// A bond or its network's name, a file (with a /), or - for stdin
+    /// [default: every bond]
     #[arg(value_name = "BOND|FILE|-")]
     pub what: Option<String>,
 }

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::args;
-use super::request::Usage;
+use super::request::{Usage, device_or_network, no_such_network};
 use crate::drill::Drill;
+use crate::inventory::{Ask, Inventory, Managed};
 use crate::journal;
-use crate::net::IfName;
 use crate::outcome::Exit;
 use crate::report;
 
@@ -14,10 +14,30 @@ use super::Run;
 
 impl Run {
     pub(super) fn drill(&self, args: &args::Drill) -> Result<Exit> {
-        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
-        let made = journal::made(&self.host)?.into_iter().find(|m| m.spec.bond == bond);
-        let probe = made.iter().flat_map(|m| m.spec.required()).next();
-        let target = args.target.or(probe.map(|p| p.addr)).with_context(|| {
+        let name = device_or_network(&args.name)?;
+        let made = journal::made(&self.host)?;
+        let made = made.into_iter().find(|m| name.as_ref() == Some(&m.spec.bond));
+        let inv = match made {
+            Some(_) => None,
+            None => Some(Inventory::read(&self.host, Ask::default())?),
+        };
+        let managed = match &inv {
+            Some(inv) => Managed::named(&self.host, inv, &args.name)?,
+            None => None,
+        };
+        let bond = match &managed {
+            Some(managed) => {
+                managed.assert_several()?;
+                managed.device.clone()
+            }
+            None => {
+                no_such_network(Some(&args.name), name.as_ref())?;
+                name.context("a device")?
+            }
+        };
+        let probe = made.iter().flat_map(|m| m.spec.required()).next().map(|p| p.addr);
+        let gateway = managed.as_ref().and_then(|bond| bond.pif.ip.get("gateway")?.parse().ok());
+        let target = args.target.or(probe).or(gateway).with_context(|| {
             format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")
         });
         let target = target.context(Usage)?;
@@ -27,6 +47,7 @@ impl Run {
             target,
             cut_links: args.cut_links,
             made: made.as_ref(),
+            managed: managed.as_ref().zip(inv.as_ref()),
             signals: &self.signals,
         };
         let mode = drill.mode()?;

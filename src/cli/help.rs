@@ -29,7 +29,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("rollback", ["xenbond rollback --dry-run", "xenbond rollback bond51 --yes"]),
     ("adopt", ["xenbond adopt bond51", "xenbond adopt bond51 --yes --json"]),
     ("remove", ["xenbond remove bond51", "xenbond remove bond51 --backend openvswitch --reboot"]),
-    ("verify", ["xenbond verify", "xenbond verify bond51 --json"]),
+    ("verify", ["xenbond verify bond51 --json", "xenbond verify bond0 --format nagios"]),
     ("list", ["xenbond list", "xenbond list --json"]),
     ("spec", ["xenbond spec bond51 > bond51.ini", "xenbond spec bond0"]),
     ("init", ["xenbond init > bond.ini", "xenbond init --json"]),

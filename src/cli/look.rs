@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Error, Result, anyhow, ensure};
 
 use super::Run;
 use super::args::{self, Cli};
-use super::request::{Usage, request, templates};
+use super::request::{Usage, device_or_network, no_such_network, request, templates};
 use crate::engine;
-use crate::inventory::{Ask, Inventory, Kernel};
+use crate::inventory::{Ask, Inventory, Kernel, Managed, Vswitch};
 use crate::ledger::Phase;
-use crate::net::IfName;
+use crate::net::{IfName, shown};
 use crate::outcome::{Exit, Hint};
 use crate::render::Templates;
 use crate::report::{self, nagios};
@@ -33,11 +33,11 @@ impl Run {
     fn verdicts(&self, args: &args::Verify, within: Option<Duration>) -> Result<Vec<Verdict>> {
         // What is wrong with the arguments is said before the host is read.
         let templates = templates(args.templates.as_deref())?;
-        let name = args.name.as_deref().map(str::parse::<IfName>).transpose();
-        let name = name.context("BOND").context(Usage)?;
+        let text = args.name.as_deref();
+        let name = text.map(device_or_network).transpose()?.flatten();
         let asked = if args.spec.is_empty() { None } else { Some(request(&args.spec)?) };
         ensure!(
-            asked.is_none() || name.is_none(),
+            asked.is_none() || text.is_none(),
             anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
         );
         let records = Records::read(&self.host)?;
@@ -56,9 +56,32 @@ impl Run {
             within,
             waits: &|what: &str, within| self.progress.waits(what, within),
         };
-        let verdicts = match &spec {
-            Some(spec) => vec![judge.spec(spec)?],
-            None => known(judge.all()?, name.as_ref(), &records)?,
+        let ours = |name: &IfName| {
+            records.made.iter().any(|made| made.spec.bond == *name)
+                || records.latest.as_ref().is_some_and(|tx| tx.header.plan.spec.bond == *name)
+        };
+        // A network may be called like nothing that a device can be called.
+        let managed = match (text, &name) {
+            (Some(_), Some(name)) if ours(name) => None,
+            (Some(text), _) => {
+                let silent = inv.xapi_error.as_ref();
+                ensure!(
+                    silent.is_none(),
+                    "XAPI does not say whether it has a bond {}: {}",
+                    shown(text),
+                    silent.map_or("", String::as_str)
+                );
+                Managed::named(&self.host, &inv, text)?
+            }
+            (None, _) => None,
+        };
+        let verdicts = match (&spec, &managed) {
+            (Some(spec), _) => vec![judge.spec(spec)?],
+            (None, Some(bond)) => vec![judge.managed(bond)?],
+            (None, None) => {
+                no_such_network(text, name.as_ref())?;
+                known(judge.all()?, name.as_ref(), &records)?
+            }
         };
         self.progress.closes();
         Ok(verdicts)
@@ -89,7 +112,12 @@ pub(super) fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
     let found = Run::new(cli).and_then(|run| {
         let verdicts = run.verdicts(args, Some(Duration::ZERO))?;
         let kernel = Kernel::read(&run.host)?;
-        Ok(nagios::verdict(&verdicts, &kernel))
+        let vswitch = kernel.modules.contains("openvswitch");
+        let said = |bond: &str| match kernel.bond(bond) {
+            None if vswitch => Vswitch::read(&run.host, bond).ok()?.status(&kernel),
+            status => status,
+        };
+        Ok(nagios::verdict(&verdicts, &said))
     });
     let (code, line) = found.unwrap_or_else(|error| {
         let chain: Vec<String> =

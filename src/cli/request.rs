@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::flags::SpecArgs;
+use crate::net::{IfName, shown};
+use crate::outcome::Hint;
 use crate::preflight;
 use crate::render::Templates;
 use crate::spec::{Raw, Request};
@@ -80,4 +82,24 @@ pub(super) fn after_comma(error: &clap::Error, args: &[std::ffi::OsString]) -> O
     let list = before.strip_suffix(',').or(extra.strip_prefix(',').map(|_| before))?;
     let next = extra.trim_start_matches(',');
     Some(format!("write a list without spaces: {list},{next}"))
+}
+
+/// The device that a bond's name is; `None`: it can only be a network's name. A slip of the pen is
+/// neither.
+pub(super) fn device_or_network(text: &str) -> Result<Option<IfName>> {
+    let device = text.parse::<IfName>();
+    let number = text.replace(' ', "").strip_prefix("bond").map(|rest| rest.parse::<u32>().is_ok());
+    if device.is_ok() || text.contains('/') || text.is_empty() || number == Some(true) {
+        return device.context("BOND").context(Usage).map(Some);
+    }
+    Ok(None)
+}
+
+/// Refuses a name that is no device's and no network's either.
+pub(super) fn no_such_network(text: Option<&str>, device: Option<&IfName>) -> Result<()> {
+    match text.filter(|_| device.is_none()) {
+        Some(name) => Err(anyhow!(Hint("xenbond status, which shows every bond".into()))
+            .context(format!("no bond of XAPI's lies on a network called {}", shown(name)))),
+        None => Ok(()),
+    }
 }

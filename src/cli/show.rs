@@ -3,20 +3,20 @@
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
-use super::request::Usage;
+use super::request::{device_or_network, no_such_network};
 use crate::bonding::{self, BondStatus, SlaveStatus};
 use crate::host::Host;
-use crate::inventory::{Ask, Inventory, Kernel};
-use crate::net::{BondMode, IfName, shown};
+use crate::inventory::{Ask, Carrier, Inventory, Kernel, Managed, Vswitch};
+use crate::net::{IfName, shown};
 use crate::order;
 use crate::outcome::{Exit, Hint};
 use crate::ovs::{self, Readings};
 use crate::paths;
 use crate::report;
-use crate::status;
+use crate::xe::Pif;
 
 pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit> {
     let mut bonds = Bonds::default();
@@ -31,27 +31,14 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
             let name = Path::new(file).file_name().map(|name| name.to_string_lossy());
             bonds.text(file, name.as_deref(), &String::from_utf8_lossy(&bytes))?;
         }
-        Some(bond) => {
-            let bond: IfName = bond.parse().context("BOND").context(Usage)?;
-            let (path, name) = (paths::proc_bonding(bond.as_str()), bond.as_str());
-            match host.read_text(&path)? {
-                Some(text) => bonds.text(name, Some(name), &text)?,
-                None => {
-                    let managed = managed(host)?.into_iter().find(|(other, _)| other == name);
-                    let (name, status) = managed
-                        .with_context(|| format!("there is no bond {bond}: {path} is missing"))
-                        .context(Hint("xenbond show, which shows every bond".into()))?;
-                    bonds.kernel.push((Some(name), status));
-                }
-            }
-        }
+        Some(name) => bonds.named(host, name)?,
         None => {
             for name in host.list(paths::PROC_BONDING)? {
-                if let Some(text) = host.read_text(&paths::proc_bonding(&name))? {
-                    bonds.text(&name, Some(&name), &text)?;
-                }
+                bonds.of_kernel(host, &name)?;
             }
-            bonds.kernel.extend(managed(host)?.into_iter().map(|(name, bond)| (Some(name), bond)));
+            if Kernel::read(host)?.modules.contains("openvswitch") {
+                bonds.of_vswitch(host)?;
+            }
         }
     }
     if as_json {
@@ -70,6 +57,74 @@ struct Bonds {
 }
 
 impl Bonds {
+    /// Takes in what the kernel says of a bond; `false`: it has none of that name.
+    fn of_kernel(&mut self, host: &Host, name: &str) -> Result<bool> {
+        let text = host.read_text(&paths::proc_bonding(name))?;
+        text.map(|text| self.text(name, Some(name), &text)).transpose().map(|read| read.is_some())
+    }
+
+    /// Takes in the bond of a device's name, or that of XAPI's on the network of that name.
+    fn named(&mut self, host: &Host, name: &str) -> Result<()> {
+        let device = device_or_network(name)?;
+        if device.is_some() && self.of_kernel(host, name)? {
+            return Ok(());
+        }
+        let inv = Inventory::read(host, Ask::default())?;
+        let Some(bond) = Managed::named(host, &inv, name)? else {
+            no_such_network(Some(name), device.as_ref())?;
+            let bond = device.context("a device")?;
+            let vswitch = inv.has_vswitch().then(|| Vswitch::read(host, bond.as_str()));
+            if let Some(Ok(Vswitch { bond: Some(bond), lacp, .. })) = vswitch {
+                self.ovs.bonds.push(bond);
+                self.ovs.lacp.extend(lacp);
+                return Ok(());
+            }
+            let missing = paths::proc_bonding(bond.as_str());
+            return Err(anyhow!(Hint("xenbond show, which shows every bond".into()))
+                .context(format!("there is no bond {bond}: {missing} is missing")));
+        };
+        let device = bond.device.as_str();
+        match Carrier::read(host, &inv, device) {
+            Carrier::Kernel => ensure!(
+                self.of_kernel(host, device)?,
+                "there is no bond {device} in the kernel, though XAPI has one"
+            ),
+            Carrier::Vswitch(Ok(read)) => {
+                let Vswitch { bond: Some(bond), lacp, .. } = *read else {
+                    bail!("Open vSwitch has no bond {device}, though XAPI has one");
+                };
+                self.ovs.bonds.push(bond);
+                self.ovs.lacp.extend(lacp);
+            }
+            Carrier::Vswitch(Err(why)) => {
+                silent(&why);
+                self.kernel.push(by_xapi(&bond));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in every bond of Open vSwitch's; where it does not answer, what XAPI has.
+    fn of_vswitch(&mut self, host: &Host) -> Result<()> {
+        let why = match Vswitch::all(host) {
+            Ok(all) => {
+                self.ovs.bonds.extend(all.bonds);
+                self.ovs.lacp.extend(all.lacp);
+                return Ok(());
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        silent(&why);
+        let inv = Inventory::read(host, Ask::default())?;
+        if let Some(error) = &inv.xapi_error {
+            report::err(report::note(&format!("XAPI could not be asked either: {error}")));
+        }
+        let managed = Managed::all(&inv);
+        let unknown = |bond: &&Managed| !inv.kernel.bonds.contains_key(bond.device.as_str());
+        self.kernel.extend(managed.iter().filter(unknown).map(by_xapi));
+        Ok(())
+    }
+
     /// Takes in a text. `of` is what it is called, `name` is its file's.
     fn text(&mut self, of: &str, name: Option<&str>, text: &str) -> Result<()> {
         let kernel = bonding::parse_all(text);
@@ -119,27 +174,18 @@ fn no_bond(of: &str, text: &str) -> anyhow::Error {
     anyhow!(Hint(format!("ovs-appctl bond/show {bond} | xenbond show -"))).context(why)
 }
 
-/// The bonds that XAPI made and that the kernel does not know, since Open vSwitch has them: what
-/// XAPI says of them, and no more.
-fn managed(host: &Host) -> Result<Vec<(String, BondStatus)>> {
-    if !Kernel::read(host)?.modules.contains("openvswitch") {
-        return Ok(Vec::new());
-    }
-    let inv = Inventory::read(host, Ask::default())?;
-    if let Some(error) = &inv.xapi_error {
-        report::err(report::note(&format!(
-            "XAPI could not be asked, so bonds of Open vSwitch are not shown: {error}"
-        )));
-    }
-    let views = status::bonds(&inv).into_iter().filter(|view| view.kernel.is_none());
-    Ok(views
-        .filter_map(|view| {
-            let xapi = view.xapi?;
-            let slave = |name: String| SlaveStatus { name, ..SlaveStatus::default() };
-            let mode = xapi.mode.as_deref().and_then(|mode| mode.parse::<BondMode>().ok());
-            let slaves = xapi.slaves.into_iter().map(slave).collect();
-            let status = BondStatus { mode, mode_text: xapi.mode, slaves, ..BondStatus::default() };
-            Some((view.name, status))
-        })
-        .collect())
+fn silent(why: &str) {
+    report::err(report::note(&format!("Open vSwitch could not be asked: {why}")));
+}
+
+/// What XAPI has of a bond, and no more.
+fn by_xapi(bond: &Managed) -> (Option<String>, BondStatus) {
+    let slave = |pif: &Pif| SlaveStatus { name: pif.device.clone(), ..SlaveStatus::default() };
+    let status = BondStatus {
+        mode: bond.mode(),
+        mode_text: bond.mode_word().map(String::from),
+        slaves: bond.slaves.iter().map(slave).collect(),
+        ..BondStatus::default()
+    };
+    (Some(bond.device.to_string()), status)
 }

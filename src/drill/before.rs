@@ -8,6 +8,7 @@ use super::bond::{Drill, SWITCH};
 use crate::bonding::BondStatus;
 use crate::engine::Signals;
 use crate::host::Host;
+use crate::inventory::Vswitch;
 use crate::net::BondMode;
 use crate::paths;
 use crate::verify::Setting;
@@ -56,6 +57,9 @@ impl Before {
 
 impl Drill<'_> {
     pub(super) fn switch_to(&self, name: &str) -> Result<()> {
+        if self.is_of_vswitch() {
+            return Vswitch::switch(self.host, self.bond.as_str(), name);
+        }
         self.host.set_attribute(&self.active_slave_file(), name)
     }
 
@@ -128,8 +132,11 @@ impl Drill<'_> {
         let so = |s: &BondStatus| s.active_slave.as_ref() == Some(active);
         ensure!(
             self.until(SWITCH, so)?,
-            "{active} is not the active slave again: echo {active} > {}",
-            self.active_slave_file()
+            "{active} is not the active slave again: {}",
+            match self.is_of_vswitch() {
+                true => format!("ovs-appctl bond/set-active-slave {} {active}", self.bond),
+                false => format!("echo {active} > {}", self.active_slave_file()),
+            }
         );
         Ok(())
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::bonding::{self, BondStatus};
 use crate::engine::Signals;
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::Kernel;
+use crate::inventory::{Carrier, Inventory, Kernel, Managed, Vswitch};
 use crate::journal::Made;
 use crate::net::{BondMode, IfName};
 use crate::paths;
@@ -36,6 +36,8 @@ pub struct Drill<'a> {
     pub cut_links: bool,
     /// What the bond is to be, when it is known.
     pub made: Option<&'a Made>,
+    /// The bond as XAPI has it, where XAPI manages it, and the reading of the host.
+    pub managed: Option<(&'a Managed, &'a Inventory)>,
     /// Signals on their way in.
     pub signals: &'a Signals,
 }
@@ -50,11 +52,21 @@ impl Drill<'_> {
     }
 
     pub(super) fn status(&self) -> Result<BondStatus> {
+        if self.is_of_vswitch() {
+            let read = Vswitch::glance(self.host, self.bond.as_str())?;
+            let status = read.status(&Kernel::default());
+            return status.with_context(|| format!("Open vSwitch has no bond {}", self.bond));
+        }
         let path = paths::proc_bonding(self.bond.as_str());
         let text = self.host.read_text(&path)?;
         let text =
             text.with_context(|| format!("there is no bond {}: {path} is missing", self.bond))?;
         Ok(bonding::parse(&text))
+    }
+
+    /// Whether Open vSwitch carries it, and not the kernel's driver.
+    pub(super) fn is_of_vswitch(&self) -> bool {
+        self.managed.is_some_and(|(_, inv)| inv.has_vswitch())
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -76,8 +88,12 @@ impl Drill<'_> {
         }
     }
 
-    /// The device that the target is reached through: the bond, or a tag of it.
+    /// The device that the target is reached through: the bond, or a tag of it; its bridge where
+    /// XAPI manages it.
     pub(super) fn device(&self) -> &str {
+        if let Some(bridge) = self.managed.and_then(|(bond, _)| bond.bridge()) {
+            return bridge;
+        }
         let network = self.made.and_then(|made| made.spec.network_to(self.target));
         network.map_or(self.bond.as_str(), |network| network.device)
     }
@@ -89,8 +105,20 @@ impl Drill<'_> {
         self.host.run(&cmd).is_ok_and(|output| output.success())
     }
 
+    /// How long what was asked for may take to be so again; `None`: nothing was asked.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        let managed = self.managed.map(|(bond, _)| verify::managed_limit(bond));
+        managed.or_else(|| Some(verify::limit(&self.made?.spec)))
+    }
+
     /// The rows of a verification that are not as asked, where something was asked.
     pub(super) fn faults(&self) -> Result<Vec<Check>> {
+        if let Some((bond, inv)) = self.managed {
+            let carrier = Carrier::read(self.host, inv, self.bond.as_str());
+            let mut rows = verify::managed_rows(inv, bond, &Kernel::read(self.host)?, &carrier);
+            rows.retain(|check| !check.ok);
+            return Ok(rows);
+        }
         let Some(made) = self.made else { return Ok(Vec::new()) };
         let verdict = verify::judge(Question {
             spec: &made.spec,

@@ -3,6 +3,8 @@
 
 mod before;
 mod bond;
+#[cfg(test)]
+mod managed_tests;
 mod measure;
 #[cfg(test)]
 mod tests;
@@ -59,10 +61,10 @@ impl Drill<'_> {
             names.len()
         );
         let kernel = Kernel::read(self.host)?;
-        if let Some(bridge) = kernel.devices.get(self.bond.as_str()).and_then(|d| d.master.as_ref())
-        {
+        let device = kernel.devices.get(self.bond.as_str()).filter(|_| self.managed.is_none());
+        if let Some(bridge) = device.and_then(|device| device.master.as_ref()) {
             bail!(
-                "{} is a port of {bridge}: XAPI manages it, and a drill could cut off the host",
+                "{} is a port of {bridge}, and XAPI does not say that it is its own: what a drill cuts off is not known",
                 self.bond
             );
         }

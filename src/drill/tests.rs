@@ -28,6 +28,7 @@ impl Dom0 {
             target: "172.16.51.2".parse().unwrap(),
             cut_links,
             made: made.as_ref(),
+            managed: None,
             signals,
         };
         let before = self.links();

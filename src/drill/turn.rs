@@ -11,7 +11,7 @@ use super::bond::{Drill, INTERVAL, SWITCH};
 use super::measure::Traffic;
 use crate::bonding::BondStatus;
 use crate::host::{Cmd, Program};
-use crate::verify::{self, Check, Setting};
+use crate::verify::{Check, Setting};
 
 /// Traffic before a switch, so that its beginning is seen.
 const LEAD: Duration = Duration::from_millis(300);
@@ -155,13 +155,12 @@ impl Drill<'_> {
 
     /// The first thing that is not as asked, but for what a turn is meant to change.
     fn new_fault(&self, before: &Before) -> Result<Option<Check>> {
-        let Some(made) = self.made else { return Ok(None) };
+        let Some(limit) = self.limit() else { return Ok(None) };
         let start = self.host.clock().elapsed();
         loop {
             let meant = |c: &Check| c.name == Setting::ActiveSlave || before.bad.contains(&c.name);
             let bad = self.faults()?.into_iter().find(|check| !meant(check));
-            let over =
-                self.host.clock().elapsed().saturating_sub(start) >= verify::limit(&made.spec);
+            let over = self.host.clock().elapsed().saturating_sub(start) >= limit;
             if bad.is_none() || over || self.is_stopped() {
                 return Ok(bad);
             }

@@ -73,6 +73,8 @@ programs! {
     Arping = "arping",
     Ping = "ping",
     Ethtool = "ethtool",
+    OvsAppctl = "ovs-appctl",
+    OvsVsctl = "ovs-vsctl",
 }
 
 impl fmt::Display for Program {

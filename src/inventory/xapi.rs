@@ -47,6 +47,10 @@ pub struct Xapi {
     /// Records with a word in them that makes no sense.
     #[serde(default)]
     pub odd: Vec<OddRecord>,
+    /// The PIF that has the default route by order, where one has (`defaultroute=true`); without one
+    /// it is the management's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Uuid>,
 }
 
 impl Xapi {
@@ -60,6 +64,15 @@ impl Xapi {
         let until = host.clock().elapsed() + xe::LIMIT;
         let (mut read, texts) = Self::lists(host, uuid)?;
         for pif in &mut read.pifs {
+            let config =
+                texts.get(&pif.uuid).map(|(_, config)| xe::loose_map(config)).unwrap_or_default();
+            if pif.attached && config.get("defaultroute").is_some_and(|word| word == "true") {
+                read.gateway = Some(pif.uuid.clone());
+            }
+            // A bond's settings lie there, in words without a blank.
+            if !pif.bond_master_of.is_empty() {
+                pif.other_config = config;
+            }
             let every = ask.every_nic && pif.is_nic();
             if every || ask.nics.iter().any(|nic| is_named(pif, nic)) {
                 match xe::fill_maps(host, pif.clone(), &texts, until) {
@@ -107,6 +120,7 @@ impl Xapi {
                 disks_error: None,
                 unreadable: BTreeMap::new(),
                 odd,
+                gateway: None,
             };
             Ok((read, texts.join().expect(done)?))
         })

@@ -11,6 +11,7 @@ use super::programs::shell::Shell;
 use super::programs::units::{exists, run_unit, runs_itself, starts, unit_file, unit_values};
 use super::state::{Backend, Flavour, Init, Map, Networkd, State, Xapi};
 use super::stores;
+use super::xe;
 use crate::order;
 use crate::paths;
 
@@ -118,6 +119,7 @@ fn kernel(shell: &mut Shell<'_>) {
         _ => Backend::Openvswitch,
     };
     dom0.bonds.clear();
+    dom0.vswitch.clear();
     dom0.devices.clear();
     dom0.addresses.clear();
     dom0.routes.clear();
@@ -162,6 +164,8 @@ fn xapi(shell: &mut Shell<'_>) {
     let word = shell.read("etc/xensource/network.conf").unwrap_or_default().trim().to_string();
     let state = &mut *shell.state;
     networkd::start(state, &params);
+    xe::resynchronise(shell);
+    let state = &mut *shell.state;
     let me = state.dom0.me.clone();
     let running = if word == "bridge" { "bridge" } else { "openvswitch" };
     if let Some(host) = state.pool.hosts.get_mut(&me) {

@@ -28,7 +28,9 @@ pub fn pool(flavour: Flavour, backend: Backend) -> State {
 #[must_use]
 pub fn seen_from(me: &str, flavour: Flavour, backend: Backend) -> State {
     let mut state = State { pool: database(flavour, backend), dom0: dom0(me, flavour, backend) };
+    state.dom0.wire.first = Some("eth4".to_string());
     networkd::start(&mut state, &Map::new());
+    state.dom0.wire.first = None;
     // The machine has been up for a while: nothing is under way any more.
     state.dom0.advance(40_000);
     state.dom0.clock = 0;
@@ -79,6 +81,8 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
         plug_enslaved_fails: !old,
         max_mtu: !old,
         missing_modules: BTreeSet::new(),
+        vswitch: None,
+        refused_options: BTreeSet::new(),
     };
     let number = (1..).zip(HOSTS).find(|(_, name)| *name == me).map_or(0, |(number, _)| number);
     let (mut nics, mut ifindex) = (BTreeMap::new(), BTreeMap::new());
@@ -110,9 +114,11 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
             silent: BTreeSet::new(),
             mtu: 9216,
             lacp: order::set(nics.keys().cloned()),
+            first: None,
         },
         nics,
         bonds: BTreeMap::new(),
+        vswitch: BTreeMap::new(),
         devices: BTreeMap::new(),
         ifindex,
         modules,

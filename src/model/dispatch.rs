@@ -1,7 +1,7 @@
 //! Which program a command is.
 
 use super::programs::shell::Shell;
-use super::programs::{ethtool, ifup, modprobe, networkd, scripts, services};
+use super::programs::{ethtool, ifup, modprobe, networkd, scripts, services, vswitch};
 use super::xe;
 
 /// Runs a program by its name; its exit status.
@@ -9,12 +9,18 @@ pub(super) fn dispatch(shell: &mut Shell<'_>, program: &str, args: &[String]) ->
     match program {
         "xe" => xe::run(shell, args),
         "xe-switch-network-backend" => scripts::switch(shell, args),
-        "xe-toolstack-restart" => scripts::restart_toolstack(shell),
+        "xe-toolstack-restart" => {
+            let status = scripts::restart_toolstack(shell);
+            xe::resynchronise(shell);
+            status
+        }
         "xapi-wait-init-complete" => scripts::wait(shell, args),
         "ifup" => ifup::up(shell, args),
         "ifdown" => ifup::down(shell, args),
         "ip" => scripts::ip(shell, args),
         "brctl" => scripts::brctl(shell, args),
+        "ovs-vsctl" => vswitch::vsctl(shell, args),
+        "ovs-appctl" => vswitch::appctl(shell, args),
         "networkd_db" => networkd::show(shell, args),
         "modprobe" => modprobe::run(shell, args),
         "modinfo" => modprobe::info(shell, args),

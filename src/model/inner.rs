@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::dispatch::dispatch;
 use super::kernel::tree;
 use super::programs::shell::Shell;
-use super::state::{Bond, Dom0, How, Nic, Pool, Ran, State};
+use super::state::{Bond, Dom0, How, Nic, Pool, Ran, State, VsBond};
 use super::stores;
 use super::xe;
 use crate::host::{Output, Status};
@@ -71,6 +71,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         clock: _,
         nics,
         bonds,
+        vswitch,
         devices,
         ifindex,
         modules,
@@ -94,6 +95,13 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         }
         bonds
     };
+    let settled = |bonds: &BTreeMap<String, VsBond>| {
+        let mut bonds = bonds.clone();
+        for member in bonds.values_mut().flat_map(|b| &mut b.members) {
+            (member.until, member.heard_at) = (None, None);
+        }
+        bonds
+    };
     *me == other.me
         && *flavour == other.flavour
         && *features == other.features
@@ -109,6 +117,7 @@ fn same_kernel(one: &Dom0, other: &Dom0) -> bool {
         && *booted_at == other.booted_at
         && *nics == other.nics
         && timeless(bonds) == timeless(&other.bonds)
+        && settled(vswitch) == settled(&other.vswitch)
         && *devices == other.devices
         && *ifindex == other.ifindex
         && *modules == other.modules

@@ -20,6 +20,8 @@ fn programs(state: &State) -> Vec<&'static str> {
         "opt/xensource/bin/xapi-wait-init-complete",
         "usr/bin/logger",
         "usr/bin/wall",
+        "usr/bin/ovs-appctl",
+        "usr/bin/ovs-vsctl",
     ];
     if state.dom0.saves.networkd.is_some() {
         list.push("opt/xensource/libexec/networkd_db");

@@ -2,7 +2,6 @@
 //! (nagios-plugins.org, development guidelines). Pure.
 
 use crate::bonding::BondStatus;
-use crate::inventory::Kernel;
 use crate::order;
 use crate::verify::{Check, Verdict};
 
@@ -12,24 +11,24 @@ pub const UNKNOWN: u8 = 3;
 /// The exit code and the line. Critical is what takes storage away; everything else that is not as
 /// asked is a warning. The worst bond comes first: some show only the line's beginning.
 #[must_use]
-pub fn verdict(all: &[Verdict], kernel: &Kernel) -> (u8, String) {
-    let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, kernel)).collect();
+pub fn verdict(all: &[Verdict], said: &dyn Fn(&str) -> Option<BondStatus>) -> (u8, String) {
+    let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, said)).collect();
     order::sort_by_key(&mut one, |(code, _)| std::cmp::Reverse(*code));
     let code = one.first().map_or(0, |(code, _)| *code);
     let word = ["OK", "WARNING", "CRITICAL"][usize::from(code)];
-    let said: Vec<String> = one.into_iter().map(|(_, said)| said).collect();
+    let words: Vec<String> = one.into_iter().map(|(_, words)| words).collect();
     let data = |verdict: &Verdict| {
         let prefix = if all.len() > 1 { format!("{}_", verdict.bond) } else { String::new() };
-        let status = kernel.bond(verdict.bond.as_str())?;
+        let status = said(verdict.bond.as_str())?;
         Some(perfdata(&prefix, &status, verdict.failed().len()))
     };
     let data: Vec<String> = all.iter().filter_map(data).collect();
     let data = if data.is_empty() { String::new() } else { format!(" | {}", data.join(" ")) };
-    (code, line(word, &said.join("; "), &data))
+    (code, line(word, &words.join("; "), &data))
 }
 
 /// The code and the words for one bond.
-fn of_bond(verdict: &Verdict, kernel: &Kernel) -> (u8, String) {
+fn of_bond(verdict: &Verdict, said: &dyn Fn(&str) -> Option<BondStatus>) -> (u8, String) {
     let bond = &verdict.bond;
     let bad = verdict.failed();
     let cuts = |check: &&&Check| check.name.cuts_storage();
@@ -38,7 +37,7 @@ fn of_bond(verdict: &Verdict, kernel: &Kernel) -> (u8, String) {
         (0, _) => 1,
         _ => 2,
     };
-    let active = kernel.bond(bond.as_str()).and_then(|s| s.active_slave);
+    let active = said(bond.as_str()).and_then(|s| s.active_slave);
     let active = active.map(|name| format!(", {name} is active")).unwrap_or_default();
     if bad.is_empty() {
         return (code, format!("{bond} is as asked{active}"));
@@ -83,6 +82,7 @@ fn line(word: &str, said: &str, data: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bonding;
     use crate::verify::Setting;
 
     const TEXT: &str = "\
@@ -106,8 +106,7 @@ Link Failure Count: 1
 
     #[test]
     fn the_code_tells_what_takes_storage_away_from_what_does_not() {
-        let mut kernel = Kernel::default();
-        kernel.bonds.insert("bond51".into(), TEXT.into());
+        let kernel = |name: &str| (name == "bond51").then(|| bonding::parse(TEXT));
         let data = |bad: usize| {
             format!(" | slaves_up=1;2:;1:;0;2 bad_checks={bad};0;;0 link_failures=4c\n")
         };
@@ -154,7 +153,7 @@ Link Failure Count: 1
             Verdict { bond: name("bond52"), checks: vec![check(Setting::Mode, false)] },
             Verdict { bond: name("bond51"), checks },
         ];
-        let (code, line) = verdict(&both[1..], &Kernel::default());
+        let (code, line) = verdict(&both[1..], &|_| None);
         assert_eq!(code, 2);
         assert!(
             line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"),

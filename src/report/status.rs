@@ -121,7 +121,9 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
     }
     let columns = [Column::PLAIN, Column::PLAIN.least(12), Column::PLAIN.least(12), Column::PLAIN];
     let mut table = Table::new(&columns);
-    table.row(["bond", "", "XAPI", "kernel"].map(Cell::from));
+    let vswitch = bonds.iter().any(|bond| bond.vswitch.is_some());
+    let last = if vswitch { "kernel, Open vSwitch" } else { "kernel" };
+    table.row(["bond", "", "XAPI", last].map(Cell::from));
     for bond in bonds {
         let mut name = bond.name.as_str();
         for (label, xapi, kernel) in rows(bond) {
@@ -135,7 +137,9 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
             (true, Some(true)) => "made by xenbond, as asked",
             (true, Some(false)) => "made by xenbond, NOT as asked",
             (true, None) => "of xenbond's change that is not at its end",
-            (false, _) => continue,
+            (false, Some(true)) => "XAPI's, as XAPI has it",
+            (false, Some(false)) => "XAPI's, NOT as XAPI has it: xenbond verify names what is not",
+            (false, None) => continue,
         };
         table.row(["".into(), Cell::loose(made)]);
     }
@@ -144,7 +148,7 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
 
 /// What XAPI and the kernel say of a bond, line by line.
 fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> {
-    let (xapi, kernel) = (bond.xapi.as_ref(), bond.kernel.as_ref());
+    let (xapi, kernel) = (bond.xapi.as_ref(), bond.kernel.as_ref().or(bond.vswitch.as_ref()));
     let said = |word: Option<String>| word.unwrap_or_else(|| "unknown".into());
     let slaves = |k: &KernelBond| {
         let link =

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::nics::natural;
-use crate::inventory::Inventory;
+use crate::bonding::{BondStatus, SlaveStatus};
+use crate::inventory::{Carrier, Inventory};
 use crate::net::BondMode;
 use crate::order;
 use crate::xe::Pif;
@@ -17,12 +18,15 @@ pub struct BondView {
     pub name: String,
     /// Whether xenbond made it.
     pub ours: bool,
-    /// Whether it is as asked; `None` where nothing was asked, or its change is not at its end.
+    /// Whether it is as asked, or, where xenbond did not make it, as XAPI has it; `None` where
+    /// nobody asked for anything, or its change is not at its end.
     pub as_asked: Option<bool>,
     /// What XAPI says, when it manages it.
     pub xapi: Option<XapiBond>,
     /// What the kernel says, when it has it.
     pub kernel: Option<KernelBond>,
+    /// What Open vSwitch says, when it has it.
+    pub vswitch: Option<KernelBond>,
 }
 
 /// A bond in XAPI's eyes.
@@ -42,7 +46,7 @@ pub struct XapiBond {
     pub addresses: Vec<String>,
 }
 
-/// A bond in the kernel's eyes.
+/// A bond in the eyes of the kernel or of Open vSwitch.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelBond {
     /// The mode.
@@ -88,7 +92,14 @@ pub struct KernelSlave {
     pub link: Option<String>,
 }
 
-pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, Option<bool>>) -> Vec<BondView> {
+/// What is said of XAPI's bonds besides: whether they are as XAPI has them, and who carries them.
+pub(super) type Carried = BTreeMap<String, (bool, Carrier)>;
+
+pub(super) fn all(
+    inv: &Inventory,
+    judged: &BTreeMap<String, Option<bool>>,
+    carried: &Carried,
+) -> Vec<BondView> {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
     let managed = pifs.iter().filter(|p| !p.bond_master_of.is_empty() && p.vlan == -1);
     let mut names: BTreeSet<String> = order::set(inv.kernel.bonds.keys().cloned());
@@ -99,7 +110,11 @@ pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, Option<bool>>) -> V
     order::sort_by_key(&mut names, |name| natural(name));
     let view = |name: String| BondView {
         ours: judged.contains_key(&name),
-        as_asked: judged.get(&name).copied().flatten(),
+        as_asked: match judged.get(&name) {
+            Some(ours) => *ours,
+            None => carried.get(&name).map(|(good, _)| *good),
+        },
+        vswitch: carried.get(&name).and_then(|(_, carrier)| vswitch_bond(inv, &name, carrier)),
         xapi: managed.clone().find(|p| p.device == name).map(|p| xapi_bond(inv, p)),
         kernel: kernel_bond(inv, &name),
         name,
@@ -143,22 +158,43 @@ fn vlans_on(inv: &Inventory, name: &str) -> Vec<KernelVlan> {
 }
 
 fn kernel_bond(inv: &Inventory, name: &str) -> Option<KernelBond> {
-    let status = inv.kernel.bond(name)?;
     let device = inv.kernel.devices.get(name);
     let addresses = inv.kernel.addresses.iter().filter(|a| a.device == name);
     Some(KernelBond {
+        mtu: device.and_then(|d| d.mtu),
+        addresses: addresses.map(|a| a.net.to_string()).collect(),
+        vlans: vlans_on(inv, name),
+        bridge: device.and_then(|d| d.master.clone()),
+        ..view(inv.kernel.bond(name)?)
+    })
+}
+
+/// Addresses and MTU lie on the bridge.
+fn vswitch_bond(inv: &Inventory, name: &str, carrier: &Carrier) -> Option<KernelBond> {
+    let Carrier::Vswitch(Ok(read)) = carrier else { return None };
+    let bridge = read.bridge.clone();
+    let device = bridge.as_ref().and_then(|bridge| inv.kernel.devices.get(bridge));
+    let addresses = inv.kernel.addresses.iter().filter(|a| Some(&a.device) == bridge.as_ref());
+    Some(KernelBond {
+        mtu: device.and_then(|d| d.mtu),
+        addresses: addresses.map(|a| a.net.to_string()).collect(),
+        bridge,
+        ..view(carrier.status(name, &inv.kernel)?)
+    })
+}
+
+/// What the driver itself says.
+fn view(status: BondStatus) -> KernelBond {
+    let slave = |s: SlaveStatus| KernelSlave { name: s.name, link: s.mii_status };
+    KernelBond {
         mode: status.mode.map(BondMode::name),
         link: status.mii_status,
         active_slave: status.active_slave,
         miimon: status.miimon,
-        mtu: device.and_then(|d| d.mtu),
-        slaves: status
-            .slaves
-            .into_iter()
-            .map(|s| KernelSlave { name: s.name, link: s.mii_status })
-            .collect(),
-        addresses: addresses.map(|a| a.net.to_string()).collect(),
-        vlans: vlans_on(inv, name),
-        bridge: device.and_then(|d| d.master.clone()),
-    })
+        mtu: None,
+        slaves: status.slaves.into_iter().map(slave).collect(),
+        addresses: Vec::new(),
+        vlans: Vec::new(),
+        bridge: None,
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::host::Host;
-use crate::inventory::{Inventory, Nic, other_run, resolve};
+use crate::inventory::{Inventory, Managed, Nic, other_run, resolve};
 use crate::journal::{self, Made, Transaction};
 use crate::ledger::Phase;
 use crate::net::IfName;
@@ -128,6 +128,16 @@ impl<'a> Judge<'a> {
         let absent: Vec<NicRef> = gone.map(|(name, _)| name.clone()).collect();
         let nics: Vec<Nic> = found.into_iter().flatten().collect();
         self.judge(spec, &nics, &absent, None)
+    }
+
+    /// The verdict on a bond that XAPI manages, by what XAPI says of it.
+    ///
+    /// # Errors
+    /// As for [`Self::all`].
+    pub fn managed(&self, bond: &Managed) -> Result<Verdict> {
+        let within = self.within.unwrap_or_else(|| verify::managed_limit(bond));
+        let mut waits = |what: &str| (self.waits)(what, within);
+        verify::managed(self.host, self.inv, bond, within, &mut waits)
     }
 
     fn judge(

@@ -63,7 +63,11 @@ impl Check {
     }
 
     pub(super) fn because(self, hint: impl Into<String>) -> Self {
-        if self.ok { self } else { Self { hint: Some(hint.into()), ..self } }
+        // The first that was found is the nearest.
+        if self.ok || self.hint.is_some() {
+            return self;
+        }
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 

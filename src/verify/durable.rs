@@ -1,10 +1,11 @@
 //! Whether what XAPI and networkd know of a bond's NICs is on disk: what is not, a power cut undoes.
 //! Pure. What cannot be looked at is unknown, and no fault.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Check, Setting};
-use crate::inventory::{Networkd, Row, Stores};
+use crate::inventory::{Managed, Networkd, Row, Stores};
 use crate::net::{IfName, Uuid};
 use crate::paths;
 use crate::xe::Pif;
@@ -125,6 +126,48 @@ fn says(row: &Row, pif: &Pif) -> bool {
         })
 }
 
+/// What of a bond of XAPI's is not on disk: its record, and its bridge with these NICs as networkd
+/// makes it at its start.
+fn bond_unsaved(stores: &Stores, host: &Uuid, bond: &Managed) -> Option<String> {
+    let rows = stores.database.as_ref().map(|all| all.of(host, bond.device.as_str()));
+    let uuid = bond.pif.uuid.to_string();
+    let is = |row: &&Row| row.get("uuid") == Some(&uuid) && says(row, &bond.pif);
+    if rows.is_some_and(|rows| !rows.iter().any(is)) {
+        return Some(format!(
+            "the PIF of {} is not in XAPI's database on disk as it is now",
+            bond.device
+        ));
+    }
+    let Networkd::Bridges(bridges) = &stores.networkd else { return None };
+    let nics: BTreeSet<String> = bond.slaves.iter().map(|pif| pif.device.clone()).collect();
+    let bridge = bond.bridge()?;
+    match bridges.get(bridge) {
+        Some(have) if *have == nics => None,
+        _ => Some(format!("{} does not have {} in {bridge}", paths::NETWORKD_DB, bond.device)),
+    }
+}
+
+/// The row of a bond of XAPI's.
+pub(super) fn of_bond(stores: &Stores, host: Option<&Uuid>, bond: &Managed) -> Check {
+    let found = host.and_then(|host| bond_unsaved(stores, host, bond));
+    let known = host.is_some() && stores.database.is_some();
+    let have = match found {
+        Some(what) => Some(format!("no: {what}")),
+        None => known.then(|| "yes".to_string()),
+    };
+    row(
+        have,
+        "XAPI and networkd write what they know every 300 s; until then a power cut brings the former network back",
+    )
+}
+
+/// The row; what cannot be looked at is no fault.
+fn row(have: Option<String>, hint: &str) -> Check {
+    let unknown = have.is_none();
+    let row = Check::new(Setting::SurvivesPowerCut, "yes", have).because(hint);
+    if unknown { Check { ok: true, hint: None, ..row } } else { row }
+}
+
 /// The row of a verification.
 pub(super) fn check(
     stores: &Stores,
@@ -138,9 +181,8 @@ pub(super) fn check(
         Some(first) => Some(format!("no: {first}")),
         None => known.then(|| "yes".to_string()),
     };
-    let unknown = have.is_none();
-    let row = Check::new(Setting::SurvivesPowerCut, "yes", have)
-        .because("XAPI and networkd write what they know every 300 s; until then a power cut brings the NICs back under XAPI");
-    // What cannot be looked at is no fault.
-    if unknown { Check { ok: true, hint: None, ..row } } else { row }
+    row(
+        have,
+        "XAPI and networkd write what they know every 300 s; until then a power cut brings the NICs back under XAPI",
+    )
 }

@@ -28,9 +28,12 @@ pub(super) fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
     for (row, value) in spec.options.iter() {
         checks.push(option(spec, row, value, &status, kernel));
     }
-    checks.push(slaves(spec, nics, &status, kernel));
+    checks.push(slaves(bond, nics, &status, kernel).because(
+        "a NIC that a bridge or another bond holds is not enslaved, and ifup says nothing",
+    ));
+    let arp = spec.options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
     for nic in nics {
-        checks.extend(slave(spec, nic, &status, kernel));
+        checks.extend(slave(arp, nic, &status, kernel));
     }
     checks.extend(equal_links(nics, &status, kernel));
     checks.push(bond_link(&spec.bond, &status, kernel));
@@ -58,7 +61,7 @@ pub(super) fn carries_more(spec: &Spec, kernel: &Kernel) -> Option<Check> {
 }
 
 /// Open vSwitch of old imitates the file (tests/ground/xapi.md, F3).
-fn driver(status: &BondStatus) -> Check {
+pub(super) fn driver(status: &BondStatus) -> Check {
     let have = match status.is_kernel_driver() {
         Some(true) => Some("the kernel's".into()),
         Some(false) => status.driver_version.clone(),
@@ -100,23 +103,21 @@ fn joined(mut names: Vec<&str>) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-fn slaves(spec: &Spec, nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Check {
+pub(super) fn slaves(bond: &str, nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Check {
     let want = joined(nics.iter().map(|n| n.device.as_str()).collect());
     let proc = joined(status.slaves.iter().map(|s| s.name.as_str()).collect());
-    let sys = kernel.bond_option(spec.bond.as_str(), "slaves");
+    let sys = kernel.bond_option(bond, "slaves");
     let sys = sys.map(|text| joined(text.split_whitespace().collect()));
     let (have, contradiction) = witnesses(Some(proc), sys);
-    let settles = contradiction.is_some();
-    let check =
-        Check::new(Setting::Slaves, want, have).because(contradiction.unwrap_or_else(|| {
-            "a NIC that a bridge or another bond holds is not enslaved, and ifup says nothing"
-                .into()
-        }));
+    let check = Check::new(Setting::Slaves, want, have);
     // Read one after the other, the two may be of different moments.
-    if settles { check.settling() } else { check }
+    match contradiction {
+        Some(contradiction) => check.because(contradiction).settling(),
+        None => check,
+    }
 }
 
-fn slave(spec: &Spec, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
+pub(super) fn slave(arp: bool, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
     let device = nic.device.as_str();
     let mac = Setting::PermanentMac(nic.device.clone());
     let Some(slave) = status.slave(device) else {
@@ -127,7 +128,6 @@ fn slave(spec: &Spec, nic: &Nic, status: &BondStatus, kernel: &Kernel) -> Vec<Ch
     };
     let carrier = kernel.devices.get(device).and_then(|d| d.carrier);
     let mii = slave.mii_status.clone();
-    let arp = spec.options.number(Opt::ArpInterval).is_some_and(|ms| ms > 0);
     let (have, hint) = match (mii.as_deref(), carrier) {
         (Some("up"), Some(false)) => (
             Some("up in /proc, no carrier in /sys".to_string()),
@@ -168,7 +168,7 @@ fn without_bond(nic: &Nic, kernel: &Kernel) -> String {
 
 /// Speed and duplex, which must be known and the same on all slaves whose link is up; that of a
 /// slave whose link is down says nothing, and its own row names it.
-fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
+pub(super) fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check> {
     let is_up = |nic: &&Nic| {
         let slave = status.slave(nic.device.as_str());
         slave.is_some_and(|s| s.mii_status.as_deref() == Some("up"))
@@ -212,7 +212,7 @@ fn equal_links(nics: &[Nic], status: &BondStatus, kernel: &Kernel) -> Vec<Check>
         .collect()
 }
 
-fn bond_link(bond: &IfName, status: &BondStatus, kernel: &Kernel) -> Check {
+pub(super) fn bond_link(bond: &IfName, status: &BondStatus, kernel: &Kernel) -> Check {
     let carrier = kernel.devices.get(bond.as_str()).and_then(|d| d.carrier);
     let have = match (status.mii_status.clone(), carrier) {
         (Some(mii), Some(false)) if mii == "up" => {

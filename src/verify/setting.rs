@@ -91,6 +91,16 @@ pub enum Setting {
     SurvivesPowerCut,
     /// Whether a storage server answers, and to what.
     Probe(Probing),
+    /// Whether Open vSwitch uses a member.
+    Enabled(IfName),
+    /// The bridge that a bond of XAPI's is a port of.
+    Bridge(IfName),
+    /// How an LACP bond of XAPI's spreads its traffic.
+    HashingAlgorithm,
+    /// How often its partner is asked to speak.
+    LacpTime,
+    /// The bridge that the host says it is managed through.
+    ManagementInterface,
 }
 
 impl Setting {
@@ -101,6 +111,7 @@ impl Setting {
             self,
             Self::Bond(_)
                 | Self::BondLink(_)
+                | Self::Bridge(_)
                 | Self::Address
                 | Self::Vlan(_)
                 | Self::VlanLink(_)
@@ -149,12 +160,17 @@ impl fmt::Display for Setting {
             Self::Route(to) => return write!(f, "route to {to}"),
             Self::NoAddress(bond) => return write!(f, "{bond} address"),
             Self::Tuned(device, knob) => return write!(f, "{device} {knob}"),
+            Self::Enabled(device) => return write!(f, "{device} enabled"),
+            Self::Bridge(device) => return write!(f, "{device} bridge"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
             Self::File(path) => return write!(f, "file {path}"),
             Self::Block(path) => return write!(f, "file {path} (our block)"),
             Self::SlaveFiles(bond) => return write!(f, "files of the slaves of {bond}"),
             Self::Probe(probing) => return f.write_str(&probing.words()),
+            Self::HashingAlgorithm => "hashing algorithm",
+            Self::LacpTime => "lacp-time",
+            Self::ManagementInterface => "management interface",
             Self::Driver => "driver",
             Self::Mode => "mode",
             Self::Slaves => "slaves",

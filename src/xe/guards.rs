@@ -34,6 +34,9 @@ pub struct Bond {
     pub slaves: usize,
     /// `balance-slb`, `active-backup` or `lacp`; none where XAPI is too old to say (5.6).
     pub mode: Option<String>,
+    /// `hashing_algorithm`, `lacp-time` and the like, where it has any (6.1).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, String>,
 }
 
 /// This host's part in a cluster.
@@ -75,8 +78,8 @@ pub fn pool(host: &Host) -> Result<Option<Pool>> {
 /// # Errors
 /// As of every reader of this module's parent.
 pub fn bonds(host: &Host) -> Result<Listed<Bond>> {
-    let params = ["uuid", "master", "slaves", "mode"];
-    List::of("bond", &params).maybe(&["mode"]).read(host, |record| {
+    let params = ["uuid", "master", "slaves", "mode", "properties"];
+    List::of("bond", &params).maybe(&["mode", "properties"]).read(host, |record| {
         let slaves = record.text("slaves");
         Ok(Bond {
             uuid: record.uuid()?,
@@ -84,6 +87,7 @@ pub fn bonds(host: &Host) -> Result<Listed<Bond>> {
             master: record.text("master").parse().ok(),
             slaves: slaves.split("; ").filter(|s| !s.is_empty()).count(),
             mode: record.get("mode").map(String::from),
+            properties: record.map("properties"),
         })
     })
 }

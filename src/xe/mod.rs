@@ -21,6 +21,7 @@ pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, disks, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
 pub use pool::{Network, PoolHost, Vif, Vm, hosts, network_names, networks, vifs, vms};
+pub(crate) use record::map as loose_map;
 use record::{Record, parse};
 
 use crate::host::{Cmd, Host, Output, Program};

@@ -222,7 +222,8 @@ fn program(root: &Path, name: &str, words: &[String]) -> Result<u8> {
 fn pace(model: &Model) -> Option<Duration> {
     let dom0 = model.state().dom0;
     let mut slaves = dom0.bonds.values().flat_map(|b| &b.slaves);
-    if slaves.any(|s| s.until.is_some()) || dom0.xapi_up_at.is_some() {
+    let waits = slaves.any(|s| s.until.is_some()) || dom0.vswitch_waits();
+    if waits || dom0.xapi_up_at.is_some() {
         return Some(Duration::from_millis(100));
     }
     let saves = [dom0.saves.xapi, dom0.saves.networkd].into_iter().flatten().filter(|ms| *ms > 0);

@@ -347,7 +347,7 @@ impl Dom0 {
             && !self.wire.silent.contains(dev)
             && (self.nics.contains_key(dev)
                 || self.ports_of(dev).iter().any(|p| self.gets_out(p))
-                || self.running == Backend::Openvswitch)
+                || self.running == Backend::Openvswitch && self.vswitch_passes(dev))
     }
 
     /// Whether an address answers a packet from this device, or from whichever leads there.
@@ -379,7 +379,8 @@ impl Dom0 {
     pub(crate) fn advance(&mut self, ms: u64) {
         let end = self.clock + ms;
         while self.clock < end {
-            let waiting = self.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some());
+            let slaves = self.bonds.values().flat_map(|b| &b.slaves).any(|s| s.until.is_some());
+            let waiting = slaves || self.vswitch_waits();
             let mut step = if waiting { 100 } else { end - self.clock };
             if let Some(traffic) = &self.traffic {
                 step = step.min(traffic.next.saturating_sub(self.clock).max(1));

@@ -9,3 +9,4 @@ mod routes_text;
 mod slaves;
 pub(super) mod tree;
 mod vlan;
+mod vswitch;

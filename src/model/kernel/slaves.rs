@@ -136,6 +136,7 @@ impl Dom0 {
                 bond.mac = mac;
             }
         }
+        self.settle_vswitch();
     }
 }
 

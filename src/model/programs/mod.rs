@@ -1,6 +1,7 @@
 //! The programs of a dom0 but `xe`: network scripts, `modprobe`, services, the switch script, the
 //! small ones, and the daemon that XAPI has its bridges made by.
 
+mod bonds;
 pub(super) mod ethtool;
 mod functions;
 pub(super) mod ifcfg_shell;
@@ -12,3 +13,4 @@ pub(super) mod services;
 pub(super) mod shell;
 pub(super) mod units;
 mod vlan;
+pub(super) mod vswitch;

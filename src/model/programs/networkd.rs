@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bonds::{self, OVS};
 use super::shell::Shell;
 use crate::model::state::{
     Backend, BridgeConfig, Dom0, InterfaceConfig, Ipv4Conf, Map, Networkd, Pif, PortConfig, State,
@@ -10,9 +11,6 @@ use crate::model::state::{
 use crate::model::stores;
 use crate::net::Ipv4Net;
 use crate::order;
-
-/// The device that all Open vSwitch ports have as master.
-const OVS: &str = "ovs-system";
 
 /// Plugs a PIF of this host into its bridge. `params` are the bonding driver's, should it have
 /// to be loaded.
@@ -53,9 +51,9 @@ pub(crate) fn configure(state: &mut State, key: &str, pif: &Pif) {
     };
     if let Some(bond) = state.pool.bonds.get(key) {
         port.interfaces = bond.slaves.iter().filter_map(device_of).collect();
-        let delays = [("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
-        let words = delays.into_iter().chain([("mode", bond.mode.as_str())]);
-        port.bond_properties = order::map(words.map(|(k, v)| (k.to_string(), v.to_string())));
+        if bond.slaves.len() > 1 {
+            port.bond_properties = bonds::properties(state.release(), pif, bond);
+        }
         port.bond_mac = Some(pif.mac.clone());
     }
     let tagged = pif.vlan >= 0;
@@ -131,7 +129,7 @@ fn make(dom0: &mut Dom0, bridge: &str, params: &Map) -> Result<(), String> {
     let mut trouble = None;
     for (device, port) in &config.ports {
         if port.bond_mac.is_some() {
-            bond_up(dom0, device, port, home, mtu, params)?;
+            bonds::up(dom0, device, port, bridge, mtu, params)?;
         } else if !join(dom0, device, home, mtu) {
             let text = format!("Script /sbin/brctl failed: can't add {device} to bridge {bridge}");
             dom0.dmesg.push(text.clone());
@@ -218,41 +216,6 @@ pub(crate) fn show(shell: &mut Shell<'_>, args: &[String]) -> i32 {
     status
 }
 
-/// Makes a managed bond and its NICs the port.
-fn bond_up(
-    dom0: &mut Dom0,
-    device: &str,
-    port: &PortConfig,
-    home: &str,
-    mtu: u32,
-    params: &Map,
-) -> Result<(), String> {
-    if home == OVS {
-        for nic in &port.interfaces {
-            join(dom0, nic, OVS, mtu);
-        }
-        return Ok(());
-    }
-    if !dom0.modules.contains_key("bonding") {
-        dom0.load_bonding(params).map_err(str::to_string)?;
-        dom0.delete_bond("bond0");
-    }
-    dom0.create_bond(device);
-    let mode = port.bond_properties.get("mode").map_or("balance-slb", String::as_str);
-    let mode = if mode == "lacp" { "802.3ad" } else { mode };
-    let delays = [("mode", mode), ("miimon", "100"), ("downdelay", "200"), ("updelay", "31000")];
-    for (option, value) in delays {
-        let _ = dom0.set_option(device, option, value);
-    }
-    for nic in &port.interfaces {
-        dom0.set_up(nic, false);
-        let _ = dom0.enslave(device, nic);
-    }
-    dom0.set_up(device, true);
-    dom0.set_master(device, Some(home));
-    Ok(())
-}
-
 /// Makes a NIC a port. A NIC that something else holds stays there.
 fn join(dom0: &mut Dom0, nic: &str, home: &str, mtu: u32) -> bool {
     match dom0.master_of(nic) {
@@ -271,13 +234,33 @@ fn join(dom0: &mut Dom0, nic: &str, home: &str, mtu: u32) -> bool {
 /// Takes a PIF of this host out of its bridge, and the bridge away with every port on it.
 pub(crate) fn bring_down(state: &mut State, key: &str) {
     let Some(pif) = state.pool.pifs.get(key).cloned() else { return };
-    let bridge = bridge_of(state, &pif);
-    let dom0 = &mut state.dom0;
     let above = format!("{}.", pif.device);
-    if pif.vlan < 0 && dom0.devices.keys().any(|name| name.starts_with(&above)) {
+    if pif.vlan < 0 && state.dom0.devices.keys().any(|name| name.starts_with(&above)) {
         // "Not destroying bridge": a VLAN lies on it.
         return;
     }
+    destroy(state, &pif);
+}
+
+/// The same by force: the bridges of the VLANs on it go too.
+pub(crate) fn force_down(state: &mut State, key: &str) {
+    let Some(pif) = state.pool.pifs.get(key).cloned() else { return };
+    let on: Vec<String> = state
+        .pool
+        .vlans
+        .values()
+        .filter(|v| v.untagged == *key)
+        .map(|v| v.tagged.clone())
+        .collect();
+    for pif in on.iter().filter_map(|key| state.pool.pifs.get(key).cloned()).collect::<Vec<_>>() {
+        destroy(state, &pif);
+    }
+    destroy(state, &pif);
+}
+
+fn destroy(state: &mut State, pif: &Pif) {
+    let bridge = bridge_of(state, pif);
+    let dom0 = &mut state.dom0;
     dom0.networkd.bridge_config.remove(&bridge);
     dom0.networkd.interface_config.remove(&bridge);
     let ours = if dom0.running == Backend::Openvswitch { OVS } else { bridge.as_str() };
@@ -285,6 +268,9 @@ pub(crate) fn bring_down(state: &mut State, key: &str) {
     if dom0.master_of(&pif.device) == Some(ours) && !ports.contains(&pif.device) && pif.vlan < 0 {
         ports.push(pif.device.clone());
     }
+    let members = dom0.vswitch.values().filter(|bond| bond.bridge == bridge);
+    ports.extend(members.flat_map(|bond| &bond.members).map(|member| member.name.clone()));
+    dom0.vswitch.retain(|_, bond| bond.bridge != bridge);
     for port in ports {
         dom0.flush(&port);
         dom0.set_master(&port, None);
@@ -383,8 +369,9 @@ pub(crate) fn start(state: &mut State, params: &Map) {
         let went = bring_up(state, &key, params).is_ok();
         plugged(state, &key, went);
     }
+    // Whoever is in a bond is no port itself.
     for key in slaves.iter().filter(|k| k.starts_with(&format!("{me}/"))) {
-        plugged(state, key, state.dom0.running != Backend::None);
+        plugged(state, key, false);
     }
     plug_machines(state);
 }

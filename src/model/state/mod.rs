@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 mod pool;
 mod stores;
+mod vswitch;
 
 pub use pool::*;
 pub use stores::*;
+pub use vswitch::*;
 
 /// The whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +108,12 @@ pub struct Features {
     /// Modules that this kernel has not got.
     #[serde(default)]
     pub missing_modules: BTreeSet<String>,
+    /// The release of Open vSwitch; without one, that of the host's own.
+    #[serde(default)]
+    pub vswitch: Option<Vswitch>,
+    /// Options of the bonding driver that it refuses to networkd, which logs that and goes on.
+    #[serde(default)]
+    pub refused_options: BTreeSet<String>,
 }
 
 /// A NIC.
@@ -249,6 +257,9 @@ pub struct Wire {
     pub mtu: u32,
     /// The switch speaks LACP with these NICs.
     pub lacp: BTreeSet<String>,
+    /// The NIC whose link comes first when XAPI makes a bond; without one, the last of its NICs.
+    #[serde(default)]
+    pub first: Option<String>,
 }
 
 /// How a command misbehaves.
@@ -343,6 +354,9 @@ pub struct Dom0 {
     pub nics: BTreeMap<String, Nic>,
     /// Kernel bonds by name.
     pub bonds: BTreeMap<String, Bond>,
+    /// Open vSwitch's bonds by the name of their port.
+    #[serde(default)]
+    pub vswitch: BTreeMap<String, VsBond>,
     /// Bridges, VLAN devices and machines' ports by name.
     pub devices: BTreeMap<String, Device>,
     /// Devices' numbers.
@@ -395,6 +409,16 @@ impl State {
         self.pool.release.unwrap_or(match self.dom0.flavour {
             Flavour::El5 => Release::V6_2,
             Flavour::El7 => Release::V8_2,
+        })
+    }
+
+    /// The release of Open vSwitch (tests/ground/ovs.md, A1).
+    #[must_use]
+    pub fn vswitch_release(&self) -> Vswitch {
+        self.dom0.features.vswitch.unwrap_or(match self.release() {
+            Release::V6_2 => (1, 4),
+            Release::V8_2 => (2, 5),
+            _ => (2, 17),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The model against the facts: each trap of a dom0 at least once.
 
+mod bonds;
 mod boot;
 mod driver;
 mod ifup;

@@ -7,12 +7,14 @@ mod bond;
 mod help;
 mod host;
 mod lists;
+mod moves;
 mod network;
 mod params;
 mod pif;
 mod records;
 
 use answer::{Answer, Args, Fault, Printed};
+pub(crate) use bond::resynchronise;
 
 use crate::model::programs::shell::Shell;
 use crate::model::state::{Flavour, Release, Xapi};

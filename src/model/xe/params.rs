@@ -1,6 +1,7 @@
 //! `*-param-get`, `-set`, `-add`, `-remove` and `-clear`.
 
 use super::answer::{Answer, Args, Fault, Printed, bad_value, find};
+use super::bond;
 use super::lists::lookup;
 use super::records::{Class, Field, Record, Value};
 use crate::model::programs::shell::Shell;
@@ -31,6 +32,9 @@ pub(super) fn set(shell: &mut Shell<'_>, class: &Class, args: &Args) -> Answer {
             return Err(Fault::Plain(format!("Unknown field '{name}'")));
         };
         match key {
+            Some(key) if class.name == "bond" && field.name == "properties" => {
+                bond::set_property(shell, &record.key, key, value)?;
+            }
             Some(key) => put(shell.state, class, &record, field, key, value)?,
             None if matches!(field.value, Value::Map(_) | Value::Set(_)) => {
                 return Err(Fault::Plain(format!(

@@ -19,6 +19,7 @@ pub(super) fn fill(dom0: &mut Dom0, inv: &Inventory, xapi: &Xapi) {
     dom0.networkd = Networkd::default();
     dom0.nics.clear();
     dom0.bonds.clear();
+    dom0.vswitch.clear();
     dom0.devices.clear();
     dom0.addresses.clear();
     dom0.routes.clear();

@@ -16,6 +16,7 @@ mod json;
 mod killed;
 mod late;
 mod life;
+mod managed;
 mod manners;
 mod others;
 mod reboots;

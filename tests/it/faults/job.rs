@@ -72,6 +72,7 @@ pub fn free_bond0(state: &mut State) {
         state.pool.pifs.get_mut(nic).unwrap().currently_attached = false;
     }
     state.dom0.bonds.remove("bond0");
+    state.dom0.vswitch.remove("bond0");
     state.dom0.devices.remove("xapi0");
     // What networkd remembers is of the host as it was.
     state.dom0.networkd = Networkd::default();

@@ -296,6 +296,7 @@ fn kernel(state: &mut State, frame: &Frame<'_>) {
     dom0.me = frame.me.unwrap_or_default().to_string();
     dom0.nics.clear();
     dom0.bonds.clear();
+    dom0.vswitch.clear();
     dom0.devices.clear();
     // The recordings were made on a kernel without these (their README).
     for module in ["bonding", "8021q"] {

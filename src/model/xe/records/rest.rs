@@ -1,7 +1,7 @@
 //! The records of hosts, networks, bonds, machines and storage.
 
 use super::{GONE, NIL, Record, Row, host_uuid, pif_uuid};
-use crate::model::state::{Map, Release, State, Vbd, Vdi, uuid_of};
+use crate::model::state::{BondRecord, Map, Release, State, Vbd, Vdi, uuid_of};
 
 pub(super) fn host(state: &State, key: &str) -> Record {
     let h = &state.pool.hosts[key];
@@ -62,9 +62,21 @@ pub(super) fn bond(state: &State, key: &str) -> Record {
     row.ro("mode", &b.mode);
     row.map("properties", false, &b.properties);
     row.ro("primary-slave", primary.map_or(NIL.to_string(), |p| pif_uuid(state, p)));
-    row.noted("links-up", " RO", slaves.len());
+    row.noted("links-up", " RO", links_up(state, b));
     row.noted("auto-update-mac", " RO", true);
     row.done(key)
+}
+
+/// How many of its links are up; of another host's bond all are.
+fn links_up(state: &State, bond: &BondRecord) -> usize {
+    let (dom0, device) = (&state.dom0, bond.master.rsplit('/').next().unwrap_or_default());
+    if state.pool.pifs.get(&bond.master).is_none_or(|pif| pif.host != dom0.me) {
+        return bond.slaves.len();
+    }
+    let kernel =
+        dom0.bonds.get(device).map(|b| b.slaves.iter().filter(|s| s.status == "up").count());
+    let vswitch = || Some(dom0.vswitch.get(device)?.members.iter().filter(|m| m.enabled).count());
+    kernel.or_else(vswitch).unwrap_or(0)
 }
 
 /// Traffic is tagged on the PIF below, which is why it is the "tagged" one.

@@ -1,0 +1,194 @@
+//! The bonds that XAPI manages on this host, whoever had them made: what each is to be. Pure, but
+//! for the names that people gave to networks.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail, ensure};
+
+use super::vswitch::silence;
+use super::{Inventory, Kernel, Vswitch};
+use crate::bonding::BondStatus;
+use crate::host::Host;
+use crate::net::{Backend, BondMode, IfName, Ipv4Net, MacAddr, shown};
+use crate::outcome::Hint;
+use crate::xe::{self, Network, Pif};
+
+/// A bond as XAPI has it.
+#[derive(Clone, Debug)]
+pub struct Managed {
+    /// Its device, which is the port's name under Open vSwitch.
+    pub device: IfName,
+    /// The PIF that stands for it.
+    pub pif: Pif,
+    /// XAPI's word for its mode; `None`: XAPI is too old to say, or its record is gone.
+    mode: Option<String>,
+    /// Its properties.
+    properties: BTreeMap<String, String>,
+    /// Its network.
+    pub network: Option<Network>,
+    /// The PIFs in it.
+    pub slaves: Vec<Pif>,
+}
+
+/// What is said of a bond by whom it is made of: the kernel's driver or Open vSwitch.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    /// The bonding driver.
+    Kernel,
+    /// Open vSwitch; or why it did not answer.
+    Vswitch(std::result::Result<Box<Vswitch>, String>),
+}
+
+impl Carrier {
+    /// Asks for a bond.
+    #[must_use]
+    pub fn read(host: &Host, inv: &Inventory, bond: &str) -> Self {
+        if !inv.has_vswitch() {
+            return Self::Kernel;
+        }
+        let read = Vswitch::read(host, bond).map(Box::new);
+        Self::Vswitch(read.map_err(|error| silence(&error)))
+    }
+
+    /// The bond in the kernel's words; `None`: there is none, or nobody says.
+    #[must_use]
+    pub fn status(&self, bond: &str, kernel: &Kernel) -> Option<BondStatus> {
+        match self {
+            Self::Kernel => kernel.bond(bond),
+            Self::Vswitch(read) => read.as_ref().ok()?.status(kernel),
+        }
+    }
+}
+
+impl Inventory {
+    /// Whether Open vSwitch runs.
+    #[must_use]
+    pub fn has_vswitch(&self) -> bool {
+        match self.running_backend() {
+            Some(backend) => backend == Backend::Openvswitch,
+            None => self.kernel.modules.contains("openvswitch"),
+        }
+    }
+}
+
+impl Managed {
+    /// Every bond that XAPI manages on this host.
+    #[must_use]
+    pub fn all(inv: &Inventory) -> Vec<Self> {
+        let Some(xapi) = &inv.xapi else { return Vec::new() };
+        let of = |pif: &Pif| {
+            let device: IfName = pif.device.parse().ok()?;
+            let record = xapi.bonds.iter().find(|bond| pif.bond_master_of.contains(&bond.uuid));
+            let is = |p: &&Pif| {
+                p.bond_slave_of.as_ref().is_some_and(|bond| pif.bond_master_of.contains(bond))
+            };
+            let mut slaves: Vec<Pif> = xapi.pifs.iter().filter(is).cloned().collect();
+            slaves.sort_by(|a, b| a.device.cmp(&b.device));
+            Some(Self {
+                device,
+                pif: pif.clone(),
+                mode: record.and_then(|bond| bond.mode.clone()),
+                properties: record.map(|bond| bond.properties.clone()).unwrap_or_default(),
+                network: xapi.networks.iter().find(|n| n.uuid == pif.network).cloned(),
+                slaves,
+            })
+        };
+        let masters = xapi.pifs.iter().filter(|p| !p.bond_master_of.is_empty() && p.vlan == -1);
+        let mut all: Vec<Self> = masters.filter_map(of).collect();
+        all.sort_by(|a, b| a.device.cmp(&b.device));
+        all
+    }
+
+    /// The bond that is meant by its device or by its network's name.
+    ///
+    /// # Errors
+    /// When XAPI does not answer, or several have that name.
+    pub fn named(host: &Host, inv: &Inventory, name: &str) -> Result<Option<Self>> {
+        let mut all = Self::all(inv);
+        if let Some(at) = all.iter().position(|bond| bond.device.as_str() == name) {
+            return Ok(Some(all.swap_remove(at)));
+        }
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let names = xe::network_names(host)?;
+        all.retain(|bond| names.get(&bond.pif.network).is_some_and(|label| label == name));
+        if all.len() > 1 {
+            let devices: Vec<&str> = all.iter().map(|bond| bond.device.as_str()).collect();
+            bail!(
+                anyhow::anyhow!(Hint(format!("one of {}", devices.join(", "))))
+                    .context(format!("several bonds lie on a network called {}", shown(name)))
+            );
+        }
+        Ok(all.pop())
+    }
+
+    /// The bridge of its network, which has its address.
+    #[must_use]
+    pub fn bridge(&self) -> Option<&str> {
+        self.network.as_ref().map(|network| network.bridge.as_str()).filter(|b| !b.is_empty())
+    }
+
+    /// XAPI's word for the mode that is in force: a key of the PIF beats the record
+    /// (tests/ground/managed.md, F1).
+    #[must_use]
+    pub fn mode_word(&self) -> Option<&str> {
+        self.pif.other_config.get("bond-mode").or(self.mode.as_ref()).map(String::as_str)
+    }
+
+    /// That mode.
+    #[must_use]
+    pub fn mode(&self) -> Option<BondMode> {
+        match self.mode_word()? {
+            "lacp" => Some(BondMode::Ieee8023ad),
+            word => word.parse().ok(),
+        }
+    }
+
+    /// A setting that XAPI gives to networkd: a key of the PIF, else what is usual.
+    #[must_use]
+    pub fn setting(&self, key: &str, usual: u32) -> Option<u32> {
+        match self.pif.other_config.get(&format!("bond-{key}")) {
+            Some(own) => own.parse().ok(),
+            None => Some(usual),
+        }
+    }
+
+    /// A property, else what is usual.
+    #[must_use]
+    pub fn property<'a>(&'a self, key: &str, usual: &'a str) -> &'a str {
+        self.properties.get(key).map_or(usual, String::as_str)
+    }
+
+    /// The MTU of its bridge and its slaves.
+    #[must_use]
+    pub fn mtu(&self) -> Option<u32> {
+        let own = self.pif.other_config.get("mtu").and_then(|mtu| mtu.parse().ok());
+        own.or(self.network.as_ref()?.mtu)
+    }
+
+    /// The static address of its PIF.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv4Net> {
+        let of = |name: &str| self.pif.ip.get(name).and_then(|text| text.parse().ok());
+        let (ip, mask) = (of("IP")?, of("netmask")?);
+        Ipv4Net::with_netmask(ip, mask).ok().filter(|_| self.pif.ip_mode() == "static")
+    }
+
+    /// Its slaves' devices with the addresses that XAPI noted.
+    #[must_use]
+    pub fn nics(&self) -> Vec<(IfName, MacAddr)> {
+        let nics = self.slaves.iter();
+        nics.filter_map(|pif| Some((pif.device.parse().ok()?, pif.mac))).collect()
+    }
+
+    /// Refuses a bond of one NIC, which is none (tests/ground/ovs.md, F2).
+    ///
+    /// # Errors
+    /// Where it is one.
+    pub fn assert_several(&self) -> Result<()> {
+        let (bond, number) = (&self.device, self.slaves.len());
+        ensure!(number > 1, "{bond} has {number} slaves: there is nobody to take over");
+        Ok(())
+    }
+}
