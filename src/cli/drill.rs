@@ -18,7 +18,7 @@ impl Run {
         let made = journal::made(&self.host)?.into_iter().find(|m| m.spec.bond == bond);
         let probe = made.iter().flat_map(|m| m.spec.required()).next();
         let target = args.target.or(probe.map(|p| p.addr)).with_context(|| {
-            format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")
+            format!("no target: give --target IP, or a probe in the spec of {bond}")
         });
         let target = target.context(Usage)?;
         let drill = Drill {
@@ -43,7 +43,7 @@ impl Run {
         };
         let result = drill.run(&tell)?;
         if self.json {
-            report::out_json(&serde_json::to_value(&result)?);
+            self.document(serde_json::to_value(&result)?, Some(&bond));
         } else {
             report::out(report::drill::text(&result));
         }

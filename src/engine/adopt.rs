@@ -8,8 +8,9 @@ use super::{Engine, Observer, Proposal, Situation, look_for};
 use crate::inventory::{Ask, Inventory, Standing};
 use crate::journal;
 use crate::net::{Backend, IfName};
+use crate::order;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::preflight::{self, barring};
+use crate::preflight::{self, Finding, barring};
 use crate::render::Templates;
 use crate::spec::{BackendChoice, Spec};
 use crate::step::Step;
@@ -29,7 +30,7 @@ impl Proposal {
         after.made.push(spec.bond.clone());
         let mut findings = preflight::check_adoption(spec, nics, &after);
         findings.extend(preflight::interrupted(&plan.takes_down(), inv));
-        findings.sort_by_key(|f| (f.severity, f.code));
+        order::by(&mut findings, |f: &Finding| (f.severity, f.code));
         Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
     }
 }
@@ -51,7 +52,7 @@ impl Engine<'_> {
         }
         if journal::recorded(self.host, bond)?.is_some() {
             let mut ended = Outcome::new(Ending::NothingToDo, Exit::AsAsked);
-            ended.notes.push(format!("xenbond answers for {bond} already"));
+            ended.notes.push(format!("{bond} was made or adopted by xenbond already"));
             ended.hint = Some(format!("xenbond verify {bond}; xenbond apply {bond} repairs it"));
             return Ok(ended);
         }
@@ -74,7 +75,7 @@ impl Engine<'_> {
         let inv = Inventory::read(self.host, Ask::default())?;
         if let Some(error) = &inv.xapi_error {
             return Err(anyhow!(Hint("xe host-list".into())).context(format!(
-                "XAPI does not answer, and whose bond {bond} is decides: {error}"
+                "XAPI does not answer, so it is unknown whether {bond} is XAPI's own: {error}"
             )));
         }
         let managed =

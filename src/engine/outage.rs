@@ -4,6 +4,7 @@ use crate::inventory::Inventory;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
 use crate::net::Backend;
+use crate::order;
 use crate::plan::Plan;
 use crate::preflight::{self, Finding};
 
@@ -66,6 +67,6 @@ pub(super) fn findings(
     if reboots {
         found.extend(preflight::rebooted(inv));
     }
-    found.sort_by_key(|f: &Finding| (f.severity, f.code));
+    order::by(&mut found, |f: &Finding| (f.severity, f.code));
     found
 }

@@ -10,9 +10,10 @@ use crate::inventory::{Ask, Inventory, Nic, Standing};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
+use crate::order;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
-use crate::preflight::{self, barring};
+use crate::preflight::{self, Finding, barring};
 use crate::spec::{Request, Spec};
 
 impl Engine<'_> {
@@ -84,7 +85,7 @@ impl Engine<'_> {
             transaction: Some(open.header.id.clone()),
             ..Outcome::refused(
                 format!("transaction {} of {bond} is {}", open.header.id, open.phase()),
-                Some("xenbond resume, or xenbond rollback; then the same again".into()),
+                Some("xenbond resume, or xenbond rollback; then run the same command again".into()),
             )
         }))
     }
@@ -117,9 +118,8 @@ impl Engine<'_> {
             return Ok(None);
         }
         let hint = format!("xenbond remove {bond} --spec FILE, with the spec that it had");
-        Err(anyhow!(Hint(hint)).context(format!(
-            "neither a record nor the kernel nor a file of this host tells of {bond}"
-        )))
+        Err(anyhow!(Hint(hint))
+            .context(format!("no record, device or file of this host mentions {bond}")))
     }
 
     fn propose_removal(&self, spec: Spec, to: Option<Backend>) -> Result<Proposal> {
@@ -154,7 +154,7 @@ impl Engine<'_> {
                 findings.extend(preflight::rebooted(inv));
             }
         }
-        findings.sort_by_key(|f| (f.severity, f.code));
+        order::by(&mut findings, |f: &Finding| (f.severity, f.code));
         Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
     }
 }

@@ -169,7 +169,7 @@ impl Kernel {
                 .map(String::from)
                 .collect(),
             boot_id: host.attribute(BOOT_ID),
-            hostname: host.attribute("/proc/sys/kernel/hostname"),
+            hostname: host.hostname(),
             release: host.attribute("/proc/sys/kernel/osrelease"),
         })
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, OwnAddress};
 use crate::net::{Ipv4Net, Route};
+use crate::order;
 
 /// An address of this host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(super) fn addresses6(text: &str) -> Vec<(String, Ipv6Addr)> {
         (!["10", "20"].contains(&scope)).then(|| (device.to_string(), addr))
     };
     let mut found: Vec<_> = text.lines().filter_map(one).collect();
-    found.sort();
+    order::plainly(&mut found);
     found
 }
 
@@ -60,7 +61,7 @@ pub(super) fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (V
             }
         }
     }
-    found.sort();
+    order::plainly(&mut found);
     found.dedup();
     (found, trie.is_some())
 }
@@ -72,7 +73,7 @@ fn interface_addresses(all: Vec<OwnAddress>) -> Vec<Address> {
             found.push(Address { device: one.device, net });
         }
     }
-    found.sort();
+    order::plainly(&mut found);
     found.dedup();
     found
 }

@@ -10,6 +10,7 @@ use crate::ifcfg;
 use crate::modprobe::{self, Directive};
 use crate::net::{IfName, Ipv4Net, StaticRoute, Tag, Tagged};
 use crate::options::{DEFAULT_MIIMON, Opt, TABLE};
+use crate::order;
 use crate::paths;
 use crate::spec::{Raw, Spec, section, tunes_of};
 
@@ -128,7 +129,8 @@ impl Standing {
     fn unwatched(&mut self, files: &Files) {
         let meant = files.option("miimon").and_then(crate::net::decimal).filter(|ms| *ms > 0);
         let miimon = meant.unwrap_or(DEFAULT_MIIMON).to_string();
-        self.besides.push(format!("miimon is 0 now: nobody watches its links; meant is {miimon}"));
+        self.besides
+            .push(format!("miimon is 0 now, so link monitoring is off; intended is {miimon}"));
         self.keys.push(("miimon", miimon));
     }
 
@@ -181,7 +183,7 @@ impl Standing {
         let mut has: Vec<Ipv4Net> = on.map(|a| a.net).collect();
         let file = file.and_then(address);
         // The file's comes first where the device has it: others lie beside it.
-        has.sort_by_key(|net| file.as_ref() != Some(net));
+        order::by(&mut has, |net| file.as_ref() != Some(net));
         let net = has.first().copied().or(file)?;
         let mut routes: Vec<String> = Vec::new();
         let through = inv.kernel.routes.iter().filter(|r| r.device == device);
@@ -279,7 +281,7 @@ impl Standing {
         match self.spec() {
             Ok(spec) => text.push_str(&spec.to_ini()),
             Err(error) => {
-                text.push_str(&format!("; as it stands this is no spec: {error:#}\n"));
+                text.push_str(&format!("; as it stands this is not a valid spec: {error:#}\n"));
                 text.push_str(&self.text());
             }
         }

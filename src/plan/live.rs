@@ -9,6 +9,7 @@ use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::net::{IfName, Ipv4Net, Route, StaticRoute, Tagged};
 use crate::options::{Opt, Row, TABLE};
+use crate::order;
 use crate::paths;
 use crate::preflight::hides_its_mac;
 use crate::spec::{Network, Spec};
@@ -167,7 +168,7 @@ fn options(spec: &Spec, nics: &[Nic], unlike: &[Setting], inv: &Inventory) -> Op
                 changes.push(Change { option: opt, want: was.clone(), was });
             }
         }
-        changes.sort_by_key(|change| change.option);
+        order::by(&mut changes, |change| change.option);
     }
     Some(changes)
 }

@@ -10,6 +10,7 @@ use crate::inventory::Inventory;
 use crate::inventory::Nic;
 use crate::inventory::facts::{self, Facts, Scope};
 use crate::net::{Backend, IfName, Tagged};
+use crate::order;
 use crate::paths;
 use crate::paths::is_shared;
 use crate::preflight::{hides_its_mac, needs_reboot};
@@ -207,7 +208,7 @@ fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
     let slaves = stands.map(|bond| bond.slaves).unwrap_or_default();
     let mut slaves: Vec<IfName> = slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
     let mac = inv.kernel.bond_mac(spec.bond.as_str());
-    slaves.sort_by_key(|nic| mac.is_some() && inv.kernel.permanent_mac(nic.as_str()) != mac);
+    order::by(&mut slaves, |nic| mac.is_some() && inv.kernel.permanent_mac(nic.as_str()) != mac);
     let attached = |nic: &Nic| nic.pif.as_ref().is_some_and(|p| p.attached);
     // XAPI brings up what it plugs, with the MTU of its network.
     let free = nics.iter().filter(|nic| !slaves.contains(&nic.device) && !attached(nic));
@@ -342,10 +343,10 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     }
     paths.sort();
     paths.dedup();
-    devices.sort();
+    order::plainly(&mut devices);
     devices.dedup();
     let mut vlans: Vec<Tagged> = spec.tagged().cloned().chain(vlans::made(spec, inv)).collect();
-    vlans.sort();
+    order::plainly(&mut vlans);
     vlans.dedup();
     let tuned = tuned(spec, nics, inv).into_iter();
     let tuned = tuned.flat_map(|nic| {

@@ -2,6 +2,7 @@
 
 use crate::inventory::Inventory;
 use crate::net::Tagged;
+use crate::order;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::Spec;
@@ -35,7 +36,7 @@ pub(super) fn made(spec: &Spec, inv: &Inventory) -> Vec<Tagged> {
 pub(super) fn stand(spec: &Spec, inv: &Inventory) -> impl Iterator<Item = VlanDevice> {
     let mut all = made(spec, inv);
     all.extend(spec.tagged().cloned());
-    all.sort();
+    order::plainly(&mut all);
     all.dedup();
     all.retain(|tag| inv.kernel.devices.contains_key(tag.as_str()));
     all.into_iter().map(|device| VlanDevice { device })

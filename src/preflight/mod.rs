@@ -19,7 +19,7 @@ mod vlans;
 
 pub use bond::goes_along;
 pub use files::files_elsewhere;
-pub use finding::{Code, Finding, Severity, barring};
+pub use finding::{Code, Finding, Severity, barring, first};
 pub use nics::not_given_back;
 pub use pool::rebooted;
 pub use storage::interrupted;
@@ -27,6 +27,7 @@ pub use tuning::keep_tuned;
 
 use crate::inventory::{Inventory, Nic, Xapi};
 use crate::net::{Backend, IfName, MacAddr};
+use crate::order;
 use crate::paths;
 use crate::render::is_ours;
 use crate::spec::{BackendChoice, Request, Spec};
@@ -125,7 +126,7 @@ pub fn check_removal(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<
 }
 
 fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
-    found.sort_by_key(|f| (f.severity, f.code));
+    order::by(&mut found, |f: &Finding| (f.severity, f.code));
     found
 }
 

@@ -4,6 +4,7 @@ use super::one::{NicRule, One, PifRule};
 use super::{Code, Finding, counted, files};
 use crate::ifcfg;
 use crate::inventory::{DeviceKind, Xapi, usual_bridge};
+use crate::order;
 use crate::xe::{Pif, Vif, Vm};
 
 pub(super) const RULES: &[NicRule] = &[
@@ -50,7 +51,7 @@ fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
     let xapis = one.xapi.networks.iter().any(|network| network.bridge == *master)
         || (master == "ovs-system" && !unmanaged);
     if !xapis && !one.inv.kernel.bonds.contains_key(master) {
-        let said = format!("{} is a port of {master}, which is no bridge of XAPI's", one.name);
+        let said = format!("{} is a port of {master}, which is not a bridge of XAPI's", one.name);
         let hint = format!("take {} out of {master} first", one.name);
         found.push(Finding::new(Code::NicInUse, said).hint(hint));
     }
@@ -78,7 +79,7 @@ fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
     let of_xapi = !tags.is_empty();
     tags.extend(one.inv.kernel.vlans_on(one.name).into_iter().map(|(_, tag)| tag));
-    tags.sort_unstable();
+    order::plainly(&mut tags);
     tags.dedup();
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
     if !tags.is_empty() {

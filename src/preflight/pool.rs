@@ -4,6 +4,7 @@ use super::{Case, Code, Finding, Rule, XapiRule, counted, hides_its_mac, needs_r
 use crate::host::Program;
 use crate::inventory::{Inventory, Nic, Xapi};
 use crate::net::Backend;
+use crate::order;
 use crate::paths;
 use crate::spec::{BackendChoice, Request, is_called};
 use crate::xe::PoolHost;
@@ -227,7 +228,7 @@ fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             .filter(|h| (h.backend == Backend::Bridge) == bridge)
             .map(|h| h.name_label.as_str())
             .collect();
-        names.sort_unstable();
+        order::plainly(&mut names);
         names
     };
     let (there, left) = (on(true), on(false));

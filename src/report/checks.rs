@@ -30,15 +30,14 @@ pub fn verdicts(all: &[Verdict]) -> Text {
 pub fn checks(verdict: &Verdict) -> Text {
     let columns = [Column::PLAIN.least(3), Column::PLAIN, Column::PLAIN.most(WANT), Column::PLAIN];
     let mut table = Table::new(&columns).indent(2);
+    table.row(["", "setting", "expected", "found"].map(Cell::from));
     for check in &verdict.checks {
         let have = check.have.as_deref().unwrap_or("unknown");
         let (mark, seen) = match (check.ok, check.required) {
-            (true, _) if check.have.is_none() => {
-                (Cell::marked(Mark::Note, "?"), "is unknown".into())
-            }
+            (true, _) if check.have.is_none() => (Cell::marked(Mark::Note, "?"), "unknown".into()),
             (true, _) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
-            (false, true) => (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into()),
-            (false, false) => (Cell::marked(Mark::Note, "no"), format!("is {have}").into()),
+            (false, true) => (Cell::marked(Mark::Bad, "BAD"), have.into()),
+            (false, false) => (Cell::marked(Mark::Note, "no"), have.into()),
         };
         table.row([mark, check.name.to_string().into(), check.want.clone().into(), seen]);
         if let Some(hint) = &check.hint {

@@ -3,6 +3,7 @@
 
 use crate::bonding::BondStatus;
 use crate::inventory::Kernel;
+use crate::order;
 use crate::verify::{Check, Verdict};
 
 /// Unknown: the check itself did not work.
@@ -13,7 +14,7 @@ pub const UNKNOWN: u8 = 3;
 #[must_use]
 pub fn verdict(all: &[Verdict], kernel: &Kernel) -> (u8, String) {
     let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, kernel)).collect();
-    one.sort_by_key(|(code, _)| std::cmp::Reverse(*code));
+    order::by(&mut one, |(code, _)| std::cmp::Reverse(*code));
     let code = one.first().map_or(0, |(code, _)| *code);
     let word = ["OK", "WARNING", "CRITICAL"][usize::from(code)];
     let said: Vec<String> = one.into_iter().map(|(_, said)| said).collect();
@@ -117,31 +118,31 @@ Link Failure Count: 1
                 Setting::Link(name("eth3")),
                 false,
                 1,
-                "WARNING - bond51: eth3 link: wanted good, have bad, eth2 is active",
+                "WARNING - bond51: eth3 link: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::BondLink(name("bond51")),
                 false,
                 2,
-                "CRITICAL - bond51: bond51 link: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: bond51 link: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Mtu(name("bond51")),
                 false,
                 1,
-                "WARNING - bond51: bond51 MTU: wanted good, have bad, eth2 is active",
+                "WARNING - bond51: bond51 MTU: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Address,
                 false,
                 2,
-                "CRITICAL - bond51: address: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: address: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Probe("ping 172.16.51.2".parse().unwrap()),
                 false,
                 2,
-                "CRITICAL - bond51: ping 172.16.51.2: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: ping 172.16.51.2: expected good, found bad, eth2 is active",
             ),
         ] {
             let checks = vec![check(Setting::Mode, true), check(setting, ok)];
@@ -156,12 +157,12 @@ Link Failure Count: 1
         let (code, line) = verdict(&both[1..], &Kernel::default());
         assert_eq!(code, 2);
         assert!(
-            line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"),
+            line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"),
             "the worst first: {line}"
         );
         let (code, line) = verdict(&both, &kernel);
         assert_eq!(code, 2);
-        assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"), "{line}");
+        assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"), "{line}");
         assert!(line.contains("; bond52: mode") && line.contains(" bond51_slaves_up=1"), "{line}");
     }
 

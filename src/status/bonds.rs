@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::nics::natural;
 use crate::inventory::Inventory;
 use crate::net::BondMode;
+use crate::order;
 use crate::xe::Pif;
 
 /// A bond.
@@ -95,7 +96,7 @@ pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, Option<bool>>) -> V
     // One whose change is not at its end may not be there yet, or no more.
     names.extend(judged.iter().filter(|(_, ok)| ok.is_some()).map(|(name, _)| name.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
-    names.sort_by_key(|name| natural(name));
+    order::by(&mut names, |name| natural(name));
     let view = |name: String| BondView {
         ours: judged.contains_key(&name),
         as_asked: judged.get(&name).copied().flatten(),
@@ -113,7 +114,7 @@ fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
     let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();
-    slaves.sort_by_key(|name| natural(name));
+    order::by(&mut slaves, |name| natural(name));
     let bridge = inv.xapi.as_ref().and_then(|x| x.bridge_of(master));
     let addresses = inv.kernel.addresses.iter().filter(|a| Some(a.device.as_str()) == bridge);
     XapiBond {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::nics::{self, NicView};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory, resolve};
+use crate::order;
 use crate::preflight::{self, Finding, Severity};
 use crate::spec::{NicRef, Raw, Spec};
 
@@ -84,12 +85,12 @@ fn together(free: &[NicView]) -> Vec<String> {
     }
     let mut best: Vec<&NicView> = free.iter().collect();
     // One that is not up does not show its link; one without a link shows that.
-    best.sort_by_key(|nic| match nic.link {
+    order::by(&mut best, |nic| match nic.link {
         Some("up") => 0,
         None => 1,
         Some(_) => 2,
     });
     best.truncate(2);
-    best.sort_by_key(|nic| nics::natural(&nic.device));
+    order::by(&mut best, |nic| nics::natural(&nic.device));
     best.into_iter().map(|nic| nic.device.clone()).collect()
 }

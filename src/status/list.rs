@@ -6,6 +6,7 @@ use super::{Judge, Records};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory};
 use crate::net::IfName;
+use crate::order;
 use crate::render::Templates;
 use crate::spec::Spec;
 
@@ -59,6 +60,6 @@ pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
             });
         }
     }
-    all.sort_by(|a, b| a.spec.bond.cmp(&b.spec.bond));
+    order::by(&mut all, |listed| listed.spec.bond.clone());
     Ok(all)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::inventory::{DeviceKind, Inventory, storage};
 use crate::net::Uuid;
+use crate::order;
 use crate::xe::Pif;
 
 /// A NIC.
@@ -66,7 +67,7 @@ pub(super) fn all(inv: &Inventory, labels: &Names) -> Vec<NicView> {
     names.extend(enslaved);
     names.extend(pifs.map(|p| p.device.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
-    names.sort_by_key(|name| natural(name));
+    order::by(&mut names, |name| natural(name));
     names.iter().map(|name| nic(inv, labels, name)).collect()
 }
 
@@ -127,7 +128,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     let mut tags: Vec<i32> = above.iter().map(|p| p.vlan).collect();
     let vlans = inv.kernel.vlans_on(name).into_iter();
     tags.extend(vlans.filter_map(|(_, tag)| i32::try_from(tag).ok()));
-    tags.sort_unstable();
+    order::plainly(&mut tags);
     tags.dedup();
     if !tags.is_empty() {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();

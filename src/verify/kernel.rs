@@ -8,6 +8,7 @@ use crate::inventory::Nic;
 use crate::inventory::{DeviceKind, Kernel};
 use crate::net::{BondMode, IfName};
 use crate::options::{Opt, Row, Value};
+use crate::order;
 use crate::paths;
 use crate::preflight::Code;
 use crate::spec::Spec;
@@ -95,7 +96,7 @@ fn option(spec: &Spec, row: &Row, value: &Value, status: &BondStatus, kernel: &K
 }
 
 fn joined(mut names: Vec<&str>) -> String {
-    names.sort_unstable();
+    order::plainly(&mut names);
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
