@@ -140,10 +140,9 @@ fn body(arg: &Arg) -> String {
         text.push_str(&format!(" [one of {}]", names.join(", ")));
     }
     let defaults = arg.get_default_values();
-    if let (Some(default), false) = (defaults.first(), arg.is_hide_default_value_set()) {
-        if arg.get_action().takes_values() {
-            text.push_str(&format!(" [default: {}]", default.to_string_lossy()));
-        }
+    let told = arg.get_action().takes_values() && !arg.is_hide_default_value_set();
+    if let Some(default) = defaults.first().filter(|_| told) {
+        text.push_str(&format!(" [default: {}]", default.to_string_lossy()));
     }
     text
 }

@@ -54,7 +54,7 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
             let made = model_of(inv, &about, folder.path(), &wanted, &templates, args, quiet)?;
             match made {
                 Made::Model(model) => (model, about),
-                Made::Refused(proposal, refused) => return Ok(refuse(&proposal, &refused, json)),
+                Made::Refused(refused) => return Ok(refuse(&refused.0, &refused.1, json)),
             }
         }
     };
@@ -105,7 +105,7 @@ enum Made {
     /// A model of it.
     Model(Arc<Model>),
     /// None, since the change would be refused there.
-    Refused(Box<Proposal>, Outcome),
+    Refused(Box<(Proposal, Outcome)>),
 }
 
 /// The model of a recorded host, unless the change would be refused there.
@@ -121,7 +121,7 @@ fn model_of(
     let spec = wanted.for_host(&inv.names())?;
     let proposal = Proposal::of(wanted, Situation::of(spec, inv), templates)?;
     if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
-        return Ok(Made::Refused(Box::new(proposal), refused));
+        return Ok(Made::Refused(Box::new((proposal, refused))));
     }
     let Situation { spec, inv, .. } = &proposal.situation;
     let model = recorded::create(folder, inv, spec)
