@@ -92,7 +92,7 @@ fn page(command: &Command, name: &str, lines: &[&str]) -> Page {
     }
     page.heading("Options");
     let mut args: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
-    order::by(&mut args, |arg| arg.get_help_heading());
+    order::sort_by_key(&mut args, |arg| arg.get_help_heading());
     let mut group = None;
     for arg in args {
         if arg.get_help_heading() != group {

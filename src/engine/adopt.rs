@@ -30,7 +30,7 @@ impl Proposal {
         after.made.push(spec.bond.clone());
         let mut findings = preflight::check_adoption(spec, nics, &after);
         findings.extend(preflight::interrupted(&plan.takes_down(), inv));
-        order::by(&mut findings, |f: &Finding| (f.severity, f.code));
+        order::sort_by_key(&mut findings, |f: &Finding| (f.severity, f.code));
         Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
     }
 }

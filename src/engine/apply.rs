@@ -54,7 +54,7 @@ impl Proposal {
             }
             let kept = plan::not_given_back(spec, nics, recorded, inv);
             findings.extend(preflight::not_given_back(&kept, spec, inv));
-            order::by(&mut findings, |f: &Finding| (f.severity, f.code));
+            order::sort_by_key(&mut findings, |f: &Finding| (f.severity, f.code));
         }
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
     }

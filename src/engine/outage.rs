@@ -67,6 +67,6 @@ pub(super) fn findings(
     if reboots {
         found.extend(preflight::rebooted(inv));
     }
-    order::by(&mut found, |f: &Finding| (f.severity, f.code));
+    order::sort_by_key(&mut found, |f: &Finding| (f.severity, f.code));
     found
 }

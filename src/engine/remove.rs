@@ -154,7 +154,7 @@ impl Engine<'_> {
                 findings.extend(preflight::rebooted(inv));
             }
         }
-        order::by(&mut findings, |f: &Finding| (f.severity, f.code));
+        order::sort_by_key(&mut findings, |f: &Finding| (f.severity, f.code));
         Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
     }
 }

@@ -51,7 +51,7 @@ impl Awaited {
         let uuid = records.first().map(|record| &record.host).or(tx.header.host.as_ref())?.clone();
         let mut nics: Vec<IfName> = records.iter().map(|record| record.device.clone()).collect();
         nics.extend(plan.nics.iter().map(|nic| nic.device.clone()));
-        order::plainly(&mut nics);
+        order::sort(&mut nics);
         nics.dedup();
         let names: Vec<&str> = nics.iter().map(IfName::as_str).collect();
         let stores = Stores::read(host, &names);

@@ -29,7 +29,7 @@ pub(super) fn addresses6(text: &str) -> Vec<(String, Ipv6Addr)> {
         (!["10", "20"].contains(&scope)).then(|| (device.to_string(), addr))
     };
     let mut found: Vec<_> = text.lines().filter_map(one).collect();
-    order::plainly(&mut found);
+    order::sort(&mut found);
     found
 }
 
@@ -61,7 +61,7 @@ pub(super) fn addresses(host: &Host, trie: Option<&str>, routes: &[Route]) -> (V
             }
         }
     }
-    order::plainly(&mut found);
+    order::sort(&mut found);
     found.dedup();
     (found, trie.is_some())
 }
@@ -73,7 +73,7 @@ fn interface_addresses(all: Vec<OwnAddress>) -> Vec<Address> {
             found.push(Address { device: one.device, net });
         }
     }
-    order::plainly(&mut found);
+    order::sort(&mut found);
     found.dedup();
     found
 }

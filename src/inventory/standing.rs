@@ -183,7 +183,7 @@ impl Standing {
         let mut has: Vec<Ipv4Net> = on.map(|a| a.net).collect();
         let file = file.and_then(address);
         // The file's comes first where the device has it: others lie beside it.
-        order::by(&mut has, |net| file.as_ref() != Some(net));
+        order::sort_by_key(&mut has, |net| file.as_ref() != Some(net));
         let net = has.first().copied().or(file)?;
         let mut routes: Vec<String> = Vec::new();
         let through = inv.kernel.routes.iter().filter(|r| r.device == device);

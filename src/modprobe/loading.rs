@@ -47,7 +47,7 @@ impl Files {
                 taken.push((name, rank, path, bytes));
             }
         }
-        crate::order::by(&mut taken, |(name, rank, ..)| (*name, *rank));
+        crate::order::sort_by_key(&mut taken, |(name, rank, ..)| (*name, *rank));
         taken.dedup_by_key(|(name, ..)| *name);
         Self::of(taken.into_iter().map(|(_, _, path, bytes)| (path, bytes)))
     }

@@ -168,7 +168,7 @@ fn options(spec: &Spec, nics: &[Nic], unlike: &[Setting], inv: &Inventory) -> Op
                 changes.push(Change { option: opt, want: was.clone(), was });
             }
         }
-        order::by(&mut changes, |change| change.option);
+        order::sort_by_key(&mut changes, |change| change.option);
     }
     Some(changes)
 }

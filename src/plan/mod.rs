@@ -208,7 +208,9 @@ fn device(spec: &Spec, nics: &[Nic], inv: &Inventory) -> BondDevice {
     let slaves = stands.map(|bond| bond.slaves).unwrap_or_default();
     let mut slaves: Vec<IfName> = slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
     let mac = inv.kernel.bond_mac(spec.bond.as_str());
-    order::by(&mut slaves, |nic| mac.is_some() && inv.kernel.permanent_mac(nic.as_str()) != mac);
+    order::sort_by_key(&mut slaves, |nic| {
+        mac.is_some() && inv.kernel.permanent_mac(nic.as_str()) != mac
+    });
     let attached = |nic: &Nic| nic.pif.as_ref().is_some_and(|p| p.attached);
     // XAPI brings up what it plugs, with the MTU of its network.
     let free = nics.iter().filter(|nic| !slaves.contains(&nic.device) && !attached(nic));
@@ -343,10 +345,10 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
     }
     paths.sort();
     paths.dedup();
-    order::plainly(&mut devices);
+    order::sort(&mut devices);
     devices.dedup();
     let mut vlans: Vec<Tagged> = spec.tagged().cloned().chain(vlans::made(spec, inv)).collect();
-    order::plainly(&mut vlans);
+    order::sort(&mut vlans);
     vlans.dedup();
     let tuned = tuned(spec, nics, inv).into_iter();
     let tuned = tuned.flat_map(|nic| {

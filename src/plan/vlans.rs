@@ -36,7 +36,7 @@ pub(super) fn made(spec: &Spec, inv: &Inventory) -> Vec<Tagged> {
 pub(super) fn stand(spec: &Spec, inv: &Inventory) -> impl Iterator<Item = VlanDevice> {
     let mut all = made(spec, inv);
     all.extend(spec.tagged().cloned());
-    order::plainly(&mut all);
+    order::sort(&mut all);
     all.dedup();
     all.retain(|tag| inv.kernel.devices.contains_key(tag.as_str()));
     all.into_iter().map(|device| VlanDevice { device })

@@ -126,7 +126,7 @@ pub fn check_removal(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<
 }
 
 fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
-    order::by(&mut found, |f: &Finding| (f.severity, f.code));
+    order::sort_by_key(&mut found, |f: &Finding| (f.severity, f.code));
     found
 }
 

@@ -79,7 +79,7 @@ fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
     let of_xapi = !tags.is_empty();
     tags.extend(one.inv.kernel.vlans_on(one.name).into_iter().map(|(_, tag)| tag));
-    order::plainly(&mut tags);
+    order::sort(&mut tags);
     tags.dedup();
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
     if !tags.is_empty() {

@@ -228,7 +228,7 @@ fn pool_backends(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             .filter(|h| (h.backend == Backend::Bridge) == bridge)
             .map(|h| h.name_label.as_str())
             .collect();
-        order::plainly(&mut names);
+        order::sort(&mut names);
         names
     };
     let (there, left) = (on(true), on(false));

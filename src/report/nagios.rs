@@ -14,7 +14,7 @@ pub const UNKNOWN: u8 = 3;
 #[must_use]
 pub fn verdict(all: &[Verdict], kernel: &Kernel) -> (u8, String) {
     let mut one: Vec<(u8, String)> = all.iter().map(|v| of_bond(v, kernel)).collect();
-    order::by(&mut one, |(code, _)| std::cmp::Reverse(*code));
+    order::sort_by_key(&mut one, |(code, _)| std::cmp::Reverse(*code));
     let code = one.first().map_or(0, |(code, _)| *code);
     let word = ["OK", "WARNING", "CRITICAL"][usize::from(code)];
     let said: Vec<String> = one.into_iter().map(|(_, said)| said).collect();

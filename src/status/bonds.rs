@@ -96,7 +96,7 @@ pub(super) fn all(inv: &Inventory, judged: &BTreeMap<String, Option<bool>>) -> V
     // One whose change is not at its end may not be there yet, or no more.
     names.extend(judged.iter().filter(|(_, ok)| ok.is_some()).map(|(name, _)| name.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
-    order::by(&mut names, |name| natural(name));
+    order::sort_by_key(&mut names, |name| natural(name));
     let view = |name: String| BondView {
         ours: judged.contains_key(&name),
         as_asked: judged.get(&name).copied().flatten(),
@@ -114,7 +114,7 @@ fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
     let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();
-    order::by(&mut slaves, |name| natural(name));
+    order::sort_by_key(&mut slaves, |name| natural(name));
     let bridge = inv.xapi.as_ref().and_then(|x| x.bridge_of(master));
     let addresses = inv.kernel.addresses.iter().filter(|a| Some(a.device.as_str()) == bridge);
     XapiBond {

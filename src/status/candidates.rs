@@ -85,12 +85,12 @@ fn together(free: &[NicView]) -> Vec<String> {
     }
     let mut best: Vec<&NicView> = free.iter().collect();
     // One that is not up does not show its link; one without a link shows that.
-    order::by(&mut best, |nic| match nic.link {
+    order::sort_by_key(&mut best, |nic| match nic.link {
         Some("up") => 0,
         None => 1,
         Some(_) => 2,
     });
     best.truncate(2);
-    order::by(&mut best, |nic| nics::natural(&nic.device));
+    order::sort_by_key(&mut best, |nic| nics::natural(&nic.device));
     best.into_iter().map(|nic| nic.device.clone()).collect()
 }

@@ -60,6 +60,6 @@ pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
             });
         }
     }
-    order::by(&mut all, |listed| listed.spec.bond.clone());
+    order::sort_by_key(&mut all, |listed| listed.spec.bond.clone());
     Ok(all)
 }

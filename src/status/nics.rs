@@ -67,7 +67,7 @@ pub(super) fn all(inv: &Inventory, labels: &Names) -> Vec<NicView> {
     names.extend(enslaved);
     names.extend(pifs.map(|p| p.device.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
-    order::by(&mut names, |name| natural(name));
+    order::sort_by_key(&mut names, |name| natural(name));
     names.iter().map(|name| nic(inv, labels, name)).collect()
 }
 
@@ -128,7 +128,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     let mut tags: Vec<i32> = above.iter().map(|p| p.vlan).collect();
     let vlans = inv.kernel.vlans_on(name).into_iter();
     tags.extend(vlans.filter_map(|(_, tag)| i32::try_from(tag).ok()));
-    order::plainly(&mut tags);
+    order::sort(&mut tags);
     tags.dedup();
     if !tags.is_empty() {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();

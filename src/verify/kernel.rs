@@ -96,7 +96,7 @@ fn option(spec: &Spec, row: &Row, value: &Value, status: &BondStatus, kernel: &K
 }
 
 fn joined(mut names: Vec<&str>) -> String {
-    order::plainly(&mut names);
+    order::sort(&mut names);
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 

@@ -168,7 +168,7 @@ fn pif(record: &Record) -> Result<Pif> {
         Some((Cow::Borrowed(*field), value.to_string()))
     };
     let mut ip: Vec<_> = PIF_IP.iter().filter_map(value).collect();
-    crate::order::plainly(&mut ip);
+    crate::order::sort(&mut ip);
     let mut relations = BTreeMap::new();
     for field in PIF_RELATIONS {
         let others = record.references(field)?;
