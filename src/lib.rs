@@ -24,6 +24,7 @@
 //! step/ render/      what one step does and undoes; templates to files, and read back
 //! ledger/            our state on disk: lock, events, summaries; knows no plan
 //! service spec/ options xe/ bonding/ ovs/ ifcfg modprobe paths net outcome
+//!                    order
 //!                    one subject each, typed; `xe` is the only place that spells `xe`
 //! host/              every system call, file access, clock and process of the program
 //! model/             a dom0 for rehearsals and tests, behind the same seam
@@ -78,8 +79,8 @@
 //! on it. `plan.json` holds the spec: a change of its form is a change of the journal's format.
 //!
 //! A **command**: its arguments in `cli/args`, its examples, a function in the file of its kind
-//! that calls the rooms below and gives the result to `report`. Its JSON has a test in
-//! `tests/it/e2e`.
+//! that calls the rooms below and gives the result to `report`. Its JSON has a row in
+//! `report/schema`, to which every document is held that a test in `tests/it/e2e` reads.
 //!
 //! A **program of the host**: a name in `host/command.rs`, and the same program in the model with
 //! its faults; no other may be run.
@@ -99,6 +100,7 @@
 //! cargo test --lib preflight                  unit tests beside the code
 //! cargo test --test it golden                 goldens (golden/README.md: how a case is laid out)
 //! UPDATE_GOLDEN=1 cargo test --test it golden blesses them: read the diff before it is kept
+//! UPDATE_GOLDEN=1 cargo test --test it readme draws the README's picture anew
 //! cargo test --test it e2e::drill             the real binary on stand-ins for a dom0's programs
 //! cargo test --test it faults                 a sample of the fault matrix, on the model
 //! .ci/thorough                                all of it; `.ci/thorough lab`: all of lab and pool

@@ -84,19 +84,19 @@ impl FromStr for IfName {
         ensure!(!text.is_empty(), "a device name is empty");
         ensure!(
             text.len() <= IFNAME_MAX,
-            "`{}` is no device name: it has {} characters, the kernel takes {IFNAME_MAX}",
+            "`{}` is not a valid device name: it has {} characters, the kernel takes {IFNAME_MAX}",
             shown(text),
             text.chars().count()
         );
         ensure!(
             text.starts_with(|c: char| c.is_ascii_alphabetic())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-            "`{}` is no device name: it must be a letter, then letters, digits and `_`",
+            "`{}` is not a valid device name: it must be a letter, then letters, digits and `_`",
             shown(text)
         );
         ensure!(
             !["all", "default", "lo", "bonding_masters"].contains(&text),
-            "`{text}` is no name for a NIC or a bond: the kernel uses it itself"
+            "`{text}` is not a valid name for a NIC or a bond: the kernel uses it itself"
         );
         Ok(Self(text.to_string()))
     }
@@ -117,17 +117,14 @@ impl FromStr for MacAddr {
                 Some(hex) if hex.len() == 2 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
                     *byte = u8::from_str_radix(hex, 16)?;
                 }
-                _ => bail!("`{}` is no MAC address (00:1b:21:aa:bb:02)", shown(text)),
+                _ => bail!("`{}` is not a valid MAC address (00:1b:21:aa:bb:02)", shown(text)),
             }
         }
-        ensure!(
-            parts.next().is_none(),
-            "`{}` is no MAC address: it has more than six parts",
-            shown(text)
-        );
+        let six = parts.next().is_none();
+        ensure!(six, "`{}` is not a valid MAC address: it has more than six parts", shown(text));
         ensure!(
             bytes != [0; 6] && bytes[0] & 1 == 0,
-            "`{text}` is no MAC address of a NIC: it is zero or a group address"
+            "`{text}` is not a valid MAC address of a NIC: it is zero or a group address"
         );
         Ok(Self(bytes))
     }
@@ -175,7 +172,7 @@ impl FromStr for Uuid {
             good &= !dash;
             value = value << 4 | u128::from(digit);
         }
-        ensure!(good, "`{}` is no uuid", shown(text));
+        ensure!(good, "`{}` is not a valid uuid", shown(text));
         Ok(Self(value))
     }
 }
@@ -193,7 +190,7 @@ impl FromStr for HostName {
             (1..=64).contains(&text.len())
                 && text.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)),
-            "`{}` is no host name: it must be up to 64 letters, digits, `.`, `-` and `_`",
+            "`{}` is not a valid host name: it must be up to 64 letters, digits, `.`, `-` and `_`",
             shown(text)
         );
         Ok(Self(text.to_string()))
@@ -323,7 +320,8 @@ impl FromStr for BondMode {
             }
         };
         let likely = likely.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-        bail!("`{}` is no bonding mode; the modes are {}{likely}", shown(text), known.join(", "))
+        let (text, known) = (shown(text), known.join(", "));
+        bail!("`{text}` is not a valid bonding mode; the modes are {known}{likely}")
     }
 }
 
@@ -410,7 +408,7 @@ impl Ipv4Net {
         let host_bits = u32::from(addr) & !self.mask_bits();
         ensure!(
             prefix == 31 || (host_bits != 0 && host_bits != !self.mask_bits()),
-            "address `{self}` is no host's: it is the {} address of {}",
+            "address `{self}` is not that of a host: it is the {} address of {}",
             if host_bits == 0 { "network" } else { "broadcast" },
             self.subnet()
         );
@@ -421,8 +419,9 @@ impl Ipv4Net {
 impl FromStr for Ipv4Net {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
+        let seen = shown(text);
         let shape =
-            || format!("`{}` is no IPv4 address with prefix (172.16.51.11/24)", shown(text));
+            || format!("`{seen}` is not a valid IPv4 address with prefix (172.16.51.11/24)");
         let Some((addr, prefix)) = text.split_once('/') else { bail!(shape()) };
         let Ok(addr) = addr.parse::<Ipv4Addr>() else { bail!(shape()) };
         let Some(prefix) = decimal(prefix).filter(|p| *p <= 32) else { bail!(shape()) };

@@ -121,6 +121,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// What to type next.
     pub hint: Option<String>,
+    /// The findings that barred the way, as a document has them.
+    pub findings: Vec<serde_json::Value>,
     /// Other things to know.
     pub notes: Vec<String>,
     /// What was accepted and does not hold yet.
@@ -144,6 +146,7 @@ impl Outcome {
             steps: Vec::new(),
             error: None,
             hint: None,
+            findings: Vec::new(),
             notes: Vec::new(),
             pending: Vec::new(),
             again: false,
@@ -164,23 +167,27 @@ impl Outcome {
 pub fn verdict(outcome: &Outcome) -> &'static str {
     match (outcome.ending, outcome.exit) {
         (Ending::Done, Exit::NotAsAsked) => {
-            "Done: verified but for what was accepted and does not hold yet."
+            "Done: verified, except for what was accepted and is not yet so."
         }
         (Ending::Done, _) => "Done: the host is as asked, verified.",
         (Ending::NothingToDo, Exit::NotAsAsked) => {
-            "Nothing to do: what was accepted does not hold yet."
+            "Nothing to do; what was accepted is not yet so."
         }
         (Ending::NothingToDo, _) => "Nothing to do.",
-        (Ending::Refused, _) => "Refused: the host is as it was.",
+        (Ending::Refused, _) => "Refused. Nothing was changed.",
         (Ending::RolledBack, Exit::RolledBack) => {
             "Failed and rolled back: the host was compared and is as it was."
         }
         (Ending::RolledBack, _) => "Rolled back: the host was compared and is as it was.",
-        (Ending::Closed, _) => "Closed: the transaction is over, with what is listed left.",
+        (Ending::Closed, _) => {
+            "Closed: the transaction has ended; what is listed was left as it is."
+        }
         (Ending::RollbackIncomplete, _) => "Rollback incomplete: the host is not as it was.",
-        (Ending::WaitingForReboot, _) => "Waiting for a reboot.",
+        (Ending::WaitingForReboot, _) => {
+            "Stopped: this host must be rebooted. Then run: xenbond resume"
+        }
         (Ending::WaitingForConfirmation, _) => {
-            "Verified, and waiting for a confirmation: without one it is rolled back."
+            "Verified. It is rolled back unless you confirm it in time: xenbond confirm"
         }
     }
 }

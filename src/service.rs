@@ -125,7 +125,7 @@ impl Service {
         }
         ensure!(
             self.is_enabled(host),
-            "`{}` reported success, and {} is not there",
+            "`{}` reported success, but {} is not there",
             self.enable().last().map(ToString::to_string).unwrap_or_default(),
             self.link()
         );
@@ -144,7 +144,7 @@ impl Service {
         let output = host.run(&cmd)?;
         if self.is_enabled(host) {
             output.check(&cmd)?;
-            bail!("`{cmd}` reported success, and {} is still there", self.link());
+            bail!("`{cmd}` reported success, but {} is still there", self.link());
         }
         Ok(())
     }

@@ -63,21 +63,21 @@ impl ValueEnum for Color {
 pub enum Command {
     /// Show findings, steps with their undo, commands and diffs; change nothing
     Plan(Plan),
-    /// Do the job: plan, ask, change, verify; roll back when anything fails
+    /// Make the change: plan, ask, change, verify; roll back if anything fails
     Apply(Apply),
-    /// Go on with a change that waited for a reboot or was cut off
+    /// Continue a change that waits for a reboot or was interrupted
     Resume(Resume),
     /// Keep a change that was applied with --confirm-within
     Confirm,
     /// Undo the last change and compare the host with what was recorded
     Rollback(Rollback),
-    /// Take over a bond that was made by hand, while it carries its traffic on
+    /// Take over a bond made by hand, without interrupting its traffic
     Adopt(Adopt),
-    /// Take a bond away for good and give its NICs back to XAPI
+    /// Remove a bond for good and give its NICs back to XAPI
     Remove(Remove),
     /// Compare the host with what was asked for, setting by setting
     Verify(Verify),
-    /// List the bonds that xenbond answers for, and what a rollback would undo
+    /// List the bonds made or adopted by xenbond, and what a rollback would undo
     List,
     /// Print the spec of a bond, as a file for --spec
     Spec(SpecOf),
@@ -105,8 +105,14 @@ pub enum Command {
     Log(LogArgs),
     /// Print a completion script for a shell
     Completions(Completions),
-    /// Print the manual, a page for each command
+    /// Show a page of the manual: a command, the spec file, the templates
     Man(Man),
+    /// Print the JSON Schema of what a command prints with --json
+    Schema {
+        /// The command
+        #[arg(value_name = "COMMAND")]
+        command: String,
+    },
 }
 
 /// What goes with making a plan.
@@ -118,12 +124,15 @@ pub struct PlanningArgs {
     /// Accept a warning by its code; repeatable
     #[arg(long, value_name = "CODE")]
     pub accept: Vec<String>,
+    /// Leave out the diffs of the files
+    #[arg(long)]
+    pub brief: bool,
 }
 
 /// `plan`
 #[derive(Args, Debug)]
 pub struct Plan {
-    /// A bond that xenbond answers for: its recorded spec
+    /// A bond made or adopted by xenbond: its recorded spec
     #[arg(value_name = "BOND")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -143,7 +152,7 @@ pub struct Plan {
 /// `apply`
 #[derive(Args, Debug)]
 pub struct Apply {
-    /// A bond that xenbond answers for: its recorded spec, made so again
+    /// A bond made or adopted by xenbond: its recorded spec, made so again
     #[arg(value_name = "BOND")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -158,7 +167,7 @@ pub struct Apply {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// Reboot where that is needed, and go on by itself afterwards
+    /// Reboot if needed, and continue automatically after the boot
     #[arg(long)]
     pub reboot: bool,
     /// Roll back, with a reboot if need be, unless `xenbond confirm` comes
@@ -173,7 +182,7 @@ const CONFIRM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 fn time_to_confirm(text: &str) -> Result<Duration, String> {
     let (least, most) = CONFIRM;
     let time = humantime::parse_duration(text)
-        .map_err(|_| "that is no time; write it as 90s, 10m or 1h".to_string())?;
+        .map_err(|_| "not a valid time; write it as 90s, 10m or 1h".to_string())?;
     if time < least || time > most || time.subsec_nanos() != 0 {
         let word = humantime::format_duration;
         return Err(format!("it must be whole seconds, from {} to {}", word(least), word(most)));
@@ -203,21 +212,21 @@ pub struct Rollback {
     /// bond [default: the newest change, if it was not undone yet]
     #[arg(value_name = "BOND|TRANSACTION", conflicts_with = "close")]
     pub what: Option<String>,
-    /// Say what would be undone, and undo nothing
+    /// Show what would be undone; undo nothing
     #[arg(long, conflicts_with = "close")]
     pub dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// Reboot where that is needed, and go on by itself afterwards
+    /// Reboot if needed, and continue automatically after the boot
     #[arg(long)]
     pub reboot: bool,
-    /// End a rollback that cannot come to its end, with what is left in its
-    /// log; nothing is tried
+    /// Close a rollback that cannot finish: what is left is recorded, and
+    /// nothing more is tried
     #[arg(long, conflicts_with_all = ["reboot", "accept"])]
     pub close: bool,
-    /// Accept a warning by its code; repeatable. file-changed: leave files
-    /// that others have changed since as they are now
+    /// Accept a warning by its code; repeatable. file-changed: keep files
+    /// as they are that others have changed since
     #[arg(long, value_name = "CODE", value_parser = known_code)]
     pub accept: Vec<String>,
 }
@@ -245,7 +254,7 @@ pub struct Remove {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// Reboot where that is needed, and go on by itself afterwards
+    /// Reboot if needed, and continue automatically after the boot
     #[arg(long)]
     pub reboot: bool,
     /// Accept a warning by its code; repeatable
@@ -254,8 +263,7 @@ pub struct Remove {
     /// openvswitch: after the last bond, switch the backend back to it
     #[arg(long, value_name = "WHICH", value_parser = ["openvswitch"])]
     pub backend: Option<String>,
-    /// The spec that it had, where nothing on this host tells any more (- is
-    /// stdin)
+    /// Its spec, if this host has no record of it any more (- is stdin)
     #[arg(long, value_name = "FILE")]
     pub spec: Option<String>,
 }
@@ -263,8 +271,8 @@ pub struct Remove {
 /// `verify`
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// A bond that xenbond answers for [default: every one], or one that
-    /// XAPI manages, by its device or its network's name
+    /// A bond made or adopted by xenbond [default: all], or one that XAPI
+    /// manages, by its device or its network's name
     #[arg(value_name = "BOND")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -302,7 +310,7 @@ pub struct Drill {
     /// The bond; one that XAPI manages by its device or its network's name
     #[arg(value_name = "BOND")]
     pub name: String,
-    /// Whom to send the traffic to [default: the first probe of its spec,
+    /// Where to send the test traffic [default: the first probe of its spec,
     /// or the gateway of a bond that XAPI manages]
     #[arg(long, value_name = "IP")]
     pub target: Option<std::net::Ipv4Addr>,
@@ -378,6 +386,9 @@ pub struct Rehearse {
     /// Cut the power at the N-th effect
     #[arg(long, value_name = "N", conflicts_with = "fail_at")]
     pub power_cut_at: Option<usize>,
+    /// Do not wait after each step, as on a terminal
+    #[arg(long)]
+    pub fast: bool,
 }
 
 /// `log`
@@ -405,27 +416,12 @@ pub enum Shell {
     Fish,
 }
 
-impl Shell {
-    /// Its script for a command. Generators are chosen here: `clap_complete` would bring those of
-    /// other shells along.
-    #[must_use]
-    pub fn script(self, command: &mut clap::Command) -> String {
-        use clap_complete::{generate, shells};
-        let mut text = Vec::new();
-        match self {
-            Self::Bash => generate(shells::Bash, command, "xenbond", &mut text),
-            Self::Zsh => generate(shells::Zsh, command, "xenbond", &mut text),
-            Self::Fish => generate(shells::Fish, command, "xenbond", &mut text),
-        }
-        String::from_utf8_lossy(&text).into_owned()
-    }
-}
-
 /// `man`
 #[derive(Args, Debug)]
 pub struct Man {
-    /// The command whose page to print [default: that of xenbond]
-    #[arg(value_name = "COMMAND")]
+    /// The page: a command, spec (the spec file), or templates [default: all
+    /// of xenbond]
+    #[arg(value_name = "PAGE")]
     pub page: Option<String>,
     /// Write every page into DIR instead
     #[arg(long, value_name = "DIR", conflicts_with = "page")]

@@ -57,7 +57,7 @@ impl Run {
         let templates = Templates::load(None)?;
         self.hold_signals()?;
         let engine = self.engine(&templates, &args.accept);
-        self.ended(&engine.adopt(&bond, &mut self.teller(args.yes))?)
+        self.ended_for(&engine.adopt(&bond, &mut self.teller(args.yes))?, Some(&bond))
     }
 
     pub(super) fn remove(&self, args: &args::Remove) -> Result<Exit> {
@@ -72,13 +72,14 @@ impl Run {
         let engine = Engine { orders, ..self.engine(&templates, &args.accept) };
         let to = args.backend.is_some().then_some(Backend::Openvswitch);
         let mut teller = self.teller(args.yes).ordered(orders, false);
-        self.ended(&engine.remove(&bond, told.as_ref(), to, &mut teller)?)
+        let outcome = engine.remove(&bond, told.as_ref(), to, &mut teller)?;
+        self.ended_for(&outcome, Some(&bond))
     }
 
     pub(super) fn list(&self) -> Result<Exit> {
         let all = status::list(&self.host, &Templates::load(None)?)?;
         if self.json {
-            report::out_json(&report::list_json(&all));
+            self.document(report::list_json(&all), None);
         } else {
             report::out(report::list(&all));
         }
@@ -98,7 +99,7 @@ impl Run {
             }
         };
         if self.json {
-            report::out_json(&serde_json::json!({"bond": bond, "spec": text}));
+            self.document(serde_json::json!({"spec": text}), Some(&bond));
         } else {
             report::out_plain(&text);
         }
@@ -108,7 +109,7 @@ impl Run {
     pub(super) fn init(&self) -> Result<Exit> {
         let all = status::candidates(&self.host)?;
         if self.json {
-            report::out_json(&report::init_json(&all));
+            self.document(report::init_json(&all), None);
         } else {
             report::out_plain(&report::init(&all));
         }

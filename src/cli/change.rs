@@ -17,7 +17,7 @@ use crate::outcome::{Exit, Hint, Outcome};
 use crate::plan::SavedPlan;
 use crate::preflight::barring;
 use crate::render::Templates;
-use crate::report::{self, Teller};
+use crate::report::{self, Teller, View};
 use crate::spec::Request;
 
 use super::Run;
@@ -30,9 +30,12 @@ impl Run {
         let proposal = self.engine(&templates, &args.planning.accept).propose(&request)?;
         let Proposal { situation, findings, plan, accepted } = &proposal;
         if self.json {
-            report::out_json(&report::plan_json(plan.as_ref(), findings, &situation.inv));
+            let document = report::plan_json(plan.as_ref(), findings, &situation.inv);
+            self.document(document, Some(&situation.spec.bond));
         } else {
-            report::out(report::proposal(&proposal));
+            let brief = args.planning.brief;
+            let view = View { brief, next: next(args, &std::env::args().collect::<Vec<_>>()) };
+            report::out(report::proposal(&proposal, &view));
         }
         if let (Some(file), Some(plan)) = (&args.out, plan) {
             let saved = serde_json::to_value(SavedPlan::of(plan, &situation.inv))?;
@@ -68,7 +71,9 @@ impl Run {
             None => Ok(()),
         };
         let mut teller = self.teller(args.yes).ordered(orders, over_ssh());
-        self.ended(&engine.apply(&request, fresh, &mut teller)?)
+        teller = teller.brief(args.planning.brief);
+        let outcome = engine.apply(&request, fresh, &mut teller)?;
+        self.ended_for(&outcome, request.bonds().into_iter().next())
     }
 
     pub(super) fn rollback(&self, args: &args::Rollback) -> Result<Exit> {
@@ -113,7 +118,8 @@ impl Run {
             Err(outcome) => return self.ended(&outcome),
         };
         if self.json {
-            report::out_json(&report::way_back_json(&way));
+            let bond = &way.newest().header.plan.spec.bond;
+            self.document(report::way_back_json(&way), Some(bond));
         } else {
             report::out(report::way_back(&way));
         }
@@ -157,6 +163,27 @@ impl Run {
         };
         register_all().context("setting up signals")
     }
+}
+
+/// The command that does what this `plan` shows: that of the caller with another word, without what
+/// `apply` does not take; from a file where the plan was saved.
+fn next(args: &args::Plan, words: &[String]) -> Vec<String> {
+    let mut next = vec!["xenbond".to_string(), "apply".to_string()];
+    if let Some(file) = &args.out {
+        next.extend(["--plan".into(), file.display().to_string()]);
+        next.extend(args.planning.accept.iter().flat_map(|code| ["--accept".into(), code.clone()]));
+        return next;
+    }
+    let mut words = words.iter().skip(1).skip_while(|word| *word != "plan").skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--brief" | "--check" | "--json" | "-q" | "-v" | "--quiet" | "--verbose" => {}
+            "--root" | "--color" => drop(words.next()),
+            word if word.starts_with("--root=") || word.starts_with("--color=") => {}
+            _ => next.push(word.clone()),
+        }
+    }
+    next
 }
 
 /// The plan that a file holds.

@@ -38,7 +38,7 @@ impl Run {
         let probe = made.iter().flat_map(|m| m.spec.required()).next().map(|p| p.addr);
         let gateway = managed.as_ref().and_then(|bond| bond.pif.ip.get("gateway")?.parse().ok());
         let target = args.target.or(probe).or(gateway).with_context(|| {
-            format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")
+            format!("no target: give --target IP, or a probe in the spec of {bond}")
         });
         let target = target.context(Usage)?;
         let drill = Drill {
@@ -64,7 +64,7 @@ impl Run {
         };
         let result = drill.run(&tell)?;
         if self.json {
-            report::out_json(&serde_json::to_value(&result)?);
+            self.document(serde_json::to_value(&result)?, Some(&bond));
         } else {
             report::out(report::drill::text(&result));
         }

@@ -104,9 +104,9 @@ fn id(key: &Key) -> String {
 /// The help's words for a group.
 pub(super) fn heading(group: Group) -> &'static str {
     match group {
-        Group::What => "What",
-        Group::Behaviour => "How the bond behaves",
-        Group::Way => "How it is done",
+        Group::What => "The bond and its network",
+        Group::Behaviour => "Bond options",
+        Group::Way => "How the change is made",
         Group::Safety => "Safety",
     }
 }

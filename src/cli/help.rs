@@ -1,10 +1,16 @@
 //! What help and manual say beyond each option: the options' groups, examples and exit codes.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::args::Cli;
 use super::flags::heading;
+use crate::engine::FILE_CHANGED;
+use crate::net::BondMode;
+use crate::options::{TABLE, Values};
 use crate::outcome::Exit;
+use crate::preflight::Code;
+use crate::report;
 use crate::spec::Group;
 
 /// The job in three lines.
@@ -66,7 +72,8 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
             "xenbond completions zsh > /usr/share/zsh/site-functions/_xenbond",
         ],
     ),
-    ("man", ["xenbond man apply | man -l -", "xenbond man --out /usr/share/man/man8"]),
+    ("man", ["xenbond man spec", "xenbond man --out /usr/share/man/man8"]),
+    ("schema", ["xenbond schema plan", "xenbond schema status > status.schema.json"]),
 ];
 
 /// The examples of a command.
@@ -94,6 +101,47 @@ pub(crate) fn command() -> Command {
     })
 }
 
+/// The same with every value that an argument is known to take and without hidden commands, for
+/// completions: what is refused, and how, is the arguments' own.
+pub(crate) fn with_values() -> Command {
+    let whole = command().mut_subcommands(|sub| sub.mut_args(valued));
+    let shown = whole.get_subcommands().filter(|sub| !sub.is_hide_set()).cloned();
+    let bare = Command::new("xenbond").version(env!("CARGO_PKG_VERSION"));
+    bare.args(whole.get_arguments().cloned()).subcommands(shown)
+}
+
+/// The words of bash that list what the host has: the script has them in double quotes, where they
+/// are run when they are asked for.
+const LISTS: [(&str, &str); 2] = [
+    ("BOND", "$(ls /proc/net/bonding 2>/dev/null)"),
+    ("TRANSACTION", "$(ls /var/lib/xenbond/history 2>/dev/null)"),
+];
+
+/// An argument that is a bond or a transaction, with those that there are: for bash.
+pub(crate) fn listed(arg: Arg) -> Arg {
+    let names = arg.get_value_names().unwrap_or_default().join(" ");
+    let lists = LISTS.iter().filter(|(word, _)| names.contains(word) && arg.is_positional());
+    let lists: Vec<&'static str> = lists.map(|(_, list)| *list).collect();
+    if lists.is_empty() { arg } else { arg.value_parser(PossibleValuesParser::new(lists)) }
+}
+
+fn valued(arg: Arg) -> Arg {
+    let option = |id: &str| TABLE.iter().find(|row| row.name == id);
+    let values: Vec<&'static str> = match arg.get_id().as_str() {
+        _ if !arg.get_possible_values().is_empty() => return arg,
+        "mode" => BondMode::ALL.iter().map(|mode| mode.name()).collect(),
+        "accept" => Code::ALL.iter().map(|code| code.name()).chain([FILE_CHANGED]).collect(),
+        "backend" => vec!["bridge", "keep"],
+        "pif" => vec!["auto", "forget", "unmanaged"],
+        "command" => report::documented().collect(),
+        id => match option(id).map(|row| row.values) {
+            Some(Values::Words(words)) => words.to_vec(),
+            _ => return arg,
+        },
+    };
+    arg.value_parser(PossibleValuesParser::new(values))
+}
+
 /// Reads the arguments.
 ///
 /// # Errors
@@ -104,7 +152,8 @@ pub(crate) fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// The error without the advice to take what is no option for the name of a bond.
+/// The error without the advice to take what is no option for the name of a bond, and with a word
+/// of warning where it suggests a command that changes the host.
 fn plainly(mut error: clap::Error) -> clap::Error {
     use clap::error::{ContextKind, ContextValue};
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
@@ -112,8 +161,20 @@ fn plainly(mut error: clap::Error) -> clap::Error {
         let good = ContextValue::StyledStrs(good.cloned().collect());
         error.insert(ContextKind::Suggested, good);
     }
+    // Nobody is to type a command that changes the host because a wrong one was like it.
+    if let Some(ContextValue::Strings(near)) = error.get(ContextKind::SuggestedSubcommand) {
+        let said = near.iter().map(|name| match CHANGING.contains(&name.as_str()) {
+            true => format!("{name} (changes this host)"),
+            false => name.clone(),
+        });
+        let said = ContextValue::Strings(said.collect());
+        error.insert(ContextKind::SuggestedSubcommand, said);
+    }
     error
 }
+
+/// The commands that change a host.
+const CHANGING: [&str; 7] = ["apply", "resume", "confirm", "rollback", "adopt", "remove", "drill"];
 
 fn lines(all: &[&str]) -> String {
     all.iter().map(|line| format!("  {line}\n")).collect()
@@ -123,7 +184,7 @@ fn lines(all: &[&str]) -> String {
 fn grouped(arg: Arg) -> Arg {
     let group = match arg.get_id().as_str() {
         "root" | "json" | "color" | "quiet" | "verbose" => "Global options",
-        "templates" | "inventory" | "dom0" => heading(Group::Way),
+        "templates" | "inventory" | "dom0" | "brief" | "fast" => heading(Group::Way),
         "accept" | "yes" | "reboot" | "confirm_within" | "plan" | "check" | "cut_links"
         | "dry_run" => heading(Group::Safety),
         _ => return arg,
@@ -180,6 +241,33 @@ mod tests {
             let args: Vec<std::ffi::OsString> = words.map(Into::into).collect();
             assert!(parse(&args).is_ok(), "{line}: {}", parse(&args).unwrap_err());
         }
+    }
+
+    #[test]
+    fn no_mistyped_command_suggests_one_that_changes_the_host_without_saying_so() {
+        let said = |word: &str| {
+            let args: Vec<std::ffi::OsString> = vec!["xenbond".into(), word.into()];
+            parse(&args).unwrap_err().to_string()
+        };
+        assert!(said("aply").contains("apply (changes this host)"), "{}", said("aply"));
+        assert!(said("rolback").contains("rollback (changes this host)"));
+        assert!(said("statsu").contains("'status'"), "{}", said("statsu"));
+    }
+
+    #[test]
+    fn completions_know_every_value_that_is_known_and_none_that_an_option_has_not() {
+        let mut command = with_values();
+        command.build();
+        let apply = command.find_subcommand("apply").unwrap();
+        let values = |id: &str| {
+            let arg = apply.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+            let values = arg.get_possible_values();
+            values.iter().map(|value| value.get_name().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(values("mode").len(), BondMode::ALL.len());
+        assert_eq!(values("accept").len(), Code::ALL.len() + 1);
+        assert_eq!(values("lacp_rate"), ["slow", "fast"]);
+        assert_eq!(values("mtu"), [""; 0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::journal;
 use crate::journal::log;
 use crate::ledger;
 use crate::outcome::Exit;
-use crate::report;
+use crate::report::{self, Past};
 
 impl Run {
     /// What was done in a transaction: the last one, where none is named.
@@ -27,6 +27,17 @@ impl Run {
             None => journal::latest(&self.host)?
                 .context("there is no log: xenbond has changed nothing on this host")?,
         };
+        // One whose record cannot be read is known by its name alone.
+        let past = |id: &String| match journal::Transaction::named(&self.host, id) {
+            Ok(tx) => tx.as_ref().map(Past::of),
+            Err(_) => Some(Past {
+                id: id.clone(),
+                bond: "?".into(),
+                phase: "its record cannot be read".into(),
+                started: "?".into(),
+            }),
+        };
+        let all: Vec<Past> = names.iter().filter_map(past).collect();
         let (entries, damaged) = log::entries(&self.host, &tx.header.id)?;
         let path = ledger::log_file(&tx.header.id);
         if damaged > 0 {
@@ -37,9 +48,9 @@ impl Run {
             )));
         }
         if self.json {
-            report::out_json(&report::history_json(&tx, &entries));
+            self.document(report::history_json(&tx, &entries, &all), None);
         } else {
-            report::out(report::history(&tx, &entries, &names));
+            report::out(report::history(&tx, &entries, &all));
         }
         Ok(Exit::AsAsked)
     }

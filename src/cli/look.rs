@@ -22,7 +22,9 @@ impl Run {
         let verdicts = self.verdicts(args, None)?;
         let ok = verdicts.iter().all(Verdict::is_good);
         if self.json {
-            report::out_json(&report::verdicts_json(&verdicts));
+            let mut bonds = verdicts.iter().map(|verdict| &verdict.bond);
+            let alone = bonds.next().filter(|_| bonds.next().is_none());
+            self.document(report::verdicts_json(&verdicts), alone);
         } else {
             report::out(report::verdicts(&verdicts));
         }
@@ -99,7 +101,7 @@ impl Run {
         }
         let status = status::read(&self.host, &templates)?;
         if self.json {
-            report::out_json(&serde_json::to_value(&status)?);
+            self.document(serde_json::to_value(&status)?, None);
         } else {
             report::out(report::status(&status));
         }

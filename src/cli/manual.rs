@@ -1,96 +1,150 @@
-//! `man`: a page for each command, made from what `--help` is made from.
+//! `man`: a page for each command, made from what `--help` is made from; and completions.
+
+use std::io::IsTerminal;
 
 use anyhow::{Context, Result, anyhow};
-use clap::Command;
-use clap_mangen::Man;
+use clap::{Arg, Command};
 
-use super::args;
+use super::args::{self, Shell};
 use super::help;
 use super::request::Usage;
+use crate::order;
 use crate::outcome::Exit;
-use crate::report;
+use crate::report::{self, Page, Part};
 
 /// The manual's section for commands of an administrator.
-const SECTION: &str = "8";
+const SECTION: u8 = 8;
 
 pub(super) fn run(args: &args::Man) -> Result<Exit> {
     let pages = pages();
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        for (name, text) in &pages {
-            let file = folder.join(format!("{name}.{SECTION}"));
-            std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+        for page in &pages {
+            let file = folder.join(format!("{}.{}", page.name, page.section));
+            let roff = page.roff();
+            std::fs::write(&file, roff).with_context(|| format!("writing {}", file.display()))?;
             report::out(format!("{}\n", file.display()));
         }
         return Ok(Exit::AsAsked);
     }
     let wanted = args.page.as_ref().map_or("xenbond".into(), |page| format!("xenbond-{page}"));
-    let found = pages.iter().find(|(name, _)| *name == wanted);
+    let found = pages.iter().find(|page| page.name == wanted);
     let known = || {
-        let names: Vec<&str> =
-            pages.iter().map(|(name, _)| name.trim_start_matches("xenbond-")).collect();
+        let mut names: Vec<&str> =
+            pages.iter().map(|page| page.name.trim_start_matches("xenbond-")).collect();
+        names.dedup();
         anyhow!("there is no page {}: {}", wanted.escape_debug(), names.join(", ")).context(Usage)
     };
-    let (_, text) = found.ok_or_else(known)?;
-    report::out_plain(text);
+    let page = found.ok_or_else(known)?;
+    if std::io::stdout().is_terminal() {
+        report::out(page.shown());
+    } else {
+        report::out_plain(&page.roff());
+    }
     Ok(Exit::AsAsked)
 }
 
-/// Every page by its name.
-fn pages() -> Vec<(String, String)> {
+impl Shell {
+    /// Its script for a command. Generators are chosen here: `clap_complete` would bring those of
+    /// other shells along.
+    #[must_use]
+    pub fn script(self, command: &mut clap::Command) -> String {
+        use clap_complete::{generate, shells};
+        let mut text = Vec::new();
+        match self {
+            Self::Bash => {
+                let command = command.clone();
+                let mut listed = command.mut_subcommands(|sub| sub.mut_args(help::listed));
+                generate(shells::Bash, &mut listed, "xenbond", &mut text);
+            }
+            Self::Zsh => generate(shells::Zsh, command, "xenbond", &mut text),
+            Self::Fish => generate(shells::Fish, command, "xenbond", &mut text),
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// Every page. That of the spec file comes before that of the command `spec`, which `xenbond spec
+/// --help` has as well.
+fn pages() -> Vec<Page> {
     let mut command = help::command();
     command.build();
-    let mut pages = vec![("xenbond".to_string(), page(&command, "xenbond", &help::JOB))];
-    for sub in command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
-        let name = format!("xenbond-{}", sub.get_name());
-        pages.push((name.clone(), page(sub, &name, help::of(sub.get_name()))));
+    let mut pages = vec![report::spec_page(), report::templates_page()];
+    pages.push(page(&command, "xenbond", &help::JOB));
+    for sub in shown(&command) {
+        pages.push(page(sub, &format!("xenbond-{}", sub.get_name()), help::of(sub.get_name())));
     }
     pages
 }
 
-fn page(command: &Command, name: &str, lines: &[&str]) -> String {
-    let man = Man::new(command.clone())
-        .title(name.to_uppercase())
-        .section(SECTION)
-        .source(format!("xenbond {}", env!("CARGO_PKG_VERSION")))
-        .manual("xenbond");
-    let mut bytes = Vec::new();
-    let parts = [
-        Man::render_title,
-        Man::render_name_section,
-        Man::render_synopsis_section,
-        Man::render_description_section,
-        Man::render_options_section,
-    ];
-    // Writing to memory does not fail.
-    for part in parts {
-        let _ = part(&man, &mut bytes);
-    }
-    let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    if command.has_subcommands() {
-        text.push_str(".SH COMMANDS\n");
-        for sub in command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set())
-        {
-            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-            let (name, about) = (escaped(sub.get_name()), escaped(&about));
-            text.push_str(&format!(".TP\n\\fBxenbond\\-{name}\\fR(8)\n{about}\n"));
-        }
-    }
-    text.push_str(".SH EXAMPLES\n.nf\n");
-    for line in lines {
-        text.push_str(&format!("{}\n", escaped(line)));
-    }
-    text.push_str(".fi\n.SH EXIT STATUS\n");
-    for (code, meaning) in Exit::ALL {
-        text.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", escaped(meaning)));
-    }
-    text
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set())
 }
 
-/// Text that roff takes word for word.
-fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+fn page(command: &Command, name: &str, lines: &[&str]) -> Page {
+    let text = |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string);
+    let about = text(command.get_about()).unwrap_or_default();
+    let mut page = Page::new(name, SECTION, &about);
+    let usage = command.clone().render_usage().to_string();
+    page.heading("Synopsis").words(usage.trim_start_matches("Usage: "));
+    if let Some(long) = text(command.get_long_about()) {
+        page.heading("Description").words(&long);
+    }
+    page.heading("Options");
+    let mut args: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
+    order::sort_by_key(&mut args, |arg| arg.get_help_heading());
+    let mut group = None;
+    for arg in args {
+        if arg.get_help_heading() != group {
+            group = arg.get_help_heading();
+            page.with(Part::Group(group.unwrap_or_default().to_string()));
+        }
+        page.item(&head(arg), &body(arg));
+    }
+    if command.has_subcommands() {
+        page.heading("Commands");
+        for sub in shown(command) {
+            let about = text(sub.get_about()).unwrap_or_default();
+            page.item(&format!("xenbond-{}(8)", sub.get_name()), &about);
+        }
+    }
+    page.heading("Examples").lines(lines.iter().copied());
+    page.heading("Exit status");
+    for (code, meaning) in Exit::ALL {
+        page.item(&code.to_string(), meaning);
+    }
+    page
+}
+
+/// How an argument is written.
+fn head(arg: &Arg) -> String {
+    let names = arg.get_value_names().unwrap_or_default().join(" ");
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let mut words: Vec<String> = short.into_iter().chain(long).collect();
+    if arg.get_action().takes_values() || words.is_empty() {
+        match words.last_mut() {
+            Some(last) => last.push_str(&format!(" {names}")),
+            None => words.push(names),
+        }
+    }
+    words.join(", ")
+}
+
+/// What an argument's help says, with its values.
+fn body(arg: &Arg) -> String {
+    let mut text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let values = arg.get_possible_values();
+    if arg.get_action().takes_values() && !values.is_empty() && !arg.is_hide_possible_values_set() {
+        let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+        text.push_str(&format!(" [one of {}]", names.join(", ")));
+    }
+    let defaults = arg.get_default_values();
+    let told = arg.get_action().takes_values() && !arg.is_hide_default_value_set();
+    if let Some(default) = defaults.first().filter(|_| told) {
+        text.push_str(&format!(" [default: {}]", default.to_string_lossy()));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -101,7 +155,8 @@ mod tests {
     fn every_command_has_a_page_with_all_its_parts() {
         let pages = pages();
         assert!(pages.len() > 10, "{}", pages.len());
-        for (name, text) in &pages {
+        for page in pages.iter().filter(|page| page.section == SECTION) {
+            let (name, text) = (&page.name, page.roff());
             for part in ["TH", "SH NAME", "SH SYNOPSIS", "SH OPTIONS", "SH EXAMPLES", "SH EXIT"] {
                 assert!(text.contains(&format!(".{part}")), "{name} has no {part}\n{text}");
             }
@@ -111,17 +166,26 @@ mod tests {
     }
 
     #[test]
-    fn only_known_requests_start_a_line() {
-        for (name, text) in pages() {
-            for line in text.lines().filter(|l| l.starts_with(['.', '\''])) {
+    fn only_known_requests_start_a_line_and_a_terminal_of_80_columns_shows_each() {
+        for page in pages() {
+            let name = &page.name;
+            for line in page.roff().lines().filter(|l| l.starts_with(['.', '\''])) {
                 let request = line.split(' ').next().unwrap_or_default();
-                let known = [
-                    ".TH", ".SH", ".TP", ".RS", ".RE", ".nf", ".fi", ".br", ".PP", ".IP", ".ie",
-                    ".el",
-                ];
+                let known = [".TH", ".SH", ".SS", ".TP", ".nf", ".fi", ".PP"];
                 assert!(known.contains(&request), "{name}: {line}");
             }
-            assert!(text.is_ascii(), "{name}");
+            let shown = page.shown();
+            assert!(page.roff().is_ascii() && shown.is_ascii(), "{name}");
+            assert!(shown.lines().all(|line| line.len() <= 88), "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn an_option_is_written_as_on_the_command_line() {
+        let pages = pages();
+        let page = pages.iter().find(|page| page.name == "xenbond-apply").unwrap().shown();
+        for line in ["    BOND\n", "    --spec FILE\n", "    -y, --yes\n", "    -h, --help\n"] {
+            assert!(page.contains(line), "{line}{page}");
         }
     }
 }

@@ -27,8 +27,12 @@ use request::{Usage, after_comma};
 use crate::engine::{Engine, Signals};
 use crate::host::{Host, Watch, is_root};
 use crate::inventory::{Ask, Inventory};
+use serde_json::Value;
+
+use crate::journal::Transaction;
 use crate::journal::log::Log;
 use crate::ledger::Orders;
+use crate::net::IfName;
 use crate::outcome::{Exit, Hint, Outcome};
 use crate::render::Templates;
 use crate::report::{self, Progress, Teller};
@@ -50,7 +54,7 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
             if json {
                 let first = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
                 let hint = hint.as_deref().unwrap_or(&usual);
-                report::out_json(&report::failure_json(first, Some(hint), Exit::Usage));
+                report::out_json(report::failure_json(first, Some(hint), Exit::Usage), None, None);
             } else {
                 report::err(report::usage(&text));
                 if let Some(hint) = &hint {
@@ -89,7 +93,8 @@ pub fn main(args: &[std::ffi::OsString]) -> u8 {
             let hint = hint.as_deref().or(root).or(usual);
             let text = chain.join(": ");
             if json {
-                report::out_json(&report::failure_json(&text, hint, exit));
+                let host = Host::of_machine(&cli.root).hostname();
+                report::out_json(report::failure_json(&text, hint, exit), host.as_deref(), None);
             } else {
                 report::err(report::error(&text, hint));
                 if exit == Exit::Refused && !quiet {
@@ -154,13 +159,13 @@ impl Run {
             Command::Render(args) => render::run(args),
             Command::Inventory => {
                 let ask = Ask { every_nic: true, driver: true, tuning: true, ..Ask::default() };
-                report::out_json(&Inventory::read(&self.host, ask)?.to_document()?);
+                self.document(Inventory::read(&self.host, ask)?.to_document()?, None);
                 Ok(Exit::AsAsked)
             }
             Command::Rehearse(args) => rehearse::run(args, self.json, self.quiet),
             Command::Findings => {
                 if self.json {
-                    report::out_json(&report::codes_json());
+                    self.document(report::codes_json(), None);
                 } else {
                     report::out(report::codes());
                 }
@@ -168,10 +173,19 @@ impl Run {
             }
             Command::Log(args) => self.log(args.transaction.as_deref()),
             Command::Completions(args) => {
-                report::out_plain(&args.shell.script(&mut help::command()));
+                report::out_plain(&args.shell.script(&mut help::with_values()));
                 Ok(Exit::AsAsked)
             }
             Command::Man(args) => manual::run(args),
+            Command::Schema { command } => {
+                let schema = report::schema(command).ok_or_else(|| {
+                    let known: Vec<&str> = report::documented().collect();
+                    let name = command.escape_debug();
+                    anyhow!("{name} prints no JSON; these do: {}", known.join(", ")).context(Usage)
+                })?;
+                report::out_plain(&format!("{schema:#}\n"));
+                Ok(Exit::AsAsked)
+            }
         }
     }
 
@@ -185,9 +199,22 @@ impl Run {
         Engine { host: &self.host, templates, accepted, orders, signals: &self.signals }
     }
 
+    /// Prints a JSON document about a bond, or about all.
+    fn document(&self, document: Value, bond: Option<&IfName>) {
+        report::out_json(document, self.host.hostname().as_deref(), bond.map(IfName::as_str));
+    }
+
     fn ended(&self, outcome: &Outcome) -> Result<Exit> {
+        self.ended_for(outcome, None)
+    }
+
+    /// Prints how a run ended that was about this bond; else its transaction tells which.
+    fn ended_for(&self, outcome: &Outcome, bond: Option<&IfName>) -> Result<Exit> {
         if self.json {
-            report::out_json(&report::outcome_json(outcome));
+            let tx = outcome.transaction.as_ref().filter(|_| bond.is_none());
+            let tx = tx.and_then(|id| Transaction::named(&self.host, id).ok()?);
+            let bond = bond.or(tx.as_ref().map(|tx| &tx.header.plan.spec.bond));
+            self.document(report::outcome_json(outcome), bond);
         } else {
             report::outcome(outcome);
         }

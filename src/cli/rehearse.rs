@@ -2,10 +2,11 @@
 //! folder of its own: of the built-in pool, or of a host that `inventory` recorded. An effect can
 //! be made to fail, or the power cut at it.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
@@ -15,11 +16,15 @@ use super::request::{Usage, check_codes, request};
 use crate::engine::{Proposal, Situation};
 use crate::inventory::Inventory;
 use crate::model::{self, Model};
+use crate::net::IfName;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::rehearse::{Stage, Strike, differences, goes_on, recorded, start, unlike};
 use crate::render::Templates;
-use crate::report;
+use crate::report::{self, View};
 use crate::spec::{Raw, Request};
+
+/// How long a person has to read each step.
+const PACE: Duration = Duration::from_millis(400);
 
 /// The spec that is rehearsed when none is given.
 const DEFAULT: &str = "[bond]
@@ -49,7 +54,7 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
             let made = model_of(inv, &about, folder.path(), &wanted, &templates, args, quiet)?;
             match made {
                 Made::Model(model) => (model, about),
-                Made::Refused(proposal, refused) => return Ok(refuse(&proposal, &refused, json)),
+                Made::Refused(refused) => return Ok(refuse(&refused.0, &refused.1, json)),
             }
         }
     };
@@ -60,6 +65,8 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
         templates,
         quiet,
     );
+    let watched = std::io::stdout().is_terminal() && !args.fast;
+    let stage = stage.pace(if watched { PACE } else { Duration::ZERO });
     stage.tell(format!("A rehearsal on a model of {about}: nothing of this machine is touched.\n"));
     let before = stage.snapshot()?;
     let forward = match stage.forward(&wanted) {
@@ -71,16 +78,22 @@ pub(super) fn run(args: &Rehearse, json: bool, quiet: bool) -> Result<Exit> {
         stage.show_result(&wanted)?;
         outcome = stage.back()?;
     }
+    let effects = stage.striker.count.load(Ordering::SeqCst);
+    if let Some(at) = args.fail_at.or(args.power_cut_at).filter(|at| *at > effects || *at == 0) {
+        let fault = format!("there is no effect {at}: this rehearsal has {effects} of them");
+        return Err(anyhow!(fault).context(Usage));
+    }
     let played = Played {
         differences: differences(&before, &stage.snapshot()?),
         compared: before.len(),
-        effects: stage.striker.count.load(Ordering::SeqCst),
+        effects,
         refused: forward.ending == Ending::Refused && !stage.struck(),
         forward,
     };
     outcome.exit = played.exit();
     if json {
-        report::out_json(&played.document(&outcome));
+        let bond = wanted.bonds().into_iter().next().map(IfName::as_str);
+        report::out_json(played.document(&outcome), Some(&stage.model.state().dom0.me), bond);
     } else {
         played.say();
     }
@@ -92,7 +105,7 @@ enum Made {
     /// A model of it.
     Model(Arc<Model>),
     /// None, since the change would be refused there.
-    Refused(Box<Proposal>, Outcome),
+    Refused(Box<(Proposal, Outcome)>),
 }
 
 /// The model of a recorded host, unless the change would be refused there.
@@ -108,7 +121,7 @@ fn model_of(
     let spec = wanted.for_host(&inv.names())?;
     let proposal = Proposal::of(wanted, Situation::of(spec, inv), templates)?;
     if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
-        return Ok(Made::Refused(Box::new(proposal), refused));
+        return Ok(Made::Refused(Box::new((proposal, refused))));
     }
     let Situation { spec, inv, .. } = &proposal.situation;
     let model = recorded::create(folder, inv, spec)
@@ -154,6 +167,14 @@ impl Played {
         })
     }
 
+    /// What the way forward was.
+    fn shown(&self) -> &'static str {
+        match self.forward.ending {
+            Ending::Done => "the whole job, the same command once more, which changes nothing",
+            _ => "a job that fails",
+        }
+    }
+
     fn say(&self) {
         if self.refused {
             return report::outcome(&self.forward);
@@ -163,8 +184,11 @@ impl Played {
         }
         report::out(&if self.differences.is_empty() {
             format!(
-                "Compared {} files and all of XAPI's records: the model is as it was ({} effects).\n",
-                self.compared, self.effects
+                "Shown: {}, and the way back. {} files and all of XAPI's records were compared:\n\
+                 the model is as it was before ({} effects).\n",
+                self.shown(),
+                self.compared,
+                self.effects
             )
         } else {
             "The model is NOT as it was.\n".to_string()
@@ -208,9 +232,11 @@ fn refuse(proposal: &Proposal, refused: &Outcome, json: bool) -> Exit {
     if json {
         let mut document = report::outcome_json(refused);
         document["findings"] = json!(proposal.findings);
-        report::out_json(&document);
+        let Situation { spec, inv, .. } = &proposal.situation;
+        let host = inv.kernel.hostname.as_deref();
+        report::out_json(document, host, Some(spec.bond.as_str()));
     } else {
-        report::out(report::proposal(proposal));
+        report::out(report::proposal(proposal, &View::default()));
         report::outcome(refused);
     }
     refused.exit

@@ -42,7 +42,9 @@ pub(super) fn run(host: &Host, what: Option<&str>, as_json: bool) -> Result<Exit
         }
     }
     if as_json {
-        report::out_json(&bonds.json());
+        let alone = bonds.kernel.first().filter(|_| bonds.kernel.len() == 1);
+        let alone = alone.and_then(|(name, _)| name.as_deref());
+        report::out_json(bonds.json(), host.hostname().as_deref(), alone);
     } else {
         report::out(bonds.tables());
     }

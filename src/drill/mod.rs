@@ -56,7 +56,7 @@ impl Drill<'_> {
         let names: Vec<String> = status.slaves.iter().map(|s| s.name.clone()).collect();
         ensure!(
             names.len() > 1,
-            "{} has {} slaves: there is nobody to take over",
+            "{} has {} slaves: no other slave can take over",
             self.bond,
             names.len()
         );
@@ -95,7 +95,7 @@ impl Drill<'_> {
             let stop = !turn.ok && turn.gap_ms.is_some();
             slaves.push(turn);
             if self.is_stopped() {
-                error = Some("a signal asked to stop".to_string());
+                error = Some("interrupted (Ctrl-C or a signal)".to_string());
                 break;
             }
             if stop {

@@ -148,7 +148,7 @@ fn a_signal_ends_it_with_all_as_it_was() {
     signals.interrupt.store(true, Ordering::Relaxed);
     let report = dom0.drill(true, &signals).unwrap();
     assert!(!report.ok && report.slaves.len() == 1);
-    assert_eq!(report.error.as_deref(), Some("a signal asked to stop"));
+    assert_eq!(report.error.as_deref(), Some("interrupted (Ctrl-C or a signal)"));
 }
 
 #[test]
@@ -167,5 +167,5 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     assert!(refused(&dom0).contains("is a port of xenbr9"), "{}", refused(&dom0));
     let dom0 = Dom0::bonded(Flavour::El5, &[]);
     dom0.change(|state| drop(state.dom0.bonds.get_mut("bond51").unwrap().slaves.pop()));
-    assert!(refused(&dom0).contains("nobody to take over"));
+    assert!(refused(&dom0).contains("no other slave can take over"));
 }

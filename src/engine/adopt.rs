@@ -52,7 +52,7 @@ impl Engine<'_> {
         }
         if journal::recorded(self.host, bond)?.is_some() {
             let mut ended = Outcome::new(Ending::NothingToDo, Exit::AsAsked);
-            ended.notes.push(format!("xenbond answers for {bond} already"));
+            ended.notes.push(format!("{bond} was made or adopted by xenbond already"));
             ended.hint = Some(format!("xenbond verify {bond}; xenbond apply {bond} repairs it"));
             return Ok(ended);
         }
@@ -75,7 +75,7 @@ impl Engine<'_> {
         let inv = Inventory::read(self.host, Ask::default())?;
         if let Some(error) = &inv.xapi_error {
             return Err(anyhow!(Hint("xe host-list".into())).context(format!(
-                "XAPI does not answer, and whose bond {bond} is decides: {error}"
+                "XAPI does not answer, so it is unknown whether {bond} is XAPI's own: {error}"
             )));
         }
         let managed =

@@ -38,6 +38,8 @@ impl Proposal {
         let mut findings = preflight::check_request(request, spec, nics, inv);
         let errors = findings.iter().any(|f| f.severity == Severity::Error);
         let plan = match situation.plan(templates) {
+            // What becomes of the NICs, and of which VMs, only XAPI tells.
+            Ok(_) if errors && inv.xapi.is_none() => None,
             Ok(plan) => Some(plan),
             // With an error found there may be nothing to plan with; without one there must be.
             Err(_) if errors => None,
@@ -114,7 +116,7 @@ impl Engine<'_> {
                     transaction: Some(open.id.clone()),
                     ..Outcome::refused(
                         format!("transaction {} of the same bond is {}", open.id, open.phase),
-                        Some("xenbond rollback ends it; then the same apply again".into()),
+                        Some("xenbond rollback finishes it; then run the same apply again".into()),
                     )
                 }),
                 _ => self.go_on(self.orders, observer),
@@ -140,7 +142,7 @@ impl Engine<'_> {
     ) -> Result<Outcome> {
         let plan = proposal.plan.context("nothing can be planned")?;
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
-            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
+            return Ok(Outcome::refused("cancelled", None));
         }
         let _lock = self.lock(observer)?;
         if let Some(refused) = self.moved(&proposal.situation, &plan)? {
@@ -179,14 +181,14 @@ impl Engine<'_> {
         let inv = look_for(self.host, &then.spec)?;
         if let Some(error) = &inv.xapi_error {
             let error = format!("XAPI could not be asked whether all is as planned: {error}");
-            return Ok(Some(Outcome::refused(error, Some("the same command again".into()))));
+            return Ok(Some(Outcome::refused(error, Some("run the same command again".into()))));
         }
         let (was, is) = (plan.facts(&then.inv), plan.facts(&inv));
         let mut moved: Vec<String> =
             facts::differences(&was, &is).iter().map(ToString::to_string).collect();
         let ids = [&then.inv, &inv].map(|inv| inv.transaction.as_ref().map(|t| (&t.id, &t.phase)));
         if ids[0] != ids[1] {
-            moved.push("another change of this host has ended meanwhile".into());
+            moved.push("another change of this host ended in the meantime".into());
         }
         if moved.is_empty() {
             let now = Situation { adopts: then.adopts, ..Situation::of(then.spec.clone(), inv) };
@@ -194,11 +196,11 @@ impl Engine<'_> {
             if plan.removes || again.is_ok_and(|again| again == *plan) {
                 return Ok(None);
             }
-            moved.push("made now, the plan would be another one".into());
+            moved.push("the plan would be different now".into());
         }
         Ok(Some(Outcome::refused(
-            format!("the host is no longer as this plan was shown for: {}", moved.join("; ")),
-            Some("read the plan anew: the same command again".into()),
+            format!("the host has changed since this plan was shown: {}", moved.join("; ")),
+            Some("run the same command again, and read the new plan".into()),
         )))
     }
 
@@ -421,12 +423,9 @@ pub(super) fn refused(barring: &[&Finding]) -> Outcome {
         Severity::Warning => format!("{}; or go on with --accept {}", first.hint, first.code),
         _ => first.hint.clone(),
     };
-    let count = if all.len() == 1 {
-        "a finding bars".into()
-    } else {
-        format!("{} findings bar", all.len())
-    };
-    Outcome::refused(format!("{count} the way{}", all.concat()), Some(hint))
+    let count = preflight::first(barring);
+    let findings = barring.iter().map(|finding| serde_json::json!(finding)).collect();
+    Outcome { findings, ..Outcome::refused(format!("{count}{}", all.concat()), Some(hint)) }
 }
 
 /// The findings of these codes.

@@ -38,7 +38,7 @@ impl Engine<'_> {
             });
         }
         if !agrees(&open) {
-            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
+            return Ok(Outcome::refused("cancelled", None));
         }
         let _lock = self.lock(observer)?;
         let Some(mut tx) = Transaction::open(self.host)?

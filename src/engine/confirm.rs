@@ -21,7 +21,7 @@ const GUARD_START: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The note of a run that found the guard of a confirmation gone and started it again.
-pub const GUARD_WAS_GONE: &str = "the guard of the confirmation was gone and was started again";
+pub const GUARD_WAS_GONE: &str = "the timer of the confirmation had died and was started again";
 
 impl Engine<'_> {
     /// Begins the wait for a confirmation: the verdict was good, and from here on the time runs.
@@ -47,10 +47,7 @@ impl Engine<'_> {
         let start = self.host.clock().elapsed();
         while !is_there() {
             if self.host.clock().elapsed().saturating_sub(start) >= GUARD_START {
-                bail!(
-                    "the guard of the confirmation did not start; {} tells why",
-                    tx.guard_output()
-                );
+                bail!("the timer of the confirmation did not start: see {}", tx.guard_output());
             }
             self.host.clock().pause(Duration::from_millis(10));
         }
@@ -98,9 +95,9 @@ impl Engine<'_> {
             phase => {
                 let hint = match phase {
                     Phase::WaitingForReboot { .. } => {
-                        "the time runs from the verdict, after the reboot"
+                        "the time starts at the verdict, after the reboot"
                     }
-                    Phase::Applying => "the time runs from the verdict",
+                    Phase::Applying => "the time starts at the verdict",
                     _ => "xenbond status",
                 };
                 let refused = Outcome::refused(
@@ -209,7 +206,7 @@ impl Engine<'_> {
                 warned = true;
                 self.tell_all(
                     &format!(
-                        "xenbond: {} is rolled back in {} s unless somebody types: xenbond confirm",
+                        "xenbond: {} will be rolled back in {} s unless somebody runs: xenbond confirm",
                         tx.header.plan.spec.bond,
                         left.as_secs()
                     ),
@@ -225,7 +222,7 @@ impl Engine<'_> {
             return nothing();
         }
         let seconds = tx.orders().confirm_within.unwrap_or_default();
-        let why = format!("nobody confirmed it within {}", duration(seconds));
+        let why = format!("not confirmed within {}", duration(seconds));
         let text = format!("xenbond: {} is being rolled back: {why}", tx.header.plan.spec.bond);
         self.tell_all(&text, observer);
         // Nobody may be able to log in any more: the reboot is part of the way back.

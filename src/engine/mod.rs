@@ -61,6 +61,12 @@ pub trait Observer {
     fn waits(&mut self, _what: &str, _limit: Duration) {}
     /// A note: something to know.
     fn note(&mut self, text: &str);
+    /// The way back begins; `why`, unless a person asked for it.
+    fn turns_back(&mut self, why: Option<&str>) {
+        if let Some(why) = why {
+            self.note(&format!("rolling back: {why}"));
+        }
+    }
     /// Whether these steps may be taken.
     fn agrees(&mut self, plan: &Plan, findings: &[Finding], inv: &Inventory) -> bool;
 }
@@ -281,7 +287,7 @@ impl Engine<'_> {
         self.signals.untouched.store(false, Ordering::Relaxed);
         let lock = Lock::take(self.host)?;
         if let Some(dead) = &lock.dead {
-            observer.note(&format!("took over the lock of a run that has died: {dead}"));
+            observer.note(&format!("removed the lock of a run that died: {dead}"));
         }
         Ok(lock)
     }
@@ -312,7 +318,7 @@ impl Engine<'_> {
     /// Fails when the run is to stop.
     fn check_interrupt(&self) -> Result<()> {
         if self.signals.interrupt.load(Ordering::Relaxed) {
-            bail!("a signal asked to stop");
+            bail!("interrupted (Ctrl-C or a signal)");
         }
         Ok(())
     }
@@ -320,7 +326,7 @@ impl Engine<'_> {
     /// A signal during a rollback stops nothing: half a rollback is neither end.
     fn tell_of_interrupt(&self, observer: &mut dyn Observer) {
         if self.signals.interrupt.swap(false, Ordering::Relaxed) {
-            observer.note("a signal asked to stop: already rolling back, which goes on to its end");
+            observer.note("interrupted: already rolling back, which continues to its end");
         }
     }
 
@@ -381,7 +387,7 @@ fn rolled_back(tx: &Transaction, why: &str, asked: bool) -> Outcome {
     }
     Outcome {
         error: Some(why.to_string()),
-        hint: Some("mend what is named, and run the same apply again".into()),
+        hint: Some("fix the problem above, then run the same command again".into()),
         ..outcome(tx, Ending::RolledBack, Exit::RolledBack)
     }
 }

@@ -81,7 +81,7 @@ impl Engine<'_> {
 
     /// Has the next boot go on with what is under way.
     pub(super) fn arm(&self) -> Result<()> {
-        self.arrange().context("arranging that the next boot goes on with it")
+        self.arrange().context("arranging that the next boot continues it")
     }
 
     fn arrange(&self) -> Result<()> {
@@ -145,7 +145,7 @@ impl Engine<'_> {
             match self.host.run(&cmd).and_then(|output| output.check(&cmd)) {
                 Ok(_) => {
                     outcome.hint = Some(
-                        "the host reboots now and goes on by itself; afterwards: xenbond status"
+                        "the host reboots now and continues by itself; check afterwards: xenbond status"
                             .into(),
                     );
                 }

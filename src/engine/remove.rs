@@ -85,7 +85,7 @@ impl Engine<'_> {
             transaction: Some(open.header.id.clone()),
             ..Outcome::refused(
                 format!("transaction {} of {bond} is {}", open.header.id, open.phase()),
-                Some("xenbond resume, or xenbond rollback; then the same again".into()),
+                Some("xenbond resume, or xenbond rollback; then run the same command again".into()),
             )
         }))
     }
@@ -118,9 +118,8 @@ impl Engine<'_> {
             return Ok(None);
         }
         let hint = format!("xenbond remove {bond} --spec FILE, with the spec that it had");
-        Err(anyhow!(Hint(hint)).context(format!(
-            "neither a record nor the kernel nor a file of this host tells of {bond}"
-        )))
+        Err(anyhow!(Hint(hint))
+            .context(format!("no record, device or file of this host mentions {bond}")))
     }
 
     fn propose_removal(

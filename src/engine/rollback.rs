@@ -152,9 +152,9 @@ impl Engine<'_> {
         if !back.asked {
             // The signal that may have led here is answered.
             self.signals.interrupt.store(false, Ordering::Relaxed);
-            if !back.only_pifs {
-                observer.note(&format!("rolling back: {}", back.why));
-            }
+        }
+        if !back.only_pifs {
+            observer.turns_back((!back.asked).then_some(back.why));
         }
         let stood = back.asked && tx.phase().stands();
         let (why, asked) = (back.why.to_string(), back.asked);
@@ -164,7 +164,7 @@ impl Engine<'_> {
         // What is done stays done: half undone under a journal that calls it done, no run would
         // ever go on with it.
         if stood {
-            let hint = "make room for the journal, and run again: xenbond rollback";
+            let hint = "free disk space for the journal, then: xenbond rollback";
             return Some(Outcome::refused(format!("{error:#}"), Some(hint.into())));
         }
         // Else a journal that cannot be written is no reason to leave the host half-changed, and
@@ -392,7 +392,7 @@ impl Engine<'_> {
         Outcome {
             error: Some(all.join("\n")),
             hint: Some(format!(
-                "type what is named, and run again: xenbond rollback; or end it as it is: xenbond rollback --close; the files as they were lie in {}",
+                "run the commands above, then: xenbond rollback; or close it as it is: xenbond rollback --close; the original files are in {}",
                 tx.originals_folder()
             )),
             steps: back.reports,

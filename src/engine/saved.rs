@@ -140,12 +140,12 @@ impl Engine<'_> {
         let bond = &tx.header.plan.spec.bond;
         let said = match phase {
             Phase::Saving { .. } if tx.header.plan.removes => {
-                format!("{bond} is gone; until that survives a power cut")
+                format!("{bond} is gone; waiting until that survives a power cut")
             }
             Phase::Saving { .. } => {
-                format!("{bond} is up and as asked; until it survives a power cut")
+                format!("{bond} is up and verified; waiting until it survives a power cut")
             }
-            _ => "the host is as it was; until that survives a power cut".into(),
+            _ => "the host is as it was; waiting until that survives a power cut".into(),
         };
         if !awaited.left().is_empty() {
             observer.note(&format!("{said}: at most {} s", USUAL.as_secs()));
@@ -201,8 +201,8 @@ impl Engine<'_> {
             return false;
         }
         ended.notes.push(match self.detach(&tx.guard_output()) {
-            Ok(()) => "the wait goes on in the background: xenbond status".into(),
-            Err(error) => format!("nobody waits any more: {error:#}; xenbond resume goes on"),
+            Ok(()) => "waiting continues in the background: xenbond status".into(),
+            Err(error) => format!("no longer waiting: {error:#}; xenbond resume waits again"),
         });
         true
     }
@@ -220,7 +220,7 @@ impl Engine<'_> {
         let why = ended.error.take().into_iter();
         let all = why.chain(["the rollback is incomplete:".into(), error.clone()]);
         ended.error = Some(all.collect::<Vec<_>>().join("\n"));
-        ended.hint = Some("type what is named, and run again: xenbond rollback".into());
+        ended.hint = Some("run the commands above, then: xenbond rollback".into());
         let command = Service::of_resume(service::init(self.host)).disable().to_string();
         ended.left.push(Item { what: error, command });
     }
@@ -262,7 +262,7 @@ impl Engine<'_> {
             Err(error) => {
                 return Ok(Outcome {
                     error: Some(format!("{error:#}")),
-                    hint: Some("xenbond resume goes on".into()),
+                    hint: Some("xenbond resume continues".into()),
                     ..outcome(&tx, Ending::WaitingForReboot, Exit::Waiting)
                 });
             }
@@ -278,7 +278,7 @@ impl Engine<'_> {
         if !others.is_empty() {
             ended.exit = Exit::NotAsAsked;
             ended.error = Some(format!(
-                "XAPI manages {} by a record that is not the one of before: somebody's later work",
+                "XAPI manages {} by another record than before: a later change by somebody else",
                 others.join(", ")
             ));
             ended.hint = Some("xenbond apply makes the bond again".into());
@@ -339,7 +339,7 @@ impl Engine<'_> {
             if bridge().is_some() {
                 said.check(&leave)?;
                 output.check(&delif)?;
-                bail!("`{leave}` and `{delif}` reported success, and {device} is still in {name}");
+                bail!("`{leave}` and `{delif}` reported success, but {device} is still in {name}");
             }
         }
         Ok(())

@@ -182,7 +182,7 @@ impl Engine<'_> {
             return Ok(refused);
         }
         if !agrees(&way) {
-            return Ok(Outcome::refused("not agreed to: nothing was changed", None));
+            return Ok(Outcome::refused("cancelled", None));
         }
         let _lock = self.lock(observer)?;
         // The question may have stood for hours.
@@ -211,7 +211,7 @@ impl Engine<'_> {
         };
         tx.bring_forward(self.host)?;
         self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
-        Ok(self.roll_back_with(tx, then, "asked for", true, observer))
+        Ok(self.roll_back_with(tx, then, "on request", true, observer))
     }
 
     /// A change of another bond that only waits for the disk is over.
@@ -303,7 +303,7 @@ impl Engine<'_> {
                 transaction: Some(header.id.clone()),
                 ..Outcome::refused(
                     format!(
-                        "transaction {} of {} is {}: nothing else is undone before it is at its end",
+                        "transaction {} of {} is {}: finish it before undoing anything else",
                         header.id,
                         header.plan.spec.bond,
                         open.phase()

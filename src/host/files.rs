@@ -41,7 +41,7 @@ impl Host {
             && !found.is_file()
             && !found.is_dir()
         {
-            anyhow::bail!("reading {path}: it is no regular file");
+            anyhow::bail!("reading {path}: it is not a regular file");
         }
         match fs::read(real) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -75,6 +75,12 @@ impl Host {
     pub fn attribute(&self, path: &str) -> Option<String> {
         let text = fs::read_to_string(self.followed(path)).ok()?;
         Some(text.trim().to_string()).filter(|t| !t.is_empty())
+    }
+
+    /// The hostname, as the kernel has it.
+    #[must_use]
+    pub fn hostname(&self) -> Option<String> {
+        self.attribute("/proc/sys/kernel/hostname")
     }
 
     /// How many bytes a file has, or `None` when there is none.

@@ -57,7 +57,7 @@ impl Host {
             return Ok(());
         }
         if now == Kind::Other {
-            bail!("writing {path}: something that is no file is in the way");
+            bail!("writing {path}: something that is not a file is in the way");
         }
         match want {
             Kind::Absent => self
@@ -211,7 +211,7 @@ impl Host {
         let real = self.real_path(path);
         match real.symlink_metadata() {
             Ok(meta) if meta.is_dir() => return Ok(()),
-            Ok(_) => bail!("making folder {path}: something that is no folder is in the way"),
+            Ok(_) => bail!("making folder {path}: something that is not a folder is in the way"),
             Err(_) => {}
         }
         if let Some((above, _)) = path.trim_end_matches('/').rsplit_once('/')

@@ -27,13 +27,15 @@ impl Inventory {
     pub fn of_document(text: &[u8]) -> Result<Self> {
         let read = || -> Result<Self> {
             let value: Value =
-                serde_json::from_slice(text).map_err(|error| anyhow!("it is no JSON: {error}"))?;
+                serde_json::from_slice(text).map_err(|error| anyhow!("it is not JSON: {error}"))?;
             match value.get("format").map(Value::as_u64) {
                 Some(Some(FORMAT)) => {}
                 Some(_) => {
                     bail!("it has format {}, and this xenbond reads {FORMAT}", value["format"])
                 }
-                None => bail!("it is no inventory for this xenbond: the field `format` is missing"),
+                None => {
+                    bail!("it is not an inventory for this xenbond: the field `format` is missing")
+                }
             }
             // From the text once more: the fault is then told by its line, which has its field.
             serde_json::from_slice(text)

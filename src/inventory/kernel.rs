@@ -166,7 +166,7 @@ impl Kernel {
                 modules.lines().filter_map(|l| l.split_whitespace().next()).map(String::from),
             ),
             boot_id: host.attribute(BOOT_ID),
-            hostname: host.attribute("/proc/sys/kernel/hostname"),
+            hostname: host.hostname(),
             release: host.attribute("/proc/sys/kernel/osrelease"),
         })
     }

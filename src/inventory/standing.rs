@@ -129,7 +129,8 @@ impl Standing {
     fn unwatched(&mut self, files: &Files) {
         let meant = files.option("miimon").and_then(crate::net::decimal).filter(|ms| *ms > 0);
         let miimon = meant.unwrap_or(DEFAULT_MIIMON).to_string();
-        self.besides.push(format!("miimon is 0 now: nobody watches its links; meant is {miimon}"));
+        self.besides
+            .push(format!("miimon is 0 now, so link monitoring is off; intended is {miimon}"));
         self.keys.push(("miimon", miimon));
     }
 
@@ -280,7 +281,7 @@ impl Standing {
         match self.spec() {
             Ok(spec) => text.push_str(&spec.to_ini()),
             Err(error) => {
-                text.push_str(&format!("; as it stands this is no spec: {error:#}\n"));
+                text.push_str(&format!("; as it stands this is not a valid spec: {error:#}\n"));
                 text.push_str(&self.text());
             }
         }

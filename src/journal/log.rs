@@ -38,6 +38,9 @@ pub struct Entry {
     pub status: Option<String>,
     /// How long it took.
     pub seconds: Option<f64>,
+    /// The boot that it was in; older versions wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
 
 /// What a line of the log is of.
@@ -56,6 +59,8 @@ pub enum EntryKind {
     Removed,
     /// Something was said.
     Note,
+    /// The way back began.
+    Rollback,
 }
 
 /// What a transaction's log holds, and how many of its lines cannot be read; a last line that was
@@ -122,6 +127,12 @@ impl Log {
         self.tell(&step.title, &step.effects, state);
     }
 
+    /// The way back begins.
+    pub fn turns_back(&self, why: &str) {
+        self.write(EntryKind::Rollback, why, None, None);
+        self.tell(&format!("rolling back: {why}"), &[], "note");
+    }
+
     /// A note: something to know.
     pub fn note(&self, text: &str) {
         self.write(EntryKind::Note, text, None, None);
@@ -150,6 +161,7 @@ impl Log {
             what: what.to_string(),
             status: status.map(String::from),
             seconds: took.map(|t| t.as_secs_f64()),
+            boot: self.host.attribute(paths::BOOT_ID),
         };
         let Ok(mut line) = serde_json::to_vec(&entry) else { return };
         line.push(b'\n');

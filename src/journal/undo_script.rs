@@ -55,7 +55,7 @@ put_back_missing() {
 # take_block_out PATH BOND NAME: our lines out of a file that others write too.
 take_block_out() {
     grep -q "^# xenbond $2: begin" "$R$1" 2>/dev/null || return
-    tell "take our lines out of $1"
+    tell "remove our lines from $1"
     temp=$(dirname "$R$1")/.undo.xenbond
     { cp -p "$R$1" "$temp" && sed "/^# xenbond $2: begin/,/^# xenbond $2: end/d" "$R$1" >"$temp" && mv -f "$temp" "$R$1"; } ||
         { tell "FAILED: $1"; bad=1; }
@@ -122,7 +122,7 @@ slave_in() {
 # slave_out BOND NIC
 slave_out() {
     is_slave "$1" "$2" || return
-    tell "take $2 out of $1"
+    tell "remove $2 from $1"
     echo "-$2" >"$R/sys/class/net/$1/bonding/slaves" || { tell "FAILED: $2"; bad=1; }
 }
 

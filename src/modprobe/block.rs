@@ -20,7 +20,7 @@ pub fn merge_block(bytes: &[u8], bond: &str, lines: &[String]) -> Result<Vec<u8>
                 && !line.ends_with('\\')
                 && read_begin(line.as_bytes(), bond).is_none()
                 && line.trim_ascii_end() != end,
-            "`{}` is no line for a block in a modprobe file",
+            "`{}` is not a valid line for a block in a modprobe file",
             line.escape_debug()
         );
     }

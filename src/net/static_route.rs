@@ -27,7 +27,8 @@ impl FromStr for StaticRoute {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let shape = || format!("`{}` is no route (10.99.0.0/16 via 172.16.51.1)", shown(text));
+        let shape =
+            || format!("`{}` is not a valid route (10.99.0.0/16 via 172.16.51.1)", shown(text));
         let [to, "via", via] = words[..] else { bail!(shape()) };
         let Ok(via) = via.parse::<Ipv4Addr>() else { bail!(shape()) };
         ensure!(
@@ -43,13 +44,13 @@ impl FromStr for StaticRoute {
         // The kernel refuses it (fib_table_insert), and the boot scripts go on.
         ensure!(
             to == to.subnet(),
-            "`{to}` is no network: its host bits must be zero, as in {}",
+            "`{to}` is not a valid network: its host bits must be zero, as in {}",
             to.subnet()
         );
         let first = to.addr.octets()[0];
         ensure!(
             !(first == 0 || first >= 224 || to.addr.is_loopback() || to.addr.is_link_local()),
-            "`{to}` is no network of hosts: it is from a loopback, link-local, multicast or reserved range"
+            "`{to}` is not a valid network of hosts: it is from a loopback, link-local, multicast or reserved range"
         );
         Ok(Self { to, via })
     }

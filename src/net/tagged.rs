@@ -23,7 +23,10 @@ impl FromStr for Tag {
         let tag = decimal(text).filter(|tag| (1..=LAST).contains(tag));
         let tag = tag.and_then(|tag| u16::try_from(tag).ok());
         tag.map(Self).ok_or_else(|| {
-            anyhow!("`{}` is no VLAN tag: it must be a whole number from 1 to {LAST}", shown(text))
+            anyhow!(
+                "`{}` is not a valid VLAN tag: it must be a whole number from 1 to {LAST}",
+                shown(text)
+            )
         })
     }
 }
@@ -90,9 +93,9 @@ impl Tagged {
 impl FromStr for Tagged {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let (below, tag) = text
-            .split_once('.')
-            .with_context(|| format!("`{}` is no device of a tag (bond51.52)", shown(text)))?;
+        let (below, tag) = text.split_once('.').with_context(|| {
+            format!("`{}` is not a valid device of a tag (bond51.52)", shown(text))
+        })?;
         Self::of(&below.parse()?, tag.parse()?)
     }
 }

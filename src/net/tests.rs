@@ -86,7 +86,7 @@ fn refuses_what_is_no_mac_of_a_nic() {
             "00:1b:21:aa:bb:05\n",
             "00:1b:21:aa:bb:é",
         ],
-        "is no MAC address (",
+        "is not a valid MAC address (",
     );
     refuses::<MacAddr>(&["00:1b:21:aa:bb:05:06", "00:1b:21:aa:bb:05:"], "more than six parts");
     refuses::<MacAddr>(
@@ -115,7 +115,7 @@ fn takes_uuids_and_shows_them_in_lower_case() {
             "OpaqueRef:NULL",
             "{f1b3c2a-0d5e-4f8a-9b7c-1a2b3c4d5e6}",
         ],
-        "is no uuid",
+        "is not a valid uuid",
     );
 }
 
@@ -128,7 +128,7 @@ fn takes_host_names_with_dots_and_dashes() {
     let too_long = "x".repeat(65);
     refuses::<HostName>(
         &["", ".xen", "-xen", "_xen", "xen 01", "xen01\n", "xen/1", "xen;1", "höst", &too_long],
-        "is no host name",
+        "is not a valid host name",
     );
 }
 
@@ -163,7 +163,7 @@ fn takes_modes_by_name_and_by_number() {
             "lacp",
             "balance-rr\n",
         ],
-        "is no bonding mode; the modes are balance-rr (0), active-backup (1)",
+        "is not a valid bonding mode; the modes are balance-rr (0), active-backup (1)",
     );
 }
 
@@ -231,7 +231,7 @@ fn takes_addresses_with_a_prefix() {
             "xen01/24",
             "172.16.51.11/4294967320",
         ],
-        "is no IPv4 address with prefix",
+        "is not a valid IPv4 address with prefix",
     );
 }
 
@@ -276,7 +276,7 @@ fn tells_whose_address_a_host_may_have() {
         ("10.0.0.1/7", "needs a prefix of 8 to 31"),
         ("10.0.0.1/0", "needs a prefix of 8 to 31"),
         ("172.16.51.11/32", "needs a prefix of 8 to 31"),
-        ("172.16.51.0/24", "is no host's: it is the network address of 172.16.51.0/24"),
+        ("172.16.51.0/24", "is not that of a host: it is the network address of 172.16.51.0/24"),
         ("10.0.0.0/8", "it is the network address of 10.0.0.0/8"),
         ("172.16.51.255/24", "it is the broadcast address of 172.16.51.0/24"),
         ("192.168.1.3/30", "it is the broadcast address of 192.168.1.0/30"),

@@ -111,7 +111,7 @@ impl Options {
                 );
                 ensure!(
                     delay % miimon == 0,
-                    "{name}={delay} is no multiple of miimon={miimon}: the driver would round it down to {}",
+                    "{name}={delay} is not a multiple of miimon={miimon}: the driver would round it down to {}",
                     delay / miimon * miimon
                 );
             }

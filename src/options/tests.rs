@@ -52,7 +52,7 @@ fn every_number_takes_the_ends_of_its_range_and_nothing_beyond() {
         for text in bad {
             let error = row.parse(&text).expect_err(row.name).to_string();
             let want = format!(
-                "is no value for {}: it takes a whole number from {min} to {max}",
+                "is not a valid value for {}: it takes a whole number from {min} to {max}",
                 row.name
             );
             assert!(error.contains(&want), "{text:?}: {error}");
@@ -111,7 +111,7 @@ fn every_word_may_be_given_by_the_drivers_number() {
         let beyond = words.len().to_string();
         for bad in [beyond.as_str(), "", "0x0", "-1", "00", &words[0].to_uppercase(), "fast\n"] {
             let error = row(name).parse(bad).expect_err(bad).to_string();
-            let want = format!("is no value for {name}: it takes {}", words.join(", "));
+            let want = format!("is not a valid value for {name}: it takes {}", words.join(", "));
             assert!(error.contains(&want), "{error}");
         }
     }
@@ -281,17 +281,17 @@ fn each_rule_has_its_sentence() {
         (
             ActiveBackup,
             "miimon=100 updelay=250",
-            "updelay=250 is no multiple of miimon=100: the driver would round it down to 200",
+            "updelay=250 is not a multiple of miimon=100: the driver would round it down to 200",
         ),
         (
             ActiveBackup,
             "miimon=120 downdelay=31000",
-            "downdelay=31000 is no multiple of miimon=120: the driver would round it down to 30960",
+            "downdelay=31000 is not a multiple of miimon=120: the driver would round it down to 30960",
         ),
         (
             ActiveBackup,
             "miimon=100 peer_notif_delay=150",
-            "peer_notif_delay=150 is no multiple of miimon=100: the driver would round it down to 100",
+            "peer_notif_delay=150 is not a multiple of miimon=100: the driver would round it down to 100",
         ),
         (
             ActiveBackup,

@@ -68,7 +68,7 @@ impl Row {
             Values::Number(min, max) => match decimal(text).filter(|n| (min..=max).contains(n)) {
                 Some(n) => Ok(Value::Number(n)),
                 None => bail!(
-                    "`{shown}` is no value for {}: it takes a whole number from {min} to {max}",
+                    "`{shown}` is not a valid value for {}: it takes a whole number from {min} to {max}",
                     self.name
                 ),
             },
@@ -77,7 +77,7 @@ impl Row {
                 match words.iter().find(|w| **w == text).or_else(by_number) {
                     Some(word) => Ok(Value::Word(word)),
                     None => bail!(
-                        "`{shown}` is no value for {}: it takes {}",
+                        "`{shown}` is not a valid value for {}: it takes {}",
                         self.name,
                         words.join(", ")
                     ),
@@ -88,7 +88,7 @@ impl Row {
             Values::Mac => match text.parse() {
                 Ok(mac) => Ok(Value::Mac(mac)),
                 Err(_) => bail!(
-                    "`{shown}` is no value for {}: it takes the MAC address of one station (02:00:00:00:51:01), neither zero nor a group's",
+                    "`{shown}` is not a valid value for {}: it takes the MAC address of one station (02:00:00:00:51:01), neither zero nor a group's",
                     self.name
                 ),
             },
@@ -104,7 +104,7 @@ impl Row {
         for part in parts {
             let Ok(target) = part.parse::<Ipv4Addr>() else {
                 bail!(
-                    "`{}` is no value for {}: it takes IPv4 addresses with commas",
+                    "`{}` is not a valid value for {}: it takes IPv4 addresses with commas",
                     shown(text),
                     self.name
                 );

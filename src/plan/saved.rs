@@ -47,7 +47,7 @@ impl SavedPlan {
         } else if now == Some(&self.plan) {
             return Ok(());
         } else if self.xenbond == VERSION {
-            "made now, the plan would be another one".to_string()
+            "the plan would be different now".to_string()
         } else {
             format!("xenbond {} made it, and this one, {VERSION}, plans otherwise", self.xenbond)
         };

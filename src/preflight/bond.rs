@@ -33,7 +33,7 @@ fn name_reserved(case: &Case<'_>, found: &mut Vec<Finding>) {
     } else if low && !bond_is_ours(spec, inv) {
         Some("XAPI calls its own bonds bond0 to bond9")
     } else if Service::of_bond(&spec.bond, inv.init).name == Service::of_resume(inv.init).name {
-        Some("its service would be the one that goes on after a reboot")
+        Some("its service would be the one that continues after a reboot")
     } else {
         None
     };

@@ -69,7 +69,7 @@ fn file_not_plain(case: &Case<'_>, found: &mut Vec<Finding>) {
     for path in nic_files(case).into_iter().chain(bond_files(case)).chain(own) {
         let plain = !matches!(case.inv.file(&path), Kind::Link { .. } | Kind::Other);
         if !plain && !case.inv.pipes.contains(&path) {
-            found.push(Finding::new(Code::FileNotPlain, format!("{path} is no plain file")));
+            found.push(Finding::new(Code::FileNotPlain, format!("{path} is not a plain file")));
         }
     }
 }
@@ -137,7 +137,7 @@ fn named_elsewhere(case: &Case<'_>, found: &mut Vec<Finding>) {
 /// Files that could not be recorded, and that the switch script or a person may touch.
 fn name_not_text(case: &Case<'_>, found: &mut Vec<Finding>) {
     for path in &case.inv.unnamed {
-        let said = format!("the name of {} is no UTF-8 text", path.escape_debug());
+        let said = format!("the name of {} is not UTF-8 text", path.escape_debug());
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         found.push(Finding::new(Code::NameNotText, said).hint(format!("ls -b {folder}")));
     }

@@ -62,7 +62,7 @@ macro_rules! findings {
 
 findings! {
     NotRoot "not-root" Error "the program does not run as root" "log in as root and run it again";
-    NotADom0 "not-a-dom0" Error "this is no XenServer or XCP-ng control domain" "run it on the host itself, in dom0";
+    NotADom0 "not-a-dom0" Error "this is not a XenServer or XCP-ng control domain" "run it on the host itself, in dom0";
     XapiUnreachable "xapi-unreachable" Error "XAPI does not answer, or is still starting" "xe host-list; then: systemctl status xapi, or service xapi status";
     PoolMasterUnreachable "pool-master-unreachable" Error "XAPI of this pool member does not answer, which needs the pool's master for every call" "is the master up, and reached from here? On both: xe host-list";
     HostNotFound "host-not-found" Error "XAPI knows no host with this dom0's INSTALLATION_UUID" "compare /etc/xensource-inventory with: xe host-list params=uuid,name-label";
@@ -87,10 +87,10 @@ findings! {
     NothingBringsItUp "nothing-brings-it-up" Error "the network service is off and there is no systemctl or chkconfig, so nothing would bring the bond up at boot" "install the host's systemctl or chkconfig again";
     NicMissing "nic-missing" Error "a NIC is not on this host" "ls /sys/class/net";
     NicNamedTwice "nic-named-twice" Error "two names of the spec are the same NIC" "name each NIC once";
-    NicNotPhysical "nic-not-physical" Error "a device is no NIC that XAPI knows as physical" "xe pif-list physical=true params=device,MAC,VLAN";
+    NicNotPhysical "nic-not-physical" Error "a device is not a NIC that XAPI knows as physical" "xe pif-list physical=true params=device,MAC,VLAN";
     NicInfiniband "nic-infiniband" Error "a NIC is InfiniBand, which is not supported" "choose Ethernet NICs";
     NicIsManagement "nic-is-management" Error "a NIC carries the management of this host" "choose another NIC, or move management first";
-    NicInManagedBond "nic-in-managed-bond" Error "a NIC is a slave of a bond that XAPI manages" "xe bond-list; xe bond-destroy uuid=...";
+    NicInManagedBond "nic-in-managed-bond" Error "a NIC is a slave of a bond that XAPI manages" "choose another NIC; xe bond-list shows the bonds. xe bond-destroy uuid=... would cut off every network and VM on that bond";
     NicInOtherBond "nic-in-other-bond" Error "a NIC is a slave of another bond of the kernel" "take it out of that bond first";
     NicInUse "nic-in-use" Error "a NIC is a port of, or carries, a device that is not XAPI's: a bridge of one's own, a macvlan, a team" "take the NIC out of it first";
     NicHasVlans "nic-has-vlans" Error "VLANs lie on a NIC" "xe vlan-list; xe vlan-destroy uuid=...";
@@ -108,12 +108,12 @@ findings! {
     PifUnreadable "pif-unreadable" Error "a PIF's settings cannot be read exactly, so they could not be restored" "xe pif-param-list uuid=...; remove the key that is named";
     NicMtuPending "nic-mtu-pending" Error "a NIC has another MTU than XAPI gives it when it is next plugged, so a rollback could not bring it back" "plug it again first, or set the MTU of its network";
     PifUnmanagedUnsupported "pif-unmanaged-unsupported" Error "this XAPI has no unmanaged PIFs" "leave out --pif, or give --pif forget";
-    PrimaryNotSlave "primary-not-slave" Error "the primary is no slave of the bond" "name one of the bond's NICs, by device";
+    PrimaryNotSlave "primary-not-slave" Error "the primary is not a slave of the bond" "name one of the bond's NICs, by device";
     BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file, or one that is read is a pipe" "replace it by a plain file";
-    NameNotText "name-not-text" Error "the name of a file that the change may touch is no UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
+    NameNotText "name-not-text" Error "the name of a file that the change may touch is not UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
     AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";
@@ -146,12 +146,12 @@ findings! {
     ForgetDoesNotLast "forget-does-not-last" Note "a forgotten PIF comes back with the next rescan of the host's NICs" "leave out --pif, where XAPI has unmanaged PIFs; run xenbond verify from cron";
     NicNotGivenBack "nic-not-given-back" Note "a NIC leaves the bond, and what XAPI had of it before is not recorded: it stays without XAPI" "xe pif-introduce host-uuid=... device=... mac=...; then plug it";
     RescanRulesChanged "rescan-rules-changed" Note "another program than XAPI's own says which NICs a rescan leaves alone" "read what `non-managed-pifs` names in /etc/xapi.conf";
-    ArpNotValidated "arp-not-validated" Note "the ARP monitor takes any broadcast for an answer" "--arp-validate all";
-    SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "see the sentence";
+    ArpNotValidated "arp-not-validated" Note "without arp_validate any broadcast counts as a reply" "--arp-validate all";
+    SwitchSetup "switch-setup" Note "the mode needs the switch to be set for it" "set the switch ports as the message says";
     SlbBehaviour "slb-behaviour" Note "mode 7 does not balance dom0's own traffic, and says nothing to the switch when it fails over" "use --mode active-backup";
     SpeedsDiffer "speeds-differ" Warning "the NICs' links differ in speed or duplex" "use equal NICs and ports";
     BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
-    DriversDiffer "drivers-differ" Note "the NICs have different drivers" "good against a driver's fault; offloads may differ";
+    DriversDiffer "drivers-differ" Note "the NICs have different drivers" "mixed drivers survive a driver bug, but offloads may differ";
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
     BondCarriesMore "bond-carries-more" Note "a VLAN device or an address lies on the bond that nobody asked for, and goes when the bond is taken down" "keep what is named, and make it again afterwards";
     RecordNotUnderstood "record-not-understood" Note "XAPI has a record with a word in it that makes no sense, as is known after upgrades; it is not the change's" "xe CLASS-param-list uuid=...";
@@ -221,4 +221,22 @@ pub fn barring<'a>(findings: &'a [Finding], accepted: &[String]) -> Vec<&'a Find
             Severity::Note => false,
         })
         .collect()
+}
+
+/// What must become of findings that bar the way, in a line.
+#[must_use]
+pub fn first(barring: &[&Finding]) -> String {
+    let errors = barring.iter().filter(|f| f.severity == Severity::Error).count();
+    let word = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let solved = format!("{} must be solved", word(errors, "problem"));
+    let warnings = barring.len() - errors;
+    let accepted = format!("{} must be solved or accepted", word(warnings, "warning"));
+    match (errors, warnings) {
+        (_, 0) => format!("{solved} first"),
+        (0, _) => format!("{accepted} first"),
+        _ => format!("{solved}, and {accepted}, first"),
+    }
 }

@@ -28,7 +28,7 @@ fn not_a_dom0(case: &Case<'_>, found: &mut Vec<Finding>) {
     if case.inv.xensource.is_none() {
         found.push(Finding::new(
             Code::NotADom0,
-            format!("{} is missing: this is no XenServer or XCP-ng dom0", paths::INVENTORY),
+            format!("{} is missing: this is not a XenServer or XCP-ng dom0", paths::INVENTORY),
         ));
     }
 }

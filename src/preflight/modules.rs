@@ -65,7 +65,7 @@ fn modprobe_contradicts(case: &Case<'_>, found: &mut Vec<Finding>) {
             _ => continue,
         };
         let said = said.escape_debug();
-        let said = format!("`{said}` in {path} speaks of the driver or of {bond} as well");
+        let said = format!("`{said}` in {path} also sets options for bonding or {bond}");
         found.push(Finding::new(Code::ModprobeContradicts, said).hint(remove_line(path)));
     }
 }

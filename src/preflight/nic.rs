@@ -51,7 +51,7 @@ fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
     let xapis = one.xapi.networks.iter().any(|network| network.bridge == *master)
         || (master == "ovs-system" && !unmanaged);
     if !xapis && !one.inv.kernel.bonds.contains_key(master) {
-        let said = format!("{} is a port of {master}, which is no bridge of XAPI's", one.name);
+        let said = format!("{} is a port of {master}, which is not a bridge of XAPI's", one.name);
         let hint = format!("take {} out of {master} first", one.name);
         found.push(Finding::new(Code::NicInUse, said).hint(hint));
     }

@@ -150,7 +150,7 @@ fn primary_not_slave(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     if !case.found().any(is_primary) {
         found.push(Finding::new(
             Code::PrimaryNotSlave,
-            format!("primary {primary} is no slave of {}", case.spec.bond),
+            format!("primary {primary} is not a slave of {}", case.spec.bond),
         ));
     }
 }

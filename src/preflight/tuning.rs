@@ -62,7 +62,7 @@ fn tuned_by_xapi(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
             continue;
         }
         let said = format!(
-            "XAPI sets {} on {}, and no longer once it leaves the NIC alone",
+            "XAPI sets {} on {}, which ends when it no longer manages the NIC",
             lost.join(", "),
             nic.device
         );

@@ -6,6 +6,7 @@ mod striker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use striker::Striker;
@@ -47,6 +48,7 @@ pub struct Stage {
     templates: Templates,
     accepted: Vec<String>,
     quiet: bool,
+    pace: Duration,
 }
 
 /// The refusal where the host is in the middle of this very change: an inventory has no journal.
@@ -111,7 +113,13 @@ impl Stage {
         });
         let host = host_of(&model).watched(Arc::clone(&striker) as Arc<dyn Watch>);
         let accepted = accepted.to_vec();
-        Self { model, host, striker, templates, accepted, quiet }
+        Self { model, host, striker, templates, accepted, quiet, pace: Duration::ZERO }
+    }
+
+    /// The same at a pace that a person can follow: so long after each step.
+    #[must_use]
+    pub fn pace(self, pace: Duration) -> Self {
+        Self { pace, ..self }
     }
 
     /// Whether the effect that was to go wrong did.
@@ -139,7 +147,7 @@ impl Stage {
             orders: Orders::default(),
             signals: &signals,
         };
-        act(&engine, &mut Teller::new(self.quiet, true).on_stdout())
+        act(&engine, &mut Teller::new(self.quiet, true).pace(self.pace).on_stdout())
     }
 
     /// Boots the host anew; the power is back.

@@ -7,7 +7,7 @@ mod templates;
 use anyhow::{Context as _, Result, bail};
 use tera::Value;
 
-pub use templates::Templates;
+pub use templates::{BUILT_IN, BuiltIn, Templates, VARIABLES};
 
 use crate::host::Kind;
 use crate::modprobe;
@@ -103,7 +103,7 @@ pub fn files(
         None => network_values(own),
         Some(_) => Vec::from([("address", Value::from("")), ("netmask", Value::from(""))]),
     };
-    values.retain(|(key, _)| *key != "mtu");
+    values.retain(|(key, _)| *key != "mtu" && *key != "device");
     values.push(("bond", spec.bond.to_string().into()));
     values.push(("options", spec.options.words(spec.mode).join(" ").into()));
     values.push(("mtu", spec.mtu.map(|m| m.to_string()).unwrap_or_default().into()));

@@ -30,20 +30,17 @@ pub fn verdicts(all: &[Verdict]) -> Text {
 pub fn checks(verdict: &Verdict) -> Text {
     let columns = [Column::PLAIN.least(3), Column::PLAIN, Column::PLAIN.most(WANT), Column::PLAIN];
     let mut table = Table::new(&columns).indent(2);
+    table.row(["", "setting", "expected", "found"].map(Cell::from));
     for check in &verdict.checks {
         let (mark, seen) = match (check.ok, check.required, &check.have) {
             (true, _, None) | (false, false, None) => {
-                (Cell::marked(Mark::Note, "?"), "is unknown".into())
+                (Cell::marked(Mark::Note, "?"), "unknown".into())
             }
             // Unknown is never good.
-            (false, true, None) => (Cell::marked(Mark::Bad, "?"), "is unknown".into()),
+            (false, true, None) => (Cell::marked(Mark::Bad, "?"), "unknown".into()),
             (true, _, Some(_)) => (Cell::marked(Mark::Good, "ok"), Cell::default()),
-            (false, true, Some(have)) => {
-                (Cell::marked(Mark::Bad, "BAD"), format!("is {have}").into())
-            }
-            (false, false, Some(have)) => {
-                (Cell::marked(Mark::Note, "no"), format!("is {have}").into())
-            }
+            (false, true, Some(have)) => (Cell::marked(Mark::Bad, "BAD"), have.clone().into()),
+            (false, false, Some(have)) => (Cell::marked(Mark::Note, "no"), have.clone().into()),
         };
         table.row([mark, check.name.to_string().into(), check.want.clone().into(), seen]);
         if let Some(hint) = &check.hint {

@@ -27,7 +27,7 @@ pub fn text(report: &Report) -> String {
     let number = |width| Column::PLAIN.least(width).right();
     let columns = [Column::PLAIN.least(5), number(5), number(5), number(8), Column::PLAIN];
     let mut table = Table::new(&columns).indent(2);
-    let titles = ["slave", "sent", "lost", "gap", "time, . where packets were lost"];
+    let titles = ["slave", "sent", "lost", "gap", "time (. = packets lost)"];
     table.row(titles.map(Cell::from));
     for turn in &report.slaves {
         let gap = turn.gap_ms.map_or("-".into(), |gap| format!("{gap} ms"));

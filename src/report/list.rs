@@ -63,7 +63,7 @@ fn networks(spec: &Spec) -> String {
 #[must_use]
 pub fn list(all: &[Listed]) -> Text {
     if all.is_empty() {
-        return "xenbond answers for no bond of this host.\n".into();
+        return "No bond of this host was made or adopted by xenbond.\n".into();
     }
     let mut table = Table::new(&[Column::PLAIN; 7]);
     table.row(
@@ -74,7 +74,7 @@ pub fn list(all: &[Listed]) -> Text {
         let verdict = match listed.ok {
             Some(true) => Cell::marked(Mark::Good, "as asked"),
             Some(false) => Cell::marked(Mark::Bad, "NOT as asked"),
-            None => Cell::marked(Mark::Note, "a change is not at its end"),
+            None => Cell::marked(Mark::Note, "a change has not finished"),
         };
         table.row([
             spec.bond.to_string().into(),

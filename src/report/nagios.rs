@@ -117,31 +117,31 @@ Link Failure Count: 1
                 Setting::Link(name("eth3")),
                 false,
                 1,
-                "WARNING - bond51: eth3 link: wanted good, have bad, eth2 is active",
+                "WARNING - bond51: eth3 link: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::BondLink(name("bond51")),
                 false,
                 2,
-                "CRITICAL - bond51: bond51 link: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: bond51 link: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Mtu(name("bond51")),
                 false,
                 1,
-                "WARNING - bond51: bond51 MTU: wanted good, have bad, eth2 is active",
+                "WARNING - bond51: bond51 MTU: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Address,
                 false,
                 2,
-                "CRITICAL - bond51: address: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: address: expected good, found bad, eth2 is active",
             ),
             (
                 Setting::Probe("ping 172.16.51.2".parse().unwrap()),
                 false,
                 2,
-                "CRITICAL - bond51: ping 172.16.51.2: wanted good, have bad, eth2 is active",
+                "CRITICAL - bond51: ping 172.16.51.2: expected good, found bad, eth2 is active",
             ),
         ] {
             let checks = vec![check(Setting::Mode, true), check(setting, ok)];
@@ -156,12 +156,12 @@ Link Failure Count: 1
         let (code, line) = verdict(&both[1..], &|_| None);
         assert_eq!(code, 2);
         assert!(
-            line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"),
+            line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"),
             "the worst first: {line}"
         );
         let (code, line) = verdict(&both, &kernel);
         assert_eq!(code, 2);
-        assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: wanted"), "{line}");
+        assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"), "{line}");
         assert!(line.contains("; bond52: mode") && line.contains(" bond51_slaves_up=1"), "{line}");
     }
 

@@ -61,7 +61,8 @@ pub fn outcome(outcome: &Outcome) {
 pub fn outcome_json(outcome: &Outcome) -> Value {
     json!({
         "result": outcome.ending, "exit": outcome.exit.code(), "transaction": outcome.transaction,
-        "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint, "notes": outcome.notes,
+        "steps": outcome.steps, "error": outcome.error, "hint": outcome.hint,
+        "findings": outcome.findings, "notes": outcome.notes,
         "pending": outcome.pending, "not_saved": outcome.not_saved, "left": outcome.left,
     })
 }

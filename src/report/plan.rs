@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::checks::checks;
 use super::diff;
+use super::table::{Cell, Column, Table, joined};
 use super::text::{Mark, Text};
 use crate::engine::{Proposal, Situation};
 use crate::host::{Cmd, Kind, Program, quoted};
 use crate::inventory::{Inventory, facts};
 use crate::ledger::Orders;
 use crate::plan::Plan;
-use crate::preflight::{Finding, Severity};
+use crate::preflight::{Finding, Severity, barring, first};
 use crate::spec::{Network, Spec};
 use crate::step::{FileChange, Step};
 use crate::verify;
@@ -42,36 +43,64 @@ pub fn findings(all: &[Finding]) -> Text {
     all.iter().map(paragraph).collect()
 }
 
+/// How a plan is shown.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Whether the diffs of the files are left out.
+    pub brief: bool,
+    /// The command that goes on from here, word by word; none where the plan is carried out now.
+    pub next: Vec<String>,
+}
+
 /// What `plan` says, for people.
 #[must_use]
-pub fn proposal(proposal: &Proposal) -> Text {
+pub fn proposal(proposal: &Proposal, view: &View) -> Text {
     let Situation { spec, inv, .. } = &proposal.situation;
     if let Some(open) = inv.transaction.as_ref().filter(|open| open.spec.bond == spec.bond)
         && let Some(verdict) =
             verify::unfinished(&spec.bond, &open.phase, inv.ground.other_run.as_deref(), &[])
     {
         return Text::from(format!(
-            "{}, transaction {}: a change of it is not at its end\n",
+            "{}, transaction {}: this change has not finished\n",
             spec.bond, open.id
         ))
         .and(checks(&verdict))
         .and("\n")
         .and(heading("Findings:"))
-        .and(findings(&proposal.findings));
+        .and(findings(&proposal.findings))
+        .and(refusal(&proposal.findings, &proposal.accepted));
     }
-    match &proposal.plan {
-        Some(the_plan) => plan(the_plan, &proposal.findings, &proposal.situation.inv),
-        None => heading("Findings:").and(findings(&proposal.findings)),
+    let found = &proposal.findings;
+    let text = match &proposal.plan {
+        Some(the_plan) => plan(the_plan, found, inv, &proposal.accepted, view),
+        None => heading("Findings:").and(findings(found)).and("\n"),
+    };
+    text.and(refusal(found, &proposal.accepted))
+}
+
+/// The last line where a finding bars the way; nothing where none does.
+fn refusal(found: &[Finding], accepted: &[String]) -> Text {
+    let barring = barring(found, accepted);
+    if barring.is_empty() {
+        return Text::default();
     }
+    let rest = format!(" {}. Nothing was changed.", first(&barring));
+    Text::line(Mark::Bad, "Refused:", &rest)
 }
 
 fn heading(words: &str) -> Text {
     Text::line(Mark::Strong, words, "")
 }
 
-/// The plan for people.
+/// The plan for people: what is long first, and what it comes to at the end.
 #[must_use]
-pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
+pub fn plan(
+    plan: &Plan,
+    found: &[Finding],
+    inv: &Inventory,
+    accepted: &[String],
+    view: &View,
+) -> Text {
     let mut text = Text::default();
     let spec = &plan.spec;
     let nics: Vec<String> = plan.nics.iter().map(|n| format!("{} ({})", n.device, n.mac)).collect();
@@ -87,17 +116,31 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
         text.push(format!(", MTU {mtu}"));
     }
     text.push("\n\n");
+    if !plan.steps.is_empty() {
+        text.push(steps(plan, inv));
+    }
+    let diffs: Text = plan.steps.iter().filter_map(Step::file).map(diff).collect();
+    if !diffs.is_empty() && !view.brief {
+        text = text.and(heading("Files:")).and(diffs).and("\n");
+    }
+    let lost = plan.cannot_be_undone();
+    if !lost.is_empty() {
+        text.push("A rollback cannot bring back:\n");
+        text.push(lost.iter().map(|line| format!("  - {line}\n")).collect::<String>());
+        text.push("\n");
+    }
     if !found.is_empty() {
         text = text.and(heading("Findings:")).and(findings(found)).and("\n");
     }
-    if !plan.steps.is_empty() {
-        text.push(format!("{}\n", effect(plan, inv)));
-    }
     if plan.steps.is_empty() {
-        text.push("Nothing to do: the host is configured as asked.\n");
-        return text;
+        return text.and("Nothing to do: the host is configured as asked.\n");
     }
-    text.push(heading("Steps:"));
+    text.and(heading("Summary:")).and(summary(plan, found, inv, accepted, view))
+}
+
+/// Every step with its commands and its undo.
+fn steps(plan: &Plan, inv: &Inventory) -> Text {
+    let mut text = heading("Steps:");
     for (at, step) in plan.steps.iter().enumerate() {
         text.push(format!("  {}. {}\n", at + 1, step.title()));
         for cmd in step.commands() {
@@ -108,18 +151,97 @@ pub fn plan(plan: &Plan, found: &[Finding], inv: &Inventory) -> Text {
         }
         text.push(format!("     undo: {}\n", step.undo_title()));
     }
-    let diffs: Text = plan.steps.iter().filter_map(Step::file).map(diff).collect();
-    if !diffs.is_empty() {
-        text = text.and("\n").and(heading("Files:")).and(diffs);
+    text.and("\n")
+}
+
+/// The widest line of a summary.
+const WIDTH: usize = 80;
+
+/// What a change request says of its effect: how long, the reboot, the VMs, what is to be thought
+/// about, and what to type.
+fn summary(
+    plan: &Plan,
+    found: &[Finding],
+    inv: &Inventory,
+    accepted: &[String],
+    view: &View,
+) -> Text {
+    let mut table = Table::new(&[Column::PLAIN, Column::PLAIN]).indent(2).width(WIDTH);
+    let mut row = |head: &str, cell: Cell| table.row([head.into(), cell]);
+    let seconds = plan.seconds();
+    row(
+        "steps",
+        if plan.reboots() {
+            format!("{}, about {seconds} s plus one reboot", plan.steps.len())
+        } else {
+            format!("{}, about {seconds} s, without a reboot", plan.steps.len())
+        }
+        .into(),
+    );
+    if plan.reboots() {
+        row("undo", "a rollback needs a reboot, too".into());
     }
-    let lost = plan.cannot_be_undone();
-    if !lost.is_empty() {
-        text.push("\nA rollback cannot bring back:\n");
-        for line in lost {
-            text.push(format!("  - {line}\n"));
+    let files: Vec<String> =
+        plan.steps.iter().filter_map(Step::file).map(|file| file.path.clone()).collect();
+    if !files.is_empty() {
+        row("files", Cell::list(files));
+    }
+    let bond = &plan.spec.bond;
+    if inv.kernel.devices.contains_key(bond.as_str()) && !plan.reboots() {
+        row(
+            "storage",
+            match plan.outage() {
+                0 => format!("no interruption: {bond} keeps carrying traffic").into(),
+                seconds => format!("interrupted for about {seconds} s").into(),
+            },
+        );
+    }
+    match &inv.xapi {
+        None => row("VMs", "unknown: XAPI does not answer".into()),
+        Some(xapi) => {
+            let vms: Vec<String> = xapi.vms.iter().map(|vm| vm.name_label.clone()).collect();
+            match (vms.is_empty(), plan.reboots()) {
+                (true, _) => row("VMs", "none runs here".into()),
+                (false, true) => row("VMs stopped by the reboot", Cell::list(vms)),
+                (false, false) => row("VMs not affected", Cell::list(vms)),
+            }
         }
     }
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        let of = |finding: &&Finding| finding.severity == severity;
+        let codes: Vec<String> =
+            found.iter().filter(of).map(|finding| finding.code.to_string()).collect();
+        if !codes.is_empty() {
+            row(&format!("{severity}s"), Cell::list(codes));
+        }
+    }
+    let barring = barring(found, accepted);
+    let mut text = joined(table.lines());
+    if view.next.is_empty() || barring.iter().any(|f| f.severity == Severity::Error) {
+        return text;
+    }
+    let mut words = view.next.clone();
+    for finding in barring {
+        words.push("--accept".into());
+        words.push(finding.code.to_string());
+    }
+    text.push("\nTo do it:\n");
+    text.push(continued(&words));
     text
+}
+
+/// A command in lines that fit, each but the last with a backslash at its end.
+fn continued(words: &[String]) -> String {
+    let (mut text, mut line) = (String::new(), String::from(" "));
+    for word in words.iter().map(|word| quoted(word)) {
+        if line.len() + 1 + word.len() + 2 > WIDTH && line.len() > 4 {
+            text.push_str(&format!("{line} \\\n"));
+            line = "    ".into();
+        }
+        line.push(' ');
+        line.push_str(&word);
+    }
+    format!("{text}{line}\n")
 }
 
 /// The addresses, each with its device where that is not the bond.
@@ -135,49 +257,21 @@ fn networks(spec: &Spec) -> String {
 pub(super) fn orders(orders: Orders, plan: &Plan, over_ssh: bool) -> String {
     let mut text = String::new();
     if orders.reboot && plan.reboots() {
-        text.push_str("\nThis host reboots by itself (--reboot), and the boot goes on with it.\n");
+        text.push_str(
+            "\nThe host will reboot automatically and continue after the boot (--reboot).\n",
+        );
     }
     match orders.confirm_within {
         Some(seconds) => {
             let time = humantime::format_duration(Duration::from_secs(seconds));
             text.push_str(&format!(
-                "\nUnless `xenbond confirm` comes within {time} after the verdict, all of it is rolled back,\nwith a reboot if need be.\n"
+                "\nWithout `xenbond confirm` within {time} after the verdict, everything is rolled back,\nwith a reboot if needed.\n"
             ));
         }
-        None if orders.reboot && plan.reboots() && over_ssh => {
-            text.push_str("Should you not get back in: --confirm-within 10m would roll it back.\n")
-        }
+        None if orders.reboot && plan.reboots() && over_ssh => text
+            .push_str("With --confirm-within 10m it would roll back if you cannot log in again.\n"),
         None => {}
     }
-    text
-}
-
-/// What a change request says of its effect: how long, the reboot, the VMs.
-fn effect(plan: &Plan, inv: &Inventory) -> String {
-    let seconds = plan.seconds();
-    let mut text = if plan.reboots() {
-        format!(
-            "Takes about {seconds} s and one reboot of this host, which a rollback takes too.\n"
-        )
-    } else {
-        format!("Takes about {seconds} s, without a reboot.\n")
-    };
-    let stands = inv.kernel.devices.contains_key(plan.spec.bond.as_str());
-    if stands && !plan.reboots() {
-        text.push_str(&match plan.outage() {
-            0 => format!("{} carries its traffic on: no interruption.\n", plan.spec.bond),
-            seconds => format!("Storage is interrupted for about {seconds} s.\n"),
-        });
-    }
-    let Some(xapi) = &inv.xapi else { return text + "Which VMs run here is not known.\n" };
-    let vms: Vec<&str> = xapi.vms.iter().map(|v| v.name_label.as_str()).collect();
-    text.push_str(&match (vms.is_empty(), plan.reboots()) {
-        (true, _) => "No VM runs here.\n".to_string(),
-        (false, true) => {
-            format!("VMs that run here and that the reboot ends: {}.\n", vms.join(", "))
-        }
-        (false, false) => format!("VMs that run here and go on: {}.\n", vms.join(", ")),
-    });
     text
 }
 

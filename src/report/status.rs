@@ -136,7 +136,7 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
         let made = match (bond.ours, bond.as_asked) {
             (true, Some(true)) => "made by xenbond, as asked",
             (true, Some(false)) => "made by xenbond, NOT as asked",
-            (true, None) => "of xenbond's change that is not at its end",
+            (true, None) => "of an unfinished change of xenbond",
             (false, Some(true)) => "XAPI's, as XAPI has it",
             (false, Some(false)) => "XAPI's, NOT as XAPI has it: xenbond verify names what is not",
             (false, None) => continue,
@@ -219,7 +219,7 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
     }
     match (&tx.why, tx.asked) {
         (Some(why), Some(false)) => lines.extend(wrapped("  because ", why)),
-        (Some(_), _) => lines.push("  because it was asked for".into()),
+        (Some(_), _) => lines.push("  on request".into()),
         _ => {}
     }
     for left in &tx.left {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::outcome::note;
-use super::plan::{orders, plan};
+use super::plan::{View, orders, plan};
 use super::text::{Mark, Text};
 use super::{Progress, err, out};
 use crate::engine::Observer;
-use crate::host::{Effect, Watch};
+use crate::host::{Clock, Effect, OsClock, Watch};
 use crate::inventory::Inventory;
 use crate::journal::log::Log;
 use crate::ledger::Orders;
@@ -25,6 +25,8 @@ pub struct Teller {
     yes: bool,
     orders: Orders,
     over_ssh: bool,
+    brief: bool,
+    pace: Duration,
     tell: fn(Text),
     progress: Arc<Progress>,
     log: Option<Arc<Log>>,
@@ -39,6 +41,8 @@ impl Teller {
             yes,
             orders: Orders::default(),
             over_ssh: false,
+            brief: false,
+            pace: Duration::ZERO,
             tell: err,
             progress: Progress::new(err, false),
             log: None,
@@ -50,6 +54,18 @@ impl Teller {
     #[must_use]
     pub fn ordered(self, orders: Orders, over_ssh: bool) -> Self {
         Self { orders, over_ssh, ..self }
+    }
+
+    /// A teller that leaves the diffs of a plan out.
+    #[must_use]
+    pub fn brief(self, brief: bool) -> Self {
+        Self { brief, ..self }
+    }
+
+    /// A teller that waits so long after each step, for a person who looks on.
+    #[must_use]
+    pub fn pace(self, pace: Duration) -> Self {
+        Self { pace, ..self }
     }
 
     /// A teller that shows waits by `progress` and writes everything to `log`.
@@ -91,6 +107,9 @@ impl Observer for Teller {
         }
         if !self.quiet {
             self.progress.ended(mark, word, &format!(" ({:.1} s)", took.as_secs_f64()));
+            if !self.pace.is_zero() {
+                OsClock::default().pause(self.pace);
+            }
         }
     }
 
@@ -108,9 +127,21 @@ impl Observer for Teller {
         (self.tell)(note(text));
     }
 
+    fn turns_back(&mut self, why: Option<&str>) {
+        if let Some(log) = &self.log {
+            log.turns_back(why.unwrap_or("on request"));
+        }
+        if let Some(why) = why {
+            self.progress.closes();
+            (self.tell)(note(&format!("rolling back: {why}")));
+        }
+    }
+
     fn agrees(&mut self, the_plan: &Plan, found: &[Finding], inv: &Inventory) -> bool {
         if !self.quiet {
-            (self.tell)(plan(the_plan, found, inv));
+            let view = View { brief: self.brief, ..View::default() };
+            // What would bar the way has been accepted, or this is not asked.
+            (self.tell)(plan(the_plan, found, inv, &[], &view));
             (self.tell)(orders(self.orders, the_plan, self.over_ssh).into());
         }
         let steps = the_plan.steps.len();

@@ -117,10 +117,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Entry>> {
                 }
                 _ => bond_key(&source, key)?,
             };
-            ensure!(
-                seen.insert((name.to_string(), key.clone())),
-                "{source}: this key stands twice"
-            );
+            ensure!(seen.insert((name.to_string(), key.clone())), "{source}: key given twice");
             let text = plain(value.trim()).with_context(|| source.to_string())?;
             all.push(Entry { section, key, source, text });
         }
@@ -151,7 +148,7 @@ fn plain(text: &str) -> Result<String> {
             Some(mark) if c == mark => {
                 ensure!(
                     rest.is_empty() || rest.starts_with([',', ' ', '\t', ';', '#']),
-                    "`{}` goes on behind its closing quote",
+                    "`{}` continues after its closing quote",
                     shown(text)
                 );
                 quote = None;
@@ -189,10 +186,13 @@ fn check_lines(file: &str, text: &str) -> Result<()> {
         }
         if let Some(section) = line.strip_prefix('[') {
             let Some(section) = section.strip_suffix(']') else {
-                bail!("{at}: `{}` is no section: it must be [NAME] alone on its line", shown(line));
+                bail!(
+                    "{at}: `{}` is not a valid section: it must be [NAME] alone on its line",
+                    shown(line)
+                );
             };
             let name = section.split_whitespace().collect::<Vec<_>>().join(" ");
-            ensure!(sections.insert(name), "{at}: section [{}] stands twice", shown(section));
+            ensure!(sections.insert(name), "{at}: section [{}] given twice", shown(section));
         } else {
             ensure!(
                 line.contains('='),

@@ -63,7 +63,12 @@ const OWN: [Key; 15] = [
         Group::Behaviour,
         false,
     ),
-    key(["mtu", "mtu", "BYTES"], "MTU of the bond and its slaves", Group::What, false),
+    key(
+        ["mtu", "mtu", "BYTES"],
+        "MTU of the bond and its slaves [default: 1500]",
+        Group::What,
+        false,
+    ),
     key(
         ["vlan", "vlan", "TAG"],
         "Tag of the VLAN that the address is on, 1 to 4094; the bond has none then",
@@ -90,13 +95,13 @@ const OWN: [Key; 15] = [
     ),
     key(
         ["backend", "backend", "WHICH"],
-        "bridge: switch the backend to it if need be; keep: leave it",
+        "bridge: switch the backend to it if needed; keep: leave it [default: bridge]",
         Group::Way,
         false,
     ),
     key(
         ["pif", "pif", "HOW"],
-        "What becomes of the PIFs: auto, forget, unmanaged",
+        "What becomes of the PIFs: auto, forget, unmanaged [default: auto]",
         Group::Way,
         false,
     ),
@@ -122,7 +127,7 @@ const OWN: [Key; 15] = [
         name: "keep_ethtool",
         flag: Cow::Borrowed("keep-ethtool"),
         word: "yes|no",
-        help: "Keep tuning the NICs as XAPI does now, by their PIFs' ethtool-* and mtu keys",
+        help: "Keep tuning the NICs as XAPI does now, by their PIFs' ethtool-* and mtu keys [default: no]",
         group: Group::Behaviour,
         many: false,
         alone: Some("yes"),

@@ -94,7 +94,7 @@ impl Spec {
             let told = self.nics.iter().all(|nic| by_device(nic) == by_device(primary));
             ensure!(
                 !told || self.nics.contains(primary),
-                "primary {primary} is no slave of {}",
+                "primary {primary} is not a slave of {}",
                 self.bond
             );
         }

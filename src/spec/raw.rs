@@ -290,7 +290,7 @@ fn take<T>(
 fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
     let netmask = take(texts, "netmask", |text| {
         text.parse::<Ipv4Addr>()
-            .map_err(|_| anyhow!("`{}` is no netmask (255.255.255.0)", shown(text)))
+            .map_err(|_| anyhow!("`{}` is not a valid netmask (255.255.255.0)", shown(text)))
     })?;
     let address = take(texts, "address", |text| match netmask {
         None => host_address(text),
@@ -299,7 +299,9 @@ fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
                 !text.contains('/'),
                 "`{text}` has a prefix, and a netmask was given as well: one of them is enough"
             );
-            let addr = text.parse().map_err(|_| anyhow!("`{}` is no IPv4 address", shown(text)))?;
+            let addr = text
+                .parse()
+                .map_err(|_| anyhow!("`{}` is not a valid IPv4 address", shown(text)))?;
             let net = Ipv4Net::with_netmask(addr, mask)?;
             net.check_host()?;
             Ok(net)

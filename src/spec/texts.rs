@@ -12,7 +12,7 @@ pub(super) type Given = (Source, String, String);
 pub(super) fn mtu(text: &str) -> Result<u32> {
     decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {
         anyhow!(
-            "`{}` is no MTU: it must be a whole number from {} to {}",
+            "`{}` is not a valid MTU: it must be a whole number from {} to {}",
             shown(text),
             MTU_RANGE.start(),
             MTU_RANGE.end()
@@ -31,7 +31,10 @@ const MOST_DELAY: u32 = 30;
 
 pub(super) fn link_delay(text: &str) -> Result<u32> {
     decimal(text).filter(|n| (1..=MOST_DELAY).contains(n)).ok_or_else(|| {
-        anyhow!("`{}` is no linkdelay: it takes whole seconds from 1 to {MOST_DELAY}", shown(text))
+        anyhow!(
+            "`{}` is not a valid linkdelay: it takes whole seconds from 1 to {MOST_DELAY}",
+            shown(text)
+        )
     })
 }
 

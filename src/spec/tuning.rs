@@ -157,7 +157,7 @@ impl Row {
         };
         ensure!(
             good,
-            "`{}` is no value for {}: it takes {}",
+            "`{}` is not a valid value for {}: it takes {}",
             shown(text),
             self.name,
             match self.takes {
@@ -210,7 +210,8 @@ impl fmt::Display for Knob {
 impl FromStr for Knob {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        Self::named(text).ok_or_else(|| anyhow!("`{}` is no setting of a NIC", shown(text)))
+        Self::named(text)
+            .ok_or_else(|| anyhow!("`{}` is not a valid setting of a NIC", shown(text)))
     }
 }
 
@@ -293,7 +294,7 @@ impl FromStr for Tune {
             [name, value] => (None, name, value),
             [nic, name, value] => (Some(nic.parse()?), name, value),
             _ => bail!(
-                "`{}` is no setting of a NIC: it must be `SETTING VALUE`, or `NIC SETTING VALUE` for one NIC (ring-rx 4096, eth2 gro off)",
+                "`{}` is not a valid setting of a NIC: it must be `SETTING VALUE`, or `NIC SETTING VALUE` for one NIC (ring-rx 4096, eth2 gro off)",
                 shown(text)
             ),
         };
@@ -301,7 +302,7 @@ impl FromStr for Tune {
             let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
             let (near, _) = nearest(name, &names).unwrap_or(("", false));
             bail!(
-                "`{}` is no setting of a NIC: did you mean `{near}`? There are {}",
+                "`{}` is not a valid setting of a NIC: did you mean `{near}`? There are {}",
                 shown(name),
                 names.join(", ")
             );
@@ -389,7 +390,7 @@ impl Tuning {
                 let told = nics.iter().all(|other| by_device(other) == by_device(nic));
                 ensure!(
                     !told || nics.contains(nic),
-                    "ethtool `{tune}`: {nic} is no slave of the bond"
+                    "ethtool `{tune}`: {nic} is not a slave of the bond"
                 );
             }
         }

@@ -28,7 +28,7 @@ impl FromStr for Probe {
         };
         let shape = || {
             anyhow!(
-                "`{}` is no probe: it must be an IPv4 address, or one with a port (172.16.51.2:2049)",
+                "`{}` is not a valid probe: it must be an IPv4 address, or one with a port (172.16.51.2:2049)",
                 shown(text)
             )
         };

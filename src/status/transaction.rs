@@ -69,8 +69,10 @@ pub(super) fn view(host: &Host, tx: &Transaction, run: Option<String>) -> Transa
                 Some("reboot this host, then: xenbond resume".into())
             }
             Phase::WaitingForConfirmation => Some("xenbond confirm keeps it".into()),
-            Phase::Applying => Some("xenbond resume goes on, xenbond rollback undoes it".into()),
-            Phase::RollingBack => Some("xenbond rollback goes on".into()),
+            Phase::Applying => {
+                Some("xenbond resume continues it, xenbond rollback undoes it".into())
+            }
+            Phase::RollingBack => Some("xenbond rollback continues it".into()),
         },
         left: tx.left().to_vec(),
         run,

@@ -126,7 +126,7 @@ impl Switch {
         let cmd = self.command(to);
         host.run(&cmd)?.check(&cmd)?;
         let now = next_backend(host)?;
-        ensure!(now == *to, "`{cmd}` reported success, and {} says `{now}`", paths::NETWORK_CONF);
+        ensure!(now == *to, "`{cmd}` reported success, but {} says `{now}`", paths::NETWORK_CONF);
         Ok(())
     }
 }

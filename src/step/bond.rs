@@ -83,7 +83,7 @@ impl BondDevice {
             [] => String::new(),
             _ => format!(", and tune {} as before", tuned.join(", ")),
         };
-        format!("take {} down and its device away{rest}", self.bond)
+        format!("bring {} down and delete it{rest}", self.bond)
     }
 
     /// Whether the kernel has it.
@@ -131,7 +131,7 @@ impl BondDevice {
         self.enslave_missing(host)?;
         ensure!(
             self.is_there(host),
-            "`{}` reported success, and {} is not there",
+            "`{}` reported success, but {} is not there",
             self.device().up(),
             self.bond
         );
@@ -144,7 +144,11 @@ impl BondDevice {
             // The driver takes no NIC that is up (bond_enslave in drivers/net/bonding/bond_main.c).
             Link { device: nic.clone(), mtu: None, up: Some(false) }.restore(host)?;
             self.change_slaves(host, '+', nic)?;
-            ensure!(!self.missing(host).contains(&nic), "{nic} is no slave of {} again", self.bond);
+            ensure!(
+                !self.missing(host).contains(&nic),
+                "{nic} is not a slave of {} again",
+                self.bond
+            );
         }
         Ok(())
     }

@@ -35,8 +35,8 @@ impl FileChange {
     pub(super) fn undo_title(&self) -> String {
         match (&self.was, &self.want) {
             (Kind::Absent, _) => format!("remove {}", self.path),
-            _ if self.block_of.is_some() => format!("take our lines out of {}", self.path),
-            _ => format!("put back {} as it was", self.path),
+            _ if self.block_of.is_some() => format!("remove our lines from {}", self.path),
+            _ => format!("restore {}", self.path),
         }
     }
 
@@ -79,10 +79,7 @@ impl FileChange {
         {
             return Ok(with_bytes(now, modprobe::merge_block(bytes, owner, &lines)?));
         }
-        bail!(
-            "{} is neither as it was when this was planned nor as it is to be: somebody has changed it since, and it is left alone",
-            self.path
-        )
+        bail!("{} was changed by somebody after this was planned, and is left as it is", self.path)
     }
 
     /// What a person types to undo it.
@@ -143,7 +140,7 @@ impl FileChange {
         }
         if !kept.done && now != Kind::Absent && !is_ours(&now) {
             // It was refused to be written over.
-            kept.notes.push(format!("{} is what others made of it: left alone", self.path));
+            kept.notes.push(format!("{} was changed by others: left as it is", self.path));
             kept.paths.push(self.path.clone());
             return Ok(());
         }

@@ -24,18 +24,18 @@ impl GiveBack {
         let device = &self.record.device;
         match &self.record.was {
             Some(was) if was.attached => {
-                format!("give {device} back to XAPI with what it had, and plug it")
+                format!("give {device} back to XAPI with its old settings and plug it")
             }
-            Some(_) => format!("give {device} back to XAPI with what it had"),
-            None => format!("introduce {device} to XAPI and plug it"),
+            Some(_) => format!("give {device} back to XAPI with its old settings"),
+            None => format!("create a PIF for {device} in XAPI and plug it"),
         }
     }
 
     pub(super) fn undo_title(&self) -> String {
         let device = &self.record.device;
         match &self.had {
-            Some(_) => format!("make XAPI leave {device} alone again, as unmanaged"),
-            None => format!("make XAPI forget the PIF of {device} again"),
+            Some(_) => format!("make {device} unmanaged in XAPI again"),
+            None => format!("remove {device} from XAPI again (forget its PIF)"),
         }
     }
 

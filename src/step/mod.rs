@@ -125,15 +125,17 @@ impl Step {
             Self::SwitchBackend(s) => {
                 format!("switch the network backend from {} to {}", s.from, s.to)
             }
-            Self::Reboot { backend } => format!("reboot, so that the {backend} backend runs"),
-            Self::TakeDown(b) => format!("take {} down", b.bond),
-            Self::ForgetPif(p) => format!("make XAPI forget the PIF of {}", p.device),
-            Self::IntroduceUnmanaged(p) => format!("introduce {} to XAPI as unmanaged", p.device),
+            Self::Reboot { backend } => format!("reboot to start the {backend} backend"),
+            Self::TakeDown(b) => format!("bring {} down", b.bond),
+            Self::ForgetPif(p) => format!("remove {} from XAPI (forget its PIF)", p.device),
+            Self::IntroduceUnmanaged(p) => {
+                format!("create an unmanaged PIF for {} in XAPI", p.device)
+            }
             Self::GiveBack(g) => g.title(),
             Self::File(f) => f.title(),
             Self::BootUnit(u) if u.goes() => u.away_title(),
             Self::BootUnit(u) => {
-                format!("have {} come up at every boot by {}", u.bond, u.service.full_name())
+                format!("enable {} (brings {} up at boot)", u.service.full_name(), u.bond)
             }
             Self::BringUp(b) => format!("bring up {}", b.bond),
             Self::Join(m) => m.join_title(),
@@ -142,7 +144,7 @@ impl Step {
             Self::SetMtu(m) => m.title(),
             Self::SetNetwork(n) => n.title(),
             Self::Tune(t) => t.title(),
-            Self::TakeVlanDown(v) => format!("take {} down", v.device),
+            Self::TakeVlanDown(v) => format!("bring {} down", v.device),
             Self::BringVlanUp(v) => format!("bring up {}", v.device),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
@@ -153,27 +155,27 @@ impl Step {
     pub fn undo_title(&self) -> String {
         match self {
             Self::SwitchBackend(s) => format!("switch the network backend back to {}", s.from),
-            Self::Reboot { .. } => "reboot again, when the backend was switched back".into(),
+            Self::Reboot { .. } => "reboot again, if the backend was switched back".into(),
             Self::TakeDown(b) => format!("bring {} up as it was", b.bond),
             Self::ForgetPif(p) => p.undo_title(),
             Self::IntroduceUnmanaged(p) => {
-                format!("make XAPI forget the unmanaged record of {}", p.device)
+                format!("delete the unmanaged PIF of {}", p.device)
             }
             Self::GiveBack(g) => g.undo_title(),
             Self::File(f) => f.undo_title(),
             Self::BootUnit(u) if u.goes() => {
-                format!("have {} come up at every boot again", u.bond)
+                format!("enable {} again (brings {} up at boot)", u.service.full_name(), u.bond)
             }
             Self::BootUnit(u) => format!("disable and remove {}", u.service.full_name()),
             Self::BringUp(b) => b.undo_title(),
-            Self::Join(m) => format!("take {} out of {} again", m.nic, m.bond),
+            Self::Join(m) => format!("remove {} from {} again", m.nic, m.bond),
             Self::Leave(m) => format!("add {} to {} again", m.nic, m.bond),
             Self::SetOptions(o) => o.undo_title(),
             Self::SetMtu(m) => m.undo_title(),
             Self::SetNetwork(n) => n.undo_title(),
             Self::Tune(t) => t.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
-            Self::BringVlanUp(v) => format!("take {} down and its device away", v.device),
+            Self::BringVlanUp(v) => format!("bring {} down and delete it", v.device),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }

@@ -31,11 +31,8 @@ pub struct PifRecord {
 impl PifRecord {
     pub(super) fn undo_title(&self) -> String {
         let plugged = self.was.as_ref().is_some_and(|p| p.attached);
-        let plug = if plugged { ", and plug it" } else { "" };
-        format!(
-            "introduce {} to XAPI again with what it had{plug} (its PIF gets a new uuid)",
-            self.device
-        )
+        let plug = if plugged { " and plug it" } else { "" };
+        format!("re-create the PIF of {} with its old settings{plug} (new UUID)", self.device)
     }
 
     /// What a person types to bring the record back; its settings are in `plan.json`.
@@ -105,7 +102,7 @@ impl PifRecord {
             (Some(pif), _) if !pif.is_managed() => Ok(()),
             (Some(_), Some((cmd, output))) => {
                 output.check(&cmd)?;
-                bail!("`{cmd}` reported success, and pif-list still shows {}", self.device)
+                bail!("`{cmd}` reported success, but pif-list still shows {}", self.device)
             }
             (Some(pif), None) => bail!("XAPI has a PIF of {} again: {}", self.device, pif.uuid),
         }
@@ -121,7 +118,7 @@ impl PifRecord {
             now => {
                 output.check(&cmd)?;
                 bail!(
-                    "`{cmd}` reported success, and pif-list shows {}",
+                    "`{cmd}` reported success, but pif-list shows {}",
                     if now.is_some() { "a PIF that XAPI manages" } else { "no PIF" }
                 )
             }
@@ -134,7 +131,7 @@ impl PifRecord {
         let output = host.run(&cmd)?;
         if self.now(host)?.is_some() {
             output.check(&cmd)?;
-            bail!("`{cmd}` reported success, and pif-list still shows {}", self.device);
+            bail!("`{cmd}` reported success, but pif-list still shows {}", self.device);
         }
         Ok(())
     }
@@ -151,7 +148,7 @@ impl PifRecord {
             let output = host.run(&cmd)?;
             if self.now(host)?.is_none() {
                 output.check(&cmd)?;
-                bail!("`{cmd}` reported success, and pif-list does not show {}", self.device);
+                bail!("`{cmd}` reported success, but pif-list does not show {}", self.device);
             }
         }
         let now =

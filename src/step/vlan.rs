@@ -38,7 +38,7 @@ impl VlanDevice {
         let cmd = self.device().up();
         host.run(&cmd)?.check(&cmd)?;
         // Without the bond below, the scripts end well and have done nothing.
-        ensure!(self.is_there(host), "`{cmd}` reported success, and {} is not there", self.device);
+        ensure!(self.is_there(host), "`{cmd}` reported success, but {} is not there", self.device);
         Ok(())
     }
 

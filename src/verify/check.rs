@@ -75,7 +75,7 @@ impl std::fmt::Display for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}: wanted {}, have {}",
+            "{}: expected {}, found {}",
             self.name,
             self.want,
             self.have.as_deref().unwrap_or("unknown")

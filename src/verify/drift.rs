@@ -55,8 +55,8 @@ pub(super) fn xapi(
                 pif.is_nic() && pif.device == nic.device.as_str() && pif.is_managed()
             };
             let clear = !unclear(nic.device.as_str());
-            let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "left alone" }.to_string());
-            Check::new(Setting::InXapi(nic.device.clone()), "left alone", have)
+            let have = pifs.filter(|_| clear).map(|all| if all.iter().any(managed) { "managed by XAPI" } else { "not managed by XAPI" }.to_string());
+            Check::new(Setting::InXapi(nic.device.clone()), "not managed by XAPI", have)
                 .because(match pifs {
                     None => SILENT,
                     Some(_) if !clear => "its record in XAPI was not understood: xenbond plan names it",
@@ -68,8 +68,8 @@ pub(super) fn xapi(
 
 /// What the next boot will do: `missing` are the files that are not as rendered.
 fn next_boot(spec: &Spec, inv: &Inventory, missing: &[String]) -> Check {
-    let how = if inv.network_service { "the network service" } else { "a unit of its own" };
-    let want = format!("{} comes up by {how}", spec.bond);
+    let how = if inv.network_service { "the network service" } else { "its own service" };
+    let want = format!("{} is started by {how}", spec.bond);
     let have = if missing.is_empty() {
         want.clone()
     } else {

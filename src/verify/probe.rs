@@ -78,7 +78,7 @@ impl FromStr for Probing {
                 Self::FullSize(server.parse()?, mtu.parse()?)
             }
             "connect" => Self::Connect(rest.parse()?),
-            _ => bail!("`{}` is no way to ask a server", shown(text)),
+            _ => bail!("`{}` is not a valid way to ask a server", shown(text)),
         })
     }
 }

@@ -22,7 +22,7 @@ pub fn unfinished(
         ) => return None,
         (Phase::Applying, Some(run)) => (format!("under way: {run}"), "xenbond status"),
         (Phase::Applying, None) => {
-            ("cut off half-way".into(), "xenbond resume goes on, xenbond rollback undoes it")
+            ("cut off half-way".into(), "xenbond resume continues it, xenbond rollback undoes it")
         }
         (Phase::WaitingForReboot { .. }, _) => (
             format!("waits for a reboot: {bond} is not made yet"),
@@ -30,7 +30,7 @@ pub fn unfinished(
         ),
         (Phase::RollingBack, Some(run)) => (format!("being rolled back: {run}"), "xenbond status"),
         (Phase::RollingBack, None) if left.is_empty() => {
-            ("its rollback was cut off half-way".into(), "xenbond rollback goes on")
+            ("its rollback was cut off half-way".into(), "xenbond rollback continues it")
         }
         (Phase::RollingBack, None) => {
             let each: Vec<&str> = left.iter().map(|left| left.what.as_str()).collect();
@@ -46,6 +46,6 @@ pub fn unfinished(
             "reboot this host, then: xenbond resume finishes the rollback",
         ),
     };
-    let check = Check::of(Setting::Change, "at its end", have, hint);
+    let check = Check::of(Setting::Change, "finished", have, hint);
     Some(Verdict { bond: bond.clone(), checks: vec![check] })
 }

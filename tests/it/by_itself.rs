@@ -278,10 +278,10 @@ fn what_is_confirmed_in_time_stays_and_what_is_not_goes_with_its_reboot() {
         assert_eq!(late.ending, Ending::Refused, "{late:?}");
         let back = dom0.live(Ok(guarded));
         assert_eq!(end(&back), (Ending::RolledBack, Exit::RolledBack), "{back:?}");
-        assert!(back.unwrap().error.unwrap().contains("nobody confirmed it within 10m"));
+        assert!(back.unwrap().error.unwrap().contains("not confirmed within 10m"));
         dom0.assert_as_it_was("not confirmed");
         let late = dom0.confirm();
-        assert!(late.error.unwrap().contains("nobody confirmed it"), "{flavour:?}");
+        assert!(late.error.unwrap().contains("not confirmed"), "{flavour:?}");
         let told = dom0.model.state().dom0.transcript;
         let walls = told.iter().filter(|ran| ran.command.starts_with("wall ")).count();
         assert_eq!(walls, 3, "a minute before, when it begins, and how it ended: {told:?}");

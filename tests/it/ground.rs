@@ -93,7 +93,7 @@ fn citations(text: &str, here: &str, pages: &Pages) -> (usize, Vec<String>) {
         let path = words.split(".md").next().unwrap();
         let Some(found) = path.strip_prefix(here).and_then(|name| pages.get(name)) else {
             if !top().join(format!("{path}.md")).is_file() {
-                wrong.push(format!("`{words}` is no page of {here}"));
+                wrong.push(format!("`{words}` is not a valid page of {here}"));
             }
             continue;
         };

@@ -111,3 +111,45 @@ fn every_page_of_the_manual_is_rendered_without_a_warning() {
         assert!(said.contains("SYNOPSIS") && said.contains(name), "{page}: {said}");
     }
 }
+
+fn of_collection(file: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pool/ansible/");
+    fs::read_to_string(format!("{folder}{file}")).unwrap()
+}
+
+/// What a line has between two texts.
+fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    line.strip_prefix(before)?.split_once(after).map(|(found, _)| found)
+}
+
+#[test]
+fn every_variable_of_the_collection_is_told_of_where_ansible_and_a_reader_look() {
+    let defaults = of_collection("roles/xenbond/defaults/main.yml");
+    let names: Vec<&str> = defaults
+        .lines()
+        .filter(|line| line.starts_with("xenbond_"))
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert!(names.len() > 5, "{names:?}");
+    let specs = of_collection("roles/xenbond/meta/argument_specs.yml");
+    let given: Vec<&str> = specs.lines().filter_map(|l| between(l, "      ", ":")).collect();
+    let given: Vec<&str> = given.into_iter().filter(|word| word.starts_with("xenbond_")).collect();
+    let readme = of_collection("README.md");
+    let rows: Vec<&str> = readme.lines().filter_map(|line| between(line, "| `", "`")).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    for list in [&given, &rows] {
+        let mut list = list.clone();
+        list.sort_unstable();
+        assert_eq!(list, sorted);
+    }
+    for text in specs.lines().filter_map(|line| line.strip_prefix("        description: ")) {
+        assert!(readme.contains(&format!("| {text} |")), "README.md has no row with: {text}");
+    }
+}
+
+#[test]
+fn the_collection_has_the_version_of_the_program() {
+    let version = format!("\nversion: {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(of_collection("galaxy.yml").contains(&version));
+}

@@ -89,7 +89,7 @@ impl FromStr for Fact {
             },
             "addresses" => Self::Addresses(rest.parse()?),
             "default-route" => Self::DefaultRoute,
-            _ => bail!("`{}` is no fact that this xenbond knows", shown(text)),
+            _ => bail!("`{}` is not a valid fact that this xenbond knows", shown(text)),
         })
     }
 }

@@ -63,9 +63,9 @@ fn titles(plan: &Plan) -> Vec<String> {
 }
 
 const SWITCH: &str = "switch the network backend from openvswitch to bridge";
-const REBOOT: &str = "reboot, so that the bridge backend runs";
+const REBOOT: &str = "reboot to start the bridge backend";
 const VERIFY: &str = "verify bond51, within 11 s";
-const UNIT: &str = "have bond51 come up at every boot by xenbond-bond51.service";
+const UNIT: &str = "enable xenbond-bond51.service (brings bond51 up at boot)";
 const EL7_FILES: [&str; 6] = [
     "create modprobe.d/bond51.conf",
     "create ifcfg-eth2",
@@ -75,10 +75,10 @@ const EL7_FILES: [&str; 6] = [
     "bring up bond51",
 ];
 const PIFS: [&str; 4] = [
-    "make XAPI forget the PIF of eth2",
-    "introduce eth2 to XAPI as unmanaged",
-    "make XAPI forget the PIF of eth3",
-    "introduce eth3 to XAPI as unmanaged",
+    "remove eth2 from XAPI (forget its PIF)",
+    "create an unmanaged PIF for eth2 in XAPI",
+    "remove eth3 from XAPI (forget its PIF)",
+    "create an unmanaged PIF for eth3 in XAPI",
 ];
 
 /// The free NICs eth4 and eth5 beside eth2 and eth3.
@@ -276,7 +276,7 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     let dom0 = Dom0::altered(EL7, Backend::Bridge, without_managed_bond);
     dom0.become_as(&spec(&[("nics", "eth2,eth3,eth4")]));
     let fewer = spec(&[("nics", "eth2,eth4")]);
-    let out = "take eth3 out of bond51 while it is up";
+    let out = "remove eth3 from bond51 while it is up";
     let plan = dom0.needs(&fewer, &["remove ifcfg-eth3", out, VERIFY]);
     assert!(plan.scope.nics.iter().any(|n| n.as_str() == "eth3"), "{:?}", plan.scope);
     dom0.become_as(&fewer);
@@ -286,8 +286,8 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     dom0.needs(
         &more,
         &[
-            "make XAPI forget the PIF of eth5",
-            "introduce eth5 to XAPI as unmanaged",
+            "remove eth5 from XAPI (forget its PIF)",
+            "create an unmanaged PIF for eth5 in XAPI",
             "create ifcfg-eth5",
             "add eth5 to bond51 while it is up",
             VERIFY,
@@ -296,7 +296,7 @@ fn a_slave_that_is_asked_for_no_more_loses_its_file() {
     // The bond has the address of its first slave, which goes with that one.
     let others = spec(&[("nics", "eth4,eth5")]);
     dom0.become_as(&more);
-    dom0.needs(&others, &["take bond51 down", "remove ifcfg-eth2", "bring up bond51", VERIFY]);
+    dom0.needs(&others, &["bring bond51 down", "remove ifcfg-eth2", "bring up bond51", VERIFY]);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
     dom0.become_as(&two);
     dom0.needs(&two, &[]);
     let small = vlans("vlan=51\n[vlan 52]\naddress=172.16.52.11/24\nmtu=1500\n");
-    let down = "take bond51.52 down";
+    let down = "bring bond51.52 down";
     let up = "bring up bond51.52";
     let mtu = "set the MTU of bond51.52 to 1500 while it is up";
     dom0.needs(&small, &["replace ifcfg-bond51.52", mtu, VERIFY]);
@@ -332,7 +332,7 @@ fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
     dom0.needs(&small, &[up, VERIFY]);
     dom0.become_as(&small);
     dom0.change(|state| state.dom0.set_up("bond51.51", false));
-    dom0.needs(&small, &["take bond51.51 down", "bring up bond51.51", VERIFY]);
+    dom0.needs(&small, &["bring bond51.51 down", "bring up bond51.51", VERIFY]);
     dom0.become_as(&small);
     let one = vlans("vlan=51\n");
     let plan = dom0.needs(&one, &[down, "remove ifcfg-bond51.52", UNIT, VERIFY]);
@@ -349,7 +349,7 @@ fn a_change_of_one_tag_leaves_the_bond_and_the_others_alone() {
     // A bond that is made anew takes its tags along, and those before it.
     let gone = ["remove ifcfg-bond51.51", "remove route-bond51.51"];
     let files = ["replace ifcfg-bond51", UNIT];
-    let down = ["take bond51.51 down", "take bond51 down"];
+    let down = ["bring bond51.51 down", "bring bond51 down"];
     let conf = ["replace modprobe.d/bond51.conf"];
     let address = "set the address of bond51 to 172.16.51.11/24 while it is up";
     for (file, steps) in [

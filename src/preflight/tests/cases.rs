@@ -106,7 +106,7 @@ pub(super) const CASES: &[Case] = &[
     (PifUnmanagedUnsupported, &[("pif", "unmanaged")], Bend::State(|s| s.dom0.features.xe_managed = false), &[],
         "--pif unmanaged was asked for"),
     (PrimaryNotSlave, &[("nics", "eth2,00:1b:21:0a:01:03"), ("primary", "eth5")], Not, &[],
-        "primary eth5 is no slave of bond51"),
+        "primary eth5 is not a slave of bond51"),
     (BondNameReserved, &[("name", "bond3")], Not, &[], "the name bond3 is taken: XAPI calls its own bonds bond0 to bond9"),
     (BondNameReserved, &[("name", "bond0")], Bend::State(|s| s.pool.bonds.clear()), &[], "a PIF of this host has it"),
     (BondNameReserved, &[("name", "bond12")], Value(|_, i| pif(i, "bond0").device = "bond12".into()), &[],
@@ -120,11 +120,11 @@ pub(super) const CASES: &[Case] = &[
     (FileNotPlain, &[], Disk(|root| {
         let scripts = root.join("etc/sysconfig/network-scripts");
         std::os::unix::fs::symlink("ifcfg-lo", scripts.join("ifcfg-eth3")).unwrap();
-    }), &[NicFileExists], "ifcfg-eth3 is no plain file"),
+    }), &[NicFileExists], "ifcfg-eth3 is not a plain file"),
     (FileNotPlain, &[], Disk(|root| std::fs::create_dir(root.join("etc/modprobe.d/bond51.conf")).unwrap()), &[],
-        "/etc/modprobe.d/bond51.conf is no plain file"),
+        "/etc/modprobe.d/bond51.conf is not a plain file"),
     (FileNotPlain, &[], Disk(|root| std::os::unix::fs::symlink("x", root.join("etc/modprobe.conf")).unwrap()), &[],
-        "/etc/modprobe.conf is no plain file"),
+        "/etc/modprobe.conf is not a plain file"),
     (MasterNamedElsewhere, &[], Value(|_, i| {
         let path = "/etc/sysconfig/network-scripts/ifcfg-eth5.save";
         i.files.insert(path.into(), file("DEVICE=eth5\nMASTER=bond51\nSLAVE=yes\n"));
@@ -164,7 +164,7 @@ pub(super) const CASES: &[Case] = &[
         config.insert("ethtool-gro".into(), "off".into());
         config.insert("ethtool-rx".into(), "true".into());
         config.insert("ethtool-ufo".into(), "off".into());
-    }), &[], "XAPI sets ethtool-rx=true, ethtool-ufo=off on eth2, and no longer once it leaves the NIC alone"),
+    }), &[], "XAPI sets ethtool-rx=true, ethtool-ufo=off on eth2, which ends when it no longer manages the NIC"),
     (OptionUnknown, &[("peer_notif_delay", "200")], Not, &[],
         "the bonding driver v3.7.1 of kernel 4.19.0+1 does not know peer_notif_delay, which Linux has from 5.3 on"),
     (OptionUnknown, &[("mode", "2"), ("xmit_hash_policy", "vlan+srcmac")], Not, &[SwitchSetup],
@@ -341,7 +341,7 @@ pub(super) const CASES: &[Case] = &[
         let bridge = s.dom0.devices.remove("xenbr3").unwrap();
         s.dom0.devices.insert("brstor".into(), crate::model::state::Device { kind: "bridge".into(), ..bridge });
         s.dom0.nics.get_mut("eth3").unwrap().master = Some("brstor".into());
-    }), &[], "eth3 is a port of brstor, which is no bridge of XAPI's"),
+    }), &[], "eth3 is a port of brstor, which is not a bridge of XAPI's"),
     (NicInUse, &[], Value(|_, i| {
         device(i, "eth3").uppers.insert("mv0".into());
     }), &[], "mv0 lies on eth3"),
@@ -362,7 +362,7 @@ pub(super) const CASES: &[Case] = &[
         config.insert("mtu".into(), "9000".into());
     }), &[NicTunedByXapi], "eth2 has an MTU of 1500, and XAPI gives it 9000"),
     (FileNotPlain, &[], Value(|_, i| i.pipes.push("/etc/modprobe.d/f.conf".into())), &[], "f.conf is a pipe"),
-    (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is no UTF-8 text"),
+    (NameNotText, &[], Value(|_, i| i.unnamed.push("/etc/modprobe.d/\u{fffd}".into())), &[], "is not UTF-8 text"),
     (SpeedUnknown, &[], Value(|_, i| device(i, "eth3").speed = None), &[], "eth3 has a link, and its driver tells no speed"),
     (BondCarriesMore, &[], Value(|_, i| {
         i.transaction = transaction(&[], Phase::Done);

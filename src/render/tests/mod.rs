@@ -4,7 +4,6 @@ mod templates;
 
 use super::*;
 use crate::ifcfg;
-use crate::render::templates::BUILT_IN;
 use crate::spec::tests::usual as spec;
 use std::path::Path;
 
@@ -227,7 +226,7 @@ fn with_template(name: &str, template: &str) -> Result<Vec<(String, Kind)>> {
 }
 
 fn built_in(name: &str) -> &'static str {
-    BUILT_IN.iter().find(|(n, _)| *n == name).unwrap().1
+    BUILT_IN.iter().find(|one| one.name == name).unwrap().text
 }
 
 const ROUTE: &str = "10.99.0.0/16 via 172.16.51.1, 10.98.0.0/24 via 172.16.51.2";

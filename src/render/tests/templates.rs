@@ -39,8 +39,29 @@ fn a_key_that_no_spec_asks_for_is_refused_whatever_it_is() {
 }
 
 #[test]
+fn the_variables_that_are_told_of_are_those_that_a_template_is_given() {
+    for one in BUILT_IN.iter().filter(|one| one.name != SCRIPT && one.name != RESUME_SCRIPT) {
+        for (variable, _) in VARIABLES {
+            let template = format!("{}# {{{{ {variable} }}}}\n", one.text);
+            let renders = if one.name == RESUME_UNIT {
+                let folder = crate::model::scratch().unwrap();
+                std::fs::write(folder.path().join(one.name), template).unwrap();
+                let templates = Templates::load(Some(folder.path())).unwrap();
+                let service = Service::of_resume(Init::Systemd);
+                resume_service(&service, "/x/xenbond", &templates).is_ok()
+            } else {
+                with_template(one.name, &template).is_ok()
+            };
+            assert_eq!(renders, one.variables.contains(&variable), "{} {variable}", one.name);
+        }
+    }
+    let known = |name: &&&str| VARIABLES.iter().any(|(known, _)| known == *name);
+    assert!(BUILT_IN.iter().all(|one| one.variables.iter().all(|name| known(&name))));
+}
+
+#[test]
 fn a_template_with_cr_lf_is_refused_for_every_file() {
-    for (name, text) in BUILT_IN {
+    for BuiltIn { name, text, .. } in BUILT_IN {
         let resume = name.starts_with("resume");
         let template = text.replace('\n', "\r\n");
         let error = if resume {
@@ -215,7 +236,7 @@ fn a_template_cannot_give_the_bond_what_the_spec_does_not() {
 fn a_folder_of_templates_holds_templates_only() {
     for name in ["ifcfg-bond.tera~", "ifcfg-eth.tera", "README", ".swp", "ifcfg-bond.TERA"] {
         let error = with_template(name, "x").unwrap_err().to_string();
-        let names = BUILT_IN.map(|(name, _)| name).join(", ");
+        let names = BUILT_IN.each_ref().map(|one| one.name).join(", ");
         assert!(
             error.ends_with(&format!(
                 "{name}: there is no template of that name; templates are {names}"

@@ -6,11 +6,17 @@ use crate::outcome::Hint;
 #[test]
 fn a_key_is_named_with_its_file_and_section() {
     let said = refused(&small("mtu=9k"), &[]);
-    assert!(said.starts_with("pool.ini: [bond] mtu: `9k` is no MTU"), "{said}");
+    assert!(said.starts_with("pool.ini: [bond] mtu: `9k` is not a valid MTU"), "{said}");
     let said = refused(&POOL.replace(".12/24", ".12"), &[]);
-    assert!(said.starts_with("pool.ini: [addresses] xen02: `172.16.51.12` is no IPv4"), "{said}");
+    assert!(
+        said.starts_with("pool.ini: [addresses] xen02: `172.16.51.12` is not a valid IPv4"),
+        "{said}"
+    );
     let said = refused(&POOL.replace("eth4, ", "eth/4, "), &[]);
-    assert!(said.starts_with("pool.ini: [nics xen02] nics: `eth/4` is no device name"), "{said}");
+    assert!(
+        said.starts_with("pool.ini: [nics xen02] nics: `eth/4` is not a valid device name"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -48,7 +54,7 @@ fn an_unknown_section_names_those_that_there_are() {
     for section in ["bonds", "Bond", "address", "nics", "nicsxen01", "nics\txen01", "", "bond "] {
         let said = refused(&format!("{}[{section}]\nx=1\n", small("")), &[]);
         let known = "sections are [bond], [bond HOST], [addresses] and [vlan TAG]";
-        let twice = "section [bond ] stands twice";
+        let twice = "section [bond ] given twice";
         assert!(said.ends_with(known) || (section == "bond " && said.ends_with(twice)), "{said}");
     }
 }
@@ -56,14 +62,14 @@ fn an_unknown_section_names_those_that_there_are() {
 #[test]
 fn nothing_may_stand_twice() {
     for (file, sentence) in [
-        (small("mode=1\nmode=4"), "pool.ini: [bond] mode: this key stands twice"),
-        (small("[bond]\nmode=1"), "pool.ini, line 5: section [bond] stands twice"),
-        (small("[ bond ]\nmode=1"), "stands twice"),
-        (POOL.replace("xen02 =", "xen01 ="), "pool.ini: [addresses] xen01: this key stands twice"),
-        (POOL.to_string() + "nics = eth2, eth3\n", "[nics xen02] nics: this key stands twice"),
+        (small("mode=1\nmode=4"), "pool.ini: [bond] mode: key given twice"),
+        (small("[bond]\nmode=1"), "pool.ini, line 5: section [bond] given twice"),
+        (small("[ bond ]\nmode=1"), "given twice"),
+        (POOL.replace("xen02 =", "xen01 ="), "pool.ini: [addresses] xen01: key given twice"),
+        (POOL.to_string() + "nics = eth2, eth3\n", "[nics xen02] nics: key given twice"),
         (
             POOL.to_string() + "[nics xen02]\nnics = eth2, eth3\n",
-            "section [nics xen02] stands twice",
+            "section [nics xen02] given twice",
         ),
         (POOL.replace(".12/", ".11/"), "address 172.16.51.11 is also that of xen01"),
         (small("[addresses]\nxen01=172.16.51.12/24"), "exclude each other"),
@@ -113,16 +119,16 @@ fn faults_of_the_slaves_are_found_without_a_host() {
             "a bond needs two NICs or more, and eth2 is the only",
         ),
         (small("").replace("eth2,eth3", "eth2,bond51"), "NIC bond51 has the bond's own name"),
-        (small("primary=eth4"), "primary eth4 is no slave of bond51"),
+        (small("primary=eth4"), "primary eth4 is not a slave of bond51"),
         (small("mode=4\nmin_links=3"), "min_links=3 is more than the bond's 2 slaves"),
-        (small("updelay=150"), "updelay=150 is no multiple of miimon=100"),
+        (small("updelay=150"), "updelay=150 is not a multiple of miimon=100"),
         (small("miimon=0"), "miimon=0 without arp_interval"),
         (small("lacp_rate=fast"), "lacp_rate=fast is not for mode active-backup"),
         (POOL.replace("eth4, ", ""), "a bond needs two NICs or more"),
         (
             POOL.replace("miimon = 100", "primary = eth2")
                 .replace("eth4, 00:1b:21:aa:bb:05", "eth4,eth5"),
-            "for xen02: primary eth2 is no slave",
+            "for xen02: primary eth2 is not a slave",
         ),
         (
             small("arp_interval=500\narp_ip_target=10.0.0.1"),
@@ -153,7 +159,10 @@ fn an_mtu_is_a_number_that_a_device_can_have() {
     }
     for bad in ["", "0", "67", "65536", "0x100", "-1", "+9000"] {
         let said = refused(&small(&format!("mtu={bad}")), &[]);
-        assert!(said.contains("is no MTU: it must be a whole number from 68 to 65535"), "{said}");
+        assert!(
+            said.contains("is not a valid MTU: it must be a whole number from 68 to 65535"),
+            "{said}"
+        );
     }
 }
 
@@ -172,7 +181,10 @@ fn probes_are_addresses_with_or_without_a_port() {
         "172.16.51.2:1:2",
         "172.16.51.2:01",
     ] {
-        assert!(refused(&small(&format!("probes={bad}")), &[]).contains("is no probe"), "{bad}");
+        assert!(
+            refused(&small(&format!("probes={bad}")), &[]).contains("is not a valid probe"),
+            "{bad}"
+        );
     }
     assert!(refused(&small("probes="), &[]).contains("has an empty probe in it"));
 }
@@ -219,7 +231,7 @@ fn netmask_and_prefix_exclude_each_other() {
     let said = refused(&small("netmask=255.0.255.0").replace("/24", ""), &[]);
     assert!(said.contains("has holes"), "{said}");
     let said = refused(&small("netmask=/24").replace("/24", ""), &[]);
-    assert!(said.contains("is no netmask (255.255.255.0)"), "{said}");
+    assert!(said.contains("is not a valid netmask (255.255.255.0)"), "{said}");
 }
 
 #[test]

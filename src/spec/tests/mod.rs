@@ -118,7 +118,7 @@ fn one_file_serves_a_pool() {
 fn every_key_may_be_written_with_dashes_too() {
     let a = small("primary=eth2\nprimary_reselect=better\nfail_over_mac=active\nnum_grat_arp=2");
     assert_eq!(here(&a, &[]), here(&a.replace('_', "-"), &[]));
-    assert!(refused(&small("fail_over_mac=0\nfail-over-mac=1"), &[]).contains("stands twice"));
+    assert!(refused(&small("fail_over_mac=0\nfail-over-mac=1"), &[]).contains("key given twice"));
 }
 
 #[test]
@@ -222,26 +222,30 @@ fn a_mac_address_is_taken_as_labels_and_switches_show_it() {
     for bad in ["ac-1f-6b-aa-bb", "ac1f.6b.aabb05", "ac-1f:6b-aa-bb-05", "ac1f-6baa-bb05", "-", "."]
     {
         let said = refused(&small("").replace("eth3", bad), &[]);
-        assert!(said.contains(&format!("`{bad}` is no MAC address")), "{said}");
+        assert!(said.contains(&format!("`{bad}` is not a valid MAC address")), "{said}");
     }
 }
 
 #[test]
 fn a_flag_is_named_as_the_source_of_its_fault() {
     for (flag, text, sentence) in [
-        ("bond", "1", "--bond: `1` is no device name"),
+        ("bond", "1", "--bond: `1` is not a valid device name"),
         ("nic", "eth2,", "--nic: `eth2,` has an empty NIC in it"),
-        ("nic", "eth2,a/b", "--nic: `a/b` is no device name"),
-        ("mode", "9", "--mode: `9` is no bonding mode"),
-        ("mtu", "9k", "--mtu: `9k` is no MTU"),
-        ("updelay", "1s", "--updelay: `1s` is no value for updelay"),
-        ("fail-over-mac", "x", "--fail-over-mac: `x` is no value for fail_over_mac"),
-        ("address", "172.16.51.11", "--address: `172.16.51.11` is no IPv4 address with prefix"),
-        ("address", "172.16.51.0/24", "--address: address `172.16.51.0/24` is no host's"),
-        ("netmask", "24", "--netmask: `24` is no netmask"),
+        ("nic", "eth2,a/b", "--nic: `a/b` is not a valid device name"),
+        ("mode", "9", "--mode: `9` is not a valid bonding mode"),
+        ("mtu", "9k", "--mtu: `9k` is not a valid MTU"),
+        ("updelay", "1s", "--updelay: `1s` is not a valid value for updelay"),
+        ("fail-over-mac", "x", "--fail-over-mac: `x` is not a valid value for fail_over_mac"),
+        (
+            "address",
+            "172.16.51.11",
+            "--address: `172.16.51.11` is not a valid IPv4 address with prefix",
+        ),
+        ("address", "172.16.51.0/24", "--address: address `172.16.51.0/24` is not that of a host"),
+        ("netmask", "24", "--netmask: `24` is not a valid netmask"),
         ("backend", "ovs", "--backend: `ovs` is not one of bridge, keep"),
         ("pif", "yes", "--pif: `yes` is not one of auto, forget, unmanaged"),
-        ("probes", "nas", "--probes: `nas` is no probe"),
+        ("probes", "nas", "--probes: `nas` is not a valid probe"),
     ] {
         let mut flags = FLAGS.to_vec();
         flags.retain(|(name, _)| *name != flag);

@@ -18,7 +18,10 @@ fn a_key_without_a_value_does_not_swallow_the_next_line() {
 fn backslashes_and_quotes_inside_a_value_are_what_they_are() {
     for bad in ["bond\\n51", "bo\"nd\"51", "bond51\\", "bond51'", "\" bond51\""] {
         let said = refused(&small("").replace("bond51", bad), &[]);
-        assert!(said.contains("name: `") && said.contains("is no device name"), "{bad}: {said}");
+        assert!(
+            said.contains("name: `") && said.contains("is not a valid device name"),
+            "{bad}: {said}"
+        );
     }
     let said = refused(&small("downdelay=10\\\n0=1"), &[]);
     assert!(said.contains("[bond]"), "{said}");
@@ -58,7 +61,7 @@ fn a_comment_may_stand_behind_a_value() {
             .collect();
         assert_eq!(here(&all.join("\n"), &[]), plain, "{comment:?}");
     }
-    assert!(refused(&small("mtu = ; jumbo"), &[]).contains("[bond] mtu: `` is no MTU"));
+    assert!(refused(&small("mtu = ; jumbo"), &[]).contains("[bond] mtu: `` is not a valid MTU"));
     for (glued, mark) in [("9000;jumbo", ';'), ("9000#jumbo", '#'), ("\"9000\";x", ';')] {
         let said = refused(&small(&format!("mtu={glued}")), &[]);
         let want = format!(
@@ -87,9 +90,9 @@ fn quotes_round_a_value_or_round_parts_of_a_list_are_taken_off() {
     for (bad, sentence) in [
         ("\"9000", "9000` has no closing quote"),
         ("'9000\"", "has no closing quote"),
-        ("\"90\"00", "00` goes on behind its closing quote"),
-        ("\"\"", "`` is no MTU"),
-        ("\"9000 ; x\"", "`9000 ; x` is no MTU"),
+        ("\"90\"00", "00` continues after its closing quote"),
+        ("\"\"", "`` is not a valid MTU"),
+        ("\"9000 ; x\"", "`9000 ; x` is not a valid MTU"),
     ] {
         let said = refused(&small(&format!("mtu={bad}")), &[]);
         assert!(said.contains(sentence), "{said}");
@@ -114,9 +117,12 @@ fn control_characters_and_broken_sections_are_refused_by_line() {
         (small("mtu=9\u{1b}[m000"), "line 5: a control character (\\u{1b})"),
         (small("mtu=9000\rmode=4"), "line 5: a control character (\\u{d})"),
         (small("; a comment \u{7}too"), "line 5: a control character (\\u{7})"),
-        (small("[addresses"), "line 5: `[addresses` is no section: it must be [NAME] alone"),
-        (small("[addresses];x"), "line 5: `[addresses];x` is no section"),
-        (small("[addresses] x"), "line 5: `[addresses] x` is no section"),
+        (
+            small("[addresses"),
+            "line 5: `[addresses` is not a valid section: it must be [NAME] alone",
+        ),
+        (small("[addresses];x"), "line 5: `[addresses];x` is not a valid section"),
+        (small("[addresses] x"), "line 5: `[addresses] x` is not a valid section"),
         ("name=bond51\n[bond]\n".into(), "pool.ini: key `name` stands before the first section"),
     ] {
         let said = refused(&file, &[]);

@@ -105,18 +105,21 @@ fn routes_lead_to_what_is_behind_a_router_of_the_network() {
         ("0.0.0.0/1 via 172.16.51.1", "pool.ini: [bond] routes: `0.0.0.0/1` is too wide"),
         (
             "10.99.0.1/16 via 172.16.51.1",
-            "pool.ini: [bond] routes: `10.99.0.1/16` is no network: its host bits must be zero, as in 10.99.0.0/16",
+            "pool.ini: [bond] routes: `10.99.0.1/16` is not a valid network: its host bits must be zero, as in 10.99.0.0/16",
         ),
         (
             "10.99.0.0/16",
-            "pool.ini: [bond] routes: `10.99.0.0/16` is no route (10.99.0.0/16 via 172.16.51.1)",
+            "pool.ini: [bond] routes: `10.99.0.0/16` is not a valid route (10.99.0.0/16 via 172.16.51.1)",
         ),
-        ("10.99.0.0/16 via nas", "pool.ini: [bond] routes: `10.99.0.0/16 via nas` is no route"),
+        (
+            "10.99.0.0/16 via nas",
+            "pool.ini: [bond] routes: `10.99.0.0/16 via nas` is not a valid route",
+        ),
         ("10.99.0.0/16 via 172.16.51.1 dev eth0", "pool.ini: [bond] routes: "),
-        ("", "pool.ini: [bond] routes: `` is no route"),
+        ("", "pool.ini: [bond] routes: `` is not a valid route"),
         (
             "224.0.0.0/8 via 172.16.51.1",
-            "pool.ini: [bond] routes: `224.0.0.0/8` is no network of hosts",
+            "pool.ini: [bond] routes: `224.0.0.0/8` is not a valid network of hosts",
         ),
         (
             "10.99.0.0/16 via 172.16.52.1",
@@ -149,13 +152,13 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
         (
             "vlan = 51",
             "vlan = 0",
-            "pool.ini: [bond] vlan: `0` is no VLAN tag: it must be a whole number from 1 to 4094",
+            "pool.ini: [bond] vlan: `0` is not a valid VLAN tag: it must be a whole number from 1 to 4094",
         ),
-        ("vlan = 51", "vlan = 4095", "pool.ini: [bond] vlan: `4095` is no VLAN tag"),
-        ("vlan = 51", "vlan = 051", "pool.ini: [bond] vlan: `051` is no VLAN tag"),
+        ("vlan = 51", "vlan = 4095", "pool.ini: [bond] vlan: `4095` is not a valid VLAN tag"),
+        ("vlan = 51", "vlan = 051", "pool.ini: [bond] vlan: `051` is not a valid VLAN tag"),
         ("vlan = 51", "vlan = 52", "bond51.52 is named twice"),
-        ("[vlan 52]", "[vlan 4095]", "pool.ini: [vlan 4095]: `4095` is no VLAN tag"),
-        ("[vlan 52]", "[vlan nas]", "pool.ini: [vlan nas]: `nas` is no VLAN tag"),
+        ("[vlan 52]", "[vlan 4095]", "pool.ini: [vlan 4095]: `4095` is not a valid VLAN tag"),
+        ("[vlan 52]", "[vlan nas]", "pool.ini: [vlan nas]: `nas` is not a valid VLAN tag"),
         ("[vlan 52]", "[vlan]", "pool.ini: unknown section [vlan]"),
         (
             "name = bond51",
@@ -168,7 +171,7 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
             "[vlan 52] mtu: 9001 is above 9000, the MTU of bond51: a tag can have no larger one",
         ),
         ("mtu = 9000\n", "", ""),
-        ("mtu = 1500", "mtu = 67", "pool.ini: [vlan 52] mtu: `67` is no MTU"),
+        ("mtu = 1500", "mtu = 67", "pool.ini: [vlan 52] mtu: `67` is not a valid MTU"),
         ("mtu = 1500", "mode = 1", "pool.ini: [vlan 52] mode: unknown key in this section"),
         (
             "mtu = 1500",
@@ -198,7 +201,7 @@ fn what_is_wrong_with_a_tag_is_said_where_it_stands() {
         (
             "172.16.52.11/24",
             "172.16.52.11",
-            "pool.ini: [vlan 52] XEN01.example: `172.16.52.11` is no IPv4 address with prefix",
+            "pool.ini: [vlan 52] XEN01.example: `172.16.52.11` is not a valid IPv4 address with prefix",
         ),
         (
             "172.16.52.11/24",

@@ -47,16 +47,16 @@ fn the_link_comes_first_and_without_a_dash() {
 #[test]
 fn what_is_no_setting_is_refused() {
     for (bad, sentence) in [
-        ("", "is no setting of a NIC: it must be `SETTING VALUE`"),
-        ("gro", "is no setting of a NIC: it must be `SETTING VALUE`"),
-        ("eth2 gro off now", "is no setting of a NIC: it must be `SETTING VALUE`"),
+        ("", "is not a valid setting of a NIC: it must be `SETTING VALUE`"),
+        ("gro", "is not a valid setting of a NIC: it must be `SETTING VALUE`"),
+        ("eth2 gro off now", "is not a valid setting of a NIC: it must be `SETTING VALUE`"),
         ("grow off", "did you mean `gro`?"),
-        ("gro maybe", "`maybe` is no value for gro: it takes on or off"),
-        ("ring-rx 0", "`0` is no value for ring-rx: it takes a whole number from 1 to"),
-        ("speed 1000Mb", "`1000Mb` is no value for speed"),
+        ("gro maybe", "`maybe` is not a valid value for gro: it takes on or off"),
+        ("ring-rx 0", "`0` is not a valid value for ring-rx: it takes a whole number from 1 to"),
+        ("speed 1000Mb", "`1000Mb` is not a valid value for speed"),
         ("duplex Full", "it takes full or half"),
         ("eth2;reboot gro off", "eth2;reboot"),
-        ("gro off;reboot", "is no value for gro"),
+        ("gro off;reboot", "is not a valid value for gro"),
     ] {
         let error = bad.parse::<Tune>().expect_err(bad).to_string();
         assert!(error.contains(sentence), "{bad}: {error}");
@@ -69,7 +69,7 @@ fn each_rule_has_its_sentence() {
     for (asked, sentence) in [
         ("gro off,gro on", "ethtool `gro off` and `gro on` are of the same setting"),
         ("eth2 gro off,eth2 gro off", "are of the same setting"),
-        ("eth9 gro off", "ethtool `eth9 gro off`: eth9 is no slave of the bond"),
+        ("eth9 gro off", "ethtool `eth9 gro off`: eth9 is not a slave of the bond"),
         ("speed 1000", "ethtool `speed 1000` needs `autoneg off`"),
         ("duplex full,autoneg on", "ethtool `duplex full` needs `autoneg off`"),
         ("speed 1000,autoneg off,eth3 autoneg on", "ethtool `speed 1000` needs `autoneg off`"),

@@ -32,7 +32,7 @@ impl Member {
     }
 
     pub(in crate::step) fn leave_title(&self) -> String {
-        format!("take {} out of {} while it is up", self.nic, self.bond)
+        format!("remove {} from {} while it is up", self.nic, self.bond)
     }
 
     /// What is written to let it join (`+`) or leave (`-`).

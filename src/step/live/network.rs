@@ -50,7 +50,7 @@ impl LiveNetwork {
         match to.address.filter(|_| from.address != to.address) {
             Some(address) => all.push(format!("set the address of {device} to {address}")),
             None if from.address != to.address => {
-                all.push(format!("take the address of {device} away"));
+                all.push(format!("remove the address of {device}"));
             }
             None => {}
         }
@@ -58,7 +58,7 @@ impl LiveNetwork {
             let all: Vec<String> = routes.iter().map(|route| route.to.to_string()).collect();
             (!all.is_empty()).then(|| format!("{act} the route to {} by {device}", all.join(", ")))
         };
-        all.extend(named(beside(&from.routes, &to.routes), "take away"));
+        all.extend(named(beside(&from.routes, &to.routes), "remove"));
         all.extend(named(beside(&to.routes, &from.routes), "set"));
         all.join(", ")
     }

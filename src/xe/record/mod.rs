@@ -136,7 +136,7 @@ impl List<'_> {
         if let Some((at, value)) = self.asked_field(line, end) {
             ensure!(
                 self.values[at].is_none(),
-                "field `{}` stands twice in a record",
+                "field `{}` given twice in a record",
                 self.asked[at]
             );
             self.values[at] = Some((end - value.len(), end));

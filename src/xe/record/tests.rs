@@ -102,9 +102,9 @@ fn refuses_what_is_not_of_the_printers_form() {
         ("Error: no\n", "where a record should begin"),
         (TWO.trim_end(), "in the middle"),
         (&TWO[..TWO.len() / 3], "in the middle"),
-        (&broken, "is no uuid"),
+        (&broken, "is not a valid uuid"),
         (&twice, "two records have the uuid"),
-        (&forged, "`device` stands twice"),
+        (&forged, "`device` given twice"),
     ] {
         let error = all(text, &FIELDS).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");

@@ -177,7 +177,7 @@ fn a_nic_that_leaves_is_given_back_to_xapi_as_it_was() {
         let three = root.snapshot();
         let plan = root.exits(0, &with_spec(&["plan"]));
         assert!(
-            plan.out.contains("give eth4 back to XAPI with what it had, and plug it"),
+            plan.out.contains("give eth4 back to XAPI with its old settings and plug it"),
             "{plan:?}"
         );
         root.apply();

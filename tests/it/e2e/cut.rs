@@ -17,7 +17,8 @@ fn root(flavour: &str, xapi: u64, networkd: u64) -> Root {
 }
 
 const NEVER: u64 = 3_600_000;
-const UNTIL: &str = "bond51 is up and as asked; until it survives a power cut: at most 300 s";
+const UNTIL: &str =
+    "bond51 is up and verified; waiting until it survives a power cut: at most 300 s";
 
 fn journal(root: &Root) -> String {
     fs::read_to_string(root.at("var/lib/xenbond/current/journal")).unwrap_or_default()
@@ -97,7 +98,7 @@ fn the_wait_ends_when_both_have_written_and_says_what_it_is() {
     assert_eq!((&document["result"], &document["not_saved"]), (&json!("rolled-back"), &json!([])));
     root.exits(0, &with_spec(&["apply", "--yes"]));
     let run = root.exits(0, &["remove", "bond51", "--yes"]);
-    assert!(run.err.contains("bond51 is gone; until that survives a power cut"), "{run:?}");
+    assert!(run.err.contains("bond51 is gone; waiting until that survives a power cut"), "{run:?}");
 }
 
 #[test]

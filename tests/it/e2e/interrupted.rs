@@ -202,7 +202,7 @@ fn the_lock_of_a_run_that_was_killed_is_taken_over_with_a_word() {
     let words = format!("pid {}, since ", running.pid());
     running.kill();
     let run = root.exits(0, &["rollback", "--yes"]);
-    assert!(run.err.contains("took over the lock") && run.err.contains(&words), "{run:?}");
+    assert!(run.err.contains("removed the lock") && run.err.contains(&words), "{run:?}");
     assert_eq!(fs::read_to_string(root.at("var/lib/xenbond/lock")).unwrap(), "");
 }
 

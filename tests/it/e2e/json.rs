@@ -204,6 +204,9 @@ fn refusals_are_documents_too() {
         let error = document["error"].as_str().unwrap();
         assert!(error.contains(code), "{nics:?}: {error}");
         assert!(document["hint"].is_string(), "{nics:?}: {document}");
+        let found = document["findings"][0].clone();
+        assert_eq!(found["severity"], "error", "{nics:?}: {document}");
+        assert!(error.contains(found["code"].as_str().unwrap()), "{nics:?}: {document}");
         let plan: Vec<&str> = ["plan"].into_iter().chain(spec).collect();
         let document = root.json(1, &plan);
         let errors = |f: &&Value| f["severity"] == "error";
@@ -241,7 +244,7 @@ fn nagios_gets_one_line_and_its_own_codes() {
     root.set(&json!({"dom0": {"nics": {"eth3": {"link": false}}}}));
     let warning = root.exits(1, &nagios);
     assert!(
-        warning.out.starts_with("XENBOND WARNING - bond51: eth3 link: wanted up"),
+        warning.out.starts_with("XENBOND WARNING - bond51: eth3 link: expected up"),
         "{warning:?}"
     );
     root.set(&json!({"dom0": {"nics": {"eth2": {"link": false}}}}));

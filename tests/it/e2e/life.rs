@@ -99,7 +99,7 @@ fn a_spec_that_is_printed_leaves_nothing_to_do() {
     assert!(again.out.contains("Nothing to do"), "{again:?}");
     root.exits(1, &["spec", "bond59"]);
     let none = root.json(0, &["list"]);
-    assert_eq!(none, json!({"bonds": []}));
+    assert_eq!(none["bonds"], json!([]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::root::{Root, with_spec};
 
@@ -16,13 +16,13 @@ fn the_log_shows_each_step_command_and_file_with_status_and_time() {
     let log = root.exits(0, &["log"]).out;
     for part in [
         "rolled back",
-        "make XAPI forget the PIF of eth2\n",
+        "remove eth2 from XAPI (forget its PIF)\n",
         "  $ xe pif-forget uuid=",
         ": exit status 0 (",
         "  wrote /etc/sysconfig/network-scripts/ifcfg-bond51\n",
         "  $ ifup bond51: exit status 1 (",
         "FAILED (",
-        "note: rolling back",
+        "---- rolling back: step",
         "  removed /etc/sysconfig/network-scripts/ifcfg-bond51\n",
         "undone (",
         "\nby ",
@@ -38,7 +38,7 @@ fn the_log_shows_each_step_command_and_file_with_status_and_time() {
     assert!(document["entries"].as_array().unwrap().iter().filter(ran).count() > 3, "{document}");
     root.apply();
     let log = root.exits(0, &["log"]).out;
-    assert!(log.contains(&format!("Other transactions: {name}\n")), "{log}");
+    assert!(log.contains(&format!("  {name}  bond51  ")), "{log}");
     assert!(!log.contains("FAILED"), "{log}");
     assert!(root.exits(0, &["log", &name]).out.contains("FAILED"));
     let unknown = root.exits(1, &["log", "../../current"]);
@@ -72,7 +72,7 @@ fn syslog_hears_of_each_step_who_did_it_and_in_which_transaction() {
     }
     for part in [
         "bring up bond51: done; ifup bond51 (exit status 0)",
-        "make XAPI forget the PIF of eth2: done; xe pif-unplug uuid=",
+        "remove eth2 from XAPI (forget its PIF): done; xe pif-unplug uuid=",
         "wrote /etc/sysconfig/network-scripts/ifcfg-eth2",
     ] {
         assert!(syslog.contains(part), "no {part:?} in\n{syslog}");
@@ -119,9 +119,12 @@ fn completions_and_manual_name_every_command() {
     root.exits(2, &["completions", "powershell"]);
     let folder = root.beside("man8");
     root.exits(0, &["man", "--out", &folder]);
-    for name in &commands {
-        let page = fs::read_to_string(format!("{folder}/xenbond-{name}.8")).unwrap();
-        assert_eq!(root.exits(0, &["man", name]).out, page, "{name}");
+    for name in commands.iter().copied().chain(["templates"]) {
+        let eight = fs::read_to_string(format!("{folder}/xenbond-{name}.8"));
+        // Of the spec file and of the command `spec` the file is what one reads.
+        let five = fs::read_to_string(format!("{folder}/xenbond-{name}.5"));
+        assert!(eight.is_ok() || name == "templates", "{name}");
+        assert_eq!(root.exits(0, &["man", name]).out, five.or(eight).unwrap(), "{name}");
     }
     let main = fs::read_to_string(format!("{folder}/xenbond.8")).unwrap();
     assert_eq!(root.exits(0, &["man"]).out, main);
@@ -142,4 +145,62 @@ fn colour_is_asked_for_and_says_nothing_of_its_own() {
     assert_eq!(stripped, plain);
     let document = root.json(0, &with_spec(&["plan", "--color", "always"]));
     assert!(document["steps"].is_array());
+}
+
+#[test]
+fn the_log_marks_the_reboot_and_lists_every_transaction() {
+    let root = Root::new("el7", "openvswitch");
+    root.exits(6, &with_spec(&["apply", "--yes"]));
+    root.reboot();
+    root.exits(0, &["resume"]);
+    let first = root.json(0, &["log"])["transaction"].as_str().unwrap().to_string();
+    root.exits(0, &with_spec(&["apply", "--yes", "--mtu", "9000"]));
+    let log = root.exits(0, &["log"]).out;
+    assert!(!log.contains("was rebooted") && log.contains("\nTransactions:"), "{log}");
+    assert_eq!(log.lines().filter(|line| line.ends_with("  done")).count(), 2, "{log}");
+    let log = root.exits(0, &["log", &first]).out;
+    let at = |part: &str| log.find(part).unwrap_or_else(|| panic!("no {part}: {log}"));
+    assert!(at("[1/13]") < at("---- the host was rebooted ----"), "{log}");
+    assert!(at("---- the host was rebooted ----") < at("[12/13]"), "{log}");
+}
+
+#[test]
+fn a_plan_ends_with_what_it_comes_to() {
+    let root = Root::new("el7", "openvswitch");
+    let plan = root.exits(0, &with_spec(&["plan"])).out;
+    let summary = plan.find("\nSummary:\n").unwrap();
+    assert!(plan.find("+DEVICE=bond51").unwrap() < summary, "{plan}");
+    assert!(plan[summary..].contains("13, about 23 s plus one reboot"), "{plan}");
+    let ends = "To do it:\n  xenbond apply --bond bond51 --nic eth2 --nic eth3 --address 172.16.51.11/24\n";
+    assert!(plan.ends_with(ends), "{plan}");
+    let brief = root.exits(0, &with_spec(&["plan", "--brief"])).out;
+    assert!(!brief.contains("+DEVICE=bond51") && brief.ends_with(ends), "{brief}");
+
+    let running = json!({"pool": {"vms": {"vm-web": {"resident_on": "xen01"}}}});
+    root.set(&running);
+    let plan = root.exits(1, &with_spec(&["plan", "--brief"])).out;
+    let last = "Refused: 1 warning must be solved or accepted first. Nothing was changed.\n";
+    assert!(plan.ends_with(last), "{plan}");
+    assert!(plan.contains("172.16.51.11/24 \\\n     --accept vms-running\n"), "{plan}");
+    assert!(plan.contains("VMs stopped by the reboot  vm-web"), "{plan}");
+    root.set(&json!({"pool": {"ha_enabled": true}}));
+    let plan = root.exits(1, &with_spec(&["plan", "--brief", "--accept", "vms-running"])).out;
+    let last = "Refused: 1 problem must be solved first. Nothing was changed.\n";
+    assert!(plan.ends_with(last) && !plan.contains("To do it"), "{plan}");
+
+    root.lie("xe", "fails", 99, 0);
+    let plan = root.exits(1, &with_spec(&["plan"])).out;
+    assert!(!plan.contains("Steps:") && !plan.contains("reboot") && !plan.contains("VM"), "{plan}");
+}
+
+#[test]
+fn bash_completes_bonds_and_transactions_that_there_are() {
+    let root = Root::new("el7", "bridge");
+    let script = root.exits(0, &["completions", "bash"]).out;
+    assert!(script.contains("$(ls /proc/net/bonding 2>/dev/null)"));
+    assert!(script.contains("balance-tlb") && script.contains("nic-is-management"));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = root.exits(0, &["completions", shell]).out;
+        assert!(!script.contains("guard"), "{shell}: {script}");
+    }
 }

@@ -23,6 +23,7 @@ mod reboots;
 mod rehearse;
 pub mod root;
 mod saved;
+mod schema;
 mod story;
 mod struck;
 mod tuned;

@@ -32,7 +32,7 @@ fn a_file_made_before_the_reboot_is_not_written_over() {
     fs::write(root.at(ETH2), theirs).unwrap();
     root.reboot();
     let run = root.exits(6, &["resume"]);
-    assert!(run.err.contains("ifcfg-eth2 is neither"), "{run:?}");
+    assert!(run.err.contains("ifcfg-eth2 was changed by somebody"), "{run:?}");
     root.reboot();
     root.exits(3, &["resume"]);
     assert_eq!(fs::read_to_string(root.at(ETH2)).unwrap(), theirs);
@@ -224,7 +224,7 @@ fn an_apply_ends_no_rollback() {
     assert!(run.err.contains("xe pif-introduce"), "{run:?}");
     root.lies_no_more();
     let run = root.exits(1, &with_spec(&["apply", "--yes"]));
-    assert!(run.err.contains("xenbond rollback ends it"), "{run:?}");
+    assert!(run.err.contains("xenbond rollback finishes it"), "{run:?}");
     root.exits(0, &["rollback", "--yes"]);
 }
 

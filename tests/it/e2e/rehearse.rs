@@ -64,7 +64,7 @@ fn what_bars_the_way_is_said_as_plan_on_the_host_says_it() {
     let file = recorded(&root);
     let plan = root.exits(1, &with_spec(&["plan"]));
     let refused = root.exits(1, &rehearse(&file, &[]));
-    assert_eq!(refused.out, format!("{}Refused: the host is as it was.\n", plan.out));
+    assert_eq!(refused.out, format!("{}Refused. Nothing was changed.\n", plan.out));
     let apply = root.exits(1, &with_spec(&["apply", "--yes"]));
     assert_eq!(refused.err, apply.err);
     let document = root.json(1, &rehearse(&file, &[]));
@@ -127,10 +127,10 @@ fn a_file_that_is_no_inventory_is_a_usage_error_with_a_way_to_one() {
     };
     let text = format!("{whole:#}");
     for (text, said) in [
-        (String::new(), "no JSON"),
-        ("hello\n".into(), "no JSON"),
-        (text[..text.len() / 2].to_string(), "no JSON"),
-        ("[1]".into(), "no inventory"),
+        (String::new(), "not JSON"),
+        ("hello\n".into(), "not JSON"),
+        (text[..text.len() / 2].to_string(), "not JSON"),
+        ("[1]".into(), "not an inventory"),
         ("{}".into(), "`format` is missing"),
         (root.exits(0, &with_spec(&["plan", "--json"])).out, "`format` is missing"),
         (without("format"), "`format` is missing"),
@@ -155,4 +155,17 @@ fn a_file_that_is_no_inventory_is_a_usage_error_with_a_way_to_one() {
     let gone = root.beside("gone.json");
     let run = root.exits(2, &rehearse(&gone, &[]));
     assert!(run.err.contains(&format!("xenbond inventory > {gone}")), "{}", run.err);
+}
+
+#[test]
+fn an_effect_that_there_is_not_cannot_fail() {
+    let root = Root::new("el7", "bridge");
+    let whole = root.json(0, &["rehearse"])["effects"].as_u64().unwrap();
+    root.exits(0, &["rehearse", "--fail-at", &whole.to_string()]);
+    for at in [0, whole + 1] {
+        for flag in ["--fail-at", "--power-cut-at"] {
+            let run = root.exits(2, &["rehearse", flag, &at.to_string()]);
+            assert!(run.err.contains(&format!("has {whole} of them")), "{run:?}");
+        }
+    }
 }

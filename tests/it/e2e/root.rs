@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::struck;
+use super::{schema, struck};
 use crate::dom0::Snapshot;
 
 /// What most tests ask for.
@@ -267,6 +267,7 @@ impl Root {
         if let Some(exit) = document.get("exit") {
             assert_eq!(exit, code, "{args:?}: {document}");
         }
+        schema::hold(args, &document);
         document
     }
 

@@ -95,7 +95,7 @@ fn a_saved_plan_is_refused_when_it_was_edited_or_cut() {
         (text.replace("ifcfg-bond51", "ifcfg-../../../tmp/x"), 1, "its facts were changed"),
         (text.replace("/etc/modprobe.d/bond51.conf", "/etc/passwd"), 1, "its facts were changed"),
         (text.replace("\"bond51\"", "\"bond51;reboot\""), 2, "bond51;reboot"),
-        (text.replace("MASTER=bond51", "MASTER=bond52"), 1, "would be another one"),
+        (text.replace("MASTER=bond51", "MASTER=bond52"), 1, "would be different now"),
     ] {
         assert_ne!(bad, text, "{words}");
         fs::write(&file, bad).unwrap();

@@ -16,7 +16,7 @@ fn with_a_reboot(flavour: &str, goes_on_by: &[&str]) {
     let again = root.exits(6, &apply);
     assert!(again.err.contains("shutdown -r now"), "{again:?}");
     let resumed = root.exits(6, &["resume"]);
-    assert!(resumed.out.contains("Waiting for a reboot"), "{resumed:?}");
+    assert!(resumed.out.contains("must be rebooted"), "{resumed:?}");
     waiting.assert_same(&root, "apply and resume before the reboot");
     let id = root.transaction().file_name().unwrap().to_str().unwrap().to_string();
     let other = with_spec(&["apply", "--yes", "--mtu", "9000"]);

@@ -64,7 +64,7 @@ fn a_setting_that_the_driver_refuses_fails_the_change_and_comes_back() {
     let start = root.snapshot();
     let refused = ["--ethtool", "ring-rx 8192", "--ethtool", "eth2 gso off"];
     let said = root.exits(3, &[&with_spec(&["apply", "--yes"])[..], &refused].concat());
-    assert!(said.err.contains("eth2 ring-rx: wanted 8192, have 512"), "{}", said.err);
+    assert!(said.err.contains("eth2 ring-rx: expected 8192, found 512"), "{}", said.err);
     start.assert_same(&root, "rolled back");
 }
 

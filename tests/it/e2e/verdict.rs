@@ -258,7 +258,7 @@ fn a_hint_is_one_that_xapi_takes() {
     let root = Root::new("el7", "bridge");
     root.set(&json!({"pool": {"pifs": {"xen01/eth2": null}}}));
     let plan = root.exits(1, &with_spec(&["plan"]));
-    let hint = plan.out.lines().find(|line| line.contains("xe pif-introduce")).unwrap();
+    let hint = plan.out.lines().rfind(|line| line.contains("xe pif-introduce")).unwrap();
     assert!(hint.contains("device=eth2") && hint.ends_with("managed=false"), "{hint}");
 }
 
@@ -314,7 +314,7 @@ fn what_follows_from_an_accepted_warning_does_not_fail_the_run_either() {
     let accept = ["apply", "--yes", "--accept", "nic-no-link"];
     let server = json!({"dom0": {"wire": {"reachable": ["172.16.51.2"]}}});
     for (down, more, waits) in [
-        (&["eth3"][..], &["--primary", "eth3"][..], "active slave: wanted eth3"),
+        (&["eth3"][..], &["--primary", "eth3"][..], "active slave: expected eth3"),
         (&["eth2", "eth3"], &["--probe", "172.16.51.2", "--primary", "eth2"], "ping 172.16.51.2"),
     ] {
         let link = |up: bool| {

@@ -21,7 +21,7 @@ use xenbond::outcome::{Ending, Exit, Outcome};
 use xenbond::plan;
 use xenbond::preflight::barring;
 use xenbond::render::Templates;
-use xenbond::report;
+use xenbond::report::{self, View};
 use xenbond::spec::{BackendChoice, Raw, Request, Spec};
 use xenbond::verify::{self, Question, Running};
 
@@ -223,7 +223,8 @@ impl Job<'_> {
         self.with(|engine, _| {
             let proposal = engine.propose(self.request)?;
             let found = &proposal.findings;
-            self.say(&report::proposal(&proposal));
+            let next = ["xenbond", "apply", "--spec", "bond.ini"].map(String::from).to_vec();
+            self.say(&report::proposal(&proposal, &View { brief: false, next }));
             let mut bars: Vec<String> =
                 barring(found, self.accepted).iter().map(|f| f.code.to_string()).collect();
             bars.dedup();

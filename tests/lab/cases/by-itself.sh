@@ -55,7 +55,7 @@ boot_2() {
         over_within 150
         same_as before
         xen 1 confirm
-        has "the answer" "$err" "nobody confirmed it within 2s"
+        has "the answer" "$err" "not confirmed within 2s"
         ;;
     esac
 }

@@ -57,7 +57,7 @@ boot_1() {
     kill -TERM $!
     wait $!
     is "exit status of a drill that was stopped" $? 5
-    has "the drill" "$(< /lab/out)" "a signal asked to stop"
+    has "the drill" "$(< /lab/out)" "interrupted (Ctrl-C or a signal)"
     until_true 5 eval '[[ $(state) == "$before" ]]'
     is "the bond after the drill" "$(state)" "$before"
     xen 0 verify

@@ -66,7 +66,7 @@ boot_1() {
         has "the error" "$err" "XAPI of the pool's master does not answer"
         gone $NET/bond51
         is "files of the bond" "$(ls /etc/sysconfig/network-scripts | grep -c 'ifcfg-\(bond51\|eth[23]\)')" 0
-        has "what is left" "$err" "introduce eth2 to XAPI again"
+        has "what is left" "$err" "re-create the PIF of eth2"
         rm /run/master-goes
         xen 0 rollback --yes
         undone ;;
@@ -80,7 +80,7 @@ boot_1() {
         for option in mode miimon num_grat_arp; do
             echo $option > /lab/driver-lacks
             xen 3 apply "${SPEC[@]}" --num-grat-arp 5 --yes
-            has "the error" "$err" "$option: wanted"
+            has "the error" "$err" "$option: expected"
             same_as before
         done
         undone ;;

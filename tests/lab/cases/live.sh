@@ -23,7 +23,7 @@ failover() {
         flows
         xen 5 verify
         has "verify" "$out" "$nic link"
-        [[ $out == *"$other link: wanted"* ]] && bad "verify blames $other too"
+        [[ $out == *"$other link: expected"* ]] && bad "verify blames $other too"
         traffic start 0.01
         mend $nic
         until_true 3 eval '[[ $(cat $NET/$nic/bonding_slave/mii_status) == up ]]' || bad "the driver does not see that $nic is back"

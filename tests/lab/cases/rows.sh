@@ -72,7 +72,7 @@ boot_1() {
         until_true 100 grep -q churned /proc/net/bonding/bond51 || bad "eth3 does not churn"
         # One look: verify itself waits for LACP, which does not come right here.
         xen 1 verify --format nagios
-        for row in "LACP aggregator" "LACP ports" "LACP churn"; do has "the line" "$out" "$row: wanted"; done
+        for row in "LACP aggregator" "LACP ports" "LACP churn"; do has "the line" "$out" "$row: expected"; done
         [[ $out == *"LACP partner"* ]] && bad "the partner is blamed too"
         true ;;
     rows-probes)
@@ -94,12 +94,12 @@ boot_1() {
     probe-lost)
         snapshot before
         xen 3 apply "${SPEC[@]}" --probe 172.16.51.9 --yes
-        has "the error" "$err" "ping 172.16.51.9: wanted answers, have no answer"
+        has "the error" "$err" "ping 172.16.51.9: expected answers, found no answer"
         same_as before
         until_true 5 reaches || bad "the server does not answer before"
         (until [[ -e $NET/bond51 ]]; do sleep 0.1; done; ip -n net addr del 172.16.51.2/24 dev sw) &
         xen 3 apply "${SPEC[@]}" --probe $STORAGE --accept subnet-routable --yes
-        has "the error" "$err" "ping $STORAGE: wanted answers, have no answer (it answered before the change"
+        has "the error" "$err" "ping $STORAGE: expected answers, found no answer (it answered before the change"
         has "the note" "$err" "ping $STORAGE: answered before the change, and does not after the rollback"
         same_as before ;;
     esac
