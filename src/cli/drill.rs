@@ -7,7 +7,7 @@ use super::request::Usage;
 use crate::drill::Drill;
 use crate::journal;
 use crate::net::IfName;
-use crate::outcome::Exit;
+use crate::outcome::{Exit, Hint};
 use crate::report;
 
 use super::Run;
@@ -16,6 +16,11 @@ impl Run {
     pub(super) fn drill(&self, args: &args::Drill) -> Result<Exit> {
         let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
         let made = journal::made(&self.host)?.into_iter().find(|m| m.spec.bond == bond);
+        if made.as_ref().is_some_and(|made| made.spec.is_storage_nic()) {
+            return Err(anyhow!("{bond} is one NIC: there is no second one to carry its traffic"))
+                .context(Hint(format!("xenbond verify {bond}")))
+                .context(Usage);
+        }
         let probe = made.iter().flat_map(|m| m.spec.required()).next();
         let target = args.target.or(probe.map(|p| p.addr)).with_context(|| {
             format!("nobody is named to send the traffic to, and the spec of {bond} has no probe: give --target IP")

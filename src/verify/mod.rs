@@ -8,6 +8,7 @@ mod drift;
 mod durable;
 mod kernel;
 mod lacp;
+mod managed;
 mod networks;
 pub mod probe;
 mod question;
@@ -23,7 +24,7 @@ use check::excuse;
 pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
 pub use durable::{Unsaved, unsaved};
-use kernel::kernel;
+pub use managed::STORAGE;
 pub use networks::LINK_LOCAL;
 pub use question::{Patience, Question, Running, Verdict, Witness, judge};
 pub use setting::Setting;
@@ -64,6 +65,14 @@ fn awaited(spec: &Spec, checks: &[Check]) -> String {
     }
     let lacp = failed.iter().find(|check| check.name.is_lacp());
     lacp.or(failed.first()).map(|check| check.name.to_string()).unwrap_or_default()
+}
+
+/// Every check that one reading of the kernel answers.
+fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
+    match spec.managed() {
+        Some(_) => managed::kernel(spec, nics, kernel),
+        None => kernel::kernel(spec, nics, kernel),
+    }
 }
 
 /// Reads the kernel until all that can settle has, or `within` has passed.

@@ -3,6 +3,7 @@
 
 mod durable;
 mod lacp;
+mod managed;
 mod rows;
 
 use super::*;

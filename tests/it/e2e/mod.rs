@@ -22,6 +22,7 @@ mod reboots;
 mod rehearse;
 pub mod root;
 mod saved;
+mod storage;
 mod story;
 mod struck;
 mod tuned;
