@@ -24,7 +24,6 @@
 //! step/ render/      what one step does and undoes; templates to files, and read back
 //! ledger/            our state on disk: lock, events, summaries; knows no plan
 //! service spec/ options xe/ bonding/ ovs/ ifcfg modprobe paths net outcome
-//!                    order
 //!                    one subject each, typed; `xe` is the only place that spells `xe`
 //! host/              every system call, file access, clock and process of the program
 //! model/             a dom0 for rehearsals and tests, behind the same seam

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 pub use backend::Backend;
 pub use nic_ref::NicRef;
-pub use route::Route;
+pub use route::{Route, local_addresses};
 use serde::{Deserialize, Serialize};
 pub use static_route::StaticRoute;
 pub use tagged::{Tag, Tagged};

@@ -94,10 +94,12 @@ pub struct Drift {
 /// # Errors
 /// When a file of it that is there cannot be read. What XAPI does not answer is left out and said.
 pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
+    let kept = Records::read(host).map(|records| records.kept_nics()).unwrap_or_default();
     let (inv, names) = std::thread::scope(|scope| {
         // For people to look at: without them the rest is as good.
         let names = scope.spawn(|| xe::network_names(host).unwrap_or_default());
-        let inv = Inventory::read(host, Ask { any_record: true, ..Ask::default() });
+        let ask = Ask { any_record: true, nics: &kept, networks: true, ..Ask::default() };
+        let inv = Inventory::read(host, ask);
         let names = names.join().expect("a reading thread does not panic");
         inv.map(|inv| (inv, names))
     })?;
@@ -139,6 +141,16 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
             failed.map(|check| Drift { bond: v.bond.to_string(), check })
         })
         .collect();
+    let mut nics = nics::all(&inv, &names);
+    for nic in &mut nics {
+        let words = match judged.get(&nic.device) {
+            Some(Some(true)) => "storage NIC of xenbond's, as asked",
+            Some(Some(false)) => "storage NIC of xenbond's, NOT as asked",
+            Some(None) => "of xenbond's change that is not at its end",
+            None => continue,
+        };
+        nic.used_by.push(words.into());
+    }
     Ok(Status {
         ok: record_error.is_none()
             && drift.is_empty()
@@ -148,7 +160,7 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
         kernel: host.attribute("/proc/sys/kernel/osrelease"),
         backend: Backend { running: inv.running_backend(), next_boot: inv.network_conf.clone() },
         xapi_error: inv.xapi_error.clone(),
-        nics: nics::all(&inv, &names),
+        nics,
         bonds: bonds::all(&inv, &judged, &carried),
         transaction,
         left_alone: if record_error.is_none() { left_alone(&inv, &records) } else { Vec::new() },

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::inventory::{Ask, Inventory, Standing};
 use crate::journal;
 use crate::ledger::Orders;
-use crate::net::{Backend, IfName, shown};
+use crate::net::{Backend, IfName, NicRef, shown};
 use crate::outcome::{Exit, Hint};
 use crate::render::Templates;
 use crate::report;
@@ -91,7 +91,9 @@ impl Run {
         let text = match journal::recorded(&self.host, &bond)? {
             Some(spec) => spec.to_ini(),
             None => {
-                let inv = Inventory::read(&self.host, Ask::default())?;
+                let nics = [NicRef::Device(bond.clone())];
+                let ask = Ask { nics: &nics, networks: true, ..Ask::default() };
+                let inv = Inventory::read(&self.host, ask)?;
                 let standing = Standing::of(&bond, &inv).with_context(|| {
                     format!("there is no bond {bond}: neither the kernel nor a file has one")
                 });

@@ -7,7 +7,7 @@ use super::request::{Usage, device_or_network, no_such_network};
 use crate::drill::Drill;
 use crate::inventory::{Ask, Inventory, Managed};
 use crate::journal;
-use crate::outcome::Exit;
+use crate::outcome::{Exit, Hint};
 use crate::report;
 
 use super::Run;
@@ -35,6 +35,11 @@ impl Run {
                 name.context("a device")?
             }
         };
+        if made.as_ref().is_some_and(|made| made.spec.is_storage_nic()) {
+            return Err(anyhow!("{bond} is one NIC: there is no second one to carry its traffic"))
+                .context(Hint(format!("xenbond verify {bond}")))
+                .context(Usage);
+        }
         let probe = made.iter().flat_map(|m| m.spec.required()).next().map(|p| p.addr);
         let gateway = managed.as_ref().and_then(|bond| bond.pif.ip.get("gateway")?.parse().ok());
         let target = args.target.or(probe).or(gateway).with_context(|| {

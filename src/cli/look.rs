@@ -48,7 +48,11 @@ impl Run {
                 let situation = engine::look(&self.host, request)?;
                 (Some(situation.spec), situation.inv)
             }
-            None => (None, Inventory::read(&self.host, Ask::default())?),
+            None => {
+                let nics = records.kept_nics();
+                let ask = Ask { nics: &nics, networks: true, ..Ask::default() };
+                (None, Inventory::read(&self.host, ask)?)
+            }
         };
         let judge = Judge {
             host: &self.host,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::Rehearse;
 use super::request::{Usage, check_codes, request};
 use crate::engine::{Proposal, Situation};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, on_host};
 use crate::model::{self, Model};
 use crate::net::IfName;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
@@ -118,7 +118,7 @@ fn model_of(
     args: &Rehearse,
     quiet: bool,
 ) -> Result<Made> {
-    let spec = wanted.for_host(&inv.names())?;
+    let spec = on_host(wanted.for_host(&inv.names())?, &inv);
     let proposal = Proposal::of(wanted, Situation::of(spec, inv), templates)?;
     if let Some(refused) = proposal.refusal(&args.accept).or_else(|| goes_on(&proposal)) {
         return Ok(Made::Refused(Box::new((proposal, refused))));

@@ -27,6 +27,12 @@ pub(super) fn run(args: &args::Render) -> Result<Exit> {
     };
     let mut rendered = Vec::new();
     for (name, spec) in request.by_host() {
+        if spec.managed().is_some() {
+            bail!(
+                anyhow!("kind = managed: XAPI keeps it, and there are no files to write")
+                    .context(Usage)
+            );
+        }
         let slaves = spec
             .nics
             .iter()

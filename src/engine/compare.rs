@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Engine, look_for};
+use super::{Engine, look_for, managed};
 use crate::host::Program;
 use crate::inventory::facts::{self, Difference, Fact, Value};
 use crate::inventory::{DeviceKind, Inventory, Moved, Nic};
@@ -223,6 +223,15 @@ pub(super) fn running(inv: &Inventory) -> Option<Backend> {
 
 /// Whose doing it is that a fact is another one now.
 fn whose(plan: &Plan, inv: &Inventory, found: &Difference) -> Whose {
+    if plan.spec.managed().is_some() {
+        let of_xapi =
+            matches!(found.fact, Fact::Pif(_) | Fact::PifField(..) | Fact::NetworkField(..));
+        return match managed::made_by(plan, inv, found) {
+            _ if of_xapi && inv.xapi.is_none() => Whose::Unknown,
+            Some(_) => Whose::Ours,
+            None => Whose::Others,
+        };
+    }
     match &found.fact {
         Fact::File(path) => whose_file(plan, path),
         Fact::Device(name) if *name == plan.spec.bond => Whose::Ours,
@@ -336,6 +345,9 @@ fn own_addresses<'a>(plan: &Plan, all: Option<&'a Value>) -> Vec<&'a str> {
 fn by_hand(tx: &Transaction, inv: &Inventory, found: &Difference) -> String {
     let plan = &tx.header.plan;
     let bond = Value::Word(plan.spec.bond.to_string());
+    if let Some(step) = managed::made_by(plan, inv, found) {
+        return step.by_hand(&tx.originals_folder());
+    }
     match &found.fact {
         Fact::Master(nic) if found.was == Some(bond) => {
             format!("echo +{nic} > {}/bonding/slaves", paths::sys_net(plan.spec.bond.as_str()))

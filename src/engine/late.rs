@@ -10,7 +10,7 @@ use crate::journal::Transaction;
 use crate::ledger::{self, Event};
 use crate::outcome::Item;
 use crate::step::Step;
-use crate::xe::{self, Pif};
+use crate::xe::{self, Network, Pif};
 
 /// For how long after its client was killed an effect is watched for.
 const WATCH: Duration = Duration::from_secs(120);
@@ -41,8 +41,15 @@ impl Engine<'_> {
         let mut awaited = tx.killed();
         let mut said = false;
         while !awaited.is_empty() {
-            let pifs = xe::pifs(self.host, &of)?.all;
-            awaited.retain(|(args, _)| !has_come(args, &pifs));
+            let mut pifs = xe::pifs(self.host, &of)?.all;
+            if awaited.iter().any(|(args, _)| args.iter().any(|arg| arg.contains("other-config"))) {
+                for pif in pifs.iter_mut().filter(|pif| pif.is_nic() && pif.is_managed()) {
+                    // One that cannot be read is none that was changed: its change was barred.
+                    *pif = xe::with_maps(self.host, &of, pif.clone()).unwrap_or(pif.clone());
+                }
+            }
+            let networks = self.networks_of(&awaited)?;
+            awaited.retain(|(args, _)| !has_come(args, &pifs, &networks));
             let now = ledger::wall_seconds(self.host);
             let left = |since: u64| WATCH.as_secs().saturating_sub(now.saturating_sub(since));
             let longest = awaited.iter().map(|(_, since)| left(*since)).max().unwrap_or(0);
@@ -59,14 +66,57 @@ impl Engine<'_> {
     }
 }
 
+impl Engine<'_> {
+    /// The networks that such calls are about.
+    fn networks_of(&self, awaited: &[(&[String], u64)]) -> Result<Vec<Network>> {
+        let of = |network: &Network| {
+            let uuid = format!("uuid={}", network.uuid);
+            let mut calls = awaited.iter().filter(|(args, _)| args[0].starts_with("network-"));
+            calls.any(|(args, _)| args.contains(&uuid))
+        };
+        if !awaited.iter().any(|(args, _)| args[0].starts_with("network-")) {
+            return Ok(Vec::new());
+        }
+        let mut all = xe::networks(self.host)?.all;
+        all.retain(of);
+        for network in &mut all {
+            network.static_routes = xe::static_routes(self.host, &network.uuid)?;
+        }
+        Ok(all)
+    }
+}
+
 /// Whether XAPI's records show what a call asked for.
-fn has_come(args: &[String], pifs: &[Pif]) -> bool {
+fn has_come(args: &[String], pifs: &[Pif], networks: &[Network]) -> bool {
     let value = |key: &str| args.iter().find_map(|arg| arg.strip_prefix(key)?.strip_prefix('='));
     let pif = value("uuid").and_then(|uuid| pifs.iter().find(|p| p.uuid.to_string() == uuid));
+    let mut of = networks.iter().filter(|n| value("uuid") == Some(n.uuid.to_string().as_str()));
+    let in_map = |arg: &String| {
+        let (key, value) = arg.strip_prefix("other-config:")?.split_once('=')?;
+        Some((key.to_string(), value.to_string()))
+    };
+    let pair = args.iter().find_map(in_map);
+    let key = || value("param-key").unwrap_or_default();
     match args.first().map(String::as_str) {
         Some("pif-forget") => pif.is_none(),
         Some("pif-unplug") => pif.is_none_or(|p| !p.attached),
         Some("pif-plug") => pif.is_none_or(|p| p.attached),
+        Some("pif-reconfigure-ip") => pif.is_none_or(|p| {
+            let same = |key: &str| value(key).is_none_or(|v| p.ip.get(key) == Some(v));
+            value("mode").is_some_and(|mode| mode.eq_ignore_ascii_case(&p.ip_mode())) && same("IP")
+        }),
+        Some("pif-param-set") => pif.is_none_or(|p| match &pair {
+            Some((key, value)) => p.other_config.get(key) == Some(value),
+            None => {
+                value("disallow-unplug").is_some_and(|yes| yes == p.disallow_unplug.to_string())
+            }
+        }),
+        Some("pif-param-remove") => pif.is_none_or(|p| !p.other_config.contains_key(key())),
+        Some("network-param-set") => of.next().is_none_or(|n| match &pair {
+            Some((_, routes)) => n.static_routes.as_ref() == Some(routes),
+            None => value("MTU") == n.mtu.map(|mtu| mtu.to_string()).as_deref(),
+        }),
+        Some("network-param-remove") => of.next().is_none_or(|n| n.static_routes.is_none()),
         Some("pif-introduce") => {
             pifs.iter().any(|p| p.is_nic() && value("device") == Some(p.device.as_str()))
         }

@@ -12,6 +12,7 @@ mod close;
 mod compare;
 mod confirm;
 mod late;
+mod managed;
 mod others;
 mod outage;
 mod reboot;
@@ -33,7 +34,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::{Cmd, Host, Program};
-use crate::inventory::{Ask, Inventory, Nic, resolve};
+use crate::inventory::{Ask, Inventory, Nic, on_host, resolve};
 use crate::journal::Transaction;
 use crate::ledger;
 use crate::ledger::{Event, Lock, Orders, Phase};
@@ -145,11 +146,13 @@ pub fn look(host: &Host, request: &Request) -> Result<Situation> {
         driver: request.asks_driver(),
         tuning: request.tunes(),
         vlans: request.asks_for_vlans(),
+        networks: request.is_managed(),
         request: Some(request),
         ..Ask::default()
     };
     let inv = Inventory::read(host, ask)?;
-    let spec = preflight::keep_tuned(request.for_host(&inv.names())?, &inv);
+    let spec = on_host(request.for_host(&inv.names())?, &inv);
+    let spec = preflight::keep_tuned(spec, &inv);
     Ok(Situation::of(spec, inv))
 }
 
@@ -163,6 +166,7 @@ pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
         driver: spec.asks_driver(),
         tuning: spec.tunes(),
         vlans: spec.tagged().next().is_some(),
+        networks: spec.managed().is_some(),
         ..Ask::default()
     };
     Inventory::read(host, ask)

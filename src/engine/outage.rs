@@ -7,6 +7,7 @@ use crate::net::Backend;
 use crate::order;
 use crate::plan::Plan;
 use crate::preflight::{self, Finding};
+use crate::spec::Spec;
 
 /// The backend that runs again once those of its steps are undone which are `meant`, where they
 /// switched it.
@@ -30,10 +31,16 @@ pub(super) fn goes_down<'a>(
 ) -> Vec<&'a str> {
     let mut down: Vec<&str> = match stays {
         true => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
-        false => vec![all[0].header.plan.spec.bond.as_str()],
+        false => vec![carrier(&all[0].header.plan.spec)],
     };
     down.retain(|device| inv.kernel.devices.contains_key(*device));
     down
+}
+
+/// The device that all of a bond goes with: the bond, or the bridge of a NIC that XAPI keeps.
+fn carrier(spec: &Spec) -> &str {
+    let bridge = spec.managed().and_then(|managed| managed.bridge.as_ref());
+    bridge.unwrap_or(&spec.bond).as_str()
 }
 
 /// For how long they carry nothing, about.

@@ -55,7 +55,17 @@ impl Engine<'_> {
                 if let Some(file) = step.file().filter(|_| !tx.header.plan.adopts) {
                     all.files.insert(file.path.clone(), file.was.clone());
                 }
-                if let Step::ForgetPif(record) = step {
+                let kept = match step {
+                    Step::SetPif(change) => Some(&change.record),
+                    Step::SetPifNetwork(change) => {
+                        all.networks.retain(|(network, _)| *network != change.network);
+                        all.networks.push((change.network.clone(), change.was.clone()));
+                        Some(&change.record)
+                    }
+                    Step::ForgetPif(record) => Some(record),
+                    _ => None,
+                };
+                if let Some(record) = kept {
                     all.pifs.retain(|known| known.device != record.device);
                     all.pifs.push(record.clone());
                 }

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use super::apply::refused;
 use super::repair::bridge_is_needed;
 use super::{Engine, Observer, Proposal, Situation, look_for};
-use crate::inventory::{Ask, Inventory, Nic, Standing};
+use crate::inventory::{Ask, Inventory, Nic, Standing, on_host};
 use crate::journal::{self, Transaction};
 use crate::ledger;
-use crate::net::{Backend, IfName};
+use crate::net::{Backend, IfName, NicRef};
 use crate::order;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
@@ -104,15 +104,17 @@ impl Engine<'_> {
         if let Some(spec) = journal::recorded(self.host, bond)? {
             return Ok(Some((spec, true)));
         }
-        let inv = Inventory::read(self.host, Ask::default())?;
+        let nics = [NicRef::Device(bond.clone())];
+        let inv =
+            Inventory::read(self.host, Ask { nics: &nics, networks: true, ..Ask::default() })?;
         if let Some(told) = told {
-            return told.for_host(&inv.names()).map(|spec| Some((spec, false)));
+            return told.for_host(&inv.names()).map(|spec| Some((on_host(spec, &inv), false)));
         }
         if let Some(standing) = Standing::of(bond, &inv) {
             let spec = standing.spec().with_context(|| {
                 format!("what kernel and files say of {bond} is not enough to remove it")
             });
-            return spec.map(|spec| Some((spec, true)));
+            return spec.map(|spec| Some((on_host(spec, &inv), true)));
         }
         if ledger::changes(self.host)?.iter().any(|change| change.spec.bond == *bond) {
             return Ok(None);

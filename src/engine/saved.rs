@@ -19,7 +19,7 @@ use crate::paths;
 use crate::service::{self, Service};
 use crate::step::{PifRecord, Step};
 use crate::verify::{self, Question, Running, Unsaved, Witness};
-use crate::xe::{self, Pif};
+use crate::xe::{self, Network, Pif};
 
 /// How long a wait may take: both write at most every 300 s (tests/ground/xapi-measured.md, M20,
 /// M21).
@@ -39,6 +39,8 @@ struct Awaited {
     host: Uuid,
     nics: Vec<IfName>,
     pifs: Option<Vec<Pif>>,
+    /// The network of a NIC that XAPI keeps, where the change is about it.
+    networks: Vec<Network>,
     stores: Stores,
 }
 
@@ -57,14 +59,16 @@ impl Awaited {
         let stores = Stores::read(host, &names);
         // Where there is nothing to look at XAPI need not be asked.
         let pifs = if stores.tell_something() { list(host, &uuid, &nics) } else { None };
-        Some(Self { host: uuid, nics, pifs, stores })
+        let network = plan.scope.network.as_ref().filter(|_| pifs.is_some());
+        let networks = network.and_then(|of| network_of(host, of)).into_iter().collect();
+        Some(Self { host: uuid, nics, pifs, networks, stores })
     }
 
     fn left(&self) -> Vec<Unsaved> {
         if self.pifs.is_none() && self.stores.tell_something() {
             return vec![Unsaved::Unlisted];
         }
-        verify::unsaved(&self.stores, &self.host, &self.nics, self.pifs.as_deref())
+        verify::unsaved(&self.stores, &self.host, &self.nics, self.pifs.as_deref(), &self.networks)
     }
 
     fn again(self, host: &Host) -> Self {
@@ -83,6 +87,11 @@ fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
     let is_ours = |p: &Pif| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device);
     let ours = listed.all.into_iter().filter(is_ours);
     Some(ours.collect())
+}
+
+fn network_of(host: &Host, uuid: &Uuid) -> Option<Network> {
+    let network = xe::networks(host).ok()?.all.into_iter().find(|one| one.uuid == *uuid)?;
+    Some(Network { static_routes: xe::static_routes(host, uuid).ok()?, ..network })
 }
 
 fn items(left: &[Unsaved]) -> Vec<Item> {
@@ -294,7 +303,14 @@ impl Engine<'_> {
         let pifs = match &uuid {
             Some(uuid) => {
                 let listed = xe::pifs(self.host, uuid).and_then(xe::Listed::whole);
-                Some(listed.context("asking XAPI for the PIFs of this host")?)
+                let mut listed = listed.context("asking XAPI for the PIFs of this host")?;
+                if plan.spec.managed().is_some() {
+                    let is_ours = |p: &Pif| p.is_nic() && p.device == plan.spec.bond.as_str();
+                    for pif in listed.iter_mut().filter(|pif| is_ours(pif)) {
+                        *pif = xe::with_maps(self.host, uuid, pif.clone())?;
+                    }
+                }
+                Some(listed)
             }
             None => None,
         };

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::host::Kind;
 use crate::inventory::Inventory;
 use crate::modprobe;
-use crate::net::{IfName, Ipv4Net, Tagged};
+use crate::net::{IfName, Ipv4Net, Tagged, Uuid};
 use crate::order;
 use crate::paths::is_shared;
 use crate::spec::Knob;
+use crate::xe::{Network, STATIC_ROUTES};
 
 /// Facts by key.
 pub type Facts = BTreeMap<Fact, Value>;
@@ -30,14 +31,21 @@ pub struct Scope {
     pub nics: Vec<IfName>,
     /// The files.
     pub paths: Vec<String>,
-    /// The bond's subnet.
-    pub subnet: Ipv4Net,
+    /// The bond's subnet, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Ipv4Net>,
     /// The devices of its tags, those that it has now and is to lose too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vlans: Vec<Tagged>,
     /// The subnets of its further networks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<Ipv4Net>,
+    /// The bridge of a NIC that XAPI keeps, which has the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<IfName>,
+    /// The network of that NIC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Uuid>,
     /// The settings of NICs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tuned: Vec<(IfName, Knob)>,
@@ -69,10 +77,20 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
         device(inv, nic, &mut facts);
         pif(inv, nic, &mut facts);
     }
-    for subnet in std::iter::once(&scope.subnet).chain(&scope.further) {
+    for subnet in scope.subnet.iter().chain(&scope.further) {
         let own = inv.kernel.addresses.iter().filter(|a| a.net.overlaps(*subnet));
         let own = own.map(|a| format!("{} on {}", a.net, a.device)).collect();
         facts.insert(Fact::Addresses(*subnet), Value::List(own));
+    }
+    if let Some(bridge) = &scope.bridge {
+        let mtu = inv.kernel.devices.get(bridge.as_str()).and_then(|device| device.mtu);
+        facts.insert(Fact::Mtu(bridge.clone()), Value::known(mtu.map(|mtu| mtu.to_string())));
+        let through = inv.kernel.routes.iter().filter(|r| r.device == bridge.as_str());
+        let through = through.filter_map(|r| Some(format!("{} via {}", r.to, r.gateway?)));
+        facts.insert(Fact::Routes(bridge.clone()), Value::List(through.collect()));
+    }
+    if let Some(uuid) = &scope.network {
+        network(inv, uuid, &mut facts);
     }
     for (nic, knob) in &scope.tuned {
         let settings = inv.tuning.get(nic.as_str());
@@ -147,6 +165,19 @@ fn pif(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
             say(format!("{field}:{key}"), Value::Word(value.clone()));
         }
     }
+}
+
+fn network(inv: &Inventory, uuid: &Uuid, facts: &mut Facts) {
+    let known = inv.xapi.as_ref().map(|xapi| xapi.networks.iter().find(|n| n.uuid == *uuid));
+    let mut say = |field: &str, of: &dyn Fn(&Network) -> Option<String>| {
+        let value = match known {
+            None => Value::Unknown,
+            Some(found) => found.and_then(of).map_or(Value::Absent, Value::Word),
+        };
+        facts.insert(Fact::NetworkField(uuid.clone(), field.into()), value);
+    };
+    say("MTU", &|network| network.mtu.map(|mtu| mtu.to_string()));
+    say(STATIC_ROUTES, &|network| network.static_routes.clone());
 }
 
 /// A fact that is another one now.

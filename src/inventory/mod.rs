@@ -36,7 +36,7 @@ pub use kernel::{Device, DeviceKind, Kernel};
 use listing::Listing;
 pub use managed::{Carrier, Managed};
 pub use management::{Management, Moved, addresses, is_leased};
-pub use nic::{Nic, resolve};
+pub use nic::{Nic, on_host, resolve};
 pub use reach::Address;
 pub use standing::Standing;
 pub use storage::{StoragePath, StorageUse};
@@ -131,6 +131,8 @@ pub struct Ask<'a> {
     pub any_record: bool,
     /// Whether the module of VLANs matters.
     pub vlans: bool,
+    /// Whether it matters which routes XAPI has for the networks of the NICs.
+    pub networks: bool,
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }
@@ -208,6 +210,7 @@ impl Inventory {
             // XAPI says which bridge hears which NIC.
             if let Some(spec) = ask.request.and_then(|request| request.for_host(&inv.names()).ok())
             {
+                let spec = on_host(spec, &inv);
                 inv.wire = Questions::of(&inv.kernel, inv.xapi.as_ref(), &spec).ask(host);
             }
             Ok(inv)

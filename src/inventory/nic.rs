@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Inventory;
 use crate::net::{IfName, MacAddr};
-use crate::spec::{NicRef, Spec};
+use crate::spec::{BondKind, NicRef, Spec};
 use crate::xe::Pif;
 
 /// A NIC of the spec as this host has it.
@@ -22,6 +22,24 @@ pub struct Nic {
 #[must_use]
 pub fn resolve(spec: &Spec, inv: &Inventory) -> Vec<Option<Nic>> {
     spec.nics.iter().map(|nic| find(nic, inv)).collect()
+}
+
+/// The spec with what only the host tells of a bond that XAPI manages: its device, and the bridge
+/// that has the address.
+#[must_use]
+pub fn on_host(mut spec: Spec, inv: &Inventory) -> Spec {
+    let [nic] = &resolve(&spec, inv)[..] else { return spec };
+    let BondKind::Managed(managed) = &mut spec.kind else { return spec };
+    let Some(nic) = nic else { return spec };
+    spec.bond = nic.device.clone();
+    let of_xapi = || inv.xapi.as_ref()?.bridge_of(nic.pif.as_ref()?);
+    // XAPI may not answer: what holds the NIC is its bridge, unless that is Open vSwitch's for all.
+    let of_kernel = || {
+        let device = inv.kernel.devices.get(nic.device.as_str())?;
+        device.master.as_deref().filter(|_| inv.xapi.is_none())
+    };
+    managed.bridge = of_xapi().or_else(of_kernel).and_then(|bridge| bridge.parse().ok());
+    spec
 }
 
 fn find(nic: &NicRef, inv: &Inventory) -> Option<Nic> {

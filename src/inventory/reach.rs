@@ -1,12 +1,12 @@
 //! The addresses and routes of this host, as the kernel tells them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, OwnAddress};
-use crate::net::{Ipv4Net, Route};
+use crate::net::{Ipv4Net, Route, local_addresses};
 use crate::order;
 
 /// An address of this host.
@@ -76,48 +76,4 @@ fn interface_addresses(all: Vec<OwnAddress>) -> Vec<Address> {
     order::sort(&mut found);
     found.dedup();
     found
-}
-
-/// The `host LOCAL` leaves of `/proc/net/fib_trie` (net/ipv4/fib_trie.c, `fib_trie_seq_show`):
-/// an address on a `|--` line, its uses on the lines below it.
-fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
-    let mut found = BTreeSet::new();
-    let mut leaf = None;
-    for line in trie.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("|-- ") {
-            leaf = text.parse::<Ipv4Addr>().ok();
-        } else if line == "/32 host LOCAL"
-            && let Some(addr) = leaf.filter(|a| !a.is_loopback())
-        {
-            found.insert(addr);
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_local_addresses_from_the_trie() {
-        let text = "\
-Main:
-  +-- 0.0.0.0/0 3 0 5
-     |-- 0.0.0.0
-        /0 universe UNICAST
-     |-- 172.16.51.0
-        /24 link UNICAST
-Local:
-  +-- 0.0.0.0/0 3 0 5
-     |-- 127.0.0.1
-        /32 host LOCAL
-     |-- 172.16.51.11
-        /32 host LOCAL
-     |-- 172.16.51.255
-        /32 link BROADCAST
-";
-        let found: Vec<String> = local_addresses(text).iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["172.16.51.11"]);
-    }
 }

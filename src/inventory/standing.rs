@@ -32,7 +32,7 @@ impl Standing {
         let files = Files::of(bond, inv);
         let status = inv.kernel.bond(bond.as_str());
         if status.is_none() && files.own.is_none() && files.slaves.is_empty() {
-            return None;
+            return Self::storage_nic(bond, inv);
         }
         let mut said = Self::default();
         said.keys.push(("name", bond.to_string()));
@@ -54,6 +54,40 @@ impl Standing {
         }
         said.files(&files);
         said.beside(inv);
+        Some(said)
+    }
+
+    /// A NIC with a fixed address that XAPI keeps.
+    fn storage_nic(nic: &IfName, inv: &Inventory) -> Option<Self> {
+        let xapi = inv.xapi.as_ref()?;
+        let pif = xapi.nic(nic.as_str())?;
+        let address = pif.ip.address()?;
+        if !pif.is_managed() || pif.management || pif.bond_slave_of.is_some() {
+            return None;
+        }
+        let keys = [("kind", "managed"), ("use", "storage")];
+        let mut said = Self::default();
+        said.keys.push(("nics", nic.to_string()));
+        said.keys.extend(keys.map(|(key, word)| (key, word.to_string())));
+        said.keys.push(("address", address.to_string()));
+        let network = xapi.networks.iter().find(|network| network.uuid == pif.network)?;
+        let mtu = network.mtu.filter(|mtu| *mtu != 1500);
+        said.keys.extend(mtu.map(|mtu| ("mtu", mtu.to_string())));
+        for text in network.static_routes.iter().flat_map(|text| text.split(',')) {
+            let route = text.rsplit_once('/').map(|(to, via)| format!("{to} via {via}"));
+            match route.and_then(|text| text.parse::<StaticRoute>().ok()) {
+                Some(route) => match said.keys.iter_mut().find(|(key, _)| *key == "routes") {
+                    Some((_, all)) => all.push_str(&format!(", {route}")),
+                    None => said.keys.push(("routes", route.to_string())),
+                },
+                None => {
+                    said.besides.push(format!("its network has the route {}", text.escape_debug()))
+                }
+            }
+        }
+        if let Some(gateway) = pif.ip.get("gateway") {
+            said.besides.push(format!("its PIF has the gateway {gateway}"));
+        }
         Some(said)
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::ground::database_is_elsewhere;
 use crate::host::Host;
-use crate::net::Uuid;
+use crate::net::{Ipv4Net, Uuid};
 use crate::order;
 use crate::paths;
 
@@ -29,8 +29,17 @@ pub enum Networkd {
     Missing,
     /// It is there and is not of the known form.
     Unreadable,
-    /// The bridges that have ports, with the NICs in these.
-    Bridges(BTreeMap<String, BTreeSet<String>>),
+    /// The bridges that have ports, with what is kept of each.
+    Bridges(BTreeMap<String, Bridge>),
+}
+
+/// What networkd keeps of a bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// The NICs in its ports.
+    pub nics: BTreeSet<String>,
+    /// Its fixed addresses; `None`: it has none of that kind, or nothing tells.
+    pub addresses: Option<BTreeSet<Ipv4Net>>,
 }
 
 /// The PIFs in XAPI's database of NICs that were asked for.
@@ -38,6 +47,7 @@ pub enum Networkd {
 pub struct Database {
     generation: Option<String>,
     rows: Vec<Row>,
+    networks: Vec<Row>,
     /// The hosts' uuids by their references.
     hosts: BTreeMap<String, String>,
 }
@@ -100,7 +110,11 @@ impl Networkd {
                     order::set(nics.map(String::from))
                 };
                 let mut all = BTreeMap::new();
-                all.extend(bridges.iter().map(|(name, bridge)| (name.clone(), nics(bridge))));
+                all.extend(bridges.iter().map(|(name, bridge)| {
+                    let interfaces = config.as_ref().and_then(|c| c.get("interface_config"));
+                    let addresses = interfaces.and_then(|all| addresses(all.get(name)?));
+                    (name.clone(), Bridge { nics: nics(bridge), addresses })
+                }));
                 Self::Bridges(all)
             }
             None => Self::Unreadable,
@@ -111,8 +125,30 @@ impl Networkd {
     #[must_use]
     pub fn bridge_of(&self, nic: &str) -> Option<&str> {
         let Self::Bridges(bridges) = self else { return None };
-        let (name, _) = bridges.iter().find(|(_, nics)| nics.contains(nic))?;
+        let (name, _) = bridges.iter().find(|(_, bridge)| bridge.nics.contains(nic))?;
         Some(name)
+    }
+
+    /// The fixed addresses of a bridge, where it tells.
+    #[must_use]
+    pub fn addresses_of(&self, bridge: &str) -> Option<&BTreeSet<Ipv4Net>> {
+        let Self::Bridges(bridges) = self else { return None };
+        bridges.get(bridge)?.addresses.as_ref()
+    }
+}
+
+/// `"None4"`, or `["Static4", [[ADDRESS, PREFIX], ...]]`; of any other form nothing is known.
+fn addresses(interface: &Value) -> Option<BTreeSet<Ipv4Net>> {
+    match interface.get("ipv4_conf")? {
+        Value::String(word) if word == "None4" => Some(BTreeSet::new()),
+        Value::Array(form) if form.first()? == "Static4" => {
+            let one = |pair: &Value| {
+                let text = format!("{}/{}", pair.get(0)?.as_str()?, pair.get(1)?.as_u64()?);
+                text.parse::<Ipv4Net>().ok()
+            };
+            form.get(1)?.as_array()?.iter().map(one).collect()
+        }
+        _ => None,
     }
 }
 
@@ -172,6 +208,7 @@ impl Database {
                     self.rows.push(Row(row));
                 }
             }
+            "network" => self.networks.push(Row(attributes(tag))),
             "host" => {
                 let mut row = attributes(tag);
                 if let (Some(key), Some(uuid)) = (row.remove("ref"), row.remove("uuid")) {
@@ -180,6 +217,12 @@ impl Database {
             }
             _ => {}
         }
+    }
+
+    /// The record of a network.
+    #[must_use]
+    pub fn network(&self, uuid: &Uuid) -> Option<&Row> {
+        self.networks.iter().find(|row| row.get("uuid") == Some(&uuid.to_string()))
     }
 
     /// The records of a NIC of a host.

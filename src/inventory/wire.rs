@@ -37,8 +37,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is to be asked for a spec.
 pub(super) struct Questions {
-    /// The bond's address.
-    addr: Ipv4Addr,
+    /// The bond's address, where it gets one.
+    addr: Option<Ipv4Addr>,
     /// Devices that hear the NICs' wires.
     devices: Vec<String>,
     /// Servers of the spec's probes in its subnet, and the device towards them.
@@ -48,8 +48,8 @@ pub(super) struct Questions {
 impl Questions {
     /// The questions for a spec, none where the bond has its address already.
     pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
-        let addr = spec.address.addr;
-        if !kernel.devices_with(addr).is_empty() {
+        let addr = spec.address.map(|net| net.addr);
+        if addr.is_none_or(|addr| !kernel.devices_with(addr).is_empty()) {
             return Self { addr, devices: Vec::new(), servers: Vec::new() };
         }
         let mut servers = BTreeSet::new();
@@ -72,7 +72,7 @@ impl Questions {
             let asked: Vec<_> = self
                 .devices
                 .iter()
-                .map(|device| scope.spawn(|| arping(host, device, self.addr)))
+                .map(|device| scope.spawn(|| arping(host, device, self.addr?)))
                 .collect();
             let pinged: Vec<_> = self
                 .servers

@@ -63,6 +63,18 @@ impl Xapi {
         // One limit for all of it: what hangs at one call may hang at each.
         let until = host.clock().elapsed() + xe::LIMIT;
         let (mut read, texts) = Self::lists(host, uuid)?;
+        let named = |pif: &&Pif| ask.networks && ask.nics.iter().any(|nic| is_named(pif, nic));
+        let asked: BTreeSet<&Uuid> = read.pifs.iter().filter(named).map(|p| &p.network).collect();
+        for network in read.networks.iter_mut().filter(|network| asked.contains(&network.uuid)) {
+            match xe::static_routes(host, &network.uuid) {
+                Ok(routes) => network.static_routes = routes,
+                Err(error) => {
+                    let on = read.pifs.iter().filter(|pif| pif.network == network.uuid);
+                    let why = format!("its network: {error:#}");
+                    read.unreadable.extend(on.map(|pif| (pif.uuid.clone(), why.clone())));
+                }
+            }
+        }
         for pif in &mut read.pifs {
             let config =
                 texts.get(&pif.uuid).map(|(_, config)| xe::loose_map(config)).unwrap_or_default();

@@ -4,6 +4,8 @@
 //! It undoes every step whether or not it was taken: each undo looks first whether there is
 //! anything to undo. Every value in it was a typed value or is quoted.
 
+mod kept;
+
 use std::os::unix::ffi::OsStrExt;
 
 use crate::host::{Cmd, Kind, name, quoted};
@@ -140,6 +142,16 @@ take_from_xapi() {
     fi
 }
 
+# setting_of HOST DEVICE FIELD: a field of the NIC's record.
+setting_of() {
+    run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 params="$3" --minimal
+}
+
+# in_map CLASS UUID KEY: a key of other-config.
+in_map() {
+    run xe "$1-param-get" uuid="$2" param-name=other-config param-key="$3" 2>/dev/null
+}
+
 # forget_unmanaged HOST DEVICE
 forget_unmanaged() {
     pif=$(run xe pif-list host-uuid="$1" device="$2" physical=true VLAN=-1 managed=false params=uuid --minimal 2>/dev/null)
@@ -229,6 +241,8 @@ pub(crate) fn script(plan: &Plan, host: Option<&Uuid>, first: Option<&str>) -> S
                     ));
                 }
             }
+            Step::SetPif(change) => text.push_str(&kept::pif(change)),
+            Step::SetPifNetwork(change) => text.push_str(&kept::network(change)),
             Step::File(change) => file(change, &mut text),
             Step::BootUnit(unit) => {
                 if unit.goes() {

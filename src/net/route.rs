@@ -1,5 +1,6 @@
-//! The kernel's routes, as `/proc/net/route` lists them.
+//! The kernel's routes, as `/proc/net/route` lists them, and its own addresses among them.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
@@ -57,6 +58,24 @@ impl Route {
     }
 }
 
+/// The `host LOCAL` leaves of `/proc/net/fib_trie` (net/ipv4/fib_trie.c, `fib_trie_seq_show`):
+/// an address on a `|--` line, its uses on the lines below it.
+#[must_use]
+pub fn local_addresses(trie: &str) -> BTreeSet<Ipv4Addr> {
+    let mut found = BTreeSet::new();
+    let mut leaf = None;
+    for line in trie.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("|-- ") {
+            leaf = text.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL"
+            && let Some(addr) = leaf.filter(|a| !a.is_loopback())
+        {
+            found.insert(addr);
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +94,27 @@ bond51\t003310AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
         assert_eq!(routes[0].to.to_string(), "0.0.0.0/0");
         assert_eq!(routes[2].to.to_string(), "172.16.51.0/24");
         assert_eq!(routes[2].gateway, None);
+    }
+
+    #[test]
+    fn reads_local_addresses_from_the_trie() {
+        let text = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     |-- 172.16.51.0
+        /24 link UNICAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.16.51.11
+        /32 host LOCAL
+     |-- 172.16.51.255
+        /32 link BROADCAST
+";
+        let found: Vec<String> = local_addresses(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["172.16.51.11"]);
     }
 }

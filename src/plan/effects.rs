@@ -1,4 +1,4 @@
-//! What a plan interrupts, and for how long. Pure.
+//! What a plan interrupts, for how long, and what of it no rollback brings back. Pure.
 
 use super::Plan;
 use crate::step::Step;
@@ -46,12 +46,34 @@ impl Plan {
         });
         up.collect()
     }
+
+    /// What a rollback cannot bring back, a sentence for each.
+    #[must_use]
+    pub fn cannot_be_undone(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for step in &self.steps {
+            if let Step::ForgetPif(record) = step {
+                let uuid = record.was.as_ref().map(|p| p.uuid.to_string()).unwrap_or_default();
+                all.push(format!("the PIF of {} gets another uuid than {uuid}", record.device));
+            }
+            if let Step::IntroduceUnmanaged(record) = step {
+                all.push(format!(
+                    "a Network object that XAPI may make for the unmanaged {} stays",
+                    record.device
+                ));
+            }
+        }
+        all
+    }
 }
 
 /// The device whose address becomes another one, and with it what is connected to it.
 fn moved(step: &Step) -> Option<&str> {
     match step {
         Step::SetNetwork(network) if network.moves() => Some(&network.device),
+        Step::SetPif(change) if change.address_goes() => {
+            Some(change.bridge.as_ref().unwrap_or(&change.record.device).as_str())
+        }
         _ => None,
     }
 }

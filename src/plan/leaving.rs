@@ -17,6 +17,9 @@ use crate::xe::Pif;
 /// and that XAPI does not manage.
 #[must_use]
 pub fn leaving(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Nic> {
+    if spec.managed().is_some() {
+        return Vec::new();
+    }
     let bond = spec.bond.as_str();
     let status = inv.kernel.bond(bond);
     let mut names: Vec<String> =

@@ -73,6 +73,9 @@ pub fn change(
     templates: &Templates,
 ) -> Result<Plan> {
     let nics = all_of(spec, nics)?;
+    if spec.managed().is_some() {
+        return managed::change(spec, &nics, inv);
+    }
     let files = file_changes_of(spec, &nics, inv, templates)?;
     let pifs = pifs(spec, inv, &nics, spec.pif == PifChoice::Unmanaged)?;
     made_of(spec, nics, recorded, inv, files, pifs)
@@ -173,6 +176,9 @@ pub fn file_changes_of(
     inv: &Inventory,
     templates: &Templates,
 ) -> Result<Vec<FileChange>> {
+    if spec.managed().is_some() {
+        return Ok(Vec::new());
+    }
     Ok(files(spec, inv, rendered(spec, nics, inv, templates)?))
 }
 
@@ -359,9 +365,11 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
         bond: spec.bond.clone(),
         nics: devices,
         paths,
-        subnet: spec.address.subnet(),
+        subnet: spec.address.map(|address| address.subnet()),
         vlans,
         further: spec.vlans.iter().map(|vlan| vlan.address.subnet()).collect(),
+        bridge: None,
+        network: None,
         tuned: tuned.collect(),
     }
 }
@@ -411,31 +419,13 @@ impl Plan {
     pub fn seconds(&self) -> u64 {
         self.steps.iter().map(Step::seconds).sum()
     }
-
-    /// What a rollback cannot bring back, a sentence for each.
-    #[must_use]
-    pub fn cannot_be_undone(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for step in &self.steps {
-            if let Step::ForgetPif(record) = step {
-                let uuid = record.was.as_ref().map(|p| p.uuid.to_string()).unwrap_or_default();
-                all.push(format!("the PIF of {} gets another uuid than {uuid}", record.device));
-            }
-            if let Step::IntroduceUnmanaged(record) = step {
-                all.push(format!(
-                    "a Network object that XAPI may make for the unmanaged {} stays",
-                    record.device
-                ));
-            }
-        }
-        all
-    }
 }
 
 mod adoption;
 mod effects;
 mod leaving;
 mod live;
+mod managed;
 mod removal;
 mod saved;
 mod vlans;

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Plan, adoption, device, is_enabled, scope, vlans};
+use super::{Plan, adoption, device, is_enabled, managed, scope, vlans};
 use crate::host::{Kind, Original};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
 use crate::modprobe;
-use crate::net::{Backend, IfName};
+use crate::net::{Backend, IfName, Uuid};
 use crate::paths;
 use crate::render::is_ours;
 use crate::service::Service;
 use crate::spec::Spec;
-use crate::step::{BootUnit, FileChange, GiveBack, Link, PifRecord, Step, Switch};
+use crate::step::{BootUnit, FileChange, GiveBack, Link, NetworkSettings, PifRecord, Step, Switch};
 use crate::xe::Pif;
 
 /// What is known of a bond from before it was made; nothing where no record is left.
@@ -27,6 +27,8 @@ pub struct Recorded {
     pub pifs: Vec<PifRecord>,
     /// The NICs in the kernel.
     pub links: Vec<Link>,
+    /// Networks of NICs that XAPI keeps.
+    pub networks: Vec<(Uuid, NetworkSettings)>,
 }
 
 impl Recorded {
@@ -48,6 +50,9 @@ pub fn remove(
     switch_to: Option<Backend>,
     inv: &Inventory,
 ) -> Result<Plan> {
+    if spec.managed().is_some() {
+        return managed::remove(spec, nics, recorded, inv);
+    }
     ensure!(inv.xapi.is_some(), "XAPI does not answer, and the NICs are to be given back to it");
     let mut steps = Vec::new();
     let bond = spec.bond.as_str();

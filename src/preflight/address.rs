@@ -6,21 +6,18 @@ use super::{Case, Code, Finding, Rule, vlan_is_ours};
 use crate::inventory::storage::servers;
 use crate::net::Ipv4Net;
 
-pub(super) const RULES: &[Rule] = &[
-    taken,
-    answers,
-    subnet_routable,
-    subnet_overlap,
-    default_route_by_device,
-    default_route_by_gateway,
-    storage_moves,
-];
+/// Of bonds of either kind.
+pub(super) const ANY: &[Rule] = &[taken, answers, subnet_routable, subnet_overlap, storage_moves];
+
+/// Of those that the boot scripts bring up.
+pub(super) const RULES: &[Rule] = &[default_route_by_device, default_route_by_gateway];
 
 /// The devices that the bond's networks are on.
 fn is_own(case: &Case<'_>, device: &str) -> bool {
     let made = |(vlan, _): &(&str, u32)| *vlan == device && vlan_is_ours(case.inv, device);
     let bond = case.spec.bond.as_str();
     device == bond
+        || case.spec.own_network().is_some_and(|own| own.device == device)
         || case.spec.tagged().any(|tag| tag.as_str() == device)
         || case.inv.kernel.vlans_on(bond).iter().any(made)
 }
@@ -47,7 +44,8 @@ fn answers(case: &Case<'_>, found: &mut Vec<Finding>) {
         .find_map(|answer| answer.mac)
         .map_or_else(|| "a MAC address that was not understood".to_string(), |mac| mac.to_string());
     let heard: Vec<&str> = answers.iter().map(|answer| answer.device.as_str()).collect();
-    let (addr, heard) = (case.spec.address.addr, heard.join(" and "));
+    let Some(addr) = case.spec.address.map(|net| net.addr) else { return };
+    let heard = heard.join(" and ");
     found.push(
         Finding::new(
             Code::AddressAnswers,
@@ -59,8 +57,8 @@ fn answers(case: &Case<'_>, found: &mut Vec<Finding>) {
 
 fn subnet_routable(case: &Case<'_>, found: &mut Vec<Finding>) {
     for (server, device) in &case.inv.wire.routed {
-        let network = case.spec.network_to(*server);
-        let subnet = network.map_or(case.spec.address, |network| network.address).subnet();
+        let network = case.spec.network_to(*server).map(|network| network.address);
+        let Some(subnet) = network.or(case.spec.address).map(Ipv4Net::subnet) else { continue };
         found.push(Finding::new(
             Code::SubnetRoutable,
             format!("{server} answers already, by way of {device}: the storage subnet {subnet} can be routed to from there, and storage traffic could take that way"),

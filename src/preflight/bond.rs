@@ -163,7 +163,7 @@ fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
 #[must_use]
 pub fn goes_along(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     let bond = spec.bond.as_str();
-    if !bond_is_ours(spec, inv) {
+    if !bond_is_ours(spec, inv) || spec.managed().is_some() {
         return Vec::new();
     }
     // A tag of ours that is no longer asked for has a step of its own.

@@ -4,7 +4,7 @@
 use super::{Case, Code, Finding, Rule, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::{Inventory, Nic};
+use crate::inventory::{Inventory, Nic, Place};
 use crate::net::{IfName, MacAddr, Tagged};
 use crate::order;
 use crate::paths;
@@ -21,9 +21,10 @@ pub(super) const RULES: &[Rule] = &[
     bond_edited,
     master_name_begins,
     route_file_exists,
-    cannot_write,
-    no_space,
 ];
+
+/// Of bonds of either kind.
+pub(super) const ANY: &[Rule] = &[cannot_write, no_space];
 
 /// Whether a file stands there that we did not write.
 fn is_foreign(inv: &Inventory, path: &str) -> bool {
@@ -237,8 +238,14 @@ fn route_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
 /// this program that goes on after a reboot.
 const ROOM: u64 = 8 << 20;
 
+/// The places that a change writes to: XAPI itself writes what it keeps.
+fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Place> {
+    let all = case.spec.managed().is_none();
+    case.inv.ground.places.iter().filter(move |place| all || place.folder == paths::VAR_LIB)
+}
+
 fn cannot_write(case: &Case<'_>, found: &mut Vec<Finding>) {
-    for place in &case.inv.ground.places {
+    for place in places(case) {
         let Some(mount) = &place.read_only else { continue };
         let said = format!("{} lies on a file system that is read-only, {mount}", place.folder);
         let remount = format!("mount -o remount,rw {mount}");
@@ -247,8 +254,7 @@ fn cannot_write(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 fn no_space(case: &Case<'_>, found: &mut Vec<Finding>) {
-    let writable = case.inv.ground.places.iter().filter(|place| place.read_only.is_none());
-    for place in writable {
+    for place in places(case).filter(|place| place.read_only.is_none()) {
         let Some(free) = place.free.filter(|free| *free < ROOM) else { continue };
         let (folder, left, need) = (&place.folder, free >> 10, ROOM >> 10);
         let said = format!("{folder} has {left} KiB left, and a change may need {need} KiB");

@@ -74,8 +74,8 @@ findings! {
     NoBridgeBackend "no-bridge-backend" Error "the host must change to the bridge backend and has no switch script" "releases from XenServer 9 on have no bridge backend";
     BondsNeedOpenvswitch "bonds-need-openvswitch" Error "the backend must change, and a managed bond of this host has more than two NICs or speaks LACP" "make it a bond of two NICs without LACP, or leave this host on Open vSwitch";
     TunnelsNeedOpenvswitch "tunnels-need-openvswitch" Error "the backend must change, and this host has private networks over tunnels" "xe tunnel-list; remove them, or leave this host on Open vSwitch";
-    HaEnabled "ha-enabled" Error "the pool's high availability is on, and XAPI then neither unplugs nor forgets a PIF" "xe pool-ha-disable; enable it again when the bond stands";
-    RedoLogEnabled "redo-log-enabled" Error "the pool's redo log is on, and XAPI then neither unplugs nor forgets a PIF" "xe pool-disable-redo-log; enable it again when the bond stands";
+    HaEnabled "ha-enabled" Error "the pool's high availability is on, and XAPI then neither unplugs nor forgets a PIF, nor changes its address" "xe pool-ha-disable; enable it again afterwards";
+    RedoLogEnabled "redo-log-enabled" Error "the pool's redo log is on, and XAPI then neither unplugs nor forgets a PIF, nor changes its address" "xe pool-disable-redo-log; enable it again afterwards";
     NetworkResetPending "network-reset-pending" Error "XAPI is to set up the network anew at its next start, and takes every NIC then" "xe-toolstack-restart, and look again";
     NetworkConfMissing "network-conf-missing" Error "/etc/xensource/network.conf is missing, and the switch script stops half-way without it" "write the running backend's word into it";
     NetworkConfVswitch "network-conf-vswitch" Error "network.conf holds the old word `vswitch`, and the switch script then does the opposite of what it is asked" "echo openvswitch > /etc/xensource/network.conf";
@@ -101,6 +101,9 @@ findings! {
     NicCarriesStorage "nic-carries-storage" Error "storage that is in use is reached through a NIC" "xe pbd-unplug uuid=..., or unmount it, or choose another NIC";
     NicHasVifs "nic-has-vifs" Error "running VMs use a NIC's network and would lose it" "move their VIFs to another network, or shut them down";
     NicHasIp "nic-has-ip" Error "a NIC carries an address of this host" "xe pif-reconfigure-ip uuid=... mode=none";
+    NicNotManaged "nic-not-managed" Error "XAPI does not manage a NIC that it is to keep" "xe pif-introduce host-uuid=... device=... mac=...";
+    PifSetsMtu "pif-sets-mtu" Error "a NIC's PIF has an MTU of its own, which beats that of its network" "xe pif-param-remove uuid=... param-name=other-config param-key=mtu";
+    ModeNeedsOpenvswitch "mode-needs-openvswitch" Error "XAPI makes LACP bonds, and bonds of more than two NICs, on Open vSwitch alone" "two NICs and --mode active-backup; or xe-switch-network-backend openvswitch; or leave out kind = managed";
     NicDisallowsUnplug "nic-disallows-unplug" Error "a NIC's PIF is marked as not to be unplugged" "xe pif-param-set uuid=... disallow-unplug=false";
     NicMacMismatch "nic-mac-mismatch" Error "XAPI and the kernel disagree about a NIC's MAC address" "xe pif-scan host-uuid=... if the NIC was replaced";
     NicWillBeRenamed "nic-will-be-renamed" Error "the next boot gives a NIC another name, or its name to another NIC" "remove the rule, or reboot first and name the NICs anew";
@@ -138,6 +141,7 @@ findings! {
     NicNoLink "nic-no-link" Warning "a NIC has no link" "check cable and switch port";
     SpeedUnknown "speed-unknown" Warning "the driver of a NIC tells no speed or duplex, as in a nested test host" "ethtool DEVICE";
     NicTunedByXapi "nic-tuned-by-xapi" Note "XAPI sets something on a NIC that it will no longer set when it leaves the NIC alone" "ask for it in the spec, where it is to stay";
+    NetworkIsThePools "network-is-the-pools" Note "the network of a NIC is the whole pool's, and so are its MTU and its routes" "run xenbond on each host; xe network-list params=uuid,name-label,MTU";
     NicFileExists "nic-file-exists" Note "there is a configuration file for a NIC" "it is saved, and put back by rollback";
     BackendDiffers "backend-differs" Note "the running backend is not the one set for the next boot" "a reboot makes them the same";
     PoolBackends "pool-backends" Note "not all hosts of the pool run the bridge backend" "run xenbond on each host; xe host-list params=name-label,software-version";

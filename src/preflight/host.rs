@@ -6,17 +6,11 @@ use crate::inventory::{Inventory, Xapi};
 use crate::paths;
 use crate::service::Init;
 
-pub(super) const RULES: &[Rule] = &[
-    not_root,
-    not_a_dom0,
-    xapi_unreachable,
-    host_not_found,
-    no_boot_scripts,
-    no_bonding_opts,
-    nothing_brings_it_up,
-    transaction_open,
-    another_run,
-];
+/// Of bonds of either kind.
+pub(super) const ANY: &[Rule] =
+    &[not_root, not_a_dom0, xapi_unreachable, host_not_found, transaction_open, another_run];
+
+pub(super) const RULES: &[Rule] = &[no_boot_scripts, no_bonding_opts, nothing_brings_it_up];
 
 fn not_root(case: &Case<'_>, found: &mut Vec<Finding>) {
     if !case.inv.may_change {

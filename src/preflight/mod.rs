@@ -8,6 +8,7 @@ mod bond;
 mod files;
 mod finding;
 mod host;
+mod managed;
 mod modules;
 mod nic;
 mod nics;
@@ -41,6 +42,8 @@ struct Case<'a> {
     nics: &'a [Option<Nic>],
     /// Whether the bond is to be taken over from whoever made it by hand.
     adopts: bool,
+    /// Whether it is to be taken away.
+    removes: bool,
 }
 
 /// What looks for one finding.
@@ -53,19 +56,20 @@ type XapiRule = fn(&Case<'_>, &Xapi, &mut Vec<Finding>);
 /// first.
 #[must_use]
 pub fn check(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
-    check_case(&Case { spec, inv, nics, adopts: false })
+    check_case(&Case { spec, inv, nics, adopts: false, removes: false })
 }
 
 /// Everything that is to be said about a bond that is to be taken over, on this host as its files
 /// are to be.
 #[must_use]
 pub fn check_adoption(spec: &Spec, nics: &[Option<Nic>], inv: &Inventory) -> Vec<Finding> {
-    check_case(&Case { spec, inv, nics, adopts: true })
+    check_case(&Case { spec, inv, nics, adopts: true, removes: false })
 }
 
 fn check_case(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for rule in [
+    let any = [host::ANY, pool::ANY, files::ANY, address::ANY].concat();
+    let unmanaged = [
         host::RULES,
         bond::RULES,
         vlans::RULES,
@@ -75,13 +79,18 @@ fn check_case(case: &Case<'_>) -> Vec<Finding> {
         address::RULES,
         tuning::RULES,
     ]
-    .concat()
-    {
+    .concat();
+    let is_managed = case.spec.managed().is_some();
+    for rule in any.iter().chain(unmanaged.iter().filter(|_| !is_managed)) {
         rule(case, &mut found);
     }
+    let rules = match is_managed {
+        true => managed::XAPI_RULES.to_vec(),
+        false => [pool::XAPI_RULES, nics::XAPI_RULES, tuning::XAPI_RULES].concat(),
+    };
     // Without XAPI's view there is nothing to judge these by.
     if let Some(xapi) = &case.inv.xapi {
-        for rule in [pool::XAPI_RULES, nics::XAPI_RULES, tuning::XAPI_RULES].concat() {
+        for rule in nics::ANY.iter().chain(&rules) {
             rule(case, xapi, &mut found);
         }
     }
@@ -126,7 +135,7 @@ pub fn check_removal(
         Code::HaEnabled,
         Code::RedoLogEnabled,
     ];
-    let mut found = check(spec, nics, inv);
+    let mut found = check_case(&Case { spec, inv, nics, adopts: false, removes: true });
     let of_others = [Code::NicInOtherBond, Code::NicInUse];
     found.retain(|finding| {
         BARS.contains(&finding.code) || !is_known && of_others.contains(&finding.code)

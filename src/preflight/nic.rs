@@ -35,7 +35,7 @@ pub(super) const PIF_RULES: &[PifRule] = &[
     pif_unreadable,
 ];
 
-fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
     let managed = one.nic.pif.as_ref().is_some_and(|p| p.bond_slave_of.is_some());
     if let Some(other) = one.slave_of.filter(|_| !one.in_our_bond && !managed) {
         let said = format!("{} is a slave of {other}", one.name);
@@ -45,7 +45,7 @@ fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
 
 /// A port of a bridge that no network of XAPI has: nothing lets it go. Open vSwitch, one master for
 /// all, lets go of what XAPI has it hold.
-fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
     let Some(master) = &one.device.master else { return };
     let unmanaged = one.nic.pif.as_ref().is_some_and(|pif| !pif.is_managed());
     let xapis = one.xapi.networks.iter().any(|network| network.bridge == *master)
@@ -58,7 +58,7 @@ fn port_of_another(one: &One<'_>, found: &mut Vec<Finding>) {
 }
 
 /// A macvlan, a team or the like on the NIC; VLANs have a finding of their own.
-fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
     for upper in &one.device.uppers {
         let kind = one.inv.kernel.devices.get(upper).map(|d| d.kind);
         let known = [Some(DeviceKind::Vlan), Some(DeviceKind::Bond)].contains(&kind)
@@ -74,7 +74,7 @@ fn carries_another(one: &One<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Tags of XAPI's VLANs and of the kernel's on a NIC.
-fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     let own = one.xapi.pifs.iter().filter(|p| p.device == one.name && p.vlan >= 0);
     let mut tags: Vec<u32> = own.filter_map(|p| u32::try_from(p.vlan).ok()).collect();
     let of_xapi = !tags.is_empty();
@@ -97,14 +97,14 @@ fn has_vlans(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn has_functions(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn has_functions(one: &One<'_>, found: &mut Vec<Finding>) {
     if let Some(vfs) = one.device.vfs.filter(|vfs| *vfs > 0) {
         let functions = counted(vfs as usize, "SR-IOV virtual function");
         found.push(Finding::new(Code::NicHasTunnels, format!("{} has {functions}", one.name)));
     }
 }
 
-fn mtu_too_large(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn mtu_too_large(one: &One<'_>, found: &mut Vec<Finding>) {
     let (Some(mtu), Some(most)) = (one.mtu, one.device.max_mtu) else { return };
     if mtu > most {
         let driver = format!("the driver of {} takes {most} at the most", one.name);
@@ -117,7 +117,7 @@ fn mtu_too_large(one: &One<'_>, found: &mut Vec<Finding>) {
 /// Whether the next boot gives the NIC another name, or its name to another NIC: interface-rename
 /// by its rules, or udev by a file with HWADDR (tests/ground/xapi.md, C6,
 /// tests/ground/initscripts.md, E3).
-fn will_be_renamed(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn will_be_renamed(one: &One<'_>, found: &mut Vec<Finding>) {
     // One is enough: two NICs that swap their names are said by four.
     if let Some((file, said)) = renamed_by_rule(one).or_else(|| renamed_by_hwaddr(one)) {
         found.push(
@@ -184,7 +184,7 @@ fn no_pif(one: &One<'_>, found: &mut Vec<Finding>) {
     found.push(Finding::new(Code::NicNotPhysical, said).hint(hint));
 }
 
-fn no_link(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn no_link(one: &One<'_>, found: &mut Vec<Finding>) {
     if one.device.carrier == Some(false) && (one.in_our_bond || one.nic.pif.is_some()) {
         found.push(Finding::new(Code::NicNoLink, format!("{} has no link", one.name)));
     }
@@ -200,7 +200,7 @@ fn speed_unknown(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn mac_mismatch(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn mac_mismatch(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     if pif.mac != one.nic.mac && !one.in_our_bond {
         let (device, mac) = (one.name, one.nic.mac);
         let said = format!("{device} has the permanent MAC {mac}, and its PIF says {}", pif.mac);
@@ -208,14 +208,14 @@ fn mac_mismatch(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     }
 }
 
-fn is_management(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn is_management(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     if one.carries_management(pif) {
         let said = format!("{} carries the management of this host", one.name);
         found.push(Finding::new(Code::NicIsManagement, said));
     }
 }
 
-fn in_managed_bond(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn in_managed_bond(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     let Some(bond) = &pif.bond_slave_of else { return };
     let name = one.xapi.pifs.iter().find(|p| p.bond_master_of.contains(bond));
     let name = name.map_or("of XAPI", |p| p.device.as_str());
@@ -224,7 +224,7 @@ fn in_managed_bond(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     found.push(Finding::new(Code::NicInManagedBond, said).hint(hint));
 }
 
-fn has_tunnels(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn has_tunnels(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     for relation in pif.relations.keys() {
         let what = if relation.starts_with("tunnel") { "a tunnel" } else { "an SR-IOV network" };
         let end = if relation.starts_with("tunnel-access") { "ends at" } else { "lies on" };
@@ -305,7 +305,7 @@ fn network_not_restorable(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     ));
 }
 
-fn has_ip(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn has_ip(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     if one.carries_management(pif) {
         return;
     }
@@ -360,7 +360,7 @@ fn has_ipv6(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
 
 /// An MTU that XAPI gives the NIC only when it plugs it the next time, as a rollback would: by the
 /// PIF's other-config, else by its network (ocaml/xapi/nm.ml, `determine_mtu`).
-fn mtu_pending(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn mtu_pending(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     let network = one.xapi.networks.iter().find(|n| n.uuid == pif.network);
     let own = pif.other_config.get("mtu").and_then(|mtu| mtu.parse().ok());
     let (Some(next), Some(now)) = (own.or(network.and_then(|n| n.mtu)), one.device.mtu) else {
@@ -372,12 +372,16 @@ fn mtu_pending(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
             "{device} has an MTU of {now}, and XAPI gives it {next} when it is next plugged: a rollback could not bring {now} back"
         );
         let uuid = &pif.uuid;
-        let hint = format!("xe pif-unplug uuid={uuid}; xe pif-plug uuid={uuid}");
+        // One that XAPI refuses to unplug gets it all the same (tests/ground/managed.md, H3).
+        let hint = match one.managed_for {
+            None => format!("xe pif-unplug uuid={uuid}; xe pif-plug uuid={uuid}"),
+            Some(_) => format!("xe pif-plug uuid={uuid}"),
+        };
         found.push(Finding::new(Code::NicMtuPending, said).hint(hint));
     }
 }
 
-fn pif_unreadable(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+pub(super) fn pif_unreadable(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
     if let Some(error) = one.xapi.unreadable.get(&pif.uuid) {
         let said = format!("the PIF of {} cannot be restored: {error}", one.name);
         found.push(Finding::new(Code::PifUnreadable, said));

@@ -1,23 +1,18 @@
 //! The NICs of the spec together: which devices it means, and how they go with each other.
 
 use super::one::{One, distinct};
-use super::{Case, Code, Finding, XapiRule, bond_is_ours, nic, storage};
+use super::{Case, Code, Finding, XapiRule, bond_is_ours, managed, nic, storage};
 use crate::inventory::{Device, DeviceKind, Inventory, Nic, Xapi};
+use crate::net::IfName;
 use crate::spec::{NicRef, PifChoice, Spec};
-use crate::xe::{self, OddRecord};
+use crate::xe::{self, OddRecord, Pif};
 
-pub(super) const XAPI_RULES: &[XapiRule] = &[
-    missing,
-    infiniband,
-    record_unreadable,
-    record_not_understood,
-    named_twice,
-    each,
-    speeds_differ,
-    drivers_differ,
-    primary_not_slave,
-    pif_unmanaged_unsupported,
-];
+/// Of NICs of either kind.
+pub(super) const ANY: &[XapiRule] =
+    &[missing, infiniband, record_unreadable, record_not_understood, named_twice, each];
+
+pub(super) const XAPI_RULES: &[XapiRule] =
+    &[speeds_differ, drivers_differ, primary_not_slave, pif_unmanaged_unsupported];
 
 fn missing(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let devices = case.inv.kernel.devices.iter();
@@ -96,6 +91,14 @@ fn differing<'a>(case: &Case<'a>, what: fn(&Device) -> Option<String>) -> Option
 
 /// Looks at each NIC.
 fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let managed = case.spec.managed();
+    let (rules, pif_rules) = match managed {
+        None => ([nic::RULES, storage::RULES].concat(), nic::PIF_RULES),
+        Some(_) => (managed::NIC_RULES.to_vec(), managed::PIF_RULES),
+    };
+    let open = case.inv.transaction.as_ref().filter(|t| t.is_open());
+    let bond = &case.spec.bond;
+    let made = case.inv.made.contains(bond) || open.is_some_and(|open| open.spec.bond == *bond);
     for nic in distinct(case) {
         let name = nic.device.as_str();
         let device = &case.inv.kernel.devices[name];
@@ -113,16 +116,34 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             device,
             bridge: nic.pif.as_ref().and_then(|pif| xapi.bridge_of(pif)),
             mtu: case.spec.mtu,
+            address: case.spec.address,
+            managed_for: managed.map(|managed| managed.purpose),
+            leads: leads(case) == Some(&nic.device),
+            ours: managed.is_some() && made,
             slave_of,
             adopts: case.adopts,
             in_our_bond: slave_of == Some(case.spec.bond.as_str())
                 && bond_is_ours(case.spec, case.inv),
         };
-        nic::RULES.iter().chain(storage::RULES).for_each(|rule| rule(&one, found));
+        rules.iter().for_each(|rule| rule(&one, found));
         if let Some(pif) = &nic.pif {
-            nic::PIF_RULES.iter().for_each(|rule| rule(&one, pif, found));
+            pif_rules.iter().for_each(|rule| rule(&one, pif, found));
         }
     }
+}
+
+/// The NIC by which XAPI goes when it makes a bond: that of management, else the first with an
+/// address, else the first (tests/ground/managed.md, B1).
+fn leads<'a>(case: &Case<'a>) -> Option<&'a IfName> {
+    if case.spec.managed().is_none() || case.spec.nics.len() < 2 {
+        return None;
+    }
+    let nics = distinct(case);
+    let has = |is: fn(&Pif) -> bool| {
+        nics.iter().find(|nic| nic.pif.as_ref().is_some_and(is)).map(|nic| &nic.device)
+    };
+    let first = || nics.first().map(|nic| &nic.device);
+    has(|pif| pif.management).or_else(|| has(|pif| pif.ip_mode() != "none")).or_else(first)
 }
 
 fn speeds_differ(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {

@@ -2,6 +2,8 @@
 
 use super::{Case, Finding};
 use crate::inventory::{Device, Inventory, Nic, Xapi};
+use crate::net::Ipv4Net;
+use crate::spec::Use;
 use crate::xe::Pif;
 
 /// One NIC of the spec, and what is known of it.
@@ -17,6 +19,14 @@ pub(super) struct One<'a> {
     pub bridge: Option<&'a str>,
     /// MTU that is asked for.
     pub mtu: Option<u32>,
+    /// Address that is asked for.
+    pub address: Option<Ipv4Net>,
+    /// What it is for, where XAPI is to keep it.
+    pub managed_for: Option<Use>,
+    /// Whether it is the one of a bond's NICs by which XAPI goes.
+    pub leads: bool,
+    /// Whether xenbond has given it what XAPI keeps of it.
+    pub ours: bool,
     /// The bond that it is a slave of.
     pub slave_of: Option<&'a str>,
     /// Whether that is the one asked for, and made by us.

@@ -10,7 +10,10 @@ use crate::spec::{BackendChoice, Request, is_called};
 use crate::xe::PoolHost;
 
 /// Of the host's own files.
-pub(super) const RULES: &[Rule] = &[network_reset_pending, rescan_rules_changed];
+pub(super) const RULES: &[Rule] = &[rescan_rules_changed];
+
+/// Of the same, for bonds of either kind.
+pub(super) const ANY: &[Rule] = &[network_reset_pending];
 
 /// The word that makes the switch script do the opposite of what is asked (tests/ground/xapi.md, D2
 /// and D3).

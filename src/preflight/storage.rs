@@ -50,7 +50,7 @@ fn has_fcoe(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn boots_host(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn boots_host(one: &One<'_>, found: &mut Vec<Finding>) {
     let (device, mac) = (one.name, one.nic.mac);
     if one.inv.ground.boot_nics.contains(&mac) {
         let said = format!("the firmware boots this host from iSCSI through {device} ({mac})");
@@ -58,7 +58,7 @@ fn boots_host(one: &One<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn is_clustered(one: &One<'_>, found: &mut Vec<Finding>) {
+pub(super) fn is_clustered(one: &One<'_>, found: &mut Vec<Finding>) {
     let Some(pif) = &one.nic.pif else { return };
     let mut clusters = one.xapi.cluster_hosts.iter();
     let Some(cluster) = clusters.find(|c| c.pif.as_ref() == Some(&pif.uuid)) else { return };

@@ -98,7 +98,7 @@ pub fn files(
         read_back_nic(&text, spec, slave).context(back(NIC))?;
         all.push((paths::ifcfg(slave.device.as_str()), ours(spec, &text)));
     }
-    let own = spec.own_network();
+    let own = spec.own_network().context("the bond has no address")?;
     let mut values = match own.tagged {
         None => network_values(own),
         Some(_) => Vec::from([("address", Value::from("")), ("netmask", Value::from(""))]),

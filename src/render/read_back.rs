@@ -46,7 +46,7 @@ pub(super) fn read_back_nic(text: &str, spec: &Spec, slave: &Slave) -> Result<()
 
 pub(super) fn read_back_bond(text: &str, spec: &Spec) -> Result<()> {
     // A bond whose own network has a tag has no address.
-    let own = Some(spec.address).filter(|_| spec.vlan.is_none());
+    let own = spec.address.filter(|_| spec.vlan.is_none());
     let mut wanted = wanted_of(spec.bond.as_str(), own, spec.mtu);
     wanted.push(("BONDING_OPTS", Some(spec.options.words(spec.mode).join(" "))));
     wanted.extend(spec.link_delay.map(|n| ("LINKDELAY", Some(n.to_string()))));

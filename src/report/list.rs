@@ -12,7 +12,12 @@ use crate::status::Listed;
 /// 100`. Without one before, it goes.
 #[must_use]
 pub fn leads_to(now: &Spec, before: Option<&Spec>) -> String {
-    let Some(before) = before else { return format!("removes {} ({})", now.bond, now.address) };
+    let Some(before) = before else {
+        return match now.is_storage_nic() {
+            true => format!("takes {} of {} back", address(now), now.bond),
+            false => format!("removes {} ({})", now.bond, address(now)),
+        };
+    };
     let mut back = Vec::new();
     let mut set = |what: &str, now: String, was: String| {
         if now != was {
@@ -29,12 +34,12 @@ pub fn leads_to(now: &Spec, before: Option<&Spec>) -> String {
         let found = spec.options.iter().find(|(of, _)| of.opt == row.opt);
         found.map(|(_, value)| value.to_string()).unwrap_or_default()
     };
-    set("the mode", now.mode.to_string(), before.mode.to_string());
+    set("the mode", mode(now).unwrap_or_default(), mode(before).unwrap_or_default());
     for row in &crate::options::TABLE {
         set(row.name, option(now, row), option(before, row));
     }
     set("the NICs", nics(now), nics(before));
-    set("the address", now.address.to_string(), before.address.to_string());
+    set("the address", address(now), address(before));
     set("the networks", networks(now), networks(before));
     set("the MTU", mtu(now), mtu(before));
     match back.len() {
@@ -43,12 +48,22 @@ pub fn leads_to(now: &Spec, before: Option<&Spec>) -> String {
     }
 }
 
+/// The address of a spec, where it has one.
+pub(super) fn address(spec: &Spec) -> String {
+    spec.address.map_or_else(|| "no address".into(), |address| address.to_string())
+}
+
+/// The mode of a bond; one NIC has none.
+fn mode(spec: &Spec) -> Option<String> {
+    (!spec.is_storage_nic()).then(|| spec.mode.to_string())
+}
+
 /// What of a spec's networks is more than an address: tags, routes.
 fn networks(spec: &Spec) -> String {
     let one = |network: Network<'_>| {
         let routes: Vec<String> = network.routes.iter().map(ToString::to_string).collect();
         let mut text = network.tagged.map(ToString::to_string).unwrap_or_default();
-        if network.device != spec.own_network().device {
+        if spec.own_network().is_none_or(|own| network.device != own.device) {
             text.push_str(&format!(" {}", network.address));
         }
         if !routes.is_empty() {
@@ -78,10 +93,10 @@ pub fn list(all: &[Listed]) -> Text {
         };
         table.row([
             spec.bond.to_string().into(),
-            KIND.into(),
-            spec.mode.to_string().into(),
+            spec.kind.word().into(),
+            mode(spec).unwrap_or_else(|| "-".into()).into(),
             nics(listed).join(", ").into(),
-            spec.address.to_string().into(),
+            address(spec).into(),
             listed.since.clone().into(),
             verdict,
         ]);
@@ -89,9 +104,6 @@ pub fn list(all: &[Listed]) -> Text {
     }
     joined(table.lines())
 }
-
-/// The kind of bond that XAPI does not manage.
-const KIND: &str = "unmanaged";
 
 fn nics(listed: &Listed) -> Vec<String> {
     listed.nics.iter().map(ToString::to_string).collect()
@@ -115,7 +127,7 @@ pub fn list_json(all: &[Listed]) -> Value {
     let one = |listed: &Listed| {
         let spec = &listed.spec;
         json!({
-            "name": spec.bond, "kind": KIND, "mode": spec.mode.name(), "nics": nics(listed),
+            "name": spec.bond, "kind": spec.kind.word(), "mode": mode(spec), "nics": nics(listed),
             "address": spec.address, "since": listed.since, "ok": listed.ok,
             "rollback": undone(listed),
         })

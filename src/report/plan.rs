@@ -105,13 +105,11 @@ pub fn plan(
     let spec = &plan.spec;
     let nics: Vec<String> = plan.nics.iter().map(|n| format!("{} ({})", n.device, n.mac)).collect();
     let host = inv.kernel.hostname.as_deref().unwrap_or("this host");
-    text.push(format!(
-        "{} on {host}: {} over {}, {}",
-        spec.bond,
-        spec.mode,
-        nics.join(", "),
-        networks(spec)
-    ));
+    let what = match spec.managed() {
+        Some(_) if spec.is_storage_nic() => "storage NIC of XAPI's".to_string(),
+        _ => format!("{} over {}", spec.mode, nics.join(", ")),
+    };
+    text.push(format!("{} on {host}: {what}, {}", spec.bond, networks(spec)));
     if let Some(mtu) = spec.mtu {
         text.push(format!(", MTU {mtu}"));
     }
@@ -248,6 +246,7 @@ fn continued(words: &[String]) -> String {
 fn networks(spec: &Spec) -> String {
     let one = |network: Network<'_>| match network.tagged {
         Some(tagged) => format!("{} on {tagged}", network.address),
+        None if spec.managed().is_some() => format!("{} on {}", network.address, network.device),
         None => network.address.to_string(),
     };
     spec.networks().map(one).collect::<Vec<_>>().join(", ")

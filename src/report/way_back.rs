@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::leads_to;
-use super::list::by_hand;
+use super::list::{address, by_hand};
 use super::plan::findings;
 use super::text::{Mark, Text};
 use crate::engine::WayBack;
@@ -15,7 +15,7 @@ fn headline(way: &WayBack) -> String {
     let plan = &newest.header.plan;
     let mut text = if plan.removes {
         match &way.before {
-            Some(spec) => format!("brings {} back ({})", spec.bond, spec.address),
+            Some(spec) => format!("brings {} back ({})", spec.bond, address(spec)),
             None => leads_to(&plan.spec, None),
         }
     } else if way.by_hand {

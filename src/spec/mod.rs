@@ -5,6 +5,7 @@
 
 mod ini;
 mod keys;
+mod managed;
 mod network;
 mod raw;
 mod request;
@@ -17,7 +18,8 @@ mod write;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-pub use keys::{Group, Key, keys};
+pub use keys::{Group, Key, Kinds, keys};
+pub use managed::{BondKind, Hashing, LacpTime, Managed, NetworkName, Use};
 pub use network::{Network, Vlan};
 pub use raw::Raw;
 pub use request::{Request, is_called};
@@ -32,16 +34,20 @@ use crate::options::{Opt, Options, Value};
 /// The wanted bond of one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// The bond's device.
+    /// The bond's device; that of a storage NIC is its own.
     pub bond: IfName,
+    /// Who makes it and keeps it.
+    #[serde(default, skip_serializing_if = "BondKind::is_unmanaged")]
+    pub kind: BondKind,
     /// Its slaves.
     pub nics: Vec<NicRef>,
     /// The driver's mode.
     pub mode: BondMode,
     /// The driver's options, link monitoring included.
     pub options: Options,
-    /// The address on the bond, or on the device of its tag.
-    pub address: Ipv4Net,
+    /// The address on the bond, or on the device of its tag; `None`: it gets none of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Net>,
     /// The device of the tag that the address is on; the bond has none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<Tagged>,
@@ -137,17 +143,17 @@ impl Spec {
 
     /// Whether the bond can reach whom it is to ask: it never gets a gateway.
     fn check_reach(&self) -> Result<()> {
-        let subnet = self.address.subnet();
+        let mut optional = self.optional_probes.iter();
+        if let Some(probe) = optional.find(|probe| self.required().any(|other| other == *probe)) {
+            bail!("{probe} is a probe that must answer and one that need not: name it once");
+        }
+        let Some(subnet) = self.address.map(Ipv4Net::subnet) else { return Ok(()) };
         for target in self.options.targets() {
             let mut networks = self.networks().map(|network| network.address);
             ensure!(
                 networks.any(|net| net.contains(*target) && *target != net.addr),
                 "arp_ip_target {target} is not another host of {subnet}: the bond has no gateway to reach it by"
             );
-        }
-        let mut optional = self.optional_probes.iter();
-        if let Some(probe) = optional.find(|probe| self.required().any(|other| other == *probe)) {
-            bail!("{probe} is a probe that must answer and one that need not: name it once");
         }
         self.check_probes()
     }

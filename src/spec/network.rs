@@ -6,7 +6,7 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Probe, Spec};
-use crate::net::{Ipv4Net, StaticRoute, Tagged};
+use crate::net::{IfName, Ipv4Net, StaticRoute, Tagged};
 use crate::outcome::Hint;
 
 /// A further network of a bond, which has a tag.
@@ -55,12 +55,15 @@ const USUAL_MTU: u32 = 1500;
 const NEAR: u32 = 16;
 
 impl Spec {
-    /// The network of the bond's own address.
+    /// The network of the bond's own address, where the spec gives it one.
     #[must_use]
-    pub fn own_network(&self) -> Network<'_> {
-        let tagged = self.vlan.as_ref();
+    pub fn own_network(&self) -> Option<Network<'_>> {
+        let (tagged, address) = (self.vlan.as_ref(), self.address?);
         let device = tagged.map_or(self.bond.as_str(), Tagged::as_str);
-        Network { device, tagged, address: self.address, mtu: self.mtu, routes: &self.routes }
+        // Where XAPI manages it, the bridge has the address.
+        let bridge = self.managed().and_then(|managed| managed.bridge.as_ref());
+        let device = bridge.map_or(device, IfName::as_str);
+        Some(Network { device, tagged, address, mtu: self.mtu, routes: &self.routes })
     }
 
     /// All networks, the bond's own first.
@@ -72,7 +75,7 @@ impl Spec {
             mtu: vlan.mtu.or(self.mtu),
             routes: &vlan.routes,
         });
-        std::iter::once(self.own_network()).chain(further)
+        self.own_network().into_iter().chain(further)
     }
 
     /// The devices of its tags.
@@ -147,7 +150,9 @@ impl Spec {
 
     /// That a server of a network's own probes is on it.
     pub(super) fn check_probes(&self) -> Result<()> {
-        for (vlan, network) in self.vlans.iter().zip(self.networks().skip(1)) {
+        for (vlan, network) in
+            self.vlans.iter().zip(self.networks().skip(usize::from(self.address.is_some())))
+        {
             let mut probes = vlan.probes.iter();
             if let Some(probe) = probes.find(|probe| network.reach(probe.addr).is_none()) {
                 return Err(out_of_reach(&[network], probe.addr));

@@ -7,15 +7,13 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::{self, Entry, Section, Source};
+use super::managed;
 use super::request::{listed, of_host};
-use super::texts::{Given, host_address, link_delay, list, mtu, routes, tuning};
+use super::texts::{Given, Texts, host_address, link_delay, list, mtu, routes, take, tuning, word};
 use super::vlans;
-use super::{BackendChoice, NicRef, PifChoice, Probe, Request, Spec, Tuning, Vlan};
+use super::{BackendChoice, BondKind, NicRef, PifChoice, Probe, Request, Spec, Tuning, Use, Vlan};
 use crate::net::{BondMode, HostName, IfName, Ipv4Net, StaticRoute, Tag, Tagged, shown};
 use crate::options::{Options, TABLE};
-
-/// Texts of `[bond]` by the spec's own names for the keys, each with where it was said.
-type Texts = BTreeMap<String, (Source, String)>;
 
 /// Values of a spec as text, from flags and file, before any was looked at.
 #[derive(Clone, Debug, Default)]
@@ -74,8 +72,21 @@ impl Raw {
     /// The first thing that is wrong, with where it was said.
     pub fn finish(self) -> Result<Request> {
         let common = Draft::of(self.common.clone())?;
+        let given = self.addresses.first().map(|(source, ..)| source.section());
         let addresses = addresses(self.addresses)?;
+        let mut sections = self.vlans.values().flatten();
+        if let (BondKind::Managed(_), Some((source, ..))) = (&common.kind, sections.next()) {
+            bail!(
+                "{}: kind = managed has no further networks: leave it out (xe vlan-create)",
+                source.section()
+            );
+        }
+        let without = common.without_address();
+        if let (Some(purpose), Some(section)) = (without, given) {
+            bail!("{section}: {}", managed::no_address(purpose));
+        }
         match (common.address, addresses.is_empty()) {
+            _ if without.is_some() => {}
             (Some(_), false) => bail!(
                 "[bond] address and [addresses] exclude each other: one is for a single host, the other for a pool"
             ),
@@ -88,11 +99,16 @@ impl Raw {
         let mut own = BTreeMap::new();
         for (host, texts) in self.hosts {
             // Flags may have won over all of it.
-            let Some((source, _)) = texts.values().next() else { continue };
+            let Some((source, _)) = texts.values().next().cloned() else { continue };
             let name: HostName = host.parse().with_context(|| source.to_string())?;
             let mut all = self.common.clone();
             all.extend(texts);
-            own.insert(name, Draft::of(all)?);
+            let draft = Draft::of(all)?;
+            ensure!(
+                draft.is_like(&common),
+                "{source}: kind and use are those of [bond], for every host"
+            );
+            own.insert(name, draft);
         }
         ensure!(
             common.nics.is_some() || own.values().any(|draft| draft.nics.is_some()),
@@ -113,12 +129,11 @@ impl Raw {
         } else {
             of_pool(&common, own, &addresses, &vlans)?
         };
-        let single = match common.address {
-            Some(address) => {
-                let vlans = vlans::of(&vlans, &common.bond, None)?;
-                Some(common.spec(address, vlans)?)
-            }
-            None => None,
+        let single = if common.address.is_some() || without.is_some() {
+            let (vlans, address) = (vlans::of(&vlans, &common.bond, None)?, common.address);
+            Some(common.spec(address, vlans)?)
+        } else {
+            None
         };
         Ok(Request::new(single, each))
     }
@@ -153,11 +168,11 @@ fn of_pool(
         let spec = match drafts.remove(host) {
             Some((_, draft)) => {
                 let vlans = vlans::of(vlans, &draft.bond, Some(host))?;
-                draft.spec(*address, vlans).with_context(|| format!("for {host}"))?
+                draft.spec(Some(*address), vlans).with_context(|| format!("for {host}"))?
             }
             None => {
                 let vlans = vlans::of(vlans, &common.bond, Some(host))?;
-                common.clone().spec(*address, vlans)?
+                common.clone().spec(Some(*address), vlans)?
             }
         };
         each.insert(host.clone(), spec);
@@ -169,8 +184,9 @@ fn of_pool(
 #[derive(Clone, Debug)]
 struct Draft {
     bond: IfName,
+    kind: BondKind,
     nics: Option<Vec<NicRef>>,
-    mode: BondMode,
+    mode: Option<BondMode>,
     options: Options,
     mtu: Option<u32>,
     vlan: Option<Tagged>,
@@ -188,10 +204,18 @@ struct Draft {
 impl Draft {
     fn of(mut texts: Texts) -> Result<Self> {
         let texts = &mut texts;
-        let bond = take(texts, "name", str::parse)?
-            .ok_or_else(|| anyhow!("the bond has no name: give --bond NAME or `name` in [bond]"))?;
+        let kind = managed::kind(texts)?;
+        let unmanaged = kind.is_unmanaged();
+        let name = take(texts, "name", str::parse)?;
         let nics = take(texts, "nics", |text| list(text, "NIC"))?;
-        let mode = take(texts, "mode", str::parse)?.unwrap_or(BondMode::ActiveBackup);
+        let bond = match name {
+            Some(name) => name,
+            None if unmanaged => {
+                bail!("the bond has no name: give --bond NAME or `name` in [bond]")
+            }
+            None => managed::device(nics.as_deref())?,
+        };
+        let mode = take(texts, "mode", if unmanaged { str::parse } else { managed::mode })?;
         let mtu = take(texts, "mtu", mtu)?;
         let vlan = take(texts, "vlan", |text| Tagged::of(&bond, text.parse::<Tag>()?))?;
         let routes = take(texts, "routes", routes)?.unwrap_or_default();
@@ -211,10 +235,15 @@ impl Draft {
                 options.set(row.opt, value);
             }
         }
-        options.add_defaults();
+        if unmanaged {
+            options.add_defaults();
+        }
         assert!(texts.is_empty(), "every known key is taken: {texts:?}");
+        // What the running backend is, XAPI makes do.
+        let backend = if unmanaged { backend } else { BackendChoice::Keep };
         Ok(Self {
             bond,
+            kind,
             nics,
             mode,
             options,
@@ -234,16 +263,40 @@ impl Draft {
 
     /// The spec of a host that has its own section, in a file without `[addresses]`.
     fn of_host(self, host: &HostName, vlans: Vec<Vlan>) -> Result<Spec> {
-        let address = self.address.expect("[bond] has one where [addresses] is not");
+        let address = self.address;
         self.spec(address, vlans).with_context(|| format!("for {host}"))
     }
 
+    /// What it is for, where that is nothing with an address of its own.
+    fn without_address(&self) -> Option<Use> {
+        match &self.kind {
+            BondKind::Managed(managed) => {
+                Some(managed.purpose).filter(|use_| *use_ != Use::Storage)
+            }
+            BondKind::Unmanaged => None,
+        }
+    }
+
+    /// Whether it is of the same kind, for the same.
+    fn is_like(&self, other: &Self) -> bool {
+        let managed = |draft: &Self| match &draft.kind {
+            BondKind::Managed(managed) => Some(managed.purpose),
+            BondKind::Unmanaged => None,
+        };
+        managed(self) == managed(other)
+    }
+
     /// The spec of a host with this address. Whether it has any NICs is asked when that host is.
-    fn spec(self, address: Ipv4Net, vlans: Vec<Vlan>) -> Result<Spec> {
+    fn spec(self, address: Option<Ipv4Net>, vlans: Vec<Vlan>) -> Result<Spec> {
+        let nics = self.nics.unwrap_or_default();
+        if let (BondKind::Managed(managed), false) = (&self.kind, nics.is_empty()) {
+            managed.check(&nics, self.mode)?;
+        }
         let spec = Spec {
             bond: self.bond,
-            nics: self.nics.unwrap_or_default(),
-            mode: self.mode,
+            kind: self.kind,
+            nics,
+            mode: self.mode.unwrap_or(BondMode::ActiveBackup),
             options: self.options,
             address,
             vlan: self.vlan,
@@ -258,7 +311,7 @@ impl Draft {
             keep_ethtool: self.keep_ethtool,
             link_delay: self.link_delay,
         };
-        if !spec.nics.is_empty() {
+        if !spec.nics.is_empty() && spec.managed().is_none() {
             spec.check_nics()?;
         }
         spec.check_networks()?;
@@ -274,17 +327,6 @@ const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
 
 const PIFS: [(&str, PifChoice); 3] =
     [("auto", PifChoice::Auto), ("forget", PifChoice::Forget), ("unmanaged", PifChoice::Unmanaged)];
-
-fn take<T>(
-    texts: &mut Texts,
-    key: &str,
-    parse: impl FnOnce(&str) -> Result<T>,
-) -> Result<Option<T>> {
-    match texts.remove(key) {
-        None => Ok(None),
-        Some((source, text)) => parse(&text).map(Some).with_context(|| source.to_string()),
-    }
-}
 
 /// The bond's own address, with the netmask of its own key if there is one.
 fn address(texts: &mut Texts) -> Result<Option<Ipv4Net>> {
@@ -327,14 +369,4 @@ fn addresses(texts: Vec<(Source, String, String)>) -> Result<BTreeMap<HostName, 
         add().with_context(|| source.to_string())?;
     }
     Ok(all)
-}
-
-fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {
-    match known.iter().find(|(name, _)| *name == text) {
-        Some((_, value)) => Ok(*value),
-        None => {
-            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            bail!("`{}` is not one of {}", shown(text), names.join(", "))
-        }
-    }
 }

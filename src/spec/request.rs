@@ -90,6 +90,12 @@ impl Request {
         self.specs().any(Spec::tunes)
     }
 
+    /// Whether XAPI is to manage a host's bond.
+    #[must_use]
+    pub fn is_managed(&self) -> bool {
+        self.specs().any(|spec| spec.managed().is_some())
+    }
+
     /// Whether a host is to have what not every driver knows.
     #[must_use]
     pub fn asks_driver(&self) -> bool {
@@ -99,7 +105,7 @@ impl Request {
     /// The address of each host of `[addresses]`, where there is that section.
     #[must_use]
     pub fn addresses(&self) -> Option<BTreeMap<HostName, Ipv4Net>> {
-        let each = self.each.iter().map(|(host, spec)| (host.clone(), spec.address));
+        let each = self.each.iter().filter_map(|(host, spec)| Some((host.clone(), spec.address?)));
         self.common.is_none().then(|| order::map(each))
     }
 

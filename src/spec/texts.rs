@@ -1,6 +1,8 @@
 //! What single texts of a spec mean, whatever section they stand in.
 
-use anyhow::{Result, anyhow, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::ini::Source;
 use super::{MTU_RANGE, Tune, Tuning};
@@ -8,6 +10,30 @@ use crate::net::{Ipv4Net, StaticRoute, decimal, shown};
 
 /// A line of a section whose keys are not those of `[bond]`: where, key and text.
 pub(super) type Given = (Source, String, String);
+
+/// Texts of `[bond]` by the spec's own names for the keys, each with where it was said.
+pub(super) type Texts = BTreeMap<String, (Source, String)>;
+
+pub(super) fn take<T>(
+    texts: &mut Texts,
+    key: &str,
+    parse: impl FnOnce(&str) -> Result<T>,
+) -> Result<Option<T>> {
+    match texts.remove(key) {
+        None => Ok(None),
+        Some((source, text)) => parse(&text).map(Some).with_context(|| source.to_string()),
+    }
+}
+
+pub(super) fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T> {
+    match known.iter().find(|(name, _)| *name == text) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            bail!("`{}` is not one of {}", shown(text), names.join(", "))
+        }
+    }
+}
 
 pub(super) fn mtu(text: &str) -> Result<u32> {
     decimal(text).filter(|mtu| MTU_RANGE.contains(mtu)).ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! A spec as the text of a file: what [`super::Raw`] reads, written so that it reads the very same.
 //! Must not know a host.
 
-use super::{BackendChoice, PifChoice, Probe, Spec, Vlan};
+use super::{BackendChoice, BondKind, PifChoice, Probe, Spec, Vlan};
 use crate::net::{NicRef, StaticRoute};
 
 /// Keys of a section and their values.
@@ -25,6 +25,7 @@ impl Spec {
         // By name, so that a new field of a spec cannot be left out here.
         let Self {
             bond,
+            kind,
             nics,
             mode,
             options,
@@ -41,19 +42,25 @@ impl Spec {
             keep_ethtool,
             link_delay,
         } = self;
-        let mut all = vec![
-            ("name", bond.to_string()),
-            ("nics", list(nics.iter().map(NicRef::to_string))),
-            ("mode", mode.to_string()),
-        ];
+        let nic_list = ("nics", list(nics.iter().map(NicRef::to_string)));
+        let mut all = match kind {
+            BondKind::Unmanaged => {
+                vec![("name", bond.to_string()), nic_list, ("mode", mode.to_string())]
+            }
+            BondKind::Managed(_) => vec![("kind", kind.word().to_string()), nic_list],
+        };
+        if let BondKind::Managed(managed) = kind {
+            all.extend(managed.texts(nics.len(), *mode));
+        }
         all.extend(options.iter().map(|(row, value)| (row.name, value.to_string())));
-        all.push(("address", address.to_string()));
+        all.extend(address.map(|address| ("address", address.to_string())));
         all.extend(vlan.iter().map(|vlan| ("vlan", vlan.tag().to_string())));
         all.push(("routes", list(routes.iter().map(StaticRoute::to_string))));
         all.extend(mtu.map(|mtu| ("mtu", mtu.to_string())));
         all.extend([("probes", servers(probes)), ("optional_probes", servers(optional_probes))]);
         match backend {
             BackendChoice::Bridge => {}
+            BackendChoice::Keep if !kind.is_unmanaged() => {}
             BackendChoice::Keep => all.push(("backend", "keep".into())),
         }
         match pif {

@@ -105,7 +105,9 @@ pub(super) fn all(
     let mut names: BTreeSet<String> = order::set(inv.kernel.bonds.keys().cloned());
     names.extend(managed.clone().map(|p| p.device.clone()));
     // One whose change is not at its end may not be there yet, or no more.
-    names.extend(judged.iter().filter(|(_, ok)| ok.is_some()).map(|(name, _)| name.clone()));
+    let is_nic = |name: &str| inv.xapi.as_ref().is_some_and(|xapi| xapi.nic(name).is_some());
+    let judged_bonds = judged.iter().filter(|(name, ok)| ok.is_some() && !is_nic(name));
+    names.extend(judged_bonds.map(|(name, _)| name.clone()));
     let mut names: Vec<String> = names.into_iter().collect();
     order::sort_by_key(&mut names, |name| natural(name));
     let view = |name: String| BondView {

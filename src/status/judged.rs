@@ -40,6 +40,13 @@ impl Records {
         Ok(Self { made, latest, run: other_run(host)? })
     }
 
+    /// The NICs that XAPI keeps of the bonds that are judged: more is asked about them.
+    #[must_use]
+    pub fn kept_nics(&self) -> Vec<NicRef> {
+        let managed = self.made.iter().filter(|made| made.spec.managed().is_some());
+        managed.flat_map(|made| made.spec.nics.clone()).collect()
+    }
+
     /// The verdict on a bond whose change has not come to its end.
     #[must_use]
     pub fn unfinished(&self, bond: &IfName) -> Option<Verdict> {

@@ -33,7 +33,8 @@ pub struct Listed {
 /// When host or records cannot be read.
 pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
     let records = Records::read(host)?;
-    let inv = Inventory::read(host, Ask::default())?;
+    let nics = records.kept_nics();
+    let inv = Inventory::read(host, Ask { nics: &nics, networks: true, ..Ask::default() })?;
     let judge = Judge::at_once(host, &inv, templates, &records);
     let mut all = Vec::new();
     for made in &records.made {

@@ -11,7 +11,9 @@ mod device;
 mod file;
 mod give_back;
 mod live;
+mod managed;
 mod pif;
+mod pif_network;
 mod tuned;
 mod unit;
 mod vlan;
@@ -24,7 +26,9 @@ pub use bond::{BondDevice, Link};
 pub use file::FileChange;
 pub use give_back::GiveBack;
 pub use live::{Attached, Change, LiveMtu, LiveNetwork, LiveOptions, LiveTuning, Member, Written};
+pub use managed::{PURPOSE, PifChange, PifSetting};
 pub use pif::PifRecord;
+pub use pif_network::{NetworkChange, NetworkSettings};
 pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
 pub use vlan::VlanDevice;
@@ -74,6 +78,10 @@ pub enum Step {
     TakeVlanDown(VlanDevice),
     /// Bring a tagged network up on the bond.
     BringVlanUp(VlanDevice),
+    /// Have XAPI set something of a NIC that it keeps.
+    SetPif(Box<PifChange>),
+    /// Have XAPI set something of the network of such a NIC.
+    SetPifNetwork(Box<NetworkChange>),
     /// Compare the running kernel with what was asked for.
     Verify {
         /// The bond.
@@ -146,6 +154,8 @@ impl Step {
             Self::Tune(t) => t.title(),
             Self::TakeVlanDown(v) => format!("bring {} down", v.device),
             Self::BringVlanUp(v) => format!("bring up {}", v.device),
+            Self::SetPif(p) => p.title(),
+            Self::SetPifNetwork(n) => n.title(),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
     }
@@ -176,6 +186,8 @@ impl Step {
             Self::Tune(t) => t.undo_title(),
             Self::TakeVlanDown(v) => format!("bring {} up as it was", v.device),
             Self::BringVlanUp(v) => format!("bring {} down and delete it", v.device),
+            Self::SetPif(p) => p.undo_title(),
+            Self::SetPifNetwork(n) => n.undo_title(),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }
@@ -187,7 +199,7 @@ impl Step {
         match self {
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
             Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) | Self::BringVlanUp(_) => 3,
-            Self::IntroduceUnmanaged(_) | Self::BootUnit(_) => 2,
+            Self::IntroduceUnmanaged(_) | Self::BootUnit(_) | Self::SetPifNetwork(_) => 2,
             Self::Verify { .. }
             | Self::TakeVlanDown(_)
             | Self::Join(_)
@@ -195,7 +207,8 @@ impl Step {
             | Self::SetOptions(_)
             | Self::SetMtu(_)
             | Self::SetNetwork(_)
-            | Self::Tune(_) => 1,
+            | Self::Tune(_)
+            | Self::SetPif(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
         }
     }
@@ -216,6 +229,8 @@ impl Step {
             Self::Tune(t) => t.commands(),
             Self::TakeVlanDown(v) => vec![v.device().down(), v.device().delete()],
             Self::BringVlanUp(v) => vec![v.device().up()],
+            Self::SetPif(p) => p.commands(),
+            Self::SetPifNetwork(n) => n.commands(),
             Self::Join(_) | Self::Leave(_) | Self::SetOptions(_) => Vec::new(),
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
@@ -262,6 +277,8 @@ impl Step {
             Self::Tune(t) => by_commands(&t.nic.changes()),
             Self::TakeVlanDown(v) => v.device().up().to_string(),
             Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
+            Self::SetPif(p) => by_commands(&p.undo_commands()),
+            Self::SetPifNetwork(n) => by_commands(&n.undo_commands()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
             Self::GiveBack(g) => g.record.forget_by_hand().replace(" managed=false", ""),
@@ -288,6 +305,8 @@ impl Step {
         match self {
             Self::ForgetPif(record) | Self::IntroduceUnmanaged(record) => Some(record),
             Self::GiveBack(given) => Some(&given.record),
+            Self::SetPif(change) => Some(&change.record),
+            Self::SetPifNetwork(change) => Some(&change.record),
             _ => None,
         }
     }
@@ -314,6 +333,8 @@ impl Step {
             Self::Tune(t) => t.perform(host),
             Self::TakeVlanDown(v) => v.take_down(host),
             Self::BringVlanUp(v) => v.bring_up(host),
+            Self::SetPif(p) => p.perform(host),
+            Self::SetPifNetwork(n) => n.perform(host),
             // The engine waits for these.
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
@@ -341,6 +362,8 @@ impl Step {
             Self::Tune(t) => t.undo(host),
             Self::TakeVlanDown(v) => v.bring_back(host),
             Self::BringVlanUp(v) => v.take_down(host),
+            Self::SetPif(p) => p.undo(host, kept),
+            Self::SetPifNetwork(n) => n.undo(host, kept),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

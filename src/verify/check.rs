@@ -116,8 +116,10 @@ pub(super) fn excuse(checks: &mut [Check], accepted: &[Code]) {
         check.name == Setting::ActiveSlave && check.have.is_some() && idle.contains(&check.want)
     };
     checks.iter_mut().filter(waits).for_each(|check| check.accepted = true);
-    // A bond none of whose slaves has a link has none itself, and no server answers through it.
-    if down == all {
+    // A bond none of whose slaves has a link has none itself, and no server answers through it. A NIC
+    // alone has no link beside its own.
+    let own = |check: &Check| matches!(check.name, Setting::BondLink(_)) && !check.ok;
+    if down == all && (all > 0 || checks.iter().any(own)) {
         mark(checks, |name| {
             matches!(
                 name,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::kernel::carries_more;
-use super::{Check, Setting};
+use super::{Check, Setting, kept};
 use crate::host::Kind;
 use crate::ifcfg;
 use crate::inventory::Inventory;
@@ -30,6 +30,9 @@ pub(super) fn settled(
     inv: &Inventory,
     changed: &[FileChange],
 ) -> Vec<Check> {
+    if spec.managed().is_some() {
+        return kept::settled(spec, nics, inv);
+    }
     let unclear =
         |device: &str| inv.xapi.as_ref().is_some_and(|xapi| xapi.odd_of(device).is_some());
     let mut checks = xapi(nics, inv.xapi.as_ref().map(|x| x.pifs.as_slice()), &unclear);

@@ -8,7 +8,7 @@ use super::{Check, Setting};
 use crate::inventory::{Managed, Networkd, Row, Stores};
 use crate::net::{IfName, Uuid};
 use crate::paths;
-use crate::xe::Pif;
+use crate::xe::{Network, Pif, STATIC_ROUTES};
 
 /// Something that a power cut would undo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub enum Unsaved {
     InBridge(IfName, String),
     /// networkd's file does not have the NIC in its bridge yet.
     NotInBridge(IfName),
+    /// networkd's file has other addresses on this bridge of the NIC's.
+    Addresses(IfName, String),
+    /// XAPI's file has another record of the NIC's network.
+    Network(IfName),
     /// XAPI does not say what it has.
     Unlisted,
 }
@@ -30,8 +34,8 @@ impl Unsaved {
     #[must_use]
     pub const fn command(&self) -> &'static str {
         match self {
-            Self::Record(_) | Self::Forgotten(_) => "xe pool-sync-database",
-            Self::InBridge(..) | Self::NotInBridge(_) => "xenbond verify",
+            Self::Record(_) | Self::Forgotten(_) | Self::Network(_) => "xe pool-sync-database",
+            Self::InBridge(..) | Self::NotInBridge(_) | Self::Addresses(..) => "xenbond verify",
             Self::Unlisted => "xe pif-list",
         }
     }
@@ -39,7 +43,7 @@ impl Unsaved {
     /// Whether XAPI can be asked to write it.
     #[must_use]
     pub const fn is_of_xapi(&self) -> bool {
-        matches!(self, Self::Record(_) | Self::Forgotten(_))
+        matches!(self, Self::Record(_) | Self::Forgotten(_) | Self::Network(_))
     }
 }
 
@@ -55,6 +59,16 @@ impl fmt::Display for Unsaved {
             Self::InBridge(nic, bridge) => {
                 write!(f, "{} has {nic} in {bridge}", paths::NETWORKD_DB)
             }
+            Self::Addresses(nic, bridge) => {
+                write!(
+                    f,
+                    "{} has other addresses on {bridge}, the bridge of {nic}",
+                    paths::NETWORKD_DB
+                )
+            }
+            Self::Network(nic) => {
+                write!(f, "the network of {nic} is not in XAPI's database on disk as it is now")
+            }
             Self::Unlisted => f.write_str("XAPI does not answer, so that nothing tells"),
             Self::NotInBridge(nic) => {
                 write!(f, "{} does not have {nic} in its bridge", paths::NETWORKD_DB)
@@ -65,12 +79,14 @@ impl fmt::Display for Unsaved {
 
 /// What is not on disk of these NICs. `pifs` is what XAPI lists of this host; `None`: it was not
 /// asked or does not answer, and then only its managed records on disk are known to be wrong.
+/// `networks`: those whose settings count.
 #[must_use]
 pub fn unsaved(
     stores: &Stores,
     host: &Uuid,
     nics: &[IfName],
     pifs: Option<&[Pif]>,
+    networks: &[Network],
 ) -> Vec<Unsaved> {
     let mut all = Vec::new();
     for nic in nics {
@@ -93,10 +109,33 @@ pub fn unsaved(
                 all.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
             }
             (Networkd::Bridges(_), None) if plugged => all.push(Unsaved::NotInBridge(nic.clone())),
+            (Networkd::Bridges(_), Some(bridge)) if plugged => {
+                let asked = listed.filter(|pif| pif.ip_mode() != "dhcp");
+                let has = stores.networkd.addresses_of(bridge).zip(asked);
+                if has.is_some_and(|(has, pif)| !has.iter().eq(pif.ip.address().iter())) {
+                    all.push(Unsaved::Addresses(nic.clone(), bridge.to_string()));
+                }
+            }
             _ => {}
+        }
+        let network = listed.and_then(|pif| networks.iter().find(|n| n.uuid == pif.network));
+        let row = network.and_then(|n| Some((n, stores.database.as_ref()?.network(&n.uuid)?)));
+        if row.is_some_and(|(network, row)| !has_settings(row, network)) {
+            all.push(Unsaved::Network(nic.clone()));
         }
     }
     all
+}
+
+/// Whether a row on disk has what XAPI says of a network.
+fn has_settings(row: &Row, network: &Network) -> bool {
+    let mtu = network.mtu.map(|mtu| mtu.to_string());
+    let text = row.get("other_config").unwrap_or_default();
+    let routes = match &network.static_routes {
+        Some(routes) => text.contains(&format!("('{STATIC_ROUTES}' '{routes}')")),
+        None => !text.contains(&format!("('{STATIC_ROUTES}' ")),
+    };
+    routes && mtu.is_none_or(|mtu| row.get("MTU").is_none_or(|have| have == mtu))
 }
 
 /// Whether a row on disk has what XAPI says of a PIF; a field that the release has not is as good.
@@ -142,7 +181,7 @@ fn bond_unsaved(stores: &Stores, host: &Uuid, bond: &Managed) -> Option<String> 
     let nics: BTreeSet<String> = bond.slaves.iter().map(|pif| pif.device.clone()).collect();
     let bridge = bond.bridge()?;
     match bridges.get(bridge) {
-        Some(have) if *have == nics => None,
+        Some(have) if have.nics == nics => None,
         _ => Some(format!("{} does not have {} in {bridge}", paths::NETWORKD_DB, bond.device)),
     }
 }
@@ -174,8 +213,9 @@ pub(super) fn check(
     host: Option<&Uuid>,
     nics: &[IfName],
     pifs: Option<&[Pif]>,
+    networks: &[Network],
 ) -> Check {
-    let found = host.map(|host| unsaved(stores, host, nics, pifs)).unwrap_or_default();
+    let found = host.map(|host| unsaved(stores, host, nics, pifs, networks)).unwrap_or_default();
     let known = host.is_some() && pifs.is_some() && stores.database.is_some();
     let have = match found.first() {
         Some(first) => Some(format!("no: {first}")),

@@ -151,7 +151,7 @@ pub(super) fn slave(arp: bool, nic: &Nic, status: &BondStatus, kernel: &Kernel) 
 }
 
 /// The MAC address of a NIC that is no slave, or where the NIC that is meant has gone.
-fn without_bond(nic: &Nic, kernel: &Kernel) -> String {
+pub(super) fn without_bond(nic: &Nic, kernel: &Kernel) -> String {
     let plain = |name: &&String| kernel.devices[*name].kind == DeviceKind::Plain;
     let mut others = kernel.devices.keys().filter(plain);
     match kernel.permanent_mac(nic.device.as_str()) {

@@ -6,6 +6,7 @@
 mod check;
 mod drift;
 mod durable;
+mod kept;
 mod kernel;
 mod lacp;
 mod managed;
@@ -24,7 +25,7 @@ use check::excuse;
 pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
 pub use durable::{Unsaved, unsaved};
-use kernel::kernel;
+pub use kept::STORAGE;
 pub use managed::{limit as managed_limit, managed, rows as managed_rows};
 pub use networks::LINK_LOCAL;
 pub use question::{Patience, Question, Running, Verdict, Witness, judge};
@@ -66,6 +67,14 @@ fn awaited(spec: &Spec, checks: &[Check]) -> String {
     }
     let lacp = failed.iter().find(|check| check.name.is_lacp());
     lacp.or(failed.first()).map(|check| check.name.to_string()).unwrap_or_default()
+}
+
+/// Every check that one reading of the kernel answers.
+fn kernel(spec: &Spec, nics: &[Nic], kernel: &Kernel) -> Vec<Check> {
+    match spec.managed() {
+        Some(_) => kept::kernel(spec, nics, kernel),
+        None => kernel::kernel(spec, nics, kernel),
+    }
 }
 
 /// Reads the kernel until all that can settle has, or `within` has passed.

@@ -92,7 +92,7 @@ fn address(spec: &Spec, network: Network<'_>, kernel: &Kernel) -> Check {
     } else {
         Some(if on.is_empty() { "nowhere".into() } else { on.join(", ") })
     };
-    let own = address == spec.address;
+    let own = Some(address) == spec.address;
     let name = match network.tagged.filter(|_| !own) {
         Some(tagged) => Setting::VlanAddress(tagged.clone()),
         None => Setting::Address,
@@ -126,17 +126,26 @@ fn no_address(spec: &Spec, kernel: &Kernel) -> Check {
 
 /// Through which of the bond's devices a route leads.
 fn leads(spec: &Spec, to: Ipv4Net, kernel: &Kernel) -> String {
-    let mut devices = std::iter::once(spec.bond.as_str()).chain(spec.tagged().map(Tagged::as_str));
+    let own = std::iter::once(spec.bond.as_str()).chain(spec.networks().map(|one| one.device));
+    let mut devices = own.chain(spec.tagged().map(Tagged::as_str));
     let through = |device: &&str| kernel.routes.iter().any(|r| r.device == **device && r.to == to);
     match devices.find(through) {
         Some(device) => format!("through {device}"),
-        None => "not through the bond".into(),
+        None => no_way(spec),
     }
 }
 
-fn default_route(spec: &Spec, kernel: &Kernel) -> Check {
+/// That no route leads there.
+fn no_way(spec: &Spec) -> String {
+    match spec.is_storage_nic() {
+        true => format!("not through {}", spec.bond),
+        false => "not through the bond".into(),
+    }
+}
+
+pub(super) fn default_route(spec: &Spec, kernel: &Kernel) -> Check {
     let default = Ipv4Net { addr: [0, 0, 0, 0].into(), prefix: 0 };
-    Check::new(Setting::DefaultRoute, "not through the bond", Some(leads(spec, default, kernel)))
+    Check::new(Setting::DefaultRoute, no_way(spec), Some(leads(spec, default, kernel)))
         .because("remove GATEWAY from its ifcfg file: it takes the default route from the management interface")
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::check::is_without_link;
-use super::{Check, drift, durable, excuse, failed, hindering, kernel, probe, settles, tuning};
+use super::{
+    Check, drift, durable, excuse, failed, hindering, kept, kernel, probe, settles, tuning,
+};
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic, Stores};
 use crate::net::IfName;
@@ -135,6 +137,9 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
     excuse(&mut checks, accepted);
     for witness in witnesses {
         checks.extend(match witness {
+            Witness::Xapi(pifs) if spec.managed().is_some() => {
+                kept::xapi(spec, nics, *pifs, &|_| false)
+            }
             Witness::Xapi(pifs) => drift::xapi(nics, *pifs, &|_| false),
             Witness::Host(inv, changed) => drift::settled(spec, nics, inv, changed),
             Witness::Later(_) if !hindering(&checks).is_empty() => Vec::new(),
@@ -149,7 +154,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
                 probe::wait(host, spec)
             }
             Witness::Servers(host, _) => probe::ask(host, spec, probe::Way::Networks),
-            Witness::Disk(host, inv) => vec![disk(host, inv, nics)],
+            Witness::Disk(host, inv) => vec![disk(host, inv, spec, nics)],
             Witness::Nics(host) => tuning::rows(spec, nics, &|device| settings(host, device)),
         });
     }
@@ -159,7 +164,7 @@ pub fn judge(question: Question<'_>) -> Result<Verdict> {
 }
 
 /// Whether a power cut would change what XAPI says of these NICs.
-fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
+fn disk(host: &Host, inv: &Inventory, spec: &Spec, nics: &[Nic]) -> Check {
     let devices: Vec<IfName> = nics.iter().map(|nic| nic.device.clone()).collect();
     let names: Vec<&str> = devices.iter().map(IfName::as_str).collect();
     let pifs = inv.xapi.as_ref().map(|xapi| xapi.pifs.as_slice());
@@ -168,5 +173,7 @@ fn disk(host: &Host, inv: &Inventory, nics: &[Nic]) -> Check {
     if pool.is_some_and(|pool| pool.ha_enabled) {
         stores.database = None;
     }
-    durable::check(&stores, inv.host_uuid().as_ref(), &devices, pifs)
+    let networks = inv.xapi.as_ref().filter(|_| spec.managed().is_some());
+    let networks = networks.map_or(&[][..], |xapi| &xapi.networks);
+    durable::check(&stores, inv.host_uuid().as_ref(), &devices, pifs, networks)
 }

@@ -71,6 +71,16 @@ pub enum Setting {
     LinkLocalRoute,
     /// Whether XAPI leaves a NIC alone.
     InXapi(IfName),
+    /// What a NIC that XAPI keeps is a port of.
+    Port(IfName),
+    /// The address that XAPI has for a NIC.
+    AddressInXapi(IfName),
+    /// Whether XAPI refuses to unplug it.
+    DisallowUnplug(IfName),
+    /// What XAPI's clients show that it is for.
+    Purpose(IfName),
+    /// A field of XAPI's record of its network.
+    NetworkField(&'static str),
     /// Which record XAPI has of a NIC.
     RecordInXapi(IfName),
     /// The backend that runs.
@@ -117,6 +127,7 @@ impl Setting {
                 | Self::VlanLink(_)
                 | Self::VlanAddress(_)
                 | Self::Route(_)
+                | Self::Port(_)
                 | Self::Probe(_)
         )
     }
@@ -163,6 +174,11 @@ impl fmt::Display for Setting {
             Self::Enabled(device) => return write!(f, "{device} enabled"),
             Self::Bridge(device) => return write!(f, "{device} bridge"),
             Self::InXapi(device) => return write!(f, "{device} in XAPI"),
+            Self::Port(device) => return write!(f, "{device} is a port of"),
+            Self::AddressInXapi(device) => return write!(f, "{device} address in XAPI"),
+            Self::DisallowUnplug(device) => return write!(f, "{device} disallow-unplug"),
+            Self::Purpose(device) => return write!(f, "{device} management_purpose"),
+            Self::NetworkField(field) => return write!(f, "network {field}"),
             Self::RecordInXapi(device) => return write!(f, "{device} record in XAPI"),
             Self::File(path) => return write!(f, "file {path}"),
             Self::Block(path) => return write!(f, "file {path} (our block)"),

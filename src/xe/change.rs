@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LIMIT, Pif};
+use super::{IpSettings, LIMIT, Pif};
 use crate::host::{Cmd, Program};
 use crate::net::{IfName, MacAddr, Uuid};
 
@@ -64,16 +64,10 @@ pub fn introduce(of: &Uuid, device: &IfName, mac: &MacAddr, managed: bool) -> Cm
 /// (tests/ground/xapi.md, B4), all but the plug: only what differs is set.
 #[must_use]
 pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
-    let uuid = format!("uuid={}", now.uuid);
-    let set = |setting: String| change(&["pif-param-set".into(), uuid.clone(), setting]);
+    let set = |setting: String| set("pif", &now.uuid, &setting);
     let mut cmds = Vec::new();
     if now.static_ip() != recorded.static_ip() {
-        let mut args =
-            vec!["pif-reconfigure-ip".into(), uuid.clone(), format!("mode={}", recorded.ip_mode())];
-        for name in ["IP", "netmask", "gateway", "DNS"] {
-            args.extend(recorded.static_ip().get(name).map(|value| format!("{name}={value}")));
-        }
-        cmds.push(change(&args));
+        cmds.push(reconfigure(&now.uuid, &recorded.static_ip()));
     }
     for (field, had, has) in [
         ("properties", &recorded.properties, &now.properties),
@@ -85,14 +79,37 @@ pub fn restore(now: &Pif, recorded: &Pif) -> Vec<Cmd> {
         // XAPI sets properties and removes none.
         let removable = field != "properties";
         for key in has.keys().filter(|key| removable && !had.contains_key(*key)) {
-            let (field, key) = (format!("param-name={field}"), format!("param-key={key}"));
-            cmds.push(change(&["pif-param-remove".into(), uuid.clone(), field, key]));
+            cmds.push(remove_key("pif", &now.uuid, field, key));
         }
     }
     if now.disallow_unplug != recorded.disallow_unplug {
         cmds.push(set(format!("disallow-unplug={}", recorded.disallow_unplug)));
     }
     cmds
+}
+
+/// Gives a PIF this IP configuration, and clears what is not in it (tests/ground/xapi.md, B7).
+#[must_use]
+pub fn reconfigure(pif: &Uuid, ip: &IpSettings) -> Cmd {
+    let mut args =
+        vec!["pif-reconfigure-ip".into(), format!("uuid={pif}"), format!("mode={}", ip.mode())];
+    for name in ["IP", "netmask", "gateway", "DNS"] {
+        args.extend(ip.get(name).map(|value| format!("{name}={value}")));
+    }
+    change(&args)
+}
+
+/// Sets a field, or a key of a map, of a record of this class.
+#[must_use]
+pub fn set(class: &str, of: &Uuid, setting: &str) -> Cmd {
+    change(&[format!("{class}-param-set"), format!("uuid={of}"), setting.into()])
+}
+
+/// Removes a key of a map.
+#[must_use]
+pub fn remove_key(class: &str, of: &Uuid, field: &str, key: &str) -> Cmd {
+    let (field, key) = (format!("param-name={field}"), format!("param-key={key}"));
+    change(&[format!("{class}-param-remove"), format!("uuid={of}"), field, key])
 }
 
 /// Writes the pool's database to disk before a reboot.

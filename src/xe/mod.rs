@@ -16,11 +16,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-pub use change::{forget, forget_unmanaged, introduce, plug, restore, sync_database, unplug};
+pub use change::{
+    forget, forget_unmanaged, introduce, plug, reconfigure, remove_key, restore, set,
+    sync_database, unplug,
+};
 pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, disks, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
-pub use pool::{Network, PoolHost, Vif, Vm, hosts, network_names, networks, vifs, vms};
+pub use pool::{
+    Network, PoolHost, STATIC_ROUTES, Vif, Vm, hosts, network_names, networks, static_routes, vifs,
+    vms,
+};
 pub(crate) use record::map as loose_map;
 use record::{Record, parse};
 

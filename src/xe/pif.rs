@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{self, Record};
 use super::{LIMIT, List, Listed, OddRecord};
 use crate::host::{Cmd, Host, Program};
-use crate::net::{IfName, MacAddr, Uuid};
+use crate::net::{IfName, Ipv4Net, MacAddr, Uuid};
 use crate::order;
 
 /// IP settings by the names of `pif-list`, in the order of the names. A list and no map: there are
@@ -24,6 +24,43 @@ impl IpSettings {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl IpSettings {
+    /// A fixed address, without a gateway.
+    #[must_use]
+    pub fn fixed(net: Ipv4Net) -> Self {
+        let texts = [
+            ("IP", net.addr.to_string()),
+            ("IP-configuration-mode", "Static".to_string()),
+            ("netmask", net.netmask().to_string()),
+        ];
+        Self(texts.map(|(name, value)| (name.into(), value)).into())
+    }
+
+    /// The configuration mode as `pif-reconfigure-ip` takes it.
+    #[must_use]
+    pub fn mode(&self) -> String {
+        self.get("IP-configuration-mode").map_or_else(|| "none".into(), str::to_ascii_lowercase)
+    }
+
+    /// The address with its subnet, where it is a fixed one.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv4Net> {
+        let (addr, mask) = (self.get("IP")?.parse().ok()?, self.get("netmask")?.parse().ok()?);
+        Ipv4Net::with_netmask(addr, mask).ok().filter(|_| self.mode() == "static")
+    }
+
+    /// Whether both are the same configuration. What DHCP gave is not compared, nor name servers:
+    /// a release may keep those that are not named (tests/ground/xapi.md, B7).
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let of = |ip: &Self| {
+            let fixed = |name| ip.get(name).filter(|_| ip.mode() == "static").map(String::from);
+            (ip.mode(), ["IP", "netmask", "gateway"].map(fixed))
+        };
+        of(self) == of(other)
     }
 }
 
@@ -103,9 +140,7 @@ impl Pif {
     /// The IP configuration mode as `pif-reconfigure-ip` takes it.
     #[must_use]
     pub fn ip_mode(&self) -> String {
-        self.ip
-            .get("IP-configuration-mode")
-            .map_or_else(|| "none".into(), |m| m.to_ascii_lowercase())
+        self.ip.mode()
     }
 }
 
@@ -216,14 +251,14 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
     Ok(order::map(texts.all.into_iter()))
 }
 
-/// One map of a PIF, exactly. `xe` joins keys and values without escaping them, so a map of more
+/// One map of a record, exactly. `xe` joins keys and values without escaping them, so a map of more
 /// than one pair is read key by key (tests/ground/xapi.md, A2).
 ///
 /// # Errors
 /// When the keys read one by one do not make up the text.
-fn exact_map(
+pub(super) fn exact_map(
     host: &Host,
-    pif: &Uuid,
+    (class, of): (&str, &Uuid),
     field: &str,
     text: &str,
     until: Duration,
@@ -236,8 +271,8 @@ fn exact_map(
     while !rest.is_empty() {
         let (key, _) = rest.split_once(": ").context("a map without a key")?;
         let args = [
-            "pif-param-get",
-            &format!("uuid={pif}"),
+            &format!("{class}-param-get"),
+            &format!("uuid={of}"),
             &format!("param-name={field}"),
             &format!("param-key={key}"),
         ];
@@ -251,7 +286,7 @@ fn exact_map(
             .strip_prefix(&pair)
             .map(|rest| rest.strip_prefix("; ").unwrap_or(rest))
             .with_context(|| {
-                format!("`{cmd}` does not agree with the {field} that pif-list printed")
+                format!("`{cmd}` does not agree with the {field} that {class}-list printed")
             })?;
         exact.insert(key.to_string(), value);
     }
@@ -293,7 +328,7 @@ pub fn fill_maps(host: &Host, pif: Pif, texts: &PifTexts, until: Duration) -> Re
     let (properties, other_config) =
         texts.get(&pif.uuid).context("the two lists of PIFs differ")?;
     let exact = |field: &str, text: &str| {
-        let map = exact_map(host, &pif.uuid, field, text, until)
+        let map = exact_map(host, ("pif", &pif.uuid), field, text, until)
             .with_context(|| format!("reading {field}"))?;
         for (key, value) in &map {
             if let Some(why) = not_settable(key, value) {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{List, Listed};
+use super::pif::exact_map;
+use super::{LIMIT, List, Listed};
 use crate::host::Host;
 use crate::net::{Backend, Uuid};
 use crate::order;
@@ -36,6 +37,9 @@ pub struct Network {
     /// The MTU that its NICs are to have when they are next plugged.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// Its `static-routes`, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_routes: Option<String>,
 }
 
 /// A virtual interface of a VM.
@@ -96,9 +100,26 @@ pub fn networks(host: &Host) -> Result<Listed<Network>> {
             uuid: record.uuid()?,
             bridge: record.text("bridge"),
             mtu: record.get("MTU").and_then(|mtu| mtu.parse().ok()),
+            static_routes: None,
         })
     })
 }
+
+/// The `static-routes` of a network's `other-config`, which is read apart: people write there.
+///
+/// # Errors
+/// As of [`hosts`], and when the map cannot be read exactly.
+pub fn static_routes(host: &Host, of: &Uuid) -> Result<Option<String>> {
+    let list = List::of("network", &["uuid", "other-config"]).only(format!("uuid={of}"));
+    let texts = list.read(host, |record| Ok((record.uuid()?, record.text("other-config"))))?;
+    let text = texts.whole()?.into_iter().find(|(uuid, _)| uuid == of).map(|(_, text)| text);
+    let until = host.clock().elapsed() + LIMIT;
+    let map = exact_map(host, ("network", of), "other-config", &text.unwrap_or_default(), until)?;
+    Ok(map.get(STATIC_ROUTES).cloned())
+}
+
+/// The key of the routes behind a network (tests/ground/managed.md, H3).
+pub const STATIC_ROUTES: &str = "static-routes";
 
 /// What people call the pool's networks. Asked for apart from the rest: a name is a person's text.
 ///

@@ -24,7 +24,7 @@ const LADDER: [&[&str]; 17] = [
     &["ledger"],
     &[
         "service", "spec", "options", "xe", "bonding", "ovs", "ifcfg", "modprobe", "paths", "net",
-        "outcome", "order",
+        "outcome",
     ],
     &["host"],
     &["model"],

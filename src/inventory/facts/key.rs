@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::net::{IfName, Ipv4Net, Tagged, shown, text_form};
+use crate::net::{IfName, Ipv4Net, Tagged, Uuid, shown, text_form};
 use crate::spec::Knob;
 
 /// Which fact. Its text form is the key in plan.json and does not change.
@@ -37,8 +37,12 @@ pub enum Fact {
     Pif(IfName),
     /// A field of that record, by its name in `xe`.
     PifField(IfName, String),
+    /// A field of XAPI's record of a network, by its name in `xe`.
+    NetworkField(Uuid, String),
     /// The host's addresses in a subnet.
     Addresses(Ipv4Net),
+    /// The routes by routers through a device.
+    Routes(IfName),
     /// The default route.
     DefaultRoute,
 }
@@ -58,7 +62,9 @@ impl fmt::Display for Fact {
             Self::Tuned(nic, knob) => write!(f, "tuned {nic} {knob}"),
             Self::Pif(nic) => write!(f, "pif {nic}"),
             Self::PifField(nic, field) => write!(f, "pif-field {nic} {field}"),
+            Self::NetworkField(uuid, field) => write!(f, "network-field {uuid} {field}"),
             Self::Addresses(subnet) => write!(f, "addresses {subnet}"),
+            Self::Routes(device) => write!(f, "routes {device}"),
             Self::DefaultRoute => f.write_str("default-route"),
         }
     }
@@ -87,7 +93,12 @@ impl FromStr for Fact {
                 Some((nic, field)) => Self::PifField(nic.parse()?, field.into()),
                 None => bail!("`{}` names no field of a PIF", shown(text)),
             },
+            "network-field" => match rest.split_once(' ') {
+                Some((uuid, field)) => Self::NetworkField(uuid.parse()?, field.into()),
+                None => bail!("`{}` names no field of a network", shown(text)),
+            },
             "addresses" => Self::Addresses(rest.parse()?),
+            "routes" => Self::Routes(rest.parse()?),
             "default-route" => Self::DefaultRoute,
             _ => bail!("`{}` is not a valid fact that this xenbond knows", shown(text)),
         })
@@ -112,7 +123,9 @@ impl Fact {
             Self::Tuned(nic, knob) => format!("{nic} {knob}"),
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),
+            Self::NetworkField(uuid, field) => format!("network {uuid}, {}", shown(field)),
             Self::Addresses(subnet) => format!("addresses in {subnet}"),
+            Self::Routes(device) => format!("routes through {device}"),
             Self::DefaultRoute => "default route".into(),
         }
     }

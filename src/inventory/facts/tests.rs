@@ -34,7 +34,9 @@ fn scope() -> Scope {
         bond: "bond51".parse().unwrap(),
         nics: ["eth2", "eth3"].map(|n| n.parse().unwrap()).into(),
         paths: [IFCFG, "/etc/modprobe.conf"].map(String::from).into(),
-        subnet: "172.16.51.0/24".parse().unwrap(),
+        subnet: Some("172.16.51.0/24".parse().unwrap()),
+        bridge: None,
+        network: None,
     }
 }
 

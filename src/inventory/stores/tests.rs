@@ -156,4 +156,22 @@ fn networkd_is_missing_of_another_form_or_tells_the_bridges() {
     for (nic, bridge) in [("eth2", Some("xenbr2")), ("eth1", Some("xapi1")), ("bond0", None)] {
         assert_eq!(known.bridge_of(nic), bridge);
     }
+    assert_eq!(known.addresses_of("xenbr2"), None, "nothing tells");
+    for (conf, want) in [
+        ("\"None4\"", Some(vec![])),
+        (
+            "[\"Static4\",[[\"172.16.51.11\",24],[\"10.0.0.1\",8]]]",
+            Some(vec!["10.0.0.1/8", "172.16.51.11/24"]),
+        ),
+        ("\"DHCP4\"", None),
+        ("[\"Static4\",[[\"172.16.51.11\"]]]", None),
+        ("{}", None),
+    ] {
+        let read = read(Some(&format!(
+            "{{\"interface_config\":{{\"xenbr2\":{{\"ipv4_conf\":{conf}}}}},\"bridge_config\":{{\"xenbr2\":{{\"ports\":{{}}}}}}}}"
+        )));
+        let all = read.addresses_of("xenbr2");
+        let all = all.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(all, want.map(|w| w.iter().map(ToString::to_string).collect()), "{conf}");
+    }
 }

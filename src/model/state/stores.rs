@@ -69,7 +69,7 @@ pub struct InterfaceConfig {
     /// Always `None6` here.
     pub ipv6_conf: String,
     /// Static routes.
-    pub ipv4_routes: Vec<String>,
+    pub ipv4_routes: Vec<Ipv4Route>,
     /// Name servers, and domains.
     pub dns: (Vec<String>, Vec<String>),
     /// MTU.
@@ -80,6 +80,17 @@ pub struct InterfaceConfig {
     pub ethtool_offload: Map,
     /// It is made at networkd's start.
     pub persistent_i: bool,
+}
+
+/// A route by a router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv4Route {
+    /// Where it leads.
+    pub subnet: String,
+    /// The prefix of that.
+    pub netmask: u8,
+    /// The router.
+    pub gateway: String,
 }
 
 /// An address, or none.

@@ -248,6 +248,45 @@ fn reconfigure_puts_the_address_on_the_bridge_and_clears_what_is_not_said() {
 }
 
 #[test]
+fn a_network_gives_mtu_and_routes_when_its_nic_is_plugged_and_takes_no_route_away() {
+    for backend in [Backend::Bridge, Backend::Openvswitch] {
+        let dom0 = Dom0::new(Flavour::El7, backend);
+        let eth2 = dom0.pif("eth2");
+        let of = |dom0: &Dom0| dom0.model.state().pool.networks["xenbr2"].uuid.clone();
+        let set = |what: &str| dom0.ok(&format!("xe network-param-set uuid={} {what}", of(&dom0)));
+        set("MTU=9000");
+        set("other-config:static-routes=10.99.0.0/16/172.16.51.1");
+        assert_eq!(dom0.sysfs("eth2/mtu"), "1500", "not before it is plugged");
+        dom0.ok(&format!("xe pif-plug uuid={eth2}"));
+        assert_eq!(
+            (dom0.sysfs("eth2/mtu"), dom0.sysfs("xenbr2/mtu")),
+            ("9000".into(), "9000".into())
+        );
+        let routed =
+            |dom0: &Dom0| dom0.read("proc/net/route").contains("xenbr2\t0000630A\t013310AC");
+        assert!(!routed(&dom0), "the router is out of reach without an address");
+        let line = format!(
+            "xe pif-reconfigure-ip uuid={eth2} mode=static IP=172.16.51.11 netmask=255.255.255.0"
+        );
+        dom0.ok(&line);
+        assert!(routed(&dom0));
+        let db = dom0.read("var/lib/xcp/networkd.db");
+        assert!(db.contains("\"ipv4_routes\":[{\"subnet\":\"10.99.0.0\",\"netmask\":16,"), "{db}");
+        let network = of(&dom0);
+        dom0.ok(&format!(
+            "xe network-param-remove uuid={network} param-name=other-config param-key=static-routes"
+        ));
+        dom0.ok(&format!("xe pif-plug uuid={eth2}"));
+        assert!(routed(&dom0), "it is set, and never taken away");
+        dom0.ok(&format!("xe pif-reconfigure-ip uuid={eth2} mode=none"));
+        assert!(!routed(&dom0), "with its address it goes");
+        set("other-config:static-routes=nonsense");
+        dom0.ok(&line);
+        assert!(!routed(&dom0));
+    }
+}
+
+#[test]
 fn commands_fail_lie_and_hang_as_told_and_the_transcript_says_what_changed() {
     let dom0 = host();
     let eth2 = dom0.pif("eth2");

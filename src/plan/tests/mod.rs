@@ -398,7 +398,7 @@ fn the_scope_has_all_that_the_steps_touch() {
     let scope = &plan.scope;
     assert_eq!(scope.bond.as_str(), "bond51");
     assert_eq!(scope.nics.iter().map(IfName::as_str).collect::<Vec<_>>(), ["eth2", "eth3"]);
-    assert_eq!(scope.subnet.to_string(), "172.16.51.0/24");
+    assert_eq!(scope.subnet.unwrap().to_string(), "172.16.51.0/24");
     for step in &plan.steps {
         assert!(step.file().is_none_or(|f| scope.paths.contains(&f.path)), "{}", step.title());
     }

@@ -95,7 +95,7 @@ fn a_bond_that_we_made_bars_nothing() {
     inv.kernel
         .devices
         .insert("bond51".into(), Device { kind: DeviceKind::Bond, ..Device::default() });
-    let net = spec(&[]).address;
+    let net = spec(&[]).address.unwrap();
     inv.kernel.addresses.push(Address { device: "bond51".into(), net });
     inv.kernel.routes.push(Route {
         device: "bond51".into(),

@@ -182,6 +182,7 @@ fn host(host: &xe::PoolHost) -> HostRecord {
 }
 
 fn network(inv: &Inventory, network: &xe::Network) -> Network {
+    let routes = network.static_routes.iter().map(|r| (xe::STATIC_ROUTES.to_string(), r.clone()));
     let bridge = inv.kernel.devices.get(&network.bridge);
     Network {
         uuid: network.uuid.to_string(),
@@ -190,7 +191,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
         bridge: network.bridge.clone(),
         mtu: network.mtu.or(bridge.and_then(|device| device.mtu)).unwrap_or(1500),
         managed: true,
-        other_config: Map::new(),
+        other_config: routes.collect(),
     }
 }
 

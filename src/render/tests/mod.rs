@@ -192,8 +192,11 @@ fn the_texts_read_back_as_the_spec() {
         let all = rendered(&asked, &slaves(true), &target(None, true));
         let read = ifcfg::parse(&all[3].1);
         assert!(read.is_plain());
-        assert_eq!(read.get("IPADDR"), Some(asked.address.addr.to_string().as_str()));
-        assert_eq!(read.get("NETMASK"), Some(asked.address.netmask().to_string().as_str()));
+        assert_eq!(read.get("IPADDR"), Some(asked.address.unwrap().addr.to_string().as_str()));
+        assert_eq!(
+            read.get("NETMASK"),
+            Some(asked.address.unwrap().netmask().to_string().as_str())
+        );
         assert_eq!(read.get("MTU").map(str::to_string), asked.mtu.map(|m| m.to_string()));
         let opts = read.bonding_opts().unwrap();
         assert!(opts.malformed.is_empty());

@@ -1,6 +1,7 @@
 //! Flags and files: what they mean, which wins, and what is refused with which sentence.
 
 mod faults;
+mod managed;
 mod text;
 mod vlans;
 
@@ -14,6 +15,16 @@ pub(crate) fn usual(other: &[(&'static str, &str)]) -> Spec {
         .iter()
         .chain(other)
     {
+        raw.flag(key, key, (*value).to_string());
+    }
+    raw.finish().unwrap().for_host(&[]).unwrap()
+}
+
+/// The usual storage NIC, with other keys of [bond] where given.
+pub(crate) fn storage_nic(other: &[(&'static str, &str)]) -> Spec {
+    let mut raw = Raw::default();
+    let keys = [("kind", "managed"), ("nics", "eth2"), ("use", "storage")];
+    for (key, value) in keys.iter().chain(&[("address", "172.16.51.11/24")]).chain(other) {
         raw.flag(key, key, (*value).to_string());
     }
     raw.finish().unwrap().for_host(&[]).unwrap()
@@ -86,7 +97,7 @@ fn the_smallest_spec_has_the_defaults() {
     assert_eq!(shown(&spec.nics), "eth2 eth3");
     assert_eq!(spec.mode, BondMode::ActiveBackup);
     assert_eq!(spec.options.words(spec.mode), ["mode=active-backup", "miimon=100"]);
-    assert_eq!(spec.address.to_string(), "172.16.51.11/24");
+    assert_eq!(spec.address.unwrap().to_string(), "172.16.51.11/24");
     assert_eq!((spec.mtu, spec.probes.len()), (None, 0));
     assert_eq!((spec.backend, spec.pif), (BackendChoice::Bridge, PifChoice::Auto));
     assert_eq!(here(&small(""), &[]), spec);
@@ -96,12 +107,12 @@ fn the_smallest_spec_has_the_defaults() {
 fn one_file_serves_a_pool() {
     let pool = request(POOL, &[]).unwrap();
     let one = pool.for_host(&names(&["xen01"])).unwrap();
-    assert_eq!(one.address.to_string(), "172.16.51.11/24");
+    assert_eq!(one.address.unwrap().to_string(), "172.16.51.11/24");
     assert_eq!(shown(&one.nics), "eth2 eth3");
     assert_eq!(one.mtu, Some(9000));
     assert_eq!(one.probes, ["172.16.51.2:2049".parse().unwrap()]);
     let two = pool.for_host(&names(&["localhost", "xen02"])).unwrap();
-    assert_eq!(two.address.to_string(), "172.16.51.12/24");
+    assert_eq!(two.address.unwrap().to_string(), "172.16.51.12/24");
     assert_eq!(shown(&two.nics), "eth4 00:1b:21:aa:bb:05");
     assert_eq!(shown(&pool.nics()), "eth2 eth3 eth4 00:1b:21:aa:bb:05");
     assert_eq!(pool.bonds(), [&"bond51".parse().unwrap()].into());
@@ -109,7 +120,7 @@ fn one_file_serves_a_pool() {
     let hosts: Vec<String> = pool
         .by_host()
         .iter()
-        .map(|(h, s)| format!("{} {}", h.as_ref().unwrap(), s.address))
+        .map(|(h, s)| format!("{} {}", h.as_ref().unwrap(), s.address.unwrap()))
         .collect();
     assert_eq!(hosts, ["xen01 172.16.51.11/24", "xen02 172.16.51.12/24"]);
 }
@@ -146,12 +157,15 @@ fn flags_win_over_the_file() {
 fn an_address_flag_wins_over_every_address_of_the_file() {
     let one = request(POOL, &[("address", "172.16.51.77/24")]).unwrap();
     assert_eq!(one.addresses(), None);
-    assert_eq!(one.for_host(&[]).unwrap().address.to_string(), "172.16.51.77/24");
+    assert_eq!(one.for_host(&[]).unwrap().address.unwrap().to_string(), "172.16.51.77/24");
     let masked = small("").replace("/24", "") + "netmask=255.255.255.0\n";
-    assert_eq!(here(&masked, &[]).address.to_string(), "172.16.51.11/24");
-    assert_eq!(here(&masked, &[("address", "10.1.2.3/16")]).address.to_string(), "10.1.2.3/16");
+    assert_eq!(here(&masked, &[]).address.unwrap().to_string(), "172.16.51.11/24");
+    assert_eq!(
+        here(&masked, &[("address", "10.1.2.3/16")]).address.unwrap().to_string(),
+        "10.1.2.3/16"
+    );
     let flags = [("address", "10.1.2.3"), ("netmask", "255.255.0.0")];
-    assert_eq!(here(&masked, &flags).address.to_string(), "10.1.2.3/16");
+    assert_eq!(here(&masked, &flags).address.unwrap().to_string(), "10.1.2.3/16");
 }
 
 #[test]
@@ -186,7 +200,7 @@ fn a_flag_wins_over_what_a_host_has_for_itself() {
     let pool =
         request(&pool, &[("mtu", "8000"), ("address", "10.0.0.1/24"), ("probes", "10.0.0.2")]);
     let two = pool.unwrap().for_host(&names(&["xen02"])).unwrap();
-    assert_eq!((two.mtu, two.address.to_string().as_str()), (Some(8000), "10.0.0.1/24"));
+    assert_eq!((two.mtu, two.address.unwrap().to_string().as_str()), (Some(8000), "10.0.0.1/24"));
     assert_eq!(shown(&two.nics), "eth4 00:1b:21:aa:bb:05");
 }
 

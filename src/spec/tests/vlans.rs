@@ -41,7 +41,7 @@ fn each_host_has_its_addresses_on_its_tags() {
     assert_eq!(to("172.16.53.9"), None);
     assert_eq!(shown(&of(TAGGED, "xen02")), ["bond51.51 172.16.51.12/24 Some(9000)"]);
     let untagged = TAGGED.replace("vlan = 51\n", "");
-    assert_eq!(of(&untagged, "xen01").own_network().device, "bond51");
+    assert_eq!(of(&untagged, "xen01").own_network().unwrap().device, "bond51");
     assert_eq!(shown(&of(&untagged, "xen01"))[1], "bond51.52 172.16.52.11/24 Some(1500)");
     let single = small("vlan=7\n[vlan 8]\naddress=172.16.52.11/24");
     assert_eq!(
@@ -56,7 +56,7 @@ fn each_host_has_its_addresses_on_its_tags() {
     assert!(request(TAGGED, &[]).unwrap().asks_for_vlans());
     assert!(!request(POOL, &[]).unwrap().asks_for_vlans());
     let own = TAGGED.to_string() + "[bond xen02]\nvlan = 99\n";
-    assert_eq!(of(&own, "xen02").own_network().device, "bond51.99");
+    assert_eq!(of(&own, "xen02").own_network().unwrap().device, "bond51.99");
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn after(change: Change<'_>) -> (Vec<Unsaved>, Check) {
     change(&dom0, &mut pifs);
     let nics: Vec<IfName> = vec!["eth2".parse().unwrap()];
     let stores = Stores::read(&dom0.host, &["eth2"]);
-    let found = unsaved(&stores, &host, &nics, Some(&pifs));
-    (found, check(&stores, Some(&host), &nics, Some(&pifs)))
+    let found = unsaved(&stores, &host, &nics, Some(&pifs), &[]);
+    (found, check(&stores, Some(&host), &nics, Some(&pifs), &[]))
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_cannot_be_looked_at_is_unknown_and_no_fault() {
     let stores = Stores::read(&dom0.host, &["eth2"]);
     let host: Uuid = crate::ledger::this_host(&dom0.host).unwrap();
     for (host, pifs) in [(Some(&host), None::<&[Pif]>), (None, Some(&[][..]))] {
-        let row = check(&stores, host, &nics, pifs);
+        let row = check(&stores, host, &nics, pifs, &[]);
         assert_eq!((row.have, row.ok, row.hint), (None, true, None));
     }
 }

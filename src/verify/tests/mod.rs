@@ -2,6 +2,7 @@
 //! (tests/ground/procbonding.md).
 
 mod durable;
+mod kept;
 mod lacp;
 mod managed;
 mod rows;

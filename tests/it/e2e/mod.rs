@@ -24,6 +24,7 @@ mod rehearse;
 pub mod root;
 mod saved;
 mod schema;
+mod storage;
 mod story;
 mod struck;
 mod tuned;

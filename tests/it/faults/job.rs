@@ -17,6 +17,12 @@ pub enum Job {
     Adopt,
     /// That its bond goes for good, and the backend with it where there was a switch.
     Remove,
+    /// A storage NIC, which XAPI keeps.
+    Storage,
+    /// That its storage NIC becomes another one.
+    StorageLive,
+    /// That its storage NIC is given back.
+    StorageRemove,
     /// That the first of two bonds is rolled back, while the second stands.
     First,
     /// That the second is rolled back as well, when the first is gone.
@@ -30,6 +36,9 @@ impl Job {
             Self::Live => "change while up",
             Self::Adopt => "adopt",
             Self::Remove => "remove",
+            Self::Storage => "storage NIC",
+            Self::StorageLive => "storage NIC changed",
+            Self::StorageRemove => "storage NIC removed",
             Self::First => "the first of two",
             Self::Last => "the last of two",
         }
@@ -37,7 +46,12 @@ impl Job {
 
     /// Whether it is a change, which a rollback takes back.
     pub fn is_change(self) -> bool {
-        matches!(self, Self::Make | Self::Live | Self::Adopt | Self::Remove)
+        !matches!(self, Self::First | Self::Last)
+    }
+
+    /// Whether it is about a NIC that XAPI keeps.
+    pub fn is_storage(self) -> bool {
+        matches!(self, Self::Storage | Self::StorageLive | Self::StorageRemove)
     }
 
     /// The end that a verdict means.
@@ -52,9 +66,9 @@ impl Job {
     /// The bond that a rollback names.
     pub fn bond(self) -> Option<IfName> {
         match self {
-            Self::Make | Self::Live | Self::Adopt | Self::Remove => None,
+            _ if self.is_change() => None,
             Self::First => Some("bond51".parse().unwrap()),
-            Self::Last => Some("bond52".parse().unwrap()),
+            _ => Some("bond52".parse().unwrap()),
         }
     }
 

@@ -256,6 +256,12 @@ impl Moment {
             }
             all.insert(format!("PIF {key}"), value.to_string());
         }
+        for (key, network) in &state.pool.networks {
+            if network.mtu != 1500 || !network.other_config.is_empty() {
+                let settings = format!("{} {:?}", network.mtu, network.other_config);
+                all.insert(format!("network {key}"), settings);
+            }
+        }
         all.insert("running".into(), state.dom0.running.word().into());
         for (name, bond) in &state.dom0.bonds {
             let slaves: Vec<&str> = bond.slaves.iter().map(|s| s.name.as_str()).collect();

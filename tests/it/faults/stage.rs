@@ -54,7 +54,7 @@ const fn scenario(
 }
 
 /// The first eight have each pair of choices in each combination.
-pub const SCENARIOS: [Scenario; 21] = [
+pub const SCENARIOS: [Scenario; 28] = [
     scenario(Flavour::El7, true, 2, true, false, None),
     scenario(Flavour::El7, true, 3, false, true, None),
     scenario(Flavour::El5, true, 2, true, true, None),
@@ -84,10 +84,28 @@ pub const SCENARIOS: [Scenario; 21] = [
     Scenario { job: Job::First, ..scenario(Flavour::El5, false, 2, true, true, None) },
     Scenario { job: Job::Last, ..scenario(Flavour::El7, true, 2, true, true, None) },
     Scenario { job: Job::Last, ..scenario(Flavour::El5, true, 2, false, false, None) },
+    storage(Job::Storage, Flavour::El7, false, true),
+    storage(Job::Storage, Flavour::El5, false, false),
+    storage(Job::Storage, Flavour::El7, true, false),
+    storage(Job::Storage, Flavour::El5, true, true),
+    storage(Job::StorageLive, Flavour::El7, false, true),
+    storage(Job::StorageLive, Flavour::El5, true, true),
+    storage(Job::StorageRemove, Flavour::El7, false, true),
 ];
+
+/// A storage NIC on either backend, with an MTU and a route of its own or without.
+const fn storage(job: Job, flavour: Flavour, openvswitch: bool, tagged: bool) -> Scenario {
+    Scenario { job, tagged, ..scenario(flavour, openvswitch, 1, false, false, None) }
+}
 
 impl Scenario {
     pub fn name(&self) -> String {
+        if self.job.is_storage() {
+            let flavour = if self.flavour == Flavour::El5 { "el5" } else { "el7" };
+            let backend = if self.switch { "Open vSwitch" } else { "bridge" };
+            let more = if self.tagged { ", MTU and route" } else { "" };
+            return format!("{}, {flavour}, {backend}{more}", self.job.name());
+        }
         let words = [
             (self.job != Job::Make).then(|| self.job.name().to_string()),
             Some(if self.flavour == Flavour::El5 { "el5" } else { "el7" }.to_string()),
@@ -101,7 +119,21 @@ impl Scenario {
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
+    /// A storage NIC.
+    fn storage_request(&self, address: &str, full: bool) -> Request {
+        let more = "mtu=9000\nroutes=10.99.0.0/16 via 172.16.51.1\n";
+        let more = if full { more } else { "" };
+        let text =
+            format!("[bond]\nkind=managed\nnics=eth2\nuse=storage\naddress={address}\n{more}");
+        let mut raw = Raw::default();
+        raw.file("spec", &text).unwrap();
+        raw.finish().unwrap()
+    }
+
     fn request(&self, nics: usize, mode: &str) -> Request {
+        if self.job.is_storage() {
+            return self.storage_request("172.16.51.11/24", self.tagged);
+        }
         let nics = ["eth2", "eth3", "eth1"][..nics].join(",");
         self.request_of(&nics, mode, 9000, "172.16.51.11/24")
     }
@@ -109,6 +141,9 @@ impl Scenario {
     /// The bond with another slave in the place of one, and with all else that may change while it
     /// is up.
     fn live_request(&self) -> Request {
+        if self.job.is_storage() {
+            return self.storage_request("172.16.51.77/24", false);
+        }
         let mode = "active-backup\nmiimon=200\nupdelay=400\nprimary=eth1";
         self.request_of("eth2,eth1", mode, 1500, "172.16.51.77/24")
     }
@@ -268,8 +303,10 @@ impl Scene {
     /// The bonds that stand before the job.
     fn makes_bonds(&mut self) {
         let first = match self.scenario.job {
-            Job::Make | Job::Adopt => return,
-            Job::Live | Job::Remove => vec![self.request.clone()],
+            Job::Make | Job::Adopt | Job::Storage => return,
+            Job::Live | Job::Remove | Job::StorageLive | Job::StorageRemove => {
+                vec![self.request.clone()]
+            }
             Job::First | Job::Last => vec![self.request.clone(), second()],
         };
         let name = self.scenario.name();
@@ -282,7 +319,7 @@ impl Scene {
                 self.to_the_end(self.roll_back(&Aim::Bond("bond51".parse().unwrap()), &|| {}));
             assert!(is(&gone, Ending::RolledBack), "{name}: {gone:?}");
         }
-        if self.scenario.job == Job::Live {
+        if matches!(self.scenario.job, Job::Live | Job::StorageLive) {
             self.request = self.scenario.live_request();
         }
         self.dom0.model.pause(Duration::from_secs(60));
@@ -342,10 +379,13 @@ impl Scene {
             (Act::Resume, _) => self.engine(|engine| engine.resume(&mut Notes::default())),
             (_, Some(bond)) => self.roll_back(&Aim::Bond(bond), meanwhile),
             (Act::Rollback, None) => self.roll_back(&Aim::Newest, meanwhile),
-            (Act::Apply, None) if job == Job::Remove => self.engine(|engine| {
-                let (bond, to) = ("bond51".parse().unwrap(), job.backend(self.scenario.switch));
-                engine.remove(&bond, None, to, &mut Asked(meanwhile))
-            }),
+            (Act::Apply, None) if [Job::Remove, Job::StorageRemove].contains(&job) => {
+                self.engine(|engine| {
+                    let name = if job.is_storage() { "eth2" } else { "bond51" };
+                    let (bond, to) = (name.parse().unwrap(), job.backend(self.scenario.switch));
+                    engine.remove(&bond, None, to, &mut Asked(meanwhile))
+                })
+            }
             (Act::Apply, None) if job == Job::Adopt => self
                 .engine(|engine| engine.adopt(&"bond51".parse().unwrap(), &mut Asked(meanwhile))),
             (Act::Apply, None) => self.apply(&self.request, meanwhile),
@@ -374,14 +414,13 @@ impl Scene {
     /// From the host as wanted on: a change is taken back, and the second of two bonds goes too.
     pub fn goes_on(&self) -> Result<Outcome> {
         match self.scenario.job {
-            Job::Make | Job::Live | Job::Adopt | Job::Remove => self.run_to_the_end(Act::Rollback),
             Job::First => {
                 // One that others came in the way of is run again first.
                 self.run_to_the_end(Act::Rollback)?;
                 let second = Aim::Bond("bond52".parse().unwrap());
                 self.to_the_end(self.roll_back(&second, &|| {}))
             }
-            Job::Last => self.run_to_the_end(Act::Rollback),
+            _ => self.run_to_the_end(Act::Rollback),
         }
     }
 
@@ -486,9 +525,9 @@ impl Scene {
         let nothing = |run: Result<Outcome>| is(&run, Ending::NothingToDo);
         nothing(self.run(Act::Apply))
             && match self.scenario.job {
-                Job::Make | Job::Live | Job::Adopt | Job::Remove => true,
                 Job::First => nothing(self.apply(&second(), &|| {})),
                 Job::Last => self.is_earlier(),
+                _ => true,
             }
     }
 
@@ -595,7 +634,12 @@ impl Scene {
             self.cut_off(0, &mut all);
             return all;
         }
-        let ifup = self.last_command(&all, if job == Job::Make { "Ifup" } else { "pif-introduce" });
+        let words = match job {
+            Job::Make => "Ifup",
+            job if job.is_storage() => "pif-reconfigure-ip",
+            _ => "pif-introduce",
+        };
+        let ifup = self.last_command(&all, words);
         let applied = all.len();
         let outcome = self.record("rollback", Act::Rollback, None, &mut all);
         assert_eq!(outcome.ending, Ending::RolledBack, "{:?}", outcome.error);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use similar::TextDiff;
 use xenbond::engine::{self, Engine, Signals, Situation};
 use xenbond::host::{Host, Kind};
-use xenbond::inventory::{Inventory, resolve};
+use xenbond::inventory::{Inventory, on_host, resolve};
 use xenbond::ledger::Orders;
 use xenbond::model::state::{Backend, Flavour};
 use xenbond::outcome::Ending;
@@ -152,7 +152,7 @@ const NOT_SHOWN: [Code; 16] = [
 /// The host as its inventory records it, made a model of elsewhere: the same is found on that, and
 /// its inventory is the same where it was read `whole` from a model.
 fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool) -> Result<()> {
-    let spec = &request.for_host(&inv.names())?;
+    let spec = &on_host(request.for_host(&inv.names())?, inv);
     let told = Inventory { wire: Default::default(), ..inv.clone() };
     let text = format!("{:#}", told.to_document()?);
     let read = Inventory::of_document(text.as_bytes())?;

@@ -16,7 +16,7 @@ use xenbond::cli::{Cli, Command};
 use xenbond::engine::{self, Engine};
 use xenbond::host::Clock;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour};
+use xenbond::model::state::{Backend, Flavour, State};
 use xenbond::outcome::{Ending, Exit, Outcome};
 use xenbond::plan;
 use xenbond::preflight::barring;
@@ -265,6 +265,9 @@ impl Job<'_> {
     fn holds(&self, spec: &Spec) -> Result<()> {
         let state = self.witness.model().state();
         let dom0 = &state.dom0;
+        if spec.managed().is_some() {
+            return keeps(&state, spec);
+        }
         ensure!(dom0.executed.is_empty(), "a shell would have run {:?}", dom0.executed);
         let bond = dom0.bonds.get(spec.bond.as_str()).context("the kernel has no such bond")?;
         let mode = u32::from(spec.mode.number());
@@ -325,6 +328,9 @@ impl Job<'_> {
             "\n=== XAPI's records, before and after\n{}",
             before.records_diff(&now)?
         ));
+        if spec.managed().is_some() {
+            return Ok(());
+        }
         let path = format!("/proc/net/bonding/{}", spec.bond);
         let text = self.dom0.host.read_text(&path)?.context("the kernel shows no bond")?;
         self.say(&format!("\n=== {path}\n{text}"));
@@ -391,4 +397,29 @@ impl Job<'_> {
         ensure!(executed.is_empty(), "a shell would have run {executed:?}");
         Ok(())
     }
+}
+
+/// What must be so of a NIC that XAPI keeps.
+fn keeps(state: &State, spec: &Spec) -> Result<()> {
+    let dom0 = &state.dom0;
+    let pif = &state.pool.pifs[&format!("{}/{}", dom0.me, spec.bond)];
+    let bridge = &state.pool.networks[&pif.network].bridge;
+    let address = spec.address.context("no address")?;
+    let on = dom0.addresses.get(bridge).context("the bridge has no address")?;
+    ensure!(on.len() == 1 && on.contains(&address.to_string()), "{bridge} has {on:?}");
+    let has = (pif.ip.as_str(), pif.netmask.as_str(), pif.gateway.as_str());
+    let mask = address.netmask().to_string();
+    ensure!(has == (&address.addr.to_string(), &mask, ""), "XAPI has {has:?}");
+    ensure!(pif.managed && pif.currently_attached && pif.disallow_unplug, "{pif:?}");
+    let purpose = pif.other_config.get("management_purpose");
+    ensure!(purpose.is_some_and(|text| text == "Storage"), "{:?}", pif.other_config);
+    let nic = &dom0.nics[spec.bond.as_str()];
+    ensure!(nic.master.is_some() && spec.mtu.is_none_or(|mtu| mtu == nic.mtu), "{nic:?}");
+    let default = dom0.routes.values().find(|route| route.to == "0.0.0.0/0");
+    ensure!(default.is_some_and(|route| route.dev == "xenbr0"), "default route: {default:?}");
+    for route in &spec.routes {
+        let via = dom0.routes.values().find(|r| r.to == route.to.to_string());
+        ensure!(via.is_some_and(|r| r.dev == *bridge), "{route}: {via:?}");
+    }
+    Ok(())
 }
