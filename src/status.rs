@@ -117,16 +117,12 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     records.run = records.run.or_else(|| inv.ground.other_run.clone());
     let judge = Judge::at_once(host, &inv, templates, &records);
     let verdicts = judge.all()?;
-    let carried: bonds::Carried = Managed::all(&inv)
-        .into_iter()
-        .map(|bond| {
-            let name = bond.device.to_string();
-            let carrier = Carrier::read(host, &inv, &name);
-            let good = verify::failed(&verify::managed_rows(&inv, &bond, &inv.kernel, &carrier))
-                .is_empty();
-            (name, (good, carrier))
-        })
-        .collect();
+    let carried: bonds::Carried = order::map(Managed::all(&inv).into_iter().map(|bond| {
+        let name = bond.device.to_string();
+        let carrier = Carrier::read(host, &inv, &name);
+        let rows = verify::managed_rows(&inv, &bond, &inv.kernel, &carrier);
+        (name, (verify::failed(&rows).is_empty(), carrier))
+    }));
     let transaction =
         records.latest.as_ref().map(|tx| transaction::view(host, tx, records.run.clone()));
     let open = records.open_bond().filter(|bond| records.unfinished(bond).is_some());

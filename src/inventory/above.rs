@@ -78,8 +78,9 @@ impl Kernel {
             unasked.map(|(vlan, tag)| format!("{vlan} (VLAN {tag})")).collect();
         let device = self.devices.get(name);
         let uppers = device.into_iter().flat_map(|d| d.uppers.iter().chain(&d.master));
-        let others: BTreeSet<&String> =
-            uppers.filter(|upper| !vlans.iter().any(|(vlan, _)| *vlan == upper.as_str())).collect();
+        let others: BTreeSet<&String> = order::set(
+            uppers.filter(|upper| !vlans.iter().any(|(vlan, _)| *vlan == upper.as_str())),
+        );
         found.extend(others.into_iter().cloned());
         let own = spec.networks().find(|n| n.device == name).map(|n| n.address.addr);
         let v4 = self.addresses.iter().filter(|a| a.device == name && Some(a.net.addr) != own);

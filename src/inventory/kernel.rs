@@ -292,5 +292,5 @@ fn is_up(flags: &str) -> Option<bool> {
 /// The links `upper_NAME` of a device (net/core/dev.c, `netdev_adjacent_sysfs_add`).
 fn uppers(host: &Host, folder: &str) -> BTreeSet<String> {
     let names = host.list(folder).unwrap_or_default();
-    names.iter().filter_map(|name| name.strip_prefix("upper_").map(String::from)).collect()
+    order::set(names.iter().filter_map(|name| name.strip_prefix("upper_").map(String::from)))
 }

@@ -10,6 +10,7 @@ use super::{Inventory, Kernel, Vswitch};
 use crate::bonding::BondStatus;
 use crate::host::Host;
 use crate::net::{Backend, BondMode, IfName, Ipv4Net, MacAddr, shown};
+use crate::order;
 use crate::outcome::Hint;
 use crate::xe::{self, Network, Pif};
 
@@ -83,7 +84,7 @@ impl Managed {
                 p.bond_slave_of.as_ref().is_some_and(|bond| pif.bond_master_of.contains(bond))
             };
             let mut slaves: Vec<Pif> = xapi.pifs.iter().filter(is).cloned().collect();
-            slaves.sort_by(|a, b| a.device.cmp(&b.device));
+            order::sort_by_key(&mut slaves, |pif| pif.device.clone());
             Some(Self {
                 device,
                 pif: pif.clone(),
@@ -95,7 +96,7 @@ impl Managed {
         };
         let masters = xapi.pifs.iter().filter(|p| !p.bond_master_of.is_empty() && p.vlan == -1);
         let mut all: Vec<Self> = masters.filter_map(of).collect();
-        all.sort_by(|a, b| a.device.cmp(&b.device));
+        order::sort_by_key(&mut all, |bond| bond.device.clone());
         all
     }
 

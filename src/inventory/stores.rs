@@ -146,7 +146,11 @@ fn addresses(interface: &Value) -> Option<BTreeSet<Ipv4Net>> {
                 let text = format!("{}/{}", pair.get(0)?.as_str()?, pair.get(1)?.as_u64()?);
                 text.parse::<Ipv4Net>().ok()
             };
-            form.get(1)?.as_array()?.iter().map(one).collect()
+            let mut all = BTreeSet::new();
+            for pair in form.get(1)?.as_array()? {
+                all.insert(one(pair)?);
+            }
+            Some(all)
         }
         _ => None,
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Ask;
 use crate::host::Host;
 use crate::net::Uuid;
+use crate::order;
 use crate::spec::{NicRef, PifChoice};
 use crate::xe::{
     self, Bond, ClusterHost, Listed, Network, OddRecord, Pbd, Pif, Pool, PoolHost, Vif, Vm,
@@ -64,7 +65,7 @@ impl Xapi {
         let until = host.clock().elapsed() + xe::LIMIT;
         let (mut read, texts) = Self::lists(host, uuid)?;
         let named = |pif: &&Pif| ask.networks && ask.nics.iter().any(|nic| is_named(pif, nic));
-        let asked: BTreeSet<&Uuid> = read.pifs.iter().filter(named).map(|p| &p.network).collect();
+        let asked: BTreeSet<&Uuid> = order::set(read.pifs.iter().filter(named).map(|p| &p.network));
         for network in read.networks.iter_mut().filter(|network| asked.contains(&network.uuid)) {
             match xe::static_routes(host, &network.uuid) {
                 Ok(routes) => network.static_routes = routes,

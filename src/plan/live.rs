@@ -35,7 +35,7 @@ pub(super) fn steps(
         return None;
     }
     let own: BTreeSet<&Setting> =
-        unlike.iter().filter(|setting| setting.tag(spec).is_none()).collect();
+        order::set(unlike.iter().filter(|setting| setting.tag(spec).is_none()));
     let slaves: Vec<IfName> = status.slaves.iter().filter_map(|s| s.name.parse().ok()).collect();
     if !own.iter().all(|setting| may_stay_up(setting, &slaves)) {
         return None;

@@ -81,7 +81,7 @@ impl Request {
     /// The bonds that hosts get, most often one.
     #[must_use]
     pub fn bonds(&self) -> BTreeSet<&IfName> {
-        self.specs().map(|spec| &spec.bond).collect()
+        order::set(self.specs().map(|spec| &spec.bond))
     }
 
     /// Whether a host's NICs are to be tuned.

@@ -146,13 +146,9 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     uses.extend(addresses6.map(|(_, addr)| addr.to_string()));
     let networks: Vec<&Uuid> =
         pif.iter().map(|p| &p.network).chain(above.iter().map(|p| &p.network)).collect();
-    let vms: BTreeSet<&str> = xapi
-        .vifs
-        .iter()
-        .filter(|vif| vif.attached && networks.contains(&&vif.network))
-        .filter_map(|vif| xapi.vms.iter().find(|vm| vm.uuid == vif.vm))
-        .map(|vm| vm.name_label.as_str())
-        .collect();
+    let vifs = xapi.vifs.iter().filter(|vif| vif.attached && networks.contains(&&vif.network));
+    let vms = vifs.filter_map(|vif| xapi.vms.iter().find(|vm| vm.uuid == vif.vm));
+    let vms: BTreeSet<&str> = order::set(vms.map(|vm| vm.name_label.as_str()));
     uses.extend(vms.iter().map(|vm| format!("VM {vm}")));
     uses.extend(storage::servers(inv).into_iter().filter_map(|path| {
         let by = inv.kernel.device_towards(path.server)?;

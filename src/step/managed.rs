@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Kept, PifRecord};
 use crate::host::{Cmd, Host};
 use crate::net::{IfName, Uuid, local_addresses, shown};
+use crate::order;
 use crate::xe::{self, Failure, IpSettings, Pif};
 
 /// How often it is looked whether a change has come, and how long after one another.
@@ -223,7 +224,7 @@ fn has_moved(host: &Host, to: &IpSettings, from: &IpSettings) -> bool {
 
 fn local(host: &Host) -> Option<BTreeSet<Ipv4Addr>> {
     if let Some(all) = host.own_addresses() {
-        return Some(all.iter().map(|one| one.addr).collect());
+        return Some(order::set(all.iter().map(|one| one.addr)));
     }
     host.read_text("/proc/net/fib_trie").ok()?.map(|text| local_addresses(&text))
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use super::{Check, Setting};
 use crate::inventory::{Managed, Networkd, Row, Stores};
 use crate::net::{IfName, Uuid};
+use crate::order;
 use crate::paths;
 use crate::xe::{Network, Pif, STATIC_ROUTES};
 
@@ -178,7 +179,7 @@ fn bond_unsaved(stores: &Stores, host: &Uuid, bond: &Managed) -> Option<String> 
         ));
     }
     let Networkd::Bridges(bridges) = &stores.networkd else { return None };
-    let nics: BTreeSet<String> = bond.slaves.iter().map(|pif| pif.device.clone()).collect();
+    let nics: BTreeSet<String> = order::set(bond.slaves.iter().map(|pif| pif.device.clone()));
     let bridge = bond.bridge()?;
     match bridges.get(bridge) {
         Some(have) if have.nics == nics => None,

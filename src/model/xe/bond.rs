@@ -356,7 +356,9 @@ pub(crate) fn resynchronise(shell: &mut Shell<'_>) {
         let home = |bond: &BondRecord| pool.pifs.get(&bond.master).cloned();
         let Some(pif) = home(theirs).filter(|pif| pif.host == master) else { continue };
         let names = |bond: &BondRecord| -> BTreeSet<String> {
-            bond.slaves.iter().filter_map(|key| Some(pool.pifs.get(key)?.device.clone())).collect()
+            order::set(
+                bond.slaves.iter().filter_map(|key| Some(pool.pifs.get(key)?.device.clone())),
+            )
         };
         let wanted = names(theirs);
         let ours = all.iter().find(|bond| {

@@ -8,6 +8,7 @@ use crate::model::state::{
     Vlan, Vm, uuid_of,
 };
 use crate::net::Uuid;
+use crate::order;
 use crate::xe;
 
 /// The host of records that other hosts have.
@@ -191,7 +192,7 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
         bridge: network.bridge.clone(),
         mtu: network.mtu.or(bridge.and_then(|device| device.mtu)).unwrap_or(1500),
         managed: true,
-        other_config: routes.collect(),
+        other_config: order::map(routes),
     }
 }
 

@@ -127,7 +127,7 @@ fn what_no_such_bond_has_is_refused_with_the_field_the_value_and_the_way_out() {
             bond("active-backup", "balance-rr"),
             "[bond] mode: XAPI makes no balance-rr bond: give active-backup, balance-slb or 802.3ad, or leave out kind = managed",
         ),
-        (bond("active-backup", "9"), "[bond] mode: `9` is no bonding mode"),
+        (bond("active-backup", "9"), "[bond] mode: `9` is not a valid bonding mode"),
         (
             bond("storage", "management"),
             "[bond] address: use = management takes over the address that is there: leave it out, or say use = storage",

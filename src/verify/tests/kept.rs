@@ -89,23 +89,23 @@ fn verdict_after(
 type Case = (fn(&mut State), &'static str);
 
 const CASES: &[Case] = &[
-    (|s| s.dom0.nics.get_mut("eth2").unwrap().link = false, "eth2 link: wanted up, have down"),
+    (|s| s.dom0.nics.get_mut("eth2").unwrap().link = false, "eth2 link: expected up, found down"),
     (
         |s| drop(s.dom0.nics.get_mut("eth2").unwrap().master.take()),
-        "eth2 is a port of: wanted xenbr2, have nothing",
+        "eth2 is a port of: expected xenbr2, found nothing",
     ),
     (
         |s| drop(s.dom0.addresses.remove("xenbr2")),
-        "address: wanted 172.16.51.11/24 on xenbr2, have nowhere",
+        "address: expected 172.16.51.11/24 on xenbr2, found nowhere",
     ),
-    (|s| s.dom0.nics.get_mut("eth2").unwrap().mtu = 1500, "eth2 MTU: wanted 9000, have 1500"),
+    (|s| s.dom0.nics.get_mut("eth2").unwrap().mtu = 1500, "eth2 MTU: expected 9000, found 1500"),
     (
         |s| s.dom0.devices.get_mut("xenbr2").unwrap().mtu = 1500,
-        "xenbr2 MTU: wanted 9000, have 1500",
+        "xenbr2 MTU: expected 9000, found 1500",
     ),
     (
         |s| s.dom0.routes.retain(|_, route| route.to != "10.99.0.0/16"),
-        "route to 10.99.0.0/16: wanted via 172.16.51.1 on xenbr2, have not there",
+        "route to 10.99.0.0/16: expected via 172.16.51.1 on xenbr2, found not there",
     ),
     (
         |s| {
@@ -115,35 +115,35 @@ const CASES: &[Case] = &[
                 .filter(|r| r.to == "0.0.0.0/0")
                 .for_each(|r| r.dev = "xenbr2".into())
         },
-        "default route: wanted not through eth2, have through xenbr2",
+        "default route: expected not through eth2, found through xenbr2",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().managed = false,
-        "eth2 in XAPI: wanted managed and plugged, have left alone",
+        "eth2 in XAPI: expected managed and plugged, found left alone",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().currently_attached = false,
-        "eth2 in XAPI: wanted managed and plugged, have managed, and not plugged",
+        "eth2 in XAPI: expected managed and plugged, found managed, and not plugged",
     ),
     (
         |s| drop(s.pool.pifs.remove("xen01/eth2")),
-        "eth2 in XAPI: wanted managed and plugged, have no PIF",
+        "eth2 in XAPI: expected managed and plugged, found no PIF",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().ip = "172.16.51.12".into(),
-        "eth2 address in XAPI: wanted 172.16.51.11/24, have 172.16.51.12/24",
+        "eth2 address in XAPI: expected 172.16.51.11/24, found 172.16.51.12/24",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().gateway = "172.16.51.1".into(),
-        "eth2 address in XAPI: wanted 172.16.51.11/24, have 172.16.51.11/24 with the gateway 172.16.51.1",
+        "eth2 address in XAPI: expected 172.16.51.11/24, found 172.16.51.11/24 with the gateway 172.16.51.1",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().ip_configuration_mode = "DHCP".into(),
-        "eth2 address in XAPI: wanted 172.16.51.11/24, have dhcp",
+        "eth2 address in XAPI: expected 172.16.51.11/24, found dhcp",
     ),
     (
         |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().disallow_unplug = false,
-        "eth2 disallow-unplug: wanted true, have false",
+        "eth2 disallow-unplug: expected true, found false",
     ),
     (
         |s| {
@@ -156,20 +156,20 @@ const CASES: &[Case] = &[
                     .remove("management_purpose"),
             )
         },
-        "eth2 management_purpose: wanted Storage, have none",
+        "eth2 management_purpose: expected Storage, found none",
     ),
     (
         |s| s.pool.networks.get_mut("xenbr2").unwrap().mtu = 1500,
-        "network MTU: wanted 9000, have 1500",
+        "network MTU: expected 9000, found 1500",
     ),
     (
         |s| s.pool.networks.get_mut("xenbr2").unwrap().other_config.clear(),
-        "network static-routes: wanted 10.99.0.0/16/172.16.51.1, have none",
+        "network static-routes: expected 10.99.0.0/16/172.16.51.1, found none",
     ),
-    (|s| s.dom0.wire.answers.clear(), "ARP 172.16.51.2: wanted answers, have no answer"),
+    (|s| s.dom0.wire.answers.clear(), "ARP 172.16.51.2: expected answers, found no answer"),
     (
         |s| s.dom0.xapi = crate::model::state::Xapi::Down,
-        "eth2 in XAPI: wanted managed and plugged, have unknown",
+        "eth2 in XAPI: expected managed and plugged, found unknown",
     ),
 ];
 
@@ -199,7 +199,7 @@ fn a_missing_link_that_was_accepted_excuses_what_follows_from_it_and_nothing_els
     dom0.change(|state| state.dom0.nics.get_mut("eth2").unwrap().link = false);
     let verdict = verdict(&dom0.host, &accepted);
     assert_eq!(verdict.hindering(), Vec::<&Check>::new());
-    assert!(verdict.pending().iter().any(|item| item.what == "eth2 link: wanted up, have down"));
+    assert!(verdict.pending().iter().any(|item| item.what == "eth2 link: expected up, found down"));
     let link = verdict.failed().into_iter().find(|check| check.name.to_string() == "eth2 link");
     assert!(link.is_some_and(|check| check.name.cuts_storage()), "nagios: critical");
 }
@@ -232,7 +232,7 @@ fn what_is_not_on_disk_yet_is_a_row() {
             std::fs::write(&path, text.replace(is, other)).unwrap();
         });
         let rows: Vec<String> = verdict.failed().into_iter().map(ToString::to_string).collect();
-        let row = format!("survives a power cut: wanted yes, have no: {want}");
+        let row = format!("survives a power cut: expected yes, found no: {want}");
         assert!(rows.contains(&row), "wanted {row}: {rows:#?}");
     }
 }
