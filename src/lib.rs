@@ -27,7 +27,7 @@
 //!                    one subject each, typed; `xe` is the only place that spells `xe`
 //! host/              every system call, file access, clock and process of the program
 //! model/             a dom0 for rehearsals and tests, behind the same seam
-//! order              short lists in order
+//! json order         typed documents; short lists in order
 //! ```
 //!
 //! Data flows one way, and each arrow is a plain function:
@@ -126,6 +126,7 @@ pub mod host;
 pub mod ifcfg;
 pub mod inventory;
 pub mod journal;
+mod json;
 pub mod ledger;
 pub mod model;
 pub mod modprobe;

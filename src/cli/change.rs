@@ -12,6 +12,7 @@ use super::request::{Usage, check_codes, templates};
 use crate::engine::{Aim, Engine, Proposal, WayBack};
 use crate::host::own_session;
 use crate::journal;
+use crate::json;
 use crate::ledger::{self, Orders};
 use crate::outcome::{Exit, Hint, Outcome};
 use crate::plan::SavedPlan;
@@ -188,7 +189,7 @@ fn next(args: &args::Plan, words: &[String]) -> Vec<String> {
 
 /// The plan that a file holds.
 fn saved_plan(file: &Path) -> Result<SavedPlan> {
-    let read = || -> Result<SavedPlan> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+    let read = || -> Result<SavedPlan> { Ok(json::read(&std::fs::read(file)?)?) };
     read().with_context(|| format!("reading the plan {}", file.display())).context(Usage)
 }
 

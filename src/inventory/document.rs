@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::Inventory;
+use crate::json;
 use crate::outcome::Hint;
 
 /// The format of the document; another one where a field was taken away or means something else.
@@ -37,22 +38,13 @@ impl Inventory {
                     bail!("it is not an inventory for this xenbond: the field `format` is missing")
                 }
             }
-            // From the text once more: the fault is then told by its line, which has its field.
-            serde_json::from_slice(text)
-                .map_err(|error| anyhow!("`{}`: {error}", before(text, &error)))
+            // The names of its fields are somebody else's text.
+            let plain = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>();
+            json::of(value).map_err(|error| anyhow!("{}", plain(error.to_string())))
         };
         read().context(Hint(format!(
             "on the host, with this version ({}): xenbond inventory > FILE",
             env!("CARGO_PKG_VERSION")
         )))
     }
-}
-
-/// The end of the line up to where a fault was found, without what a terminal would obey.
-fn before(text: &[u8], error: &serde_json::Error) -> String {
-    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
-    let line = line.unwrap_or_default();
-    let line = String::from_utf8_lossy(&line[..error.column().min(line.len())]);
-    let from = line.char_indices().rev().nth(60).map_or(0, |(at, _)| at);
-    line[from..].trim().chars().filter(|c| !c.is_control()).collect()
 }

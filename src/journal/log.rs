@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, Effect, Host, Output, Program, Status, Watch};
+use crate::json;
 use crate::ledger;
 use crate::paths;
 
@@ -72,7 +73,7 @@ pub fn entries(host: &Host, id: &str) -> Result<(Vec<Entry>, usize)> {
     let path = ledger::log_file(id);
     let text = host.read_text(&path).with_context(|| format!("reading {path}"))?;
     let text = text.unwrap_or_default();
-    let read = |line: &str| serde_json::from_slice(line.as_bytes()).ok();
+    let read = |line: &str| json::read(line.as_bytes()).ok();
     let entries: Vec<Entry> = text.lines().filter_map(read).collect();
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let damaged = whole.filter(|line| read(line).is_none()).count();

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Header;
 use crate::host::{Host, Kind, join};
 use crate::inventory::facts::digest;
+use crate::json;
 use crate::paths::original_name;
 
 /// The text.
@@ -51,9 +52,9 @@ pub(super) fn read(host: &Host, originals: &str, text: &[u8]) -> Result<Header> 
     typed(&value)
 }
 
-/// A value as its type, by way of its text: the program need not know two ways to read each type.
+/// A value as its type.
 fn typed<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
-    Ok(serde_json::from_slice(&serde_json::to_vec(value)?)?)
+    Ok(json::of(serde_json::to_value(value)?)?)
 }
 
 type Act<'a> = dyn FnMut(&str, &mut Map<String, Value>) -> Result<()> + 'a;

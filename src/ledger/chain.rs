@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{Event, Phase, current_id, damaged, history, journal, names, plan_json, point_at};
 use crate::host::{Host, Kind, join};
+use crate::json;
 use crate::spec::Spec;
 
 /// A change in short.
@@ -47,8 +48,8 @@ struct HeadPlan {
 pub fn change(host: &Host, id: &str) -> Result<Option<Change>> {
     let folder = history(id);
     let Some(bytes) = plan_json(host, &folder)? else { return Ok(None) };
-    let head: Head = serde_json::from_slice(&bytes)
-        .map_err(|error| damaged(host, &folder, "plan.json", &error.into()))?;
+    let head: Head =
+        json::read(&bytes).map_err(|error| damaged(host, &folder, "plan.json", &error.into()))?;
     let events: Vec<Event> = journal(host, &folder)?.0.into_iter().map(|line| line.event).collect();
     let HeadPlan { spec, removes } = head.plan;
     let phase = Phase::after(&events);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, Kind, join};
 use crate::ifcfg;
+use crate::json;
 use crate::net::Uuid;
 use crate::outcome::Hint;
 use crate::paths;
@@ -79,7 +80,7 @@ pub fn log_file(id: &str) -> String {
 /// When its files are there and cannot be understood, or are another host's.
 pub fn summary(host: &Host) -> Result<Option<Summary>> {
     let Some(bytes) = plan_json(host, &current())? else { return Ok(None) };
-    let head: Head = serde_json::from_slice(&bytes)
+    let head: Head = json::read(&bytes)
         .map_err(|error| damaged(host, &current(), "plan.json", &error.into()))?;
     let events: Vec<Event> =
         journal(host, &current())?.0.into_iter().map(|line| line.event).collect();
@@ -159,8 +160,8 @@ pub fn plan_json(host: &Host, folder: &str) -> Result<Option<Vec<u8>>> {
             Ok(None)
         };
     };
-    let head: Format = serde_json::from_slice(&bytes)
-        .map_err(|error| damaged(host, folder, "plan.json", &error.into()))?;
+    let head: Format =
+        json::read(&bytes).map_err(|error| damaged(host, folder, "plan.json", &error.into()))?;
     if head.format != Some(FORMAT.into()) {
         let hint = format!("without any xenbond, to undo it: sh {}", join(folder, "undo.sh"));
         return Err(anyhow!(Hint(hint)).context(format!(
@@ -192,7 +193,7 @@ pub fn journal(host: &Host, folder: &str) -> Result<(Vec<Line>, u64)> {
         .split_inclusive(|b| *b == b'\n')
         .enumerate()
         .map(|(at, line)| {
-            let read = serde_json::from_slice(line).map_err(anyhow::Error::from);
+            let read = json::read(line).map_err(anyhow::Error::from);
             read.with_context(|| format!("line {}", at + 1))
         })
         .collect::<Result<_>>()

@@ -21,6 +21,7 @@ use super::root;
 use super::state::{Dom0, Networkd, Pool, Ran, State};
 use super::stores;
 use crate::host::{Clock, Cmd, Output, Runner, Status};
+use crate::json;
 use crate::order;
 
 /// 2026-11-20T13:00:00Z, when every model's clock starts.
@@ -132,8 +133,10 @@ impl Model {
             return Ok(());
         }
         let text = fs::read_to_string(&path)?;
-        let before: Vec<Ran> =
-            text.lines().map(serde_json::from_str).collect::<serde_json::Result<_>>()?;
+        let before: Vec<Ran> = text
+            .lines()
+            .map(|line| json::read(line.as_bytes()))
+            .collect::<serde_json::Result<_>>()?;
         self.lock().state.dom0.transcript.splice(..0, before);
         fs::remove_file(&path).context("taking the transcript")
     }
@@ -230,7 +233,7 @@ impl Model {
 
 fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+    json::read(&text).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Adds commands to those that are kept.

@@ -27,7 +27,7 @@ const DOCUMENTS: [(&str, &str); 18] = [
     ("adopt", ""),
     ("remove", ""),
     ("verify", "ok:b checks:*Check"),
-    ("list", "bonds:*{name:s kind:s mode:s nics:*s address:s since:s ok:b? rollback:s}"),
+    ("list", "bonds:*{name:s kind:s mode:s? nics:*s address:s? since:s ok:b? rollback:s}"),
     ("spec", "spec:s"),
     ("init", "free:*Nic held:*Nic spec:s"),
     (
@@ -35,8 +35,7 @@ const DOCUMENTS: [(&str, &str); 18] = [
         "ok:b release:s? kernel:s? backend:{running:s? next_boot:s?} xapi_error:s? nics:*Nic \
          bonds:*{name:s ours:b as_asked:b? \
          xapi:{mode:s? slaves:*s plugged:b bridge:s? management:b addresses:*s}? \
-         kernel:{mode:s? link:s? active_slave:s? miimon:n? mtu:n? slaves:*{name:s link:s?} \
-         addresses:*s vlans?:*{device:s tag:n mtu:n? addresses:*s} bridge:s?}?} \
+         kernel:Running? vswitch:Running?} \
          transaction:{id:s bond:s phase:s boot_id?:s open:b started:s last:s why:s? asked:b? \
          done:n steps:n seconds_left:n? run:s? left:*Item hint:s?}? \
          record_error:{what:s hint:s?}? drift:*Check left_alone:*s",
@@ -84,7 +83,7 @@ const DOCUMENTS: [(&str, &str); 18] = [
 ];
 
 /// What several documents have.
-const SHARED: [(&str, &str); 8] = [
+const SHARED: [(&str, &str); 9] = [
     ("Severity", "error|warning|note"),
     ("Finding", "{code:s severity:Severity message:s hint:s}"),
     ("Check", "{bond:s name:s want:s have:s? ok:b hint:s? required:b}"),
@@ -93,6 +92,11 @@ const SHARED: [(&str, &str); 8] = [
         "Nic",
         "{device:s mac:s? link:s? speed_mbps:n? duplex:s? mtu:n? driver:s? pif:s? managed:b? \
          plugged:b? network:s? bridge:s? used_by:*s}",
+    ),
+    (
+        "Running",
+        "{mode:s? link:s? active_slave:s? miimon:n? mtu:n? slaves:*{name:s link:s?} \
+         addresses:*s vlans?:*{device:s tag:n mtu:n? addresses:*s} bridge:s?}",
     ),
     (
         "Pdu",

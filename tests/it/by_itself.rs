@@ -325,7 +325,7 @@ fn a_guard_that_is_gone_is_started_again() {
     let mut notes = Notes::default();
     let seen = dom0.engine(Orders::default(), |e| e.resume(&mut notes)).unwrap();
     assert_eq!(seen.ending, Ending::WaitingForConfirmation);
-    assert!(notes.0.iter().any(|n| n.contains("was gone")), "{:?}", notes.0);
+    assert!(notes.0.iter().any(|n| n.contains("was started again")), "{:?}", notes.0);
     assert_eq!(dom0.guard().ending, Ending::RolledBack);
     dom0.assert_as_it_was("not confirmed");
 }

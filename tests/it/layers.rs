@@ -28,11 +28,11 @@ const LADDER: [&[&str]; 17] = [
     ],
     &["host"],
     &["model"],
-    &["order"],
+    &["json", "order"],
 ];
 
 /// What the model stands in for is above it; it may know these of that.
-const OF_THE_MODEL: [&str; 4] = ["host", "net", "order", "paths"];
+const OF_THE_MODEL: [&str; 5] = ["host", "json", "net", "order", "paths"];
 
 const MOST_LINES_OF_A_FILE: usize = 450;
 const MOST_LINES_OF_A_FUNCTION: usize = 80;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::state::{Networkd, Pool, State, Xapi};
+use crate::json;
 
 mod database;
 
@@ -89,7 +90,7 @@ fn write_networkd(root: &Path, state: &State) {
 
 /// What networkd finds at its start.
 pub(super) fn read_networkd(root: &Path) -> Option<Networkd> {
-    serde_json::from_slice(&fs::read(root.join(NETWORKD_DB)).ok()?).ok()
+    json::read(&fs::read(root.join(NETWORKD_DB)).ok()?).ok()
 }
 
 /// Both are written now, as when they are stopped.

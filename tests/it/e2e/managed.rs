@@ -86,11 +86,11 @@ fn it_is_verified_and_watched_and_each_way_of_going_bad_is_named() {
         // One that is unplugged is no member that is coming up: it is said at once.
         root.set(&json!({"dom0": {"nics": {"eth5": {"link": false}}}}));
         let run = root.exits(1, &["verify", "bond0", "--format", "nagios"]);
-        assert!(run.out.starts_with("XENBOND WARNING - bond0: eth5 link: wanted up"), "{run:?}");
+        assert!(run.out.starts_with("XENBOND WARNING - bond0: eth5 link: expected up"), "{run:?}");
         root.set(&json!({"dom0": {"nics": {"eth4": {"link": false}}}}));
         super::root::until("the delay of links that go down", || {
             let run = root.xenbond(&["verify", "bond0", "--format", "nagios"]);
-            run.code == 2 && run.out.contains("bond0 link: wanted up, have down")
+            run.code == 2 && run.out.contains("bond0 link: expected up, found down")
         });
         root.exits(0, &["status"]);
         let text = root.exits(0, &["status"]).out;
