@@ -93,7 +93,7 @@ confirming() {
     sleep 0.2
     kill -9 "$guard" 2> /dev/null
     xen 6 resume
-    has "the answer" "$err" "was gone and was started again"
+    has "the answer" "$err" "had died and was started again"
     is "guards" "$(guards | wc -w)" 1
     setsid /usr/bin/xenbond confirm > /lab/session 2>&1
     is "exit status of confirm from another session" $? 0

@@ -37,7 +37,7 @@ change() { # ARGUMENT...: from SPEC to this, which then stands
     xen 0 apply "${SPEC[@]}" --yes
     flows
     xen 5 plan "$@" --check
-    [[ $CASE != change-slaves && $out == *"forget the PIF"* ]] && bad "the plan forgets PIFs for $CASE"
+    [[ $CASE != change-slaves && $out == *"forget its PIF"* ]] && bad "the plan forgets PIFs for $CASE"
     [[ $CASE == change-mode* ]] && static_lag on
     xen 0 apply "$@" --yes
     flows

@@ -100,7 +100,7 @@ rebuilt() {
     bare=$gap
     flows
     xen 0 plan "${SPEC[@]}" --fail-over-mac active
-    has "plan of a rebuild" "$out" "Storage is interrupted for about"
+    has "plan of a rebuild" "$out" "interrupted for about"
     pings xen 0 apply "${SPEC[@]}" --fail-over-mac active --yes
     note "a rebuild: $gap ms without an answer; bare ifdown and ifup: $bare ms"
     ((gap <= 2 * bare + 2000)) || bad "a rebuild takes $gap ms, and bare ifdown and ifup $bare ms"
