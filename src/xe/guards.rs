@@ -162,8 +162,7 @@ pub fn disks(
             continue;
         }
         let list = List::of("vdi", &["uuid"]).only(format!("sr-uuid={repository}"));
-        let disks: BTreeSet<Uuid> =
-            order::set(list.read(host, |record| record.uuid())?.all.into_iter());
+        let disks: BTreeSet<Uuid> = order::set(list.read(host, |record| record.uuid())?.all);
         let on = drives.iter().filter(|(disk, _)| disks.contains(disk));
         found.insert(pbd, order::set(on.map(|(_, vm)| vm.clone())));
     }

@@ -248,7 +248,7 @@ pub fn pif_texts(host: &Host, of: &Uuid) -> Result<PifTexts> {
     let texts = list.read(host, |record| {
         Ok((record.uuid()?, (record.text("properties"), record.text("other-config"))))
     })?;
-    Ok(order::map(texts.all.into_iter()))
+    Ok(order::map(texts.all))
 }
 
 /// One map of a record, exactly. `xe` joins keys and values without escaping them, so a map of more

@@ -128,7 +128,7 @@ pub const STATIC_ROUTES: &str = "static-routes";
 pub fn network_names(host: &Host) -> Result<BTreeMap<Uuid, String>> {
     let names = List::of("network", &["uuid", "name-label"])
         .read(host, |record| Ok((record.uuid()?, record.text("name-label"))))?;
-    Ok(order::map(names.all.into_iter()))
+    Ok(order::map(names.all))
 }
 
 /// All VIFs of the pool.

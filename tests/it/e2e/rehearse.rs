@@ -139,7 +139,7 @@ fn a_file_that_is_no_inventory_is_a_usage_error_with_a_way_to_one() {
         (without("programs"), "missing field `programs`"),
         (
             with("/kernel/devices/eth2/mtu", json!("x")),
-            "`\"mtu\": \"x\"`: invalid type: string \"x\", expected u32 at line",
+            "eth2: mtu: a string, where a number is expected",
         ),
         (with("/kernel/hostname", json!(null)), "`kernel.hostname` is null"),
         (with("/kernel/hostname", json!("../xen01")), "kernel.hostname: `../xen01`"),

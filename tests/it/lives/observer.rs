@@ -568,7 +568,7 @@ impl Observer {
         // What was before the bond was removed is over.
         let asked = |all: &BTreeMap<String, Begun>| -> Vec<String> {
             let of_bond = || all.iter().filter(|(_, b)| b.bond == bond && b.stands);
-            let removal = of_bond().filter(|(other, b)| b.removes() && **other != id).last();
+            let removal = of_bond().rfind(|(other, b)| b.removes() && **other != id);
             let since = of_bond().filter(|(id, _)| removal.is_none_or(|(last, _)| *id > last));
             since.map(|(id, _)| id.clone()).collect()
         };
