@@ -108,7 +108,9 @@ fn every_page_of_the_manual_is_rendered_without_a_warning() {
         let man = ["env", "LC_ALL=C", "MANWIDTH=80", "man", "--warnings=w", "-l", page];
         let said = run(&man, folder.path());
         let name = Path::new(page).file_stem().unwrap().to_str().unwrap();
-        assert!(said.contains("SYNOPSIS") && said.contains(name), "{page}: {said}");
+        // The pages about files, of section 5, have no commands to show.
+        let part = if page.ends_with(".8") { "SYNOPSIS" } else { "DESCRIPTION" };
+        assert!(said.contains(part) && said.contains(name), "{page}: {said}");
     }
 }
 
