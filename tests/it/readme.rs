@@ -250,13 +250,13 @@ fn picture(lines: &[String]) -> String {
 /// `UPDATE_GOLDEN=1 cargo test --test it readme::the_picture` draws it anew.
 #[test]
 fn the_picture_is_drawn_from_what_a_rehearsal_prints() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rehearsal.svg");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rehearsal.svg");
     let drawn = picture(&seen());
     if std::env::var("UPDATE_GOLDEN").is_ok_and(|word| word == "1") {
         std::fs::write(file, &drawn).unwrap();
     }
     let kept = std::fs::read_to_string(file).unwrap();
     let advice = "UPDATE_GOLDEN=1 cargo test --test it readme::the_picture";
-    assert!(kept == drawn, "docs/rehearsal.svg is of an older run: {advice}");
-    assert!(readme().contains("(docs/rehearsal.svg)"));
+    assert!(kept == drawn, "tests/rehearsal.svg is of an older run: {advice}");
+    assert!(readme().contains("(tests/rehearsal.svg)"));
 }
