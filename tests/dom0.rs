@@ -16,7 +16,7 @@ use xenbond::engine::{Engine, Observer, Signals};
 use xenbond::host::{Host, Runner, Watch};
 use xenbond::inventory::Inventory;
 use xenbond::ledger::Orders;
-use xenbond::model::state::{Backend, Flavour, State};
+use xenbond::model::state::{Backend, Flavour, Pif, State};
 use xenbond::model::{Model, builtin};
 use xenbond::outcome::StepState;
 use xenbond::plan::Plan;
@@ -105,6 +105,11 @@ pub fn evacuate(state: &mut State) {
             vm.resident_on = Some("xen02".into());
         }
     }
+}
+
+/// XAPI's record of a NIC of `xen01`.
+pub fn pif<'a>(state: &'a mut State, nic: &str) -> &'a mut Pif {
+    state.pool.pifs.get_mut(&format!("xen01/{nic}")).unwrap()
 }
 
 /// The usual bond, with more settings or others.

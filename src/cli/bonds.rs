@@ -10,10 +10,10 @@ use super::flags::SpecArgs;
 use super::look::not_known;
 use super::request::{Usage, check_codes, request};
 use crate::engine::Engine;
-use crate::inventory::{Ask, Inventory, Standing};
+use crate::inventory::{Inventory, Standing};
 use crate::journal;
 use crate::ledger::Orders;
-use crate::net::{Backend, IfName, NicRef, shown};
+use crate::net::{Backend, IfName, shown};
 use crate::outcome::{Exit, Hint};
 use crate::render::Templates;
 use crate::report;
@@ -91,9 +91,7 @@ impl Run {
         let text = match journal::recorded(&self.host, &bond)? {
             Some(spec) => spec.to_ini(),
             None => {
-                let nics = [NicRef::Device(bond.clone())];
-                let ask = Ask { nics: &nics, networks: true, ..Ask::default() };
-                let inv = Inventory::read(&self.host, ask)?;
+                let inv = Inventory::read_about(&self.host, &bond)?;
                 let standing = Standing::of(&bond, &inv).with_context(|| {
                     format!("there is no bond {bond}: neither the kernel nor a file has one")
                 });

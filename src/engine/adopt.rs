@@ -8,7 +8,6 @@ use super::{Engine, Observer, Proposal, Situation, look_for};
 use crate::inventory::{Ask, Inventory, Standing};
 use crate::journal;
 use crate::net::{Backend, IfName};
-use crate::order;
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::preflight::{self, barring};
 use crate::render::Templates;
@@ -30,7 +29,7 @@ impl Proposal {
         after.made.push(spec.bond.clone());
         let mut findings = preflight::check_adoption(spec, nics, &after);
         findings.extend(preflight::interrupted(&plan.takes_down(), inv));
-        order::sort_by_key(&mut findings, |f| (f.severity, f.code));
+        findings = preflight::sorted(findings);
         Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
     }
 }

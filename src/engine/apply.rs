@@ -6,7 +6,6 @@ use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
 use crate::inventory::{Kernel, facts};
 use crate::journal::{self, Transaction};
 use crate::ledger::{Event, Lock, Phase};
-use crate::order;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, Code, Finding, Severity, barring};
@@ -54,7 +53,7 @@ impl Proposal {
             }
             let kept = plan::not_given_back(spec, nics, recorded, inv);
             findings.extend(preflight::not_given_back(&kept, spec, inv));
-            order::sort_by_key(&mut findings, |f| (f.severity, f.code));
+            findings = preflight::sorted(findings);
         }
         Ok(Self { situation, findings, plan, accepted: Vec::new() })
     }

@@ -7,6 +7,7 @@ use crate::journal::Transaction;
 use crate::ledger::Phase;
 use crate::net::IfName;
 use crate::outcome::{Item, Outcome, StepReport};
+use crate::paths;
 use crate::step::{Kept, Step};
 use crate::xe::{self, Failure};
 
@@ -93,6 +94,16 @@ impl<'a> Back<'a> {
         }
         let all = if step.pif().is_some() { &mut self.pif_left } else { &mut self.left };
         all.push(left);
+    }
+
+    /// A NIC that XAPI did not let go of, the management above all, and that undoing the step would
+    /// make a slave, now or at a boot.
+    pub(super) fn held(&self, step: &Step) -> Option<&IfName> {
+        self.refused.iter().find(|nic| match step {
+            Step::TakeDown(bond) => bond.slaves.contains(nic),
+            Step::Leave(member) => member.nic == **nic,
+            _ => step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str())),
+        })
     }
 
     pub(super) fn waits(self, ended: Outcome) -> Outcome {

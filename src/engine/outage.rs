@@ -4,7 +4,6 @@ use crate::inventory::Inventory;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
 use crate::net::Backend;
-use crate::order;
 use crate::plan::Plan;
 use crate::preflight::{self, Finding};
 use crate::spec::Spec;
@@ -74,6 +73,5 @@ pub(super) fn findings(
     if reboots {
         found.extend(preflight::rebooted(inv));
     }
-    order::sort_by_key(&mut found, |f: &Finding| (f.severity, f.code));
-    found
+    preflight::sorted(found)
 }

@@ -6,11 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use super::apply::refused;
 use super::repair::bridge_is_needed;
 use super::{Engine, Observer, Proposal, Situation, look_for};
-use crate::inventory::{Ask, Inventory, Nic, Standing, on_host};
+use crate::inventory::{Inventory, Nic, Standing, on_host};
 use crate::journal::{self, Transaction};
 use crate::ledger;
-use crate::net::{Backend, IfName, NicRef};
-use crate::order;
+use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
 use crate::plan::{self, Plan};
 use crate::preflight::{self, barring};
@@ -104,9 +103,7 @@ impl Engine<'_> {
         if let Some(spec) = journal::recorded(self.host, bond)? {
             return Ok(Some((spec, true)));
         }
-        let nics = [NicRef::Device(bond.clone())];
-        let inv =
-            Inventory::read(self.host, Ask { nics: &nics, networks: true, ..Ask::default() })?;
+        let inv = Inventory::read_about(self.host, bond)?;
         if let Some(told) = told {
             return told.for_host(&inv.names()).map(|spec| Some((on_host(spec, &inv), false)));
         }
@@ -132,8 +129,7 @@ impl Engine<'_> {
         let recorded = self.recorded(&spec.bond)?;
         let situation = Situation::of(spec.clone(), look_for(self.host, &spec)?);
         let inv = &situation.inv;
-        let master =
-            |device: &str| inv.kernel.devices.get(device).and_then(|d| d.master.as_deref());
+        let master = |device: &str| inv.kernel.master_of(device);
         let own = |master: &str| master == spec.bond.as_str();
         // What somebody has taken for another bond since is his.
         let of_others = |master: &str| !own(master) && inv.kernel.bonds.contains_key(master);
@@ -165,7 +161,7 @@ impl Engine<'_> {
                 findings.extend(preflight::rebooted(inv));
             }
         }
-        order::sort_by_key(&mut findings, |f| (f.severity, f.code));
+        findings = preflight::sorted(findings);
         Ok(Proposal { situation, findings, plan, accepted: self.accepted.to_vec() })
     }
 }

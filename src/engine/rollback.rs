@@ -13,10 +13,8 @@ use crate::host::Host;
 use crate::inventory::Nic;
 use crate::journal::Transaction;
 use crate::ledger::Event;
-use crate::net::IfName;
 use crate::order;
 use crate::outcome::{Ending, Exit, Item, Outcome, StepState};
-use crate::paths;
 use crate::step::Step;
 use crate::verify::probe::{self, Way};
 use crate::xe::{self, Failure};
@@ -211,22 +209,17 @@ impl Engine<'_> {
             let ends = (StepState::Undone, StepState::NotUndone);
             back.kept.done = tx.is_done(number);
             back.kept.undone = tx.is_undone(number);
-            let refused = &back.refused;
+            let held = back.held(step).cloned();
             let act = |observer: &mut dyn Observer| {
-                // `ifup` passes over a slave that is a port; and what XAPI did not let go of, the
-                // management above all, must stay one.
+                if let Some(nic) = &held {
+                    bail!("XAPI does not let go of {nic}");
+                }
+                // `ifup` passes over a slave that is a port.
                 let slaves = match step {
                     Step::TakeDown(bond) => &bond.slaves[..],
                     Step::Leave(member) => std::slice::from_ref(&member.nic),
                     _ => &[],
                 };
-                let file = |nic: &&IfName| {
-                    step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str()))
-                };
-                let held = slaves.iter().find(|nic| refused.contains(nic));
-                if let Some(nic) = held.or_else(|| refused.iter().find(file)) {
-                    bail!("XAPI does not let go of {nic}");
-                }
                 self.take_out_of_bridges(slaves)?;
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };

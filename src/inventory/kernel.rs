@@ -184,6 +184,12 @@ impl Kernel {
         self.bonds.get(name).map(|text| bonding::parse(text))
     }
 
+    /// What a device is a port or slave of.
+    #[must_use]
+    pub fn master_of(&self, device: &str) -> Option<&str> {
+        self.devices.get(device)?.master.as_deref()
+    }
+
     /// One of the driver's options of a bond, as `/sys` shows it.
     #[must_use]
     pub fn bond_option(&self, bond: &str, name: &str) -> Option<&String> {

@@ -138,6 +138,15 @@ pub struct Ask<'a> {
 }
 
 impl Inventory {
+    /// Reads the host, and all that XAPI has of one device, which may be a NIC that it keeps.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn read_about(host: &Host, device: &IfName) -> Result<Self> {
+        let nics = [NicRef::Device(device.clone())];
+        Self::read(host, Ask { nics: &nics, networks: true, ..Ask::default() })
+    }
+
     /// Reads the host. What XAPI does not answer is in the value, not an error: the findings say
     /// it together with everything else.
     ///

@@ -2,8 +2,6 @@
 //! lie in `originals/` and are only referred to, by name and digest.
 
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Header;
@@ -19,7 +17,7 @@ use crate::paths::original_name;
 pub(super) fn text(header: &Header) -> Result<Vec<u8>> {
     let mut value = serde_json::to_value(header)?;
     each_original(&mut value, &mut |path, file| {
-        let kind: Kind = typed(file)?;
+        let kind: Kind = json::of(Value::Object(file.clone()))?;
         let bytes = kind.bytes().unwrap_or_default();
         let kept = json!({"name": original_name(path), "digest": digest(bytes)});
         file.insert("bytes".into(), kept);
@@ -49,12 +47,7 @@ pub(super) fn read(host: &Host, originals: &str, text: &[u8]) -> Result<Header> 
         file.insert("bytes".into(), serde_json::to_value(whole)?["bytes"].take());
         Ok(())
     })?;
-    typed(&value)
-}
-
-/// A value as its type.
-fn typed<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
-    Ok(json::of(serde_json::to_value(value)?)?)
+    Ok(json::of(value)?)
 }
 
 type Act<'a> = dyn FnMut(&str, &mut Map<String, Value>) -> Result<()> + 'a;

@@ -143,7 +143,9 @@ pub fn check_removal(
     found
 }
 
-fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
+/// Findings in the order in which they are shown, the worst first.
+#[must_use]
+pub fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
     order::sort_by_key(&mut found, |f| (f.severity, f.code));
     found
 }

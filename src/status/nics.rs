@@ -103,7 +103,7 @@ fn used_by(inv: &Inventory, name: &str, pif: Option<&Pif>, bridge: Option<&str>)
     if pif.is_some_and(|p| p.management) {
         uses.push("management".to_string());
     }
-    let master = inv.kernel.devices.get(name).and_then(|d| d.master.as_deref());
+    let master = inv.kernel.master_of(name);
     match master {
         Some(bond) if inv.kernel.bonds.contains_key(bond) => {
             let active =

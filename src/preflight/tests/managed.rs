@@ -1,6 +1,7 @@
 //! A NIC that XAPI is to keep: each finding by its cause and by nothing else, on a healthy host.
 
 use super::*;
+use crate::dom0::pif;
 use crate::inventory::on_host;
 use crate::spec::tests::storage_nic;
 
@@ -10,7 +11,7 @@ type Case =
     (Code, &'static [(&'static str, &'static str)], fn(&mut State), &'static [Code], &'static str);
 
 fn own(state: &mut State, nic: &str) {
-    let pif = state.pool.pifs.get_mut(&format!("xen01/{nic}")).unwrap();
+    let pif = pif(state, nic);
     (pif.ip_configuration_mode, pif.ip) = ("Static".into(), "192.168.9.1".into());
     pif.netmask = "255.255.255.0".into();
 }
@@ -21,7 +22,7 @@ pub(super) const KEPT: &[Case] = &[
     (
         NicNotManaged,
         &[],
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().managed = false,
+        |s| pif(s, "eth2").managed = false,
         &[NicInUse],
         "the PIF of eth2 is one that XAPI leaves alone",
     ),
@@ -35,16 +36,7 @@ pub(super) const KEPT: &[Case] = &[
     (
         PifSetsMtu,
         &[("mtu", "9000")],
-        |s| {
-            drop(
-                s.pool
-                    .pifs
-                    .get_mut("xen01/eth2")
-                    .unwrap()
-                    .other_config
-                    .insert("mtu".into(), "1500".into()),
-            )
-        },
+        |s| drop(pif(s, "eth2").other_config.insert("mtu".into(), "1500".into())),
         &[NetworkIsThePools],
         "other-config:mtu=1500, which beats the MTU of its network, 9000",
     ),
@@ -69,23 +61,14 @@ pub(super) const KEPT: &[Case] = &[
     (
         NicHasIp,
         &[],
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().ip_configuration_mode = "DHCP".into(),
+        |s| pif(s, "eth2").ip_configuration_mode = "DHCP".into(),
         &[],
         "IP configuration mode dhcp",
     ),
     (
         DefaultRouteByBond,
         &[],
-        |s| {
-            drop(
-                s.pool
-                    .pifs
-                    .get_mut("xen01/eth2")
-                    .unwrap()
-                    .other_config
-                    .insert("defaultroute".into(), "true".into()),
-            )
-        },
+        |s| drop(pif(s, "eth2").other_config.insert("defaultroute".into(), "true".into())),
         &[],
         "other-config:defaultroute=true",
     ),

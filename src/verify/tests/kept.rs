@@ -1,7 +1,7 @@
 //! A NIC that XAPI keeps: each row as it should be, and going bad.
 
 use super::*;
-use crate::dom0::Dom0;
+use crate::dom0::{Dom0, pif};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory, Nic, on_host, resolve};
 use crate::ledger::Orders;
@@ -118,11 +118,11 @@ const CASES: &[Case] = &[
         "default route: expected not through eth2, found through xenbr2",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().managed = false,
+        |s| pif(s, "eth2").managed = false,
         "eth2 in XAPI: expected managed and plugged, found left alone",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().currently_attached = false,
+        |s| pif(s, "eth2").currently_attached = false,
         "eth2 in XAPI: expected managed and plugged, found managed, and not plugged",
     ),
     (
@@ -130,32 +130,23 @@ const CASES: &[Case] = &[
         "eth2 in XAPI: expected managed and plugged, found no PIF",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().ip = "172.16.51.12".into(),
+        |s| pif(s, "eth2").ip = "172.16.51.12".into(),
         "eth2 address in XAPI: expected 172.16.51.11/24, found 172.16.51.12/24",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().gateway = "172.16.51.1".into(),
+        |s| pif(s, "eth2").gateway = "172.16.51.1".into(),
         "eth2 address in XAPI: expected 172.16.51.11/24, found 172.16.51.11/24 with the gateway 172.16.51.1",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().ip_configuration_mode = "DHCP".into(),
+        |s| pif(s, "eth2").ip_configuration_mode = "DHCP".into(),
         "eth2 address in XAPI: expected 172.16.51.11/24, found dhcp",
     ),
     (
-        |s| s.pool.pifs.get_mut("xen01/eth2").unwrap().disallow_unplug = false,
+        |s| pif(s, "eth2").disallow_unplug = false,
         "eth2 disallow-unplug: expected true, found false",
     ),
     (
-        |s| {
-            drop(
-                s.pool
-                    .pifs
-                    .get_mut("xen01/eth2")
-                    .unwrap()
-                    .other_config
-                    .remove("management_purpose"),
-            )
-        },
+        |s| drop(pif(s, "eth2").other_config.remove("management_purpose")),
         "eth2 management_purpose: expected Storage, found none",
     ),
     (
