@@ -114,8 +114,9 @@ impl Model {
             inner.kept = Some(inner.state.pool.clone());
         }
         let ran = std::mem::take(&mut inner.state.dom0.transcript);
-        note(&self.root.join(FOLDER).join(TRANSCRIPT), &ran)?;
         store(&self.root.join(FOLDER).join("host.json"), &inner.state.dom0)?;
+        // Last: whoever sees a command there finds what it did, also if it is killed then.
+        note(&self.root.join(FOLDER).join(TRANSCRIPT), &ran)?;
         if inner.shows() {
             fs::write(self.root.join(FOLDER).join(SHOWN), "").context("noting what is shown")?;
         }
