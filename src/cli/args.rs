@@ -101,6 +101,9 @@ pub enum Command {
     /// Wait for a confirmation in the background, and roll back without one
     #[command(hide = true)]
     Guard,
+    /// Do in the background what would cut off whoever waits for it
+    #[command(hide = true)]
+    Worker,
     /// Show what was done: each step, command and file, its status and time
     Log(LogArgs),
     /// Print a completion script for a shell
@@ -183,7 +186,8 @@ fn time_to_confirm(text: &str) -> Result<Duration, String> {
     let (least, most) = CONFIRM;
     let time = humantime::parse_duration(text)
         .map_err(|_| "not a valid time; write it as 90s, 10m or 1h".to_string())?;
-    if time < least || time > most || time.subsec_nanos() != 0 {
+    let none = time.is_zero();
+    if !none && (time < least || time > most || time.subsec_nanos() != 0) {
         let word = humantime::format_duration;
         return Err(format!("it must be whole seconds, from {} to {}", word(least), word(most)));
     }

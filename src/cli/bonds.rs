@@ -12,12 +12,12 @@ use super::request::{Usage, check_codes, request};
 use crate::engine::Engine;
 use crate::inventory::{Inventory, Standing};
 use crate::journal;
-use crate::ledger::Orders;
+use crate::ledger::{self, Orders};
 use crate::net::{Backend, IfName, shown};
 use crate::outcome::{Exit, Hint};
 use crate::render::Templates;
 use crate::report;
-use crate::spec::Request;
+use crate::spec::{Request, Spec};
 use crate::status::{self, Records};
 
 /// What is said of a bond and a spec in one, and of a list that was written with a blank in it.
@@ -35,13 +35,30 @@ fn both(bond: &str, spec: &SpecArgs) -> Error {
 }
 
 impl Run {
+    /// The bond that is meant, by its device or by the network that one of XAPI's was made on.
+    pub(super) fn bond(&self, text: &str) -> Result<IfName> {
+        match self.recorded_on(text)? {
+            Some(bond) => Ok(bond),
+            None => text.parse().context("BOND").context(Usage),
+        }
+    }
+
+    /// The bond that was made on a network of this name, unless a bond itself has it.
+    pub(super) fn recorded_on(&self, text: &str) -> Result<Option<IfName>> {
+        let changes = ledger::chain(&self.host)?;
+        let lies = |spec: &Spec| spec.xapi_bond().is_some_and(|(_, name)| name.as_str() == text);
+        let named = changes.iter().any(|change| change.spec.bond.as_str() == text);
+        let found = changes.into_iter().find(|change| !named && lies(&change.spec));
+        Ok(found.map(|change| change.spec.bond))
+    }
+
     /// What is asked for: the recorded spec of a bond, or what flags and file say.
     pub(super) fn asked(&self, bond: Option<&str>, spec: &SpecArgs) -> Result<Request> {
         let Some(bond) = bond else { return request(spec) };
         if !spec.is_empty() {
             return Err(both(bond, spec));
         }
-        let bond: IfName = bond.parse().context("BOND").context(Usage)?;
+        let bond = self.bond(bond)?;
         if let Some(spec) = journal::recorded(&self.host, &bond)? {
             return Ok(Request::of(spec));
         }
@@ -51,7 +68,7 @@ impl Run {
     }
 
     pub(super) fn adopt(&self, args: &args::Adopt) -> Result<Exit> {
-        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
+        let bond = self.bond(&args.name)?;
         check_codes(&args.accept)?;
         may_ask(args.yes)?;
         let templates = Templates::load(None)?;
@@ -61,7 +78,7 @@ impl Run {
     }
 
     pub(super) fn remove(&self, args: &args::Remove) -> Result<Exit> {
-        let bond: IfName = args.name.parse().context("BOND").context(Usage)?;
+        let bond = self.bond(&args.name)?;
         check_codes(&args.accept)?;
         let file = args.spec.as_deref().map(SpecArgs::of_file);
         let told = file.as_ref().map(request).transpose()?;
@@ -87,7 +104,7 @@ impl Run {
     }
 
     pub(super) fn spec(&self, bond: &str) -> Result<Exit> {
-        let bond: IfName = bond.parse().context("BOND").context(Usage)?;
+        let bond = self.bond(bond)?;
         let text = match journal::recorded(&self.host, &bond)? {
             Some(spec) => spec.to_ini(),
             None => {

@@ -109,7 +109,7 @@ impl Run {
         if ledger::names(&self.host)?.iter().any(|name| name == what) {
             return Ok(Aim::Transaction(what.into()));
         }
-        Ok(Aim::Bond(what.parse().context("BOND").context(Usage)?))
+        Ok(Aim::Bond(self.bond(what)?))
     }
 
     /// Says what a rollback would undo.
@@ -139,13 +139,18 @@ impl Run {
         self.ended(&act(&engine, &mut self.teller(true))?)
     }
 
-    /// Runs the guard of a confirmation: in a session of its own, so that it outlives ours.
-    pub(super) fn guard(&self) -> Result<Exit> {
+    /// Runs the guard of a confirmation or a worker: in a session of its own, so that it outlives
+    /// ours.
+    pub(super) fn in_background(
+        &self,
+        act: impl FnOnce(&Engine<'_>, &mut Teller) -> Result<Outcome>,
+    ) -> Result<Exit> {
         own_session();
         outlive_the_terminal().context("setting up signals")?;
         let templates = Templates::load(None)?;
         let engine = self.engine(&templates, &[]);
-        self.ended(&engine.guard(&mut Teller::new(false, true).with(&self.progress, &self.log))?)
+        let mut teller = Teller::new(false, true).with(&self.progress, &self.log);
+        self.ended(&act(&engine, &mut teller)?)
     }
 
     /// Takes the signals over: from here on a lost terminal does not end the run. INT and TERM end

@@ -43,6 +43,9 @@ impl Run {
             anyhow!("a bond and a spec were both given: one of them is enough").context(Usage)
         );
         let records = Records::read(&self.host)?;
+        // One that was made by xenbond is asked about with all that was asked for.
+        let made = text.and_then(|text| self.recorded_on(text).transpose()).transpose()?;
+        let name = made.or(name);
         let (spec, inv) = match &asked {
             Some(request) => {
                 let situation = engine::look(&self.host, request)?;

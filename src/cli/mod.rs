@@ -145,7 +145,8 @@ impl Run {
             }
             Command::Resume(_) => self.goes_on(|engine, teller| engine.resume(teller)),
             Command::Confirm => self.goes_on(|engine, teller| engine.confirm(teller)),
-            Command::Guard => self.guard(),
+            Command::Guard => self.in_background(|engine, teller| engine.guard(teller)),
+            Command::Worker => self.in_background(|engine, teller| engine.work(teller)),
             Command::Rollback(args) => self.rollback(args),
             Command::Adopt(args) => self.adopt(args),
             Command::Remove(args) => self.remove(args),

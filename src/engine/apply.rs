@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
-use crate::inventory::{Kernel, facts};
-use crate::journal::{self, Transaction};
+use crate::inventory::facts;
+use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Phase};
 use crate::outcome::{Ending, Exit, Item, Outcome, StepReport, StepState};
 use crate::plan::{self, Plan};
@@ -12,8 +12,8 @@ use crate::preflight::{self, Code, Finding, Severity, barring};
 use crate::render::Templates;
 use crate::spec::Request;
 use crate::step::Step;
+use crate::verify::Check;
 use crate::verify::probe::{self, Answers, Way};
-use crate::verify::{self, Check, Patience, Question, Running, Verdict, Witness};
 
 /// What `plan` prints and `apply` asks about: a request on this host, its findings and its plan.
 pub struct Proposal {
@@ -73,7 +73,10 @@ impl Engine<'_> {
     /// When the host cannot be read, or the spec has nothing for it.
     pub fn propose(&self, request: &Request) -> Result<Proposal> {
         let situation = self.with_records(look(self.host, request)?)?;
-        let proposal = Proposal::of(request, situation, self.templates)?;
+        let mut proposal = Proposal::of(request, situation, self.templates)?;
+        let moves = proposal.plan.as_ref().is_some_and(Plan::moves_management);
+        proposal.findings.extend(preflight::unguarded(moves, self.orders.confirm_within));
+        proposal.findings = preflight::sorted(proposal.findings);
         let accepted = self.accepted_with(&proposal.situation.spec)?;
         Ok(Proposal { accepted, ..proposal })
     }
@@ -118,7 +121,7 @@ impl Engine<'_> {
                         Some("xenbond rollback finishes it; then run the same apply again".into()),
                     )
                 }),
-                _ => self.go_on(self.orders, observer),
+                _ => self.go_on(self.orders.plain(), observer),
             };
         }
         // What has moved since a plan was saved is said before what that leads to.
@@ -143,7 +146,7 @@ impl Engine<'_> {
         if !observer.agrees(&plan, &proposal.findings, &proposal.situation.inv) {
             return Ok(Outcome::refused("cancelled", None));
         }
-        let _lock = self.lock(observer)?;
+        let lock = self.lock(observer)?;
         if let Some(refused) = self.moved(&proposal.situation, &plan)? {
             return Ok(refused);
         }
@@ -159,7 +162,8 @@ impl Engine<'_> {
         let inv = &proposal.situation.inv;
         let before = plan.facts(inv);
         let answers = probe::answers(&probe::ask(self.host, &plan.spec, Way::Routes));
-        let management = self.management(inv, plan.reboots());
+        let management = self.management(inv, plan.reboots() || plan.moves_management());
+        let orders = plan.orders(self.orders);
         let mut tx = Transaction::begin(self.host, plan, before, answers, management)
             .context("recording the plan")?;
         if !proposal.accepted.is_empty() {
@@ -168,7 +172,8 @@ impl Engine<'_> {
                 return Ok(self.roll_back(tx, &format!("{error:#}"), false, observer));
             }
         }
-        match self.order(&mut tx, self.orders) {
+        match self.order(&mut tx, orders) {
+            Ok(()) if self.hands_over(&tx) => self.hand_over(tx, lock, observer),
             Ok(()) => Ok(self.run(tx, false, observer)),
             Err(error) => Ok(self.roll_back(tx, &format!("{error:#}"), false, observer)),
         }
@@ -269,6 +274,9 @@ impl Engine<'_> {
                 let verdict = self.verdict(tx, observer)?;
                 let hindering = verdict.hindering();
                 ensure!(hindering.is_empty(), "{}", sentence(&hindering, &tx.header.answers));
+                if tx.header.plan.moves_management() {
+                    self.is_managed_still(tx)?;
+                }
                 *probed = verdict.servers().cloned().collect();
                 *pending = verdict.pending();
             } else {
@@ -308,101 +316,6 @@ impl Engine<'_> {
             ended.exit = Exit::NotAsAsked;
         }
         Outcome { steps: run.reports, pending: run.pending, ..ended }
-    }
-
-    /// The outcome of a change that is kept, with what was accepted and does not hold now either.
-    pub(super) fn with_pending(&self, tx: &Transaction, ended: Outcome) -> Outcome {
-        let accepted = codes(&tx.accepted());
-        if accepted.is_empty() || ended.ending != Ending::Done {
-            return ended;
-        }
-        let Plan { spec, nics, .. } = &tx.header.plan;
-        let pending = Kernel::read(self.host).and_then(|kernel| {
-            let kernel = Running::Read(&kernel);
-            let accepted = &accepted;
-            let question = Question { spec, nics, absent: &[], accepted, kernel, witnesses: &[] };
-            Ok(verify::judge(question)?.pending())
-        });
-        match pending {
-            Ok(pending) if pending.is_empty() => ended,
-            Ok(pending) => Outcome { pending, exit: Exit::NotAsAsked, ..ended },
-            Err(error) => {
-                let mut ended = ended;
-                ended.notes.push(format!("{error:#}"));
-                ended
-            }
-        }
-    }
-
-    /// Whether the bond of a change is as asked, once its last step is taken.
-    fn verdict(&self, tx: &Transaction, observer: &mut dyn Observer) -> Result<Verdict> {
-        let Plan { spec, nics, .. } = &tx.header.plan;
-        let made = journal::going(self.host, tx)?;
-        let read = || {
-            let inv = look_for(self.host, spec)?;
-            let changed = plan::file_changes_of(spec, nics, &inv, self.templates)?;
-            let changed = match &made {
-                Some(made) => made.unlike(changed),
-                None => changed,
-            };
-            Ok((inv, changed))
-        };
-        let accepted = codes(&tx.accepted());
-        let within = verify::limit(spec);
-        verify::judge(Question {
-            spec,
-            nics,
-            absent: &[],
-            accepted: &accepted,
-            kernel: Running::Settling {
-                host: self.host,
-                within,
-                waits: &mut |what: &str| observer.waits(what, within),
-            },
-            witnesses: &[
-                Witness::Nics(self.host),
-                Witness::Later(&read),
-                Witness::Servers(self.host, Patience::UntilAnswered),
-            ],
-        })
-    }
-
-    /// The outcome where nothing is left to do: the bond must not only be configured but work.
-    fn nothing_to_do(
-        &self,
-        plan: &Plan,
-        situation: &Situation,
-        accepted: &[String],
-    ) -> Result<Outcome> {
-        let Situation { spec, inv, .. } = situation;
-        let verdict = verify::judge(Question {
-            spec,
-            nics: &plan.nics,
-            absent: &[],
-            accepted: &codes(accepted),
-            kernel: Running::Read(&inv.kernel),
-            witnesses: &[
-                Witness::Nics(self.host),
-                Witness::Host(inv, &[]),
-                Witness::Servers(self.host, Patience::Once),
-            ],
-        })?;
-        let (failed, pending) = (verdict.hindering(), verdict.pending());
-        let mut outcome = if failed.is_empty() {
-            let exit = if pending.is_empty() { Exit::AsAsked } else { Exit::NotAsAsked };
-            Outcome { pending, ..Outcome::new(Ending::NothingToDo, exit) }
-        } else {
-            let all: Vec<String> = failed.iter().map(ToString::to_string).collect();
-            let hint = failed.iter().find_map(|c| c.hint.clone());
-            let error = format!(
-                "{} is configured as asked and does not work as asked: {}",
-                spec.bond,
-                all.join("; ")
-            );
-            Outcome::refused(error, hint)
-        };
-        outcome.transaction = inv.transaction.as_ref().map(|t| t.id.clone());
-        Ok(outcome)
     }
 }
 

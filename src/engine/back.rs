@@ -92,7 +92,7 @@ impl<'a> Back<'a> {
         if let (Some(record), false) = (step.pif(), self.hung) {
             self.refused.push(record.device.clone());
         }
-        let all = if step.pif().is_some() { &mut self.pif_left } else { &mut self.left };
+        let all = if step.asks_xapi() { &mut self.pif_left } else { &mut self.left };
         all.push(left);
     }
 

@@ -15,7 +15,7 @@ use crate::outcome::{Ending, Exit, Outcome};
 const WARNING: Duration = Duration::from_secs(60);
 
 /// How long the guard may take to be there.
-const GUARD_START: Duration = Duration::from_secs(10);
+pub(super) const GUARD_START: Duration = Duration::from_secs(10);
 
 /// How often the guard looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Engine<'_> {
         if is_there() {
             return Ok(false);
         }
-        self.detach(&tx.guard_output())?;
+        self.detach("guard", &tx.guard_output())?;
         let start = self.host.clock().elapsed();
         while !is_there() {
             if self.host.clock().elapsed().saturating_sub(start) >= GUARD_START {
@@ -247,7 +247,7 @@ fn duration(seconds: u64) -> String {
 }
 
 /// The outcome while the time runs.
-fn awaiting(engine: &Engine<'_>, tx: &Transaction) -> Outcome {
+pub(super) fn awaiting(engine: &Engine<'_>, tx: &Transaction) -> Outcome {
     let left = tx.time_left(engine.host).unwrap_or_default();
     Outcome {
         hint: Some(format!(

@@ -8,9 +8,10 @@ use anyhow::Result;
 use super::{Engine, Observer};
 use crate::journal::Transaction;
 use crate::ledger::{self, Event};
+use crate::net::Uuid;
 use crate::outcome::Item;
 use crate::step::Step;
-use crate::xe::{self, Network, Pif};
+use crate::xe::{self, Bond, Network, Pif};
 
 /// For how long after its client was killed an effect is watched for.
 const WATCH: Duration = Duration::from_secs(120);
@@ -34,8 +35,7 @@ impl Engine<'_> {
         tx: &Transaction,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Item>> {
-        let Some(of) = tx.header.plan.steps.iter().find_map(Step::pif).map(|p| p.host.clone())
-        else {
+        let Some(of) = tx.header.plan.steps.iter().find_map(Step::host).cloned() else {
             return Ok(Vec::new());
         };
         let mut awaited = tx.killed();
@@ -49,7 +49,8 @@ impl Engine<'_> {
                 }
             }
             let networks = self.networks_of(&awaited)?;
-            awaited.retain(|(args, _)| !has_come(args, &pifs, &networks));
+            let bonds = self.bonds_of(&awaited)?;
+            awaited.retain(|(args, _)| !has_come(args, &pifs, &networks, &bonds));
             let now = ledger::wall_seconds(self.host);
             let left = |since: u64| WATCH.as_secs().saturating_sub(now.saturating_sub(since));
             let longest = awaited.iter().map(|(_, since)| left(*since)).max().unwrap_or(0);
@@ -78,16 +79,30 @@ impl Engine<'_> {
             return Ok(Vec::new());
         }
         let mut all = xe::networks(self.host)?.all;
+        if awaited.iter().any(|(args, _)| args[0] == "network-create") {
+            let names = xe::network_names(self.host)?;
+            all.iter_mut().for_each(|network| network.name = names.get(&network.uuid).cloned());
+            return Ok(all);
+        }
         all.retain(of);
         for network in &mut all {
             network.static_routes = xe::static_routes(self.host, &network.uuid)?;
         }
         Ok(all)
     }
+
+    /// The bonds, where such calls are about their modes.
+    fn bonds_of(&self, awaited: &[(&[String], u64)]) -> Result<Vec<Bond>> {
+        let is = |args: &[String]| ["bond-set-mode", "bond-param-set"].contains(&args[0].as_str());
+        match awaited.iter().any(|(args, _)| is(args)) {
+            true => Ok(xe::bonds(self.host)?.all),
+            false => Ok(Vec::new()),
+        }
+    }
 }
 
 /// Whether XAPI's records show what a call asked for.
-fn has_come(args: &[String], pifs: &[Pif], networks: &[Network]) -> bool {
+fn has_come(args: &[String], pifs: &[Pif], networks: &[Network], bonds: &[Bond]) -> bool {
     let value = |key: &str| args.iter().find_map(|arg| arg.strip_prefix(key)?.strip_prefix('='));
     let pif = value("uuid").and_then(|uuid| pifs.iter().find(|p| p.uuid.to_string() == uuid));
     let mut of = networks.iter().filter(|n| value("uuid") == Some(n.uuid.to_string().as_str()));
@@ -117,6 +132,27 @@ fn has_come(args: &[String], pifs: &[Pif], networks: &[Network]) -> bool {
             None => value("MTU") == n.mtu.map(|mtu| mtu.to_string()).as_deref(),
         }),
         Some("network-param-remove") => of.next().is_none_or(|n| n.static_routes.is_none()),
+        Some("network-create") => networks.iter().any(|n| n.name.as_deref() == value("name-label")),
+        Some("network-destroy") => of.next().is_none(),
+        Some("bond-create") => value("pif-uuids").is_some_and(|uuids| {
+            let is = |pif: &&Pif| uuids.contains(&pif.uuid.to_string());
+            pifs.iter().filter(is).all(|pif| pif.bond_slave_of.is_some())
+        }),
+        Some("bond-destroy") => {
+            let is = |bond: &Uuid| value("uuid") == Some(bond.to_string().as_str());
+            !pifs.iter().any(|pif| pif.bond_master_of.iter().any(is))
+        }
+        Some("bond-set-mode" | "bond-param-set") => {
+            let is = |bond: &&Bond| value("uuid") == Some(bond.uuid.to_string().as_str());
+            bonds.iter().find(is).is_none_or(|bond| {
+                let set =
+                    args.iter().find_map(|arg| arg.strip_prefix("properties:")?.split_once('='));
+                let same = |(key, value): (&str, &str)| {
+                    bond.properties.get(key).is_some_and(|v| v == value)
+                };
+                set.map_or_else(|| bond.mode.as_deref() == value("mode"), same)
+            })
+        }
         Some("pif-introduce") => {
             pifs.iter().any(|p| p.is_nic() && value("device") == Some(p.device.as_str()))
         }
@@ -126,7 +162,8 @@ fn has_come(args: &[String], pifs: &[Pif], networks: &[Network]) -> bool {
 
 fn named(args: &[String]) -> Item {
     let uuid = args.iter().find(|arg| arg.starts_with("uuid="));
-    let look = uuid.map_or("xe pif-list".to_string(), |uuid| format!("xe pif-list {uuid}"));
+    let class = args[0].split('-').next().unwrap_or("pif");
+    let look = uuid.map_or(format!("xe {class}-list"), |uuid| format!("xe {class}-list {uuid}"));
     Item {
         what: format!(
             "XAPI did not answer `xe {}` in time, has not done it in the {} s since, and may still do it",

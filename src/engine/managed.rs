@@ -1,11 +1,11 @@
-//! Whose doing it is that something of a NIC that XAPI keeps is not as it was: ours, where it is what
-//! a step of ours gave it. Must not know how it is given back.
+//! Whose doing it is that something of a NIC that XAPI keeps, or of a bond that XAPI made, is not as
+//! it was: ours, where it is what a step of ours gave it. Must not know how it is given back.
 
-use crate::inventory::Inventory;
 use crate::inventory::facts::{Difference, Fact, Value};
+use crate::inventory::{Inventory, Managed};
 use crate::net::IfName;
 use crate::plan::Plan;
-use crate::step::{NetworkChange, PURPOSE, PifChange, PifSetting, Step};
+use crate::step::{NetworkChange, PURPOSE, PifChange, PifSetting, Step, XapiBond};
 use crate::xe::STATIC_ROUTES;
 
 /// The step that made a difference; `None`: none of them did.
@@ -23,8 +23,54 @@ pub(super) fn made_by<'a>(plan: &'a Plan, inv: &Inventory, found: &Difference) -
             change.record.device == *nic && matches!(change.set, PifSetting::Plugged(_))
         }
         (Step::SetPifNetwork(change), fact) => is_of_network(change, fact, word),
+        (Step::CreateNetwork(made) | Step::RemoveNetwork(made), Fact::Networks(name)) => {
+            made.name.as_str() == name && !is_used(name, inv)
+        }
+        (Step::MakeBond(bond) | Step::TakeApart(bond), _) => is_of_bond(bond, plan, inv, found),
         _ => false,
     })
+}
+
+/// Whether a PIF of this host lies on a network of that name.
+fn is_used(name: &str, inv: &Inventory) -> bool {
+    let Some(xapi) = &inv.xapi else { return false };
+    let mut named = xapi.networks.iter().filter(|network| network.name.as_deref() == Some(name));
+    named.any(|network| xapi.pifs.iter().any(|pif| pif.network == network.uuid))
+}
+
+/// Whether it is by a bond that XAPI was to make or to take apart.
+fn is_of_bond(bond: &XapiBond, plan: &Plan, inv: &Inventory, found: &Difference) -> bool {
+    let all = Managed::all(inv);
+    let own = |nic: &IfName| bond.nics.iter().any(|record| record.device == *nic);
+    let of_others = |one: &&Managed| one.nics().iter().any(|(nic, _)| !own(nic));
+    let others_has = |nic: &IfName| {
+        all.iter().filter(of_others).any(|one| one.nics().iter().any(|(other, _)| other == nic))
+    };
+    let is = |value: &str| found.is == Some(Value::Word(value.into()));
+    match &found.fact {
+        Fact::PifField(nic, field) if own(nic) && !others_has(nic) => match field.as_str() {
+            "bond-slave-of" | "currently-attached" | "disallow-unplug" => true,
+            "IP-configuration-mode" | "IP" | "netmask" | "gateway" | "DNS" => {
+                let in_bond = all.iter().any(|one| one.nics().iter().any(|(n, _)| n == nic));
+                let given = |step: &Step| match step {
+                    Step::SetPif(change) => match &change.set {
+                        PifSetting::Ip(ip) => ip.get(field).is_some_and(is),
+                        _ => false,
+                    },
+                    _ => false,
+                };
+                in_bond || plan.steps.iter().any(given)
+            }
+            _ => false,
+        },
+        Fact::Up(nic) | Fact::Master(nic) => own(nic) && !others_has(nic),
+        Fact::Mtu(nic) => own(nic) && is(&plan.spec.mtu.unwrap_or(1500).to_string()),
+        Fact::Device(name) => {
+            *name == bond.bond && !all.iter().filter(of_others).any(|one| one.device == *name)
+        }
+        Fact::DefaultRoute | Fact::ManagementBridge(_) => bond.management,
+        _ => false,
+    }
 }
 
 /// Whether the PIF's address is the step's as a whole: others' may have a netmask like it.
@@ -58,7 +104,13 @@ fn moves_address(change: &PifChange, found: &Difference) -> bool {
     let on = |ip: Option<crate::net::Ipv4Net>, value: &Option<Value>| {
         let device: &IfName = change.bridge.as_ref().unwrap_or(&change.record.device);
         let text = ip.map(|net| format!("{net} on {device}"));
-        matches!(value, Some(Value::List(all)) if text.is_some_and(|text| all.contains(&text)))
+        // The bridge of a network that is made has a name only then.
+        let anywhere = ip.filter(|_| !change.members.is_empty() && change.bridge.is_none());
+        let anywhere = anywhere.map(|net| format!("{net} on "));
+        let on = |one: &String| {
+            text.as_ref() == Some(one) || anywhere.as_ref().is_some_and(|net| one.starts_with(net))
+        };
+        matches!(value, Some(Value::List(all)) if all.iter().any(on))
     };
     let (set, was) = (set.address(), was.address());
     (on(set, &found.is) && !on(set, &found.was)) || (on(was, &found.was) && !on(was, &found.is))

@@ -11,6 +11,7 @@ mod back;
 mod close;
 mod compare;
 mod confirm;
+mod judged;
 mod late;
 mod managed;
 mod others;
@@ -22,6 +23,7 @@ mod repair;
 mod rollback;
 mod saved;
 mod way_back;
+mod worker;
 
 pub use apply::Proposal;
 pub use confirm::GUARD_WAS_GONE;
@@ -140,13 +142,14 @@ impl Situation {
 /// # Errors
 /// When the host cannot be read, or the spec does not say what this host is to be.
 pub fn look(host: &Host, request: &Request) -> Result<Situation> {
-    let nics = request.nics();
+    let (nics, named) = (request.nics(), request.network_names());
     let ask = Ask {
         nics: &nics,
         driver: request.asks_driver(),
         tuning: request.tunes(),
         vlans: request.asks_for_vlans(),
         networks: request.is_managed(),
+        named: &named,
         request: Some(request),
         ..Ask::default()
     };
@@ -167,6 +170,7 @@ pub fn look_for(host: &Host, spec: &Spec) -> Result<Inventory> {
         tuning: spec.tunes(),
         vlans: spec.tagged().next().is_some(),
         networks: spec.managed().is_some(),
+        named: spec.managed().map_or(&[][..], |managed| managed.network.as_slice()),
         ..Ask::default()
     };
     Inventory::read(host, ask)

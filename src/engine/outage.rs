@@ -30,16 +30,22 @@ pub(super) fn goes_down<'a>(
 ) -> Vec<&'a str> {
     let mut down: Vec<&str> = match stays {
         true => all.iter().flat_map(|tx| tx.header.plan.takes_down_again()).collect(),
-        false => vec![carrier(&all[0].header.plan.spec)],
+        false => vec![carrier(&all[0].header.plan.spec, inv)],
     };
     down.retain(|device| inv.kernel.devices.contains_key(*device));
     down
 }
 
-/// The device that all of a bond goes with: the bond, or the bridge of a NIC that XAPI keeps.
-fn carrier(spec: &Spec) -> &str {
+/// The device that all of a bond goes with: the bond, or the bridge of what XAPI keeps.
+fn carrier<'a>(spec: &'a Spec, inv: &'a Inventory) -> &'a str {
+    // That of a network which was made for it has a name only since then.
+    let made = spec.xapi_bond().and_then(|_| {
+        let pifs = inv.xapi.as_ref()?.pifs.iter();
+        let mut bond = pifs.filter(|p| p.device == spec.bond.as_str() && p.vlan == -1);
+        inv.xapi.as_ref()?.bridge_of(bond.next()?)
+    });
     let bridge = spec.managed().and_then(|managed| managed.bridge.as_ref());
-    bridge.unwrap_or(&spec.bond).as_str()
+    made.unwrap_or_else(|| bridge.unwrap_or(&spec.bond).as_str())
 }
 
 /// For how long they carry nothing, about.

@@ -52,7 +52,7 @@ impl Engine<'_> {
         })
     }
 
-    fn answers(&self, ip: Ipv4Addr) -> bool {
+    pub(super) fn answers(&self, ip: Ipv4Addr) -> bool {
         let ip = ip.to_string();
         let args = ["-n", "-q", "-c", "1", "-W", "1", &ip];
         let cmd = Cmd::read(Program::Ping, &args, Duration::from_secs(10));
@@ -95,9 +95,9 @@ impl Engine<'_> {
         service.turn_on(self.host)
     }
 
-    /// Starts the copy of this program in the background, as the guard of a transaction. What then
-    /// runs as root is this program and no other.
-    pub(super) fn detach(&self, log: &str) -> Result<()> {
+    /// Starts the copy of this program in the background, as the guard or the worker of a
+    /// transaction. What then runs as root is this program and no other.
+    pub(super) fn detach(&self, what: &str, log: &str) -> Result<()> {
         let copy = own_copy();
         self.host.make_dir(paths::BIN, 0o700)?;
         self.host.is_ours(paths::BIN)?;
@@ -106,7 +106,7 @@ impl Engine<'_> {
         if !same || self.host.is_ours(&copy).is_err() {
             self.host.put(&copy, &Kind::new_file(own, 0o700))?;
         }
-        self.host.detach(&copy, &["guard"], log)
+        self.host.detach(&copy, &[what], log)
     }
 
     /// Takes away what [`Engine::arm`] left, if it did.

@@ -55,6 +55,14 @@ impl Engine<'_> {
                 if let Some(file) = step.file().filter(|_| !tx.header.plan.adopts) {
                     all.files.insert(file.path.clone(), file.was.clone());
                 }
+                match step {
+                    Step::MakeBond(bond) => {
+                        all.bonds.retain(|known| known.bond != bond.bond);
+                        all.bonds.push((**bond).clone());
+                    }
+                    Step::CreateNetwork(made) => all.created.push((**made).clone()),
+                    _ => {}
+                }
                 let kept = match step {
                     Step::SetPif(change) => Some(&change.record),
                     Step::SetPifNetwork(change) => {

@@ -40,7 +40,7 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         if self.is_under_way(bond, |plan| plan.removes)? {
-            return self.go_on(self.orders, observer);
+            return self.go_on(self.orders.plain(), observer);
         }
         if let Some(refused) = self.is_being_made(bond)? {
             return Ok(refused);

@@ -195,7 +195,7 @@ impl Engine<'_> {
                 // The bond goes with an older change: it is not brought up in between.
                 || (stood && (!back.then.is_empty() || later))
                 || !back.undoes(number);
-            let is_pif = step.pif().is_some();
+            let is_pif = step.asks_xapi();
             let not_now = back.only_pifs && !is_pif && !(stood && tx.header.plan.removes);
             if !begun.contains(&number) || nothing || not_now {
                 continue;
@@ -260,16 +260,17 @@ impl Engine<'_> {
                 back.hung |= xe::failure(&error) == Some(Failure::Hung);
             }
         }
-        let Some(record) = step.pif() else { return true };
-        let nic = tx.header.plan.nics.iter().find(|n| n.device == record.device);
-        let now = || nic.and_then(|nic| another_card(self.host, nic));
-        if back.cards.contains_key(&record.device) {
-            return false;
-        }
-        if let Some(other) = now() {
-            back.kept.notes.push(left_alone(&other));
-            back.cards.insert(record.device.clone(), other);
-            return false;
+        if let Some(record) = step.pif() {
+            let nic = tx.header.plan.nics.iter().find(|n| n.device == record.device);
+            let now = || nic.and_then(|nic| another_card(self.host, nic));
+            if back.cards.contains_key(&record.device) {
+                return false;
+            }
+            if let Some(other) = now() {
+                back.kept.notes.push(left_alone(&other));
+                back.cards.insert(record.device.clone(), other);
+                return false;
+            }
         }
         if back.hung {
             let what = format!("{}: XAPI does not answer", step.undo_title());
@@ -396,7 +397,7 @@ impl Engine<'_> {
     }
 
     fn wait_for_reboot(&self, tx: &mut Transaction, back: &Back<'_>) -> Result<()> {
-        let touched_xapi = tx.header.plan.steps.iter().any(|step| step.pif().is_some());
+        let touched_xapi = tx.header.plan.steps.iter().any(Step::asks_xapi);
         if touched_xapi && !back.hung {
             // A member that is down makes it fail or hang though the master has written
             // (tests/ground/xapi-measured.md, M20), and a clean stop of XAPI writes as well.

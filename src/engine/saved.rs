@@ -50,17 +50,21 @@ impl Awaited {
     fn of(host: &Host, tx: &Transaction) -> Option<Self> {
         let plan = &tx.header.plan;
         let records: Vec<&PifRecord> = plan.steps.iter().filter_map(Step::pif).collect();
-        let uuid = records.first().map(|record| &record.host).or(tx.header.host.as_ref())?.clone();
+        let uuid = plan.steps.iter().find_map(Step::host).or(tx.header.host.as_ref())?.clone();
         let mut nics: Vec<IfName> = records.iter().map(|record| record.device.clone()).collect();
         nics.extend(plan.nics.iter().map(|nic| nic.device.clone()));
+        nics.extend(plan.spec.xapi_bond().map(|_| plan.spec.bond.clone()));
         order::sort(&mut nics);
         nics.dedup();
         let names: Vec<&str> = nics.iter().map(IfName::as_str).collect();
         let stores = Stores::read(host, &names);
         // Where there is nothing to look at XAPI need not be asked.
         let pifs = if stores.tell_something() { list(host, &uuid, &nics) } else { None };
+        let above = |pif: &&Pif| !pif.bond_master_of.is_empty();
+        let bonds = pifs.iter().flatten().filter(above).map(|pif| &pif.network);
         let network = plan.scope.network.as_ref().filter(|_| pifs.is_some());
-        let networks = network.and_then(|of| network_of(host, of)).into_iter().collect();
+        let networks = network.into_iter().chain(bonds);
+        let networks = networks.filter_map(|of| network_of(host, of)).collect();
         Some(Self { host: uuid, nics, pifs, networks, stores })
     }
 
@@ -84,7 +88,11 @@ fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
     let listed = xe::pifs(host, uuid).ok()?;
     // A record that was not understood is no proof that there is none.
     nics.iter().try_for_each(|nic| listed.nic(nic.as_str()).map(drop)).ok()?;
-    let is_ours = |p: &Pif| p.is_nic() && nics.iter().any(|n| n.as_str() == p.device);
+    let ours = |p: &Pif| nics.iter().any(|n| n.as_str() == p.device);
+    let slaves = listed.all.iter().filter(|p| ours(p));
+    let bonds: Vec<Uuid> = slaves.filter_map(|p| p.bond_slave_of.clone()).collect();
+    let above = |p: &Pif| p.bond_master_of.iter().any(|bond| bonds.contains(bond));
+    let is_ours = |p: &Pif| above(p) || (p.is_nic() && ours(p));
     let ours = listed.all.into_iter().filter(is_ours);
     Some(ours.collect())
 }
@@ -209,7 +217,7 @@ impl Engine<'_> {
         if self.check_interrupt().is_ok() {
             return false;
         }
-        ended.notes.push(match self.detach(&tx.guard_output()) {
+        ended.notes.push(match self.detach("guard", &tx.guard_output()) {
             Ok(()) => "waiting continues in the background: xenbond status".into(),
             Err(error) => format!("no longer waiting: {error:#}; xenbond resume waits again"),
         });
@@ -299,7 +307,7 @@ impl Engine<'_> {
     /// Whether the bond is as asked, and what is others' work since.
     fn still_holds(&self, tx: &Transaction) -> Result<(bool, Vec<String>)> {
         let plan = &tx.header.plan;
-        let uuid = plan.steps.iter().find_map(Step::pif).map(|record| record.host.clone());
+        let uuid = plan.steps.iter().find_map(Step::host).cloned();
         let pifs = match &uuid {
             Some(uuid) => {
                 let listed = xe::pifs(self.host, uuid).and_then(xe::Listed::whole);

@@ -9,7 +9,7 @@ use super::repair::bridge_is_needed;
 use super::{Engine, Observer, look_for};
 use crate::host::Host;
 use crate::journal::{Transaction, repaired};
-use crate::ledger::{self, Change, Lock, Orders, Phase};
+use crate::ledger::{self, Change, Event, Lock, Orders, Phase};
 use crate::net::IfName;
 use crate::order;
 use crate::outcome::{Ending, Exit, Outcome};
@@ -184,7 +184,7 @@ impl Engine<'_> {
         if !agrees(&way) {
             return Ok(Outcome::refused("cancelled", None));
         }
-        let _lock = self.lock(observer)?;
+        let lock = self.lock(observer)?;
         // The question may have stood for hours.
         let open = way.newest();
         let now = match self.way_back(aim)? {
@@ -211,6 +211,11 @@ impl Engine<'_> {
         };
         tx.bring_forward(self.host)?;
         self.order(&mut tx, Orders { confirm_within: None, ..self.orders })?;
+        if self.hands_over(&tx) {
+            let (why, after) = ("on request".to_string(), tx.after());
+            self.record(&mut tx, Event::RollingBack { why, asked: true, then, after })?;
+            return self.hand_over(tx, lock, observer);
+        }
         Ok(self.roll_back_with(tx, then, "on request", true, observer))
     }
 

@@ -309,6 +309,11 @@ pub trait Runner: Send + Sync {
     /// When it cannot be read.
     fn own_program(&self) -> Result<Vec<u8>>;
 
+    /// Whether what is started in the background runs there: in a model nothing does.
+    fn has_background(&self) -> bool {
+        true
+    }
+
     /// See [`super::Host::detach`].
     ///
     /// # Errors

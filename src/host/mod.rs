@@ -171,6 +171,12 @@ impl Host {
         self.runner.own_program()
     }
 
+    /// Whether what is started in the background runs there: in a model nothing does.
+    #[must_use]
+    pub fn has_background(&self) -> bool {
+        self.runner.has_background()
+    }
+
     /// Starts the program at `path` in the background, to outlive this process and its session.
     /// What it says goes to the end of the file `log`.
     ///

@@ -16,7 +16,7 @@ use crate::modprobe;
 use crate::net::{IfName, Ipv4Net, Tagged, Uuid};
 use crate::order;
 use crate::paths::is_shared;
-use crate::spec::Knob;
+use crate::spec::{Knob, NetworkName};
 use crate::xe::{Network, STATIC_ROUTES};
 
 /// Facts by key.
@@ -46,6 +46,9 @@ pub struct Scope {
     /// The network of that NIC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Uuid>,
+    /// The name of a network that is made or goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<NetworkName>,
     /// The settings of NICs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tuned: Vec<(IfName, Knob)>,
@@ -91,6 +94,12 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
     }
     if let Some(uuid) = &scope.network {
         network(inv, uuid, &mut facts);
+    }
+    if let Some(name) = &scope.named {
+        let is = |n: &&Network| n.name.as_deref() == Some(name.as_str());
+        let count = inv.xapi.as_ref().map(|xapi| xapi.networks.iter().filter(is).count());
+        let value = count.map_or(Value::Unknown, |count| Value::Word(count.to_string()));
+        facts.insert(Fact::Networks(name.to_string()), value);
     }
     for (nic, knob) in &scope.tuned {
         let settings = inv.tuning.get(nic.as_str());
@@ -156,6 +165,9 @@ fn pif(inv: &Inventory, nic: &IfName, facts: &mut Facts) {
     say("managed".into(), pif.managed.map_or(Value::Absent, |m| Value::Word(m.to_string())));
     say("currently-attached".into(), Value::Word(pif.attached.to_string()));
     say("network-uuid".into(), Value::Word(pif.network.to_string()));
+    if pif.bond_slave_of.is_some() {
+        say("bond-slave-of".into(), Value::There);
+    }
     say("disallow-unplug".into(), Value::Word(pif.disallow_unplug.to_string()));
     for (field, value) in BTreeMap::from(pif.static_ip()) {
         say(field, Value::Word(value));

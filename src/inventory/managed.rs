@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail, ensure};
 
 use super::vswitch::silence;
-use super::{Inventory, Kernel, Vswitch};
+use super::{Inventory, Kernel, Nic, Vswitch};
 use crate::bonding::BondStatus;
 use crate::host::Host;
-use crate::net::{Backend, BondMode, IfName, Ipv4Net, MacAddr, shown};
+use crate::net::{Backend, BondMode, IfName, Ipv4Net, MacAddr, Uuid, shown};
 use crate::order;
 use crate::outcome::Hint;
 use crate::xe::{self, Network, Pif};
@@ -98,6 +98,33 @@ impl Managed {
         let mut all: Vec<Self> = masters.filter_map(of).collect();
         order::sort_by_key(&mut all, |bond| bond.device.clone());
         all
+    }
+
+    /// The bond that is made of these NICs and no others.
+    #[must_use]
+    pub fn of(nics: &[Nic], inv: &Inventory) -> Option<Self> {
+        let uuids: Vec<&Uuid> = nics.iter().filter_map(|n| Some(&n.pif.as_ref()?.uuid)).collect();
+        let is = |bond: &Self| {
+            let ours = |slave: &Pif| uuids.contains(&&slave.uuid);
+            bond.slaves.len() == nics.len() && bond.slaves.iter().all(ours)
+        };
+        Self::all(inv).into_iter().find(is)
+    }
+
+    /// XAPI's uuid of it.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&Uuid> {
+        self.pif.bond_master_of.first()
+    }
+
+    /// Those of these properties that it has otherwise, with what it has.
+    #[must_use]
+    pub fn unlike<'a>(
+        &self,
+        asked: &'a [(String, String)],
+    ) -> Vec<(&'a (String, String), Option<&String>)> {
+        let pairs = asked.iter().map(|pair| (pair, self.properties.get(&pair.0)));
+        pairs.filter(|(pair, have)| *have != Some(&pair.1)).collect()
     }
 
     /// The bond that is meant by its device or by its network's name.

@@ -43,7 +43,7 @@ pub use storage::{StoragePath, StorageUse};
 pub use stores::{Networkd, Row, Stores};
 pub use vswitch::Vswitch;
 use wire::Questions;
-pub use wire::{Answer, Wire};
+pub use wire::{Answer, Proof, Wire};
 pub use xapi::{Xapi, usual_bridge};
 
 use crate::host::{Cmd, Host, Kind, Program};
@@ -54,7 +54,7 @@ use crate::order;
 use crate::paths;
 use crate::service::Init;
 use crate::service::init_by;
-use crate::spec::{NicRef, Request, Settings};
+use crate::spec::{NetworkName, NicRef, Request, Settings};
 use crate::step::settings;
 
 /// How long a program that only looks at this host may take.
@@ -133,6 +133,8 @@ pub struct Ask<'a> {
     pub vlans: bool,
     /// Whether it matters which routes XAPI has for the networks of the NICs.
     pub networks: bool,
+    /// The names of networks that matter.
+    pub named: &'a [NetworkName],
     /// What is wanted, where the wire is to be asked for it.
     pub request: Option<&'a Request>,
 }

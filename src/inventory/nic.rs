@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Inventory;
+use super::{Inventory, Managed};
 use crate::net::{IfName, MacAddr};
 use crate::spec::{BondKind, NicRef, Spec};
 use crate::xe::Pif;
@@ -28,9 +28,24 @@ pub fn resolve(spec: &Spec, inv: &Inventory) -> Vec<Option<Nic>> {
 /// that has the address.
 #[must_use]
 pub fn on_host(mut spec: Spec, inv: &Inventory) -> Spec {
-    let [nic] = &resolve(&spec, inv)[..] else { return spec };
+    let nics = resolve(&spec, inv);
     let BondKind::Managed(managed) = &mut spec.kind else { return spec };
-    let Some(nic) = nic else { return spec };
+    if let Some(name) = &managed.network {
+        let Some(xapi) = &inv.xapi else { return spec };
+        let nics: Vec<Nic> = nics.into_iter().flatten().collect();
+        let bond = Managed::of(&nics, inv);
+        let network = match &bond {
+            Some(bond) => bond.network.as_ref(),
+            None => match &xapi.free_networks(name)[..] {
+                [one] => Some(*one),
+                _ => None,
+            },
+        };
+        managed.bridge = network.and_then(|network| network.bridge.parse().ok());
+        spec.bond = bond.map_or_else(|| xapi.next_bond(), |bond| bond.device);
+        return spec;
+    }
+    let [Some(nic)] = &nics[..] else { return spec };
     spec.bond = nic.device.clone();
     let of_xapi = || inv.xapi.as_ref()?.bridge_of(nic.pif.as_ref()?);
     // XAPI may not answer: what holds the NIC is its bridge, unless that is Open vSwitch's for all.

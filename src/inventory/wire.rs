@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::{Kernel, Xapi};
 use crate::host::{Cmd, Host, Program, Status};
-use crate::net::MacAddr;
+use crate::net::{IfName, MacAddr};
 use crate::order;
-use crate::spec::{NicRef, Spec};
+use crate::spec::{NicRef, Spec, Use};
 
 /// Who answers for the bond's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +30,25 @@ pub struct Wire {
     pub answers: Vec<Answer>,
     /// Servers of the spec's probes that answer already, and the device towards them.
     pub routed: Vec<(Ipv4Addr, String)>,
+    /// Whether the gateway answers through NICs that are to carry the management too, where that was
+    /// asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Vec<Proof>>,
 }
+
+/// Whether the gateway answers through a NIC that does not lead to it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The NIC.
+    pub nic: IfName,
+    /// The gateway.
+    pub gateway: Ipv4Addr,
+    /// Whether it answers.
+    pub answers: bool,
+}
+
+/// A question under way.
+type Asking<'a, T> = std::thread::ScopedJoinHandle<'a, T>;
 
 /// When a program that waits for an answer for one second is given up.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -43,14 +61,17 @@ pub(super) struct Questions {
     devices: Vec<String>,
     /// Servers of the spec's probes in its subnet, and the device towards them.
     servers: Vec<(Ipv4Addr, String)>,
+    /// NICs that are to carry the management too, where each is heard, and the gateway.
+    further: Option<Vec<(IfName, String, Ipv4Addr)>>,
 }
 
 impl Questions {
     /// The questions for a spec, none where the bond has its address already.
     pub(super) fn of(kernel: &Kernel, xapi: Option<&Xapi>, spec: &Spec) -> Self {
         let addr = spec.address.map(|net| net.addr);
+        let further = further(kernel, xapi, spec);
         if addr.is_none_or(|addr| !kernel.devices_with(addr).is_empty()) {
-            return Self { addr, devices: Vec::new(), servers: Vec::new() };
+            return Self { addr, devices: Vec::new(), servers: Vec::new(), further };
         }
         let mut servers = BTreeSet::new();
         servers.extend(spec.servers());
@@ -64,6 +85,7 @@ impl Questions {
                 .filter(|server| spec.networks().any(|n| n.address.contains(**server)))
                 .filter_map(known)
                 .collect(),
+            further,
         }
     }
 
@@ -74,6 +96,15 @@ impl Questions {
                 .iter()
                 .map(|device| scope.spawn(|| arping(host, device, self.addr?)))
                 .collect();
+            let proven: Vec<_> = self
+                .further
+                .iter()
+                .flatten()
+                .map(|(nic, device, gateway)| {
+                    let asks = move || arping(host, device, *gateway).is_some();
+                    (nic, *gateway, scope.spawn(asks))
+                })
+                .collect();
             let pinged: Vec<_> = self
                 .servers
                 .iter()
@@ -83,9 +114,40 @@ impl Questions {
             Wire {
                 answers: asked.into_iter().filter_map(|t| t.join().expect(done)).collect(),
                 routed: pinged.into_iter().filter_map(|t| t.join().expect(done)).collect(),
+                gateways: self.further.as_ref().map(|_| {
+                    let proof = |(nic, gateway, asks): (&IfName, _, Asking<'_, bool>)| Proof {
+                        nic: nic.clone(),
+                        gateway,
+                        answers: asks.join().expect(done),
+                    };
+                    proven.into_iter().map(proof).collect()
+                }),
             }
         })
     }
+}
+
+/// The NICs that are to carry the management beside the one that does, each with the device that
+/// hears its wire, and the gateway of the host.
+fn further(
+    kernel: &Kernel,
+    xapi: Option<&Xapi>,
+    spec: &Spec,
+) -> Option<Vec<(IfName, String, Ipv4Addr)>> {
+    spec.xapi_bond().filter(|(asked, _)| asked.purpose == Use::Management)?;
+    let default = kernel.routes.iter().find(|r| r.to.prefix == 0);
+    let Some(gateway) = default.and_then(|route| route.gateway) else { return Some(Vec::new()) };
+    let up = |name: &str| kernel.devices.get(name).is_some_and(|d| d.carrier == Some(true));
+    let one = |nic: &NicRef| {
+        let name = kernel.device_of(nic)?;
+        let pif = xapi?.nic(name).filter(|pif| !pif.management && pif.bond_slave_of.is_none())?;
+        let device = match kernel.devices.get(name)?.master {
+            None => name,
+            Some(_) => xapi?.bridge_of(pif)?,
+        };
+        Some((name.parse().ok()?, up(device).then(|| device.to_string())?, gateway))
+    };
+    Some(spec.nics.iter().filter_map(one).collect())
 }
 
 /// Where the wires of the NICs can be heard: a NIC that is a port hears nothing itself, its

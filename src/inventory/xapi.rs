@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Ask;
 use crate::host::Host;
-use crate::net::Uuid;
+use crate::net::{IfName, Uuid};
 use crate::order;
-use crate::spec::{NicRef, PifChoice};
+use crate::spec::{NetworkName, NicRef, PifChoice};
 use crate::xe::{
     self, Bond, ClusterHost, Listed, Network, OddRecord, Pbd, Pif, Pool, PoolHost, Vif, Vm,
 };
@@ -64,9 +64,23 @@ impl Xapi {
         // One limit for all of it: what hangs at one call may hang at each.
         let until = host.clock().elapsed() + xe::LIMIT;
         let (mut read, texts) = Self::lists(host, uuid)?;
+        if !ask.named.is_empty() {
+            let mut names = xe::network_names(host)?;
+            for network in &mut read.networks {
+                network.name = names.remove(&network.uuid);
+            }
+        }
         let named = |pif: &&Pif| ask.networks && ask.nics.iter().any(|nic| is_named(pif, nic));
-        let asked: BTreeSet<&Uuid> = order::set(read.pifs.iter().filter(named).map(|p| &p.network));
-        for network in read.networks.iter_mut().filter(|network| asked.contains(&network.uuid)) {
+        let bonds: Vec<&Uuid> =
+            read.pifs.iter().filter(named).filter_map(|pif| pif.bond_slave_of.as_ref()).collect();
+        let above = |pif: &&Pif| pif.bond_master_of.iter().any(|bond| bonds.contains(&bond));
+        let own = read.pifs.iter().filter(|pif| named(pif) || above(pif));
+        let asked: BTreeSet<&Uuid> = order::set(own.map(|pif| &pif.network));
+        let wanted = |network: &Network| {
+            let is = |name: &NetworkName| network.name.as_deref() == Some(name.as_str());
+            asked.contains(&network.uuid) || ask.named.iter().any(is)
+        };
+        for network in read.networks.iter_mut().filter(|network| wanted(network)) {
             match xe::static_routes(host, &network.uuid) {
                 Ok(routes) => network.static_routes = routes,
                 Err(error) => {
@@ -175,6 +189,22 @@ impl Xapi {
     #[must_use]
     pub fn odd_of(&self, device: &str) -> Option<&OddRecord> {
         self.odd.iter().find(|odd| odd.may_be_of(device))
+    }
+
+    /// The networks of a name on which no PIF of this host lies.
+    #[must_use]
+    pub fn free_networks(&self, name: &NetworkName) -> Vec<&Network> {
+        let named = self.networks.iter().filter(|n| n.name.as_deref() == Some(name.as_str()));
+        named.filter(|network| self.pifs.iter().all(|pif| pif.network != network.uuid)).collect()
+    }
+
+    /// The device that XAPI gives its next bond on this host: the first that no PIF has
+    /// (tests/ground/managed.md, A5).
+    #[must_use]
+    pub fn next_bond(&self) -> IfName {
+        let taken = |name: &String| self.pifs.iter().any(|pif| pif.device == *name);
+        let free = (0..).map(|n: u32| format!("bond{n}")).find(|name| !taken(name));
+        free.unwrap_or_default().parse().expect("bondN is a device")
     }
 
     /// The record of a NIC on this host.

@@ -88,6 +88,12 @@ impl Transaction {
         Ok(Some(Self { header, events, times, length }))
     }
 
+    /// All that was written down.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// Begins a transaction: when this returns, the plan and all originals are durable.
     ///
     /// # Errors

@@ -107,6 +107,12 @@ pub struct Orders {
 }
 
 impl Orders {
+    /// Without a confirmation that is ordered not to be asked for.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { confirm_within: self.confirm_within.filter(|seconds| *seconds > 0), ..self }
+    }
+
     /// These orders with those that came later.
     #[must_use]
     pub fn and(self, later: Self) -> Self {

@@ -112,6 +112,8 @@ fn dom0(me: &str, flavour: Flavour, backend: Backend) -> Dom0 {
             routed: BTreeSet::new(),
             closed: BTreeSet::new(),
             silent: BTreeSet::new(),
+            management: Some("10.20.0.0/24".to_string()),
+            apart: order::set(["eth1", "eth2", "eth4", "eth5"].map(String::from)),
             mtu: 9216,
             lacp: order::set(nics.keys().cloned()),
             first: None,

@@ -319,6 +319,10 @@ impl Runner for Model {
         })
     }
 
+    fn has_background(&self) -> bool {
+        false
+    }
+
     fn own_program(&self) -> Result<Vec<u8>> {
         Ok(b"the program itself".to_vec())
     }

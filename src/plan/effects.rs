@@ -1,7 +1,12 @@
 //! What a plan interrupts, for how long, and what of it no rollback brings back. Pure.
 
 use super::Plan;
+use crate::ledger::Orders;
 use crate::step::Step;
+
+/// How long a person has to confirm that the management interface may stay where it moved, in
+/// seconds, unless something else is asked.
+const CONFIRM: u64 = 600;
 
 impl Plan {
     /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
@@ -10,12 +15,52 @@ impl Plan {
         let down = |step: &Step| matches!(step, Step::TakeDown(_) | Step::TakeVlanDown(_));
         let up = |step: &Step| matches!(step, Step::BringUp(_) | Step::BringVlanUp(_));
         let Some(from) = self.steps.iter().position(down) else {
-            let moved = self.steps.iter().filter(|step| moved(step).is_some());
-            return moved.map(Step::seconds).sum();
+            let cuts = |step: &&Step| !of_xapi(step).is_empty() || moved(step).is_some();
+            return self.steps.iter().filter(cuts).map(Step::seconds).sum();
         };
         // Without an end to it all the rest counts.
         let to = self.steps.iter().rposition(up).map_or(self.steps.len(), |last| last + 1);
         self.steps[from..to.max(from)].iter().map(Step::seconds).sum()
+    }
+
+    /// Whether the management interface of this host moves.
+    #[must_use]
+    pub fn moves_management(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::MakeBond(bond) | Step::TakeApart(bond) => bond.management,
+            _ => false,
+        })
+    }
+
+    /// For how long the management interface is silent while it moves, in seconds, about; 0: it
+    /// does not move.
+    #[must_use]
+    pub fn silence(&self) -> u64 {
+        let of = |step: &Step| match step {
+            Step::MakeBond(bond) if bond.management => bond.silence(false),
+            Step::TakeApart(bond) if bond.management => bond.silence(true),
+            _ => 0,
+        };
+        self.steps.iter().map(of).sum()
+    }
+
+    /// The same of its way back.
+    #[must_use]
+    pub fn silence_again(&self) -> u64 {
+        let of = |step: &Step| match step {
+            Step::MakeBond(bond) if bond.management => bond.silence(true),
+            Step::TakeApart(bond) if bond.management => bond.silence(false),
+            _ => 0,
+        };
+        self.steps.iter().map(of).sum()
+    }
+
+    /// What is ordered with it: where the management interface moves to a bond somebody must confirm
+    /// it within ten minutes, unless another time was given, or 0.
+    #[must_use]
+    pub fn orders(&self, given: Orders) -> Orders {
+        let usual = Some(CONFIRM).filter(|_| self.moves_management() && !self.removes);
+        Orders { confirm_within: given.confirm_within.or(usual), ..given }.plain()
     }
 
     /// The devices that it takes down: the bond with all that lies on it, or tags alone.
@@ -26,7 +71,7 @@ impl Plan {
             Step::TakeVlanDown(vlan) => Some(vlan.device.as_str()),
             _ => moved(step),
         });
-        down.collect()
+        down.chain(self.steps.iter().flat_map(of_xapi)).collect()
     }
 
     /// Whether it brings a bond up that did not stand.
@@ -56,6 +101,9 @@ impl Plan {
                 let uuid = record.was.as_ref().map(|p| p.uuid.to_string()).unwrap_or_default();
                 all.push(format!("the PIF of {} gets another uuid than {uuid}", record.device));
             }
+            if let Step::MakeBond(bond) = step {
+                all.extend(bond.cannot_be_undone());
+            }
             if let Step::IntroduceUnmanaged(record) = step {
                 all.push(format!(
                     "a Network object that XAPI may make for the unmanaged {} stays",
@@ -64,6 +112,14 @@ impl Plan {
             }
         }
         all
+    }
+}
+
+/// The bridges that are without their NICs as long as XAPI makes a bond or takes it apart.
+fn of_xapi(step: &Step) -> Vec<&str> {
+    match step {
+        Step::MakeBond(bond) | Step::TakeApart(bond) => super::xapi_bond::goes_down(bond).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -1,15 +1,14 @@
 //! The plan of a NIC that XAPI keeps: a storage NIC, given its address, or given back as it was.
 //! Pure.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 
 use super::{Plan, Recorded};
 use crate::inventory::facts::Scope;
 use crate::inventory::{Inventory, Nic, Xapi};
-use crate::outcome::Hint;
 use crate::spec::Spec;
 use crate::step::{
-    NetworkChange, NetworkSettings, PURPOSE, PifChange, PifRecord, PifSetting, Step,
+    Members, NetworkChange, NetworkSettings, PURPOSE, PifChange, PifRecord, PifSetting, Step,
 };
 use crate::verify::{self, STORAGE, Setting};
 use crate::xe::{IpSettings, Network, Pif};
@@ -27,12 +26,7 @@ impl<'a> Kept<'a> {
     fn of(spec: &'a Spec, nics: &'a [Nic], inv: &'a Inventory) -> Result<Self> {
         let silent = "XAPI does not answer, and what it knows decides the steps";
         let xapi: &Xapi = inv.xapi.as_ref().context(silent)?;
-        let [nic] = nics else {
-            return Err(anyhow!(Hint(
-                "name one NIC for a storage NIC, or leave out kind = managed".into()
-            )))
-            .context("this version makes storage NICs, and no bonds that XAPI manages");
-        };
+        let [nic] = nics else { bail!("a storage NIC is one NIC") };
         let pif = nic.pif.as_ref().filter(|pif| pif.is_managed());
         let pif = pif.with_context(|| format!("XAPI does not manage {}", nic.device))?;
         let network = xapi.networks.iter().find(|network| network.uuid == pif.network);
@@ -56,7 +50,7 @@ impl<'a> Kept<'a> {
             return Ok(None);
         }
         let bridge = self.spec.managed().and_then(|managed| managed.bridge.clone());
-        let change = PifChange { record: self.record()?, bridge, set };
+        let change = PifChange { record: self.record()?, bridge, set, members: Members::default() };
         Ok(Some(Step::SetPif(Box::new(change))))
     }
 
@@ -95,6 +89,7 @@ impl<'a> Kept<'a> {
             further: Vec::new(),
             bridge: spec.managed().and_then(|managed| managed.bridge.clone()),
             network: Some(self.network.uuid.clone()),
+            named: None,
             tuned: Vec::new(),
         };
         let (spec, nics) = (spec.clone(), vec![self.nic.clone()]);
@@ -105,7 +100,7 @@ impl<'a> Kept<'a> {
 /// The plan that makes it as asked; without steps where it is so.
 ///
 /// # Errors
-/// When XAPI does not answer or does not manage the NIC, or a bond was asked for.
+/// When XAPI does not answer or does not manage the NIC.
 pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan> {
     let kept = Kept::of(spec, nics, inv)?;
     let address = spec.address.context("the spec has no address")?;
@@ -135,7 +130,7 @@ pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan>
 }
 
 /// The routes that the last change of it set.
-fn routes_before(spec: &Spec, inv: &Inventory) -> Option<String> {
+pub(super) fn routes_before(spec: &Spec, inv: &Inventory) -> Option<String> {
     let before = inv.transaction.as_ref().map(|last| &last.spec)?;
     let same = before.bond == spec.bond && before.managed().is_some();
     NetworkSettings::routes_of(&before.routes).filter(|_| same)

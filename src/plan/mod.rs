@@ -73,6 +73,9 @@ pub fn change(
     templates: &Templates,
 ) -> Result<Plan> {
     let nics = all_of(spec, nics)?;
+    if spec.xapi_bond().is_some() {
+        return xapi_bond::change(spec, &nics, inv);
+    }
     if spec.managed().is_some() {
         return managed::change(spec, &nics, inv);
     }
@@ -370,6 +373,7 @@ fn scope(spec: &Spec, nics: &[Nic], inv: &Inventory, steps: &[Step]) -> Scope {
         further: spec.vlans.iter().map(|vlan| vlan.address.subnet()).collect(),
         bridge: None,
         network: None,
+        named: None,
         tuned: tuned.collect(),
     }
 }
@@ -429,6 +433,7 @@ mod managed;
 mod removal;
 mod saved;
 mod vlans;
+mod xapi_bond;
 
 use leaving::given_back;
 pub use leaving::{leaving, not_given_back};

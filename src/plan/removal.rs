@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Plan, adoption, device, is_enabled, managed, scope, vlans};
+use super::{Plan, adoption, device, is_enabled, managed, scope, vlans, xapi_bond};
 use crate::host::{Kind, Original};
 use crate::ifcfg;
 use crate::inventory::{Inventory, Nic};
@@ -15,7 +15,10 @@ use crate::paths;
 use crate::render::is_ours;
 use crate::service::Service;
 use crate::spec::Spec;
-use crate::step::{BootUnit, FileChange, GiveBack, Link, NetworkSettings, PifRecord, Step, Switch};
+use crate::step::{
+    BootUnit, FileChange, GiveBack, Link, NetworkSettings, NewNetwork, PifRecord, Step, Switch,
+    XapiBond,
+};
 use crate::xe::Pif;
 
 /// What is known of a bond from before it was made; nothing where no record is left.
@@ -29,6 +32,10 @@ pub struct Recorded {
     pub links: Vec<Link>,
     /// Networks of NICs that XAPI keeps.
     pub networks: Vec<(Uuid, NetworkSettings)>,
+    /// Bonds that XAPI made, with what their NICs were before.
+    pub bonds: Vec<XapiBond>,
+    /// Networks that were made for them.
+    pub created: Vec<NewNetwork>,
 }
 
 impl Recorded {
@@ -50,6 +57,9 @@ pub fn remove(
     switch_to: Option<Backend>,
     inv: &Inventory,
 ) -> Result<Plan> {
+    if spec.xapi_bond().is_some() {
+        return xapi_bond::remove(spec, nics, recorded, inv);
+    }
     if spec.managed().is_some() {
         return managed::remove(spec, nics, recorded, inv);
     }

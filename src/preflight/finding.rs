@@ -104,6 +104,12 @@ findings! {
     NicNotManaged "nic-not-managed" Error "XAPI does not manage a NIC that it is to keep" "xe pif-introduce host-uuid=... device=... mac=...";
     PifSetsMtu "pif-sets-mtu" Error "a NIC's PIF has an MTU of its own, which beats that of its network" "xe pif-param-remove uuid=... param-name=other-config param-key=mtu";
     ModeNeedsOpenvswitch "mode-needs-openvswitch" Error "XAPI makes LACP bonds, and bonds of more than two NICs, on Open vSwitch alone" "two NICs and --mode active-backup; or xe-switch-network-backend openvswitch; or leave out kind = managed";
+    NetworkAmbiguous "network-ambiguous" Error "several networks have the name that was asked for, and the bond could lie on each" "xe network-list params=uuid,name-label,bridge; give each a name of its own: xe network-param-set uuid=... name-label=...";
+    ManagementElsewhere "management-elsewhere" Error "the bond is to carry the management of this host, and none of its NICs does" "name the management NIC among them, or say use = storage";
+    NetworkSettingsLost "network-settings-lost" Error "the management network has an MTU or routes that the bond's network has not, and they would be lost" "give them in the spec: mtu, routes";
+    GatewayNotProven "gateway-not-proven" Error "the gateway of the management network does not answer through a further NIC, which may become the one that carries the management" "is its switch port on the management VLAN? xe pif-plug uuid=..., then: arping -D -I BRIDGE GATEWAY";
+    PifPropertiesDiffer "pif-properties-differ" Error "the NICs' PIFs have different properties, and XAPI then makes no bond of them" "xe pif-param-set uuid=... properties:gro=...";
+    NoDeadMansSwitch "no-dead-mans-switch" Warning "the management interface is to move, and nothing brings it back by itself" "leave out --confirm-within 0";
     NicDisallowsUnplug "nic-disallows-unplug" Error "a NIC's PIF is marked as not to be unplugged" "xe pif-param-set uuid=... disallow-unplug=false";
     NicMacMismatch "nic-mac-mismatch" Error "XAPI and the kernel disagree about a NIC's MAC address" "xe pif-scan host-uuid=... if the NIC was replaced";
     NicWillBeRenamed "nic-will-be-renamed" Error "the next boot gives a NIC another name, or its name to another NIC" "remove the rule, or reboot first and name the NICs anew";

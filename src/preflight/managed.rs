@@ -3,17 +3,26 @@
 
 use super::one::{NicRule, One, PifRule};
 use super::{Case, Code, Finding, XapiRule, nic, storage};
-use crate::inventory::Xapi;
-use crate::net::{Backend, BondMode};
+use crate::inventory::{Managed, Nic, Xapi};
+use crate::net::{Backend, BondMode, shown};
 use crate::spec::{Spec, Use};
 use crate::step::NetworkSettings;
 use crate::xe::Pif;
 
-pub(super) const XAPI_RULES: &[XapiRule] =
-    &[needs_openvswitch, ha_enabled, redo_log_enabled, network_is_the_pools];
+pub(super) const XAPI_RULES: &[XapiRule] = &[
+    needs_openvswitch,
+    ha_enabled,
+    redo_log_enabled,
+    network_is_the_pools,
+    network_ambiguous,
+    properties_differ,
+    management_elsewhere,
+    settings_lost,
+    gateway_not_proven,
+];
 
 pub(super) const NIC_RULES: &[NicRule] = &[
-    nic::in_other_bond,
+    in_other_bond,
     nic::port_of_another,
     nic::carries_another,
     vlans,
@@ -29,9 +38,10 @@ pub(super) const PIF_RULES: &[PifRule] = &[
     nic::mac_mismatch,
     unmanaged,
     is_management,
-    nic::in_managed_bond,
+    in_managed_bond,
     tunnels,
     has_ip,
+    has_ipv6,
     default_route,
     mtu_by_pif,
     mtu_pending,
@@ -42,6 +52,31 @@ pub(super) const PIF_RULES: &[PifRule] = &[
 /// Whether what lies on the NIC comes along: on the first of a bond's, by which XAPI goes.
 fn comes_along(one: &One<'_>) -> bool {
     one.leads
+}
+
+fn in_other_bond(one: &One<'_>, found: &mut Vec<Finding>) {
+    if !one.stands {
+        nic::in_other_bond(one, found);
+    }
+}
+
+fn in_managed_bond(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+    if !one.stands {
+        nic::in_managed_bond(one, pif, found);
+    }
+}
+
+/// XAPI takes no IPv6 configuration along, in no release (tests/ground/managed.md, B2).
+fn has_ipv6(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>) {
+    let mode = pif.ip.get("IPv6-configuration-mode").unwrap_or("none").to_ascii_lowercase();
+    if comes_along(one) && mode != "none" && mode != "autoconf" {
+        let said = format!(
+            "the PIF of {} has the IPv6 configuration mode {mode}, which a bond of XAPI's does not take over",
+            one.name
+        );
+        let hint = format!("xe pif-reconfigure-ipv6 uuid={} mode=none", pif.uuid);
+        found.push(Finding::new(Code::NicHasIp, said).hint(hint));
+    }
 }
 
 fn vlans(one: &One<'_>, found: &mut Vec<Finding>) {
@@ -215,4 +250,108 @@ fn network_is_the_pools(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) 
         );
         found.push(Finding::new(Code::NetworkIsThePools, said));
     }
+}
+
+/// Whether the bond is to be made, and not only looked at.
+fn is_new(case: &Case<'_>) -> bool {
+    let nics: Vec<Nic> = case.found().cloned().collect();
+    case.spec.xapi_bond().is_some() && !case.removes && Managed::of(&nics, case.inv).is_none()
+}
+
+fn network_ambiguous(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let Some((_, name)) = case.spec.xapi_bond().filter(|_| is_new(case)) else { return };
+    let all = xapi.free_networks(name);
+    if all.len() > 1 {
+        let uuids: Vec<String> = all.iter().map(|n| n.uuid.to_string()).collect();
+        let name = shown(name.as_str());
+        let said = format!("{} networks are called {name}: {}", all.len(), uuids.join(", "));
+        found.push(Finding::new(Code::NetworkAmbiguous, said));
+    }
+}
+
+fn properties_differ(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    if !is_new(case) {
+        return;
+    }
+    let all: Vec<_> = case.found().filter_map(|nic| Some((nic, nic.pif.as_ref()?))).collect();
+    if all.windows(2).any(|pair| pair[0].1.properties != pair[1].1.properties) {
+        let of = |(nic, pif): &(&Nic, &Pif)| {
+            let pairs = pif.properties.iter().map(|(key, value)| format!("{key}={value}"));
+            let pairs: Vec<String> = pairs.collect();
+            format!("{} {}", nic.device, shown(&pairs.join(" ")))
+        };
+        let said: Vec<String> = all.iter().map(of).collect();
+        let said = format!("the properties of the PIFs differ: {}", said.join(", "));
+        found.push(Finding::new(Code::PifPropertiesDiffer, said));
+    }
+}
+
+/// Whether it is to carry the management and does not stand.
+fn is_to_manage(case: &Case<'_>) -> bool {
+    case.spec.managed().is_some_and(|managed| managed.purpose == Use::Management) && is_new(case)
+}
+
+fn management_elsewhere(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let carries = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| pif.management);
+    if !is_to_manage(case) || case.found().any(carries) {
+        return;
+    }
+    let on = xapi.pifs.iter().find(|pif| pif.management);
+    let on = on.map_or("none of the NICs", |pif| pif.device.as_str());
+    let said = format!("the management of this host is on {}", shown(on));
+    found.push(Finding::new(Code::ManagementElsewhere, said));
+}
+
+/// MTU and routes are those of the network (tests/ground/managed.md, B2).
+fn settings_lost(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let Some((_, name)) = case.spec.xapi_bond().filter(|_| is_to_manage(case)) else { return };
+    let mut pifs = case.found().filter_map(|nic| nic.pif.as_ref());
+    let Some(pif) = pifs.find(|pif| pif.management) else { return };
+    let Some(old) = xapi.networks.iter().find(|n| n.uuid == pif.network) else { return };
+    let new = xapi.free_networks(name).into_iter().next();
+    let mtu = case.spec.mtu.or(new.map_or(Some(1500), |network| network.mtu));
+    let routes = NetworkSettings::routes_of(&case.spec.routes);
+    let routes = routes.or(new.and_then(|network| network.static_routes.clone()));
+    let mut lost = Vec::new();
+    lost.extend(old.mtu.filter(|_| old.mtu != mtu).map(|mtu| format!("the MTU {mtu}")));
+    let text = old.static_routes.as_ref().filter(|_| old.static_routes != routes);
+    lost.extend(text.map(|text| format!("the routes {}", shown(text))));
+    if !lost.is_empty() {
+        let said = format!(
+            "the management network has {}, which the network {} is not to have",
+            lost.join(" and "),
+            shown(name.as_str())
+        );
+        found.push(Finding::new(Code::NetworkSettingsLost, said));
+    }
+}
+
+/// Whichever link comes up first carries the traffic, whatever the primary is
+/// (tests/ground/managed.md, C1): each must lead to the gateway.
+fn gateway_not_proven(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
+    let Some(asked) = case.inv.wire.gateways.as_ref().filter(|_| is_to_manage(case)) else {
+        return;
+    };
+    for nic in case.found().filter(|nic| nic.pif.as_ref().is_some_and(|pif| !pif.management)) {
+        let device = &nic.device;
+        let said = match asked.iter().find(|one| one.nic == *device) {
+            Some(one) if one.answers => continue,
+            Some(one) => format!("the gateway {} does not answer through {device}", one.gateway),
+            None => format!(
+                "the gateway could not be asked for through {device}: it has no link or is not plugged, or this host has no default route"
+            ),
+        };
+        let uuid = nic.pif.as_ref().map(|pif| pif.uuid.to_string()).unwrap_or_default();
+        let hint = format!(
+            "is its switch port on the management VLAN? xe pif-plug uuid={uuid}, then the same command again"
+        );
+        found.push(Finding::new(Code::GatewayNotProven, said).hint(hint));
+    }
+}
+
+/// Whether nobody brings the management back that `moves`, since no confirmation is asked for.
+#[must_use]
+pub fn unguarded(moves: bool, confirm_within: Option<u64>) -> Option<Finding> {
+    let said = "the management interface moves, and with --confirm-within 0 nobody brings it back where this host is cut off";
+    (moves && confirm_within == Some(0)).then(|| Finding::new(Code::NoDeadMansSwitch, said))
 }

@@ -220,7 +220,9 @@ pub(super) fn in_managed_bond(one: &One<'_>, pif: &Pif, found: &mut Vec<Finding>
     let name = one.xapi.pifs.iter().find(|p| p.bond_master_of.contains(bond));
     let name = name.map_or("of XAPI", |p| p.device.as_str());
     let said = format!("{} is a slave of the managed bond {name}", one.name);
-    let hint = format!("xe bond-destroy uuid={bond}");
+    let hint = format!(
+        "choose another NIC: xe bond-destroy uuid={bond} would cut off every network and VM on {name}"
+    );
     found.push(Finding::new(Code::NicInManagedBond, said).hint(hint));
 }
 

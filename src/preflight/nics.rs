@@ -2,10 +2,10 @@
 
 use super::one::{One, distinct};
 use super::{Case, Code, Finding, XapiRule, bond_is_ours, managed, nic, storage};
-use crate::inventory::{Device, DeviceKind, Inventory, Nic, Xapi};
+use crate::inventory::{Device, DeviceKind, Inventory, Managed, Nic, Xapi};
 use crate::net::IfName;
 use crate::spec::{NicRef, PifChoice, Spec};
-use crate::xe::{self, OddRecord, Pif};
+use crate::xe::{self, Network, OddRecord, Pif};
 
 /// Of NICs of either kind.
 pub(super) const ANY: &[XapiRule] =
@@ -98,6 +98,7 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     };
     let open = case.inv.transaction.as_ref().filter(|t| t.is_open());
     let bond = &case.spec.bond;
+    let stands = stands(case);
     let made = case.inv.made.contains(bond) || open.is_some_and(|open| open.spec.bond == *bond);
     for nic in distinct(case) {
         let name = nic.device.as_str();
@@ -119,6 +120,7 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             address: case.spec.address,
             managed_for: managed.map(|managed| managed.purpose),
             leads: leads(case) == Some(&nic.device),
+            stands,
             ours: managed.is_some() && made,
             slave_of,
             adopts: case.adopts,
@@ -130,6 +132,15 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
             pif_rules.iter().for_each(|rule| rule(&one, pif, found));
         }
     }
+}
+
+/// Whether the bond of XAPI's that is asked for is there, on a network of the name.
+fn stands(case: &Case<'_>) -> bool {
+    let Some((_, name)) = case.spec.xapi_bond() else { return false };
+    let nics: Vec<Nic> = case.found().cloned().collect();
+    let network = Managed::of(&nics, case.inv).and_then(|bond| bond.network);
+    let known = |network: &Network| network.name.as_deref().is_none_or(|n| n == name.as_str());
+    network.is_some_and(|network| known(&network))
 }
 
 /// The NIC by which XAPI goes when it makes a bond: that of management, else the first with an

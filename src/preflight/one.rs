@@ -25,6 +25,8 @@ pub(super) struct One<'a> {
     pub managed_for: Option<Use>,
     /// Whether it is the one of a bond's NICs by which XAPI goes.
     pub leads: bool,
+    /// Whether it is in the bond of XAPI's that is asked for.
+    pub stands: bool,
     /// Whether xenbond has given it what XAPI keeps of it.
     pub ours: bool,
     /// The bond that it is a slave of.

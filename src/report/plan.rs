@@ -107,9 +107,16 @@ pub fn plan(
     let host = inv.kernel.hostname.as_deref().unwrap_or("this host");
     let what = match spec.managed() {
         Some(_) if spec.is_storage_nic() => "storage NIC of XAPI's".to_string(),
+        Some(managed) => {
+            format!("{} over {}, by XAPI, for {}", spec.mode, nics.join(", "), managed.purpose)
+        }
         _ => format!("{} over {}", spec.mode, nics.join(", ")),
     };
-    text.push(format!("{} on {host}: {what}, {}", spec.bond, networks(spec)));
+    text.push(format!("{} on {host}: {what}", spec.bond));
+    let networks = networks(spec);
+    if !networks.is_empty() {
+        text.push(format!(", {networks}"));
+    }
     if let Some(mtu) = spec.mtu {
         text.push(format!(", MTU {mtu}"));
     }
@@ -183,6 +190,9 @@ fn summary(
         plan.steps.iter().filter_map(Step::file).map(|file| file.path.clone()).collect();
     if !files.is_empty() {
         row("files", Cell::list(files));
+    }
+    if plan.moves_management() {
+        row("management", format!("silent for about {} s while it moves", plan.silence()).into());
     }
     let bond = &plan.spec.bond;
     if inv.kernel.devices.contains_key(bond.as_str()) && !plan.reboots() {
@@ -260,7 +270,7 @@ pub(super) fn orders(orders: Orders, plan: &Plan, over_ssh: bool) -> String {
             "\nThe host will reboot automatically and continue after the boot (--reboot).\n",
         );
     }
-    match orders.confirm_within {
+    match plan.orders(orders).confirm_within {
         Some(seconds) => {
             let time = humantime::format_duration(Duration::from_secs(seconds));
             text.push_str(&format!(

@@ -47,6 +47,10 @@ fn id(tx: &Transaction) -> &str {
 
 /// For how long storage is interrupted, in words.
 fn outage(way: &WayBack) -> String {
+    let silence: u64 = way.transactions.iter().map(|tx| tx.header.plan.silence_again()).sum();
+    if silence > 0 {
+        return format!("the management interface moves back, silent for about {silence} s");
+    }
     match (way.interrupts, way.stays) {
         (0, _) => "no interruption".into(),
         (_, false) => {

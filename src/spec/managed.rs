@@ -41,7 +41,7 @@ impl BondKind {
 }
 
 /// What only a bond has that XAPI manages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 pub struct Managed {
     /// The name of its network; a storage NIC keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +58,15 @@ pub struct Managed {
     /// The bridge of its network, which has the address. Only the host tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridge: Option<IfName>,
+}
+
+impl PartialEq for Managed {
+    /// Whether the same is asked for; the bridge is the host's answer.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { network, purpose, lacp_time, hashing_algorithm, bridge: _ } = self;
+        (network, purpose) == (&other.network, &other.purpose)
+            && (lacp_time, hashing_algorithm) == (&other.lacp_time, &other.hashing_algorithm)
+    }
 }
 
 /// What a managed bond is for.
@@ -276,6 +285,16 @@ impl Managed {
         Ok(())
     }
 
+    /// Its properties in XAPI, by XAPI's own words.
+    #[must_use]
+    pub fn properties(&self) -> Vec<(String, String)> {
+        let time = self.lacp_time.map(|time| ("lacp-time", word_of(time, &LACP_TIMES)));
+        let hashing =
+            self.hashing_algorithm.map(|by| ("hashing_algorithm", word_of(by, &HASHINGS)));
+        let all = time.into_iter().chain(hashing);
+        all.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
     /// Its own keys and their values, in the order of the file, those of a bond with its mode.
     pub(super) fn texts(&self, nics: usize, mode: BondMode) -> Vec<(&'static str, String)> {
         let Self { network, purpose, lacp_time, hashing_algorithm, bridge: _ } = self;
@@ -298,6 +317,13 @@ impl Spec {
             BondKind::Unmanaged => None,
             BondKind::Managed(managed) => Some(managed),
         }
+    }
+
+    /// What a bond of several NICs is that XAPI manages, and the name of its network.
+    #[must_use]
+    pub fn xapi_bond(&self) -> Option<(&Managed, &NetworkName)> {
+        let managed = self.managed()?;
+        Some((managed, managed.network.as_ref()?))
     }
 
     /// Whether it is one NIC that XAPI manages, for storage.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::{NicRef, Spec};
+use super::{NetworkName, NicRef, Spec};
 use crate::net::{HostName, IfName, Ipv4Net};
 use crate::order;
 use crate::outcome::Hint;
@@ -94,6 +94,12 @@ impl Request {
     #[must_use]
     pub fn is_managed(&self) -> bool {
         self.specs().any(|spec| spec.managed().is_some())
+    }
+
+    /// The names of the networks of such bonds.
+    #[must_use]
+    pub fn network_names(&self) -> Vec<NetworkName> {
+        self.specs().filter_map(|spec| Some(spec.xapi_bond()?.1.clone())).collect()
     }
 
     /// Whether a host is to have what not every driver knows.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Kept, PifRecord};
+use super::members::{by_shell, named, pif_word};
+use super::{Kept, Members, PifRecord};
 use crate::host::{Cmd, Host};
 use crate::net::{IfName, Uuid, local_addresses, shown};
 use crate::order;
@@ -96,6 +97,9 @@ pub struct PifChange {
     pub bridge: Option<IfName>,
     /// What is to be.
     pub set: PifSetting,
+    /// The NICs of the bond whose PIF it is; none for a NIC's own.
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
+    pub members: Members,
 }
 
 impl PifChange {
@@ -125,7 +129,13 @@ impl PifChange {
     }
 
     pub(super) fn commands(&self) -> Vec<Cmd> {
-        self.record.was.iter().map(|was| self.set.command(&was.uuid)).collect()
+        let all = self.record.was.iter().map(|was| self.set.command(&was.uuid)).collect();
+        named(all, &pif_word(&self.record.device))
+    }
+
+    /// What a person types to take it back.
+    pub(super) fn by_hand(&self) -> String {
+        by_shell(&self.undo_commands(), &self.members.pif_by_shell())
     }
 
     /// What takes it back, word for word.
@@ -152,8 +162,11 @@ impl PifChange {
     pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         let (Some(was), device) = (self.was(), &self.record.device) else { return Ok(()) };
         let Some(now) = self.now(host)? else {
-            kept.notes
-                .push(format!("the PIF of {device} is another one now, and is left as it is"));
+            // A bond that does not stand has nothing.
+            if self.members.is_empty() {
+                kept.notes
+                    .push(format!("the PIF of {device} is another one now, and is left as it is"));
+            }
             return Ok(());
         };
         let has = self.set.of(&now);
@@ -167,10 +180,16 @@ impl PifChange {
 
     /// The record, if it is the one that was recorded and XAPI still keeps it.
     fn now(&self, host: &Host) -> Result<Option<Pif>> {
+        let recorded = self.record.was.as_ref().map(|was| &was.uuid);
+        // A bond's is another one each time that the bond is made.
         let same = |pif: &Pif| {
-            pif.is_managed() && self.record.was.as_ref().is_some_and(|was| was.uuid == pif.uuid)
+            pif.is_managed() && (!self.members.is_empty() || recorded == Some(&pif.uuid))
         };
-        let Some(now) = self.record.now(host)?.filter(same) else { return Ok(None) };
+        let now = match self.members.is_empty() {
+            true => self.record.now(host)?,
+            false => self.members.pif(host, &self.record.host)?,
+        };
+        let Some(now) = now.filter(same) else { return Ok(None) };
         match self.set {
             PifSetting::Purpose(_) => xe::with_maps(host, &self.record.host, now).map(Some),
             _ => Ok(Some(now)),

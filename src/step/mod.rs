@@ -7,35 +7,44 @@
 
 mod backend;
 mod bond;
+mod bond_mode;
 mod device;
 mod file;
 mod give_back;
+mod kept;
 mod live;
 mod managed;
+mod members;
+mod new_network;
 mod pif;
 mod pif_network;
 mod tuned;
 mod unit;
 mod vlan;
+mod xapi_bond;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use backend::Switch;
 pub use bond::{BondDevice, Link};
+pub use bond_mode::{BondModeChange, BondSettings};
 pub use file::FileChange;
 pub use give_back::GiveBack;
+pub use kept::Kept;
 pub use live::{Attached, Change, LiveMtu, LiveNetwork, LiveOptions, LiveTuning, Member, Written};
 pub use managed::{PURPOSE, PifChange, PifSetting};
+pub use members::{Members, not_made_yet};
+pub use new_network::NewNetwork;
 pub use pif::PifRecord;
 pub use pif_network::{NetworkChange, NetworkSettings};
 pub use tuned::{Tuned, settings};
 pub use unit::BootUnit;
 pub use vlan::VlanDevice;
+pub use xapi_bond::XapiBond;
 
-use crate::host::{Cmd, Host, Kind};
-use crate::net::Backend;
-use crate::paths::original_name;
+use crate::host::{Cmd, Host};
+use crate::net::{Backend, Uuid};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +91,16 @@ pub enum Step {
     SetPif(Box<PifChange>),
     /// Have XAPI set something of the network of such a NIC.
     SetPifNetwork(Box<NetworkChange>),
+    /// Have XAPI make a network.
+    CreateNetwork(Box<NewNetwork>),
+    /// Have XAPI take away a network that it made for a bond.
+    RemoveNetwork(Box<NewNetwork>),
+    /// Have XAPI make a bond.
+    MakeBond(Box<XapiBond>),
+    /// Have XAPI take a bond apart.
+    TakeApart(Box<XapiBond>),
+    /// Have XAPI give a bond that stands another mode.
+    SetBondMode(Box<BondModeChange>),
     /// Compare the running kernel with what was asked for.
     Verify {
         /// The bond.
@@ -89,40 +108,6 @@ pub enum Step {
         /// How long it may take until all is as asked, in seconds.
         within: u64,
     },
-}
-
-/// What an undo did besides: work of others that it found and kept.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// Where files that are no longer what we wrote are saved.
-    pub folder: String,
-    /// A sentence for each thing that was kept.
-    pub notes: Vec<String>,
-    /// Paths that may differ from what was recorded, since others changed them.
-    pub paths: Vec<String>,
-    /// Whether the step that is being undone was done to its end.
-    pub done: bool,
-    /// Whether it was undone before: what is gone since then others have removed.
-    pub undone: bool,
-    /// Paths that an earlier look found so: those that are there have a copy in the folder.
-    pub known: Vec<String>,
-}
-
-impl Kept {
-    /// Where the copy of a path is.
-    #[must_use]
-    pub fn copy(&self, path: &str) -> String {
-        format!("{}/{}", self.folder, original_name(path))
-    }
-
-    /// Saves what stands at a path.
-    ///
-    /// # Errors
-    /// When the copy cannot be written.
-    pub fn save(&self, host: &Host, path: &str, now: &Kind) -> Result<()> {
-        host.make_dir(&self.folder, 0o700)?;
-        host.put(&self.copy(path), now)
-    }
 }
 
 impl Step {
@@ -156,6 +141,11 @@ impl Step {
             Self::BringVlanUp(v) => format!("bring up {}", v.device),
             Self::SetPif(p) => p.title(),
             Self::SetPifNetwork(n) => n.title(),
+            Self::CreateNetwork(n) => n.title(),
+            Self::RemoveNetwork(n) => n.undo_title(),
+            Self::MakeBond(b) => b.title(),
+            Self::TakeApart(b) => b.away_title(),
+            Self::SetBondMode(m) => m.title(),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
     }
@@ -188,6 +178,11 @@ impl Step {
             Self::BringVlanUp(v) => format!("bring {} down and delete it", v.device),
             Self::SetPif(p) => p.undo_title(),
             Self::SetPifNetwork(n) => n.undo_title(),
+            Self::CreateNetwork(n) => n.undo_title(),
+            Self::RemoveNetwork(n) => n.title(),
+            Self::MakeBond(b) => b.away_title(),
+            Self::TakeApart(b) => b.title(),
+            Self::SetBondMode(m) => m.undo_title(),
             Self::Verify { .. } => "nothing to undo".into(),
         }
     }
@@ -197,6 +192,9 @@ impl Step {
     #[must_use]
     pub fn seconds(&self) -> u64 {
         match self {
+            Self::MakeBond(b) => b.seconds(false),
+            Self::TakeApart(b) => b.seconds(true),
+            Self::SetBondMode(_) => 5,
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
             Self::ForgetPif(_) | Self::TakeDown(_) | Self::GiveBack(_) | Self::BringVlanUp(_) => 3,
             Self::IntroduceUnmanaged(_) | Self::BootUnit(_) | Self::SetPifNetwork(_) => 2,
@@ -208,6 +206,8 @@ impl Step {
             | Self::SetMtu(_)
             | Self::SetNetwork(_)
             | Self::Tune(_)
+            | Self::CreateNetwork(_)
+            | Self::RemoveNetwork(_)
             | Self::SetPif(_) => 1,
             Self::File(_) | Self::Reboot { .. } => 0,
         }
@@ -231,6 +231,11 @@ impl Step {
             Self::BringVlanUp(v) => vec![v.device().up()],
             Self::SetPif(p) => p.commands(),
             Self::SetPifNetwork(n) => n.commands(),
+            Self::CreateNetwork(n) => n.commands(),
+            Self::MakeBond(b) => b.commands(),
+            Self::TakeApart(b) => b.away_commands(),
+            Self::SetBondMode(m) => m.commands(),
+            Self::RemoveNetwork(_) => Vec::new(),
             Self::Join(_) | Self::Leave(_) | Self::SetOptions(_) => Vec::new(),
             Self::Reboot { .. } | Self::File(_) | Self::Verify { .. } => Vec::new(),
         }
@@ -277,7 +282,12 @@ impl Step {
             Self::Tune(t) => by_commands(&t.nic.changes()),
             Self::TakeVlanDown(v) => v.device().up().to_string(),
             Self::BringVlanUp(v) => format!("{}; {}", v.device().down(), v.device().delete()),
-            Self::SetPif(p) => by_commands(&p.undo_commands()),
+            Self::SetPif(p) => p.by_hand(),
+            Self::CreateNetwork(n) => n.by_hand(),
+            Self::RemoveNetwork(n) => by_commands(&n.commands()),
+            Self::MakeBond(b) => b.away_by_hand(),
+            Self::TakeApart(b) => b.by_hand(),
+            Self::SetBondMode(m) => by_commands(&m.undo_commands()),
             Self::SetPifNetwork(n) => by_commands(&n.undo_commands()),
             Self::ForgetPif(p) => p.by_hand(),
             Self::IntroduceUnmanaged(p) => p.forget_by_hand(),
@@ -311,6 +321,30 @@ impl Step {
         }
     }
 
+    /// XAPI's uuid of the host, where it is about a record of XAPI's.
+    #[must_use]
+    pub fn host(&self) -> Option<&Uuid> {
+        match self {
+            Self::MakeBond(b) | Self::TakeApart(b) => b.nics.first().map(|record| &record.host),
+            Self::CreateNetwork(n) | Self::RemoveNetwork(n) => Some(&n.host),
+            _ => self.pif().map(|record| &record.host),
+        }
+    }
+
+    /// Whether XAPI is asked to do it, or its undoing.
+    #[must_use]
+    pub fn asks_xapi(&self) -> bool {
+        let of_bond = matches!(
+            self,
+            Self::CreateNetwork(_)
+                | Self::RemoveNetwork(_)
+                | Self::MakeBond(_)
+                | Self::TakeApart(_)
+                | Self::SetBondMode(_)
+        );
+        of_bond || self.pif().is_some()
+    }
+
     /// Takes the step and looks whether it is done. Taking it twice is as good as once.
     ///
     /// # Errors
@@ -335,6 +369,11 @@ impl Step {
             Self::BringVlanUp(v) => v.bring_up(host),
             Self::SetPif(p) => p.perform(host),
             Self::SetPifNetwork(n) => n.perform(host),
+            Self::CreateNetwork(n) => n.create(host),
+            Self::RemoveNetwork(n) => n.remove(host, &mut Kept::default()),
+            Self::MakeBond(b) => b.make(host),
+            Self::TakeApart(b) => b.take_apart(host, &mut Kept::default()),
+            Self::SetBondMode(m) => m.set(host, false),
             // The engine waits for these.
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
@@ -364,6 +403,11 @@ impl Step {
             Self::BringVlanUp(v) => v.take_down(host),
             Self::SetPif(p) => p.undo(host, kept),
             Self::SetPifNetwork(n) => n.undo(host, kept),
+            Self::CreateNetwork(n) => n.remove(host, kept),
+            Self::RemoveNetwork(n) => n.create(host),
+            Self::MakeBond(b) => b.take_apart(host, kept),
+            Self::TakeApart(b) => b.make(host),
+            Self::SetBondMode(m) => m.set(host, true),
             Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
         }
     }

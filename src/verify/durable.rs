@@ -89,32 +89,44 @@ pub fn unsaved(
     pifs: Option<&[Pif]>,
     networks: &[Network],
 ) -> Vec<Unsaved> {
-    let mut all = Vec::new();
+    let mut found = Vec::new();
     for nic in nics {
-        let listed =
-            pifs.and_then(|all| all.iter().find(|p| p.is_nic() && p.device == nic.as_str()));
+        let of_bond = |p: &Pif| p.vlan == -1 && !p.bond_master_of.is_empty();
+        let is_it = |p: &&Pif| (p.is_nic() || of_bond(p)) && p.device == nic.as_str();
+        let listed = pifs.and_then(|all| all.iter().find(is_it));
         if let (Some(database), Some(_)) = (&stores.database, pifs) {
             let rows = database.of(host, nic.as_str());
             let is = |row: &&Row, pif: &Pif| row.get("uuid") == Some(&pif.uuid.to_string());
             if let Some(pif) = listed
                 && !rows.iter().any(|row| is(row, pif) && says(row, pif))
             {
-                all.push(Unsaved::Record(nic.clone()));
+                found.push(Unsaved::Record(nic.clone()));
             } else if rows.iter().any(|row| !listed.is_some_and(|pif| is(row, pif))) {
-                all.push(Unsaved::Forgotten(nic.clone()));
+                found.push(Unsaved::Forgotten(nic.clone()));
             }
+        }
+        if let Some((bond, all)) = listed.filter(|pif| of_bond(pif)).zip(pifs) {
+            let network = networks.iter().find(|network| network.uuid == bond.network);
+            bond_on_disk(stores, nic, bond, all, network, &mut found);
+            continue;
+        }
+        // Its bond's bridge has it.
+        if listed.is_some_and(|pif| pif.bond_slave_of.is_some()) {
+            continue;
         }
         let plugged = listed.is_some_and(|pif| pif.is_managed() && pif.attached);
         match (&stores.networkd, stores.networkd.bridge_of(nic.as_str())) {
             (Networkd::Bridges(_), Some(bridge)) if pifs.is_some() && !plugged => {
-                all.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
+                found.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
             }
-            (Networkd::Bridges(_), None) if plugged => all.push(Unsaved::NotInBridge(nic.clone())),
+            (Networkd::Bridges(_), None) if plugged => {
+                found.push(Unsaved::NotInBridge(nic.clone()))
+            }
             (Networkd::Bridges(_), Some(bridge)) if plugged => {
                 let asked = listed.filter(|pif| pif.ip_mode() != "dhcp");
                 let has = stores.networkd.addresses_of(bridge).zip(asked);
                 if has.is_some_and(|(has, pif)| !has.iter().eq(pif.ip.address().iter())) {
-                    all.push(Unsaved::Addresses(nic.clone(), bridge.to_string()));
+                    found.push(Unsaved::Addresses(nic.clone(), bridge.to_string()));
                 }
             }
             _ => {}
@@ -122,10 +134,38 @@ pub fn unsaved(
         let network = listed.and_then(|pif| networks.iter().find(|n| n.uuid == pif.network));
         let row = network.and_then(|n| Some((n, stores.database.as_ref()?.network(&n.uuid)?)));
         if row.is_some_and(|(network, row)| !has_settings(row, network)) {
-            all.push(Unsaved::Network(nic.clone()));
+            found.push(Unsaved::Network(nic.clone()));
         }
     }
-    all
+    found
+}
+
+/// What is not on disk of a bond of XAPI's: its NICs and its address on the bridge of its network.
+fn bond_on_disk(
+    stores: &Stores,
+    name: &IfName,
+    bond: &Pif,
+    pifs: &[Pif],
+    network: Option<&Network>,
+    found: &mut Vec<Unsaved>,
+) {
+    let (Networkd::Bridges(bridges), Some(network)) = (&stores.networkd, network) else { return };
+    let of =
+        |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|b| bond.bond_master_of.contains(b));
+    let nics: BTreeSet<String> = order::set(pifs.iter().filter(of).map(|pif| pif.device.clone()));
+    let bridge = network.bridge.as_str();
+    if bridges.get(bridge).is_none_or(|have| have.nics != nics) {
+        found.push(Unsaved::NotInBridge(name.clone()));
+    } else if bond.ip_mode() != "dhcp" {
+        let has = stores.networkd.addresses_of(bridge);
+        if has.is_some_and(|has| !has.iter().eq(bond.ip.address().iter())) {
+            found.push(Unsaved::Addresses(name.clone(), bridge.to_string()));
+        }
+    }
+    let row = stores.database.as_ref().and_then(|all| all.network(&network.uuid));
+    if row.is_some_and(|row| !has_settings(row, network)) {
+        found.push(Unsaved::Network(name.clone()));
+    }
 }
 
 /// Whether a row on disk has what XAPI says of a network.

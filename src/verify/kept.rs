@@ -7,7 +7,7 @@ use crate::inventory::{Inventory, Kernel, Nic};
 use crate::net::IfName;
 use crate::spec::Spec;
 use crate::step::{NetworkSettings, PURPOSE};
-use crate::xe::{Pif, STATIC_ROUTES};
+use crate::xe::{Network, Pif, STATIC_ROUTES};
 
 /// What XAPI's clients are to show that a storage NIC is for.
 pub const STORAGE: &str = "Storage";
@@ -93,7 +93,7 @@ pub(super) fn xapi(
 }
 
 /// The checks of one record.
-fn record(spec: &Spec, device: &IfName, pif: &Pif) -> Vec<Check> {
+pub(super) fn record(spec: &Spec, device: &IfName, pif: &Pif) -> Vec<Check> {
     let again = "somebody has changed it since: xenbond apply again";
     let mut checks = Vec::new();
     if let Some(asked) = spec.address {
@@ -125,6 +125,13 @@ pub(super) fn settled(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Vec<Check> 
     let pif = nics.iter().find_map(|nic| xapis?.nic(nic.device.as_str()));
     let network = pif.and_then(|pif| xapis?.networks.iter().find(|n| n.uuid == pif.network));
     let Some(network) = network else { return checks };
+    checks.extend(self::network(spec, network));
+    checks
+}
+
+/// The checks of what XAPI gives by a network.
+pub(super) fn network(spec: &Spec, network: &Network) -> Vec<Check> {
+    let mut checks = Vec::new();
     let hint =
         "XAPI gives the NIC what its network has when it is next plugged: xenbond apply again";
     if let Some(mtu) = spec.mtu {

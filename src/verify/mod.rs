@@ -55,6 +55,9 @@ pub fn limit(spec: &Spec) -> Duration {
     let ms = |opt| u64::from(spec.options.number(opt).unwrap_or(0));
     let delays = ms(Opt::Updelay) + 3 * (ms(Opt::Miimon) + ms(Opt::ArpInterval));
     let lacp = if spec.mode == BondMode::Ieee8023ad { LACP } else { Duration::ZERO };
+    if spec.xapi_bond().is_some() {
+        return managed::USUAL + lacp;
+    }
     BASE + lacp + Duration::from_secs(delays.div_ceil(1000))
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::check::is_without_link;
 use super::{
-    Check, drift, durable, excuse, failed, hindering, kept, kernel, probe, settles, tuning,
+    Check, drift, durable, excuse, failed, hindering, kept, kernel, managed, probe, settles, tuning,
 };
 use crate::host::Host;
 use crate::inventory::{Inventory, Kernel, Nic, Stores};
@@ -122,6 +122,9 @@ impl Verdict {
 /// # Errors
 /// When the kernel cannot be read, or the host where that comes later.
 pub fn judge(question: Question<'_>) -> Result<Verdict> {
+    if question.spec.xapi_bond().is_some() && question.absent.is_empty() {
+        return managed::judge(question);
+    }
     let Question { spec, nics, absent, accepted, kernel: running, witnesses } = question;
     let gone = |nic: &NicRef| {
         let hint = "xenbond status shows the NICs of this host";

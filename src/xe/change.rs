@@ -6,11 +6,13 @@ use super::{IpSettings, LIMIT, Pif};
 use crate::host::{Cmd, Program};
 use crate::net::{IfName, MacAddr, Uuid};
 
-/// `pif-reconfigure-ip` polls the host for up to 300 s itself (tests/ground/xapi.md, B7).
-const RECONFIGURE_LIMIT: Duration = Duration::from_secs(330);
+/// `pif-reconfigure-ip` polls the host for up to 300 s itself (tests/ground/xapi.md, B7), and links
+/// go down and up while a bond is made or taken apart (tests/ground/managed.md, C4).
+const LONG_LIMIT: Duration = Duration::from_secs(330);
 
 fn change(args: &[String]) -> Cmd {
-    let limit = if args[0] == "pif-reconfigure-ip" { RECONFIGURE_LIMIT } else { LIMIT };
+    let long = ["pif-reconfigure-ip", "bond-create", "bond-destroy", "bond-set-mode"];
+    let limit = if long.contains(&args[0].as_str()) { LONG_LIMIT } else { LIMIT };
     Cmd::change(Program::Xe, args, limit)
 }
 
@@ -116,4 +118,50 @@ pub fn remove_key(class: &str, of: &Uuid, field: &str, key: &str) -> Cmd {
 #[must_use]
 pub fn sync_database() -> Cmd {
     change(&["pool-sync-database".into()])
+}
+
+/// Makes a network; prints its uuid.
+#[must_use]
+pub fn create_network(name: &str, mtu: Option<u32>) -> Cmd {
+    let mut args = vec!["network-create".to_string(), format!("name-label={name}")];
+    args.extend(mtu.map(|mtu| format!("MTU={mtu}")));
+    change(&args)
+}
+
+/// Takes a network away. XAPI refuses where a PIF lies on it, and takes the VIFs that are not
+/// plugged along (tests/ground/managed.md, U3).
+#[must_use]
+pub fn destroy_network(of: &Uuid) -> Cmd {
+    change(&["network-destroy".into(), format!("uuid={of}")])
+}
+
+/// Makes a bond of these PIFs on a network; prints its uuid.
+#[must_use]
+pub fn create_bond(
+    network: &str,
+    pifs: &[Uuid],
+    mode: &str,
+    properties: &[(String, String)],
+) -> Cmd {
+    let pifs: Vec<String> = pifs.iter().map(ToString::to_string).collect();
+    let mut args = vec![
+        "bond-create".to_string(),
+        format!("network-uuid={network}"),
+        format!("pif-uuids={}", pifs.join(",")),
+        format!("mode={mode}"),
+    ];
+    args.extend(properties.iter().map(|(key, value)| format!("properties:{key}={value}")));
+    change(&args)
+}
+
+/// Takes a bond apart.
+#[must_use]
+pub fn destroy_bond(of: &str) -> Cmd {
+    change(&["bond-destroy".into(), format!("uuid={of}")])
+}
+
+/// Gives a bond another mode.
+#[must_use]
+pub fn set_bond_mode(of: &Uuid, mode: &str) -> Cmd {
+    change(&["bond-set-mode".into(), format!("uuid={of}"), format!("mode={mode}")])
 }

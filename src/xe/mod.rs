@@ -17,15 +17,15 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 pub use change::{
-    forget, forget_unmanaged, introduce, plug, reconfigure, remove_key, restore, set,
-    sync_database, unplug,
+    create_bond, create_network, destroy_bond, destroy_network, forget, forget_unmanaged,
+    introduce, plug, reconfigure, remove_key, restore, set, set_bond_mode, sync_database, unplug,
 };
 pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, disks, pbds, pool};
 pub use pif::{IpSettings, Pif, PifTexts, fill_maps, pif_texts, pifs, with_maps};
 pub use pool::{
-    Network, PoolHost, STATIC_ROUTES, Vif, Vm, hosts, network_names, networks, static_routes, vifs,
-    vms,
+    Network, PoolHost, STATIC_ROUTES, Vif, Vm, hosts, network_names, networks, static_routes,
+    unused_networks, vifs, vms,
 };
 pub(crate) use record::map as loose_map;
 use record::{Record, parse};

@@ -37,6 +37,9 @@ pub struct Network {
     /// The MTU that its NICs are to have when they are next plugged.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// What people call it, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its `static-routes`, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub static_routes: Option<String>,
@@ -100,6 +103,7 @@ pub fn networks(host: &Host) -> Result<Listed<Network>> {
             uuid: record.uuid()?,
             bridge: record.text("bridge"),
             mtu: record.get("MTU").and_then(|mtu| mtu.parse().ok()),
+            name: None,
             static_routes: None,
         })
     })
@@ -129,6 +133,19 @@ pub fn network_names(host: &Host) -> Result<BTreeMap<Uuid, String>> {
     let names = List::of("network", &["uuid", "name-label"])
         .read(host, |record| Ok((record.uuid()?, record.text("name-label"))))?;
     Ok(order::map(names.all))
+}
+
+/// The networks on which neither a PIF of any host nor a VIF lies.
+///
+/// # Errors
+/// As of [`hosts`].
+pub fn unused_networks(host: &Host) -> Result<Vec<Uuid>> {
+    let params = ["uuid", "PIF-uuids", "VIF-uuids"];
+    let all = List::of("network", &params).read(host, |record| {
+        let empty = |field| record.get(field).is_some_and(str::is_empty);
+        Ok((record.uuid()?, empty("PIF-uuids") && empty("VIF-uuids")))
+    })?;
+    Ok(all.whole()?.into_iter().filter(|(_, unused)| *unused).map(|(uuid, _)| uuid).collect())
 }
 
 /// All VIFs of the pool.

@@ -81,6 +81,10 @@ impl Runner for Damaging {
         Ok(output)
     }
 
+    fn has_background(&self) -> bool {
+        false
+    }
+
     fn own_program(&self) -> Result<Vec<u8>> {
         self.model.own_program()
     }

@@ -39,6 +39,8 @@ pub enum Fact {
     PifField(IfName, String),
     /// A field of XAPI's record of a network, by its name in `xe`.
     NetworkField(Uuid, String),
+    /// How many networks have a name.
+    Networks(String),
     /// The host's addresses in a subnet.
     Addresses(Ipv4Net),
     /// The routes by routers through a device.
@@ -63,6 +65,7 @@ impl fmt::Display for Fact {
             Self::Pif(nic) => write!(f, "pif {nic}"),
             Self::PifField(nic, field) => write!(f, "pif-field {nic} {field}"),
             Self::NetworkField(uuid, field) => write!(f, "network-field {uuid} {field}"),
+            Self::Networks(name) => write!(f, "networks {name}"),
             Self::Addresses(subnet) => write!(f, "addresses {subnet}"),
             Self::Routes(device) => write!(f, "routes {device}"),
             Self::DefaultRoute => f.write_str("default-route"),
@@ -97,6 +100,7 @@ impl FromStr for Fact {
                 Some((uuid, field)) => Self::NetworkField(uuid.parse()?, field.into()),
                 None => bail!("`{}` names no field of a network", shown(text)),
             },
+            "networks" => Self::Networks(rest.into()),
             "addresses" => Self::Addresses(rest.parse()?),
             "routes" => Self::Routes(rest.parse()?),
             "default-route" => Self::DefaultRoute,
@@ -124,6 +128,7 @@ impl Fact {
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),
             Self::NetworkField(uuid, field) => format!("network {uuid}, {}", shown(field)),
+            Self::Networks(name) => format!("networks called {}", shown(name)),
             Self::Addresses(subnet) => format!("addresses in {subnet}"),
             Self::Routes(device) => format!("routes through {device}"),
             Self::DefaultRoute => "default route".into(),

@@ -37,6 +37,7 @@ fn scope() -> Scope {
         subnet: Some("172.16.51.0/24".parse().unwrap()),
         bridge: None,
         network: None,
+        named: None,
     }
 }
 

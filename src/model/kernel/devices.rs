@@ -326,11 +326,18 @@ impl Dom0 {
         near || router.is_none_or(|router| self.wire.reachable.contains(router))
     }
 
-    /// Whether a frame from this device gets out.
+    /// Whether the switch port of a NIC leads to an address.
+    pub(super) fn passes(&self, nic: &str, to: Option<Ipv4Addr>) -> bool {
+        let net = self.wire.management.as_ref().and_then(|net| net.parse::<Ipv4Net>().ok());
+        let apart = to.zip(net).is_some_and(|(to, net)| net.contains(to));
+        !(self.wire.silent.contains(nic) || apart && self.wire.apart.contains(nic))
+    }
+
+    /// Whether a frame from this device gets out, to an address.
     #[must_use]
-    pub fn gets_out(&self, dev: &str) -> bool {
+    pub fn gets_out(&self, dev: &str, to: Option<Ipv4Addr>) -> bool {
         if let Some(bond) = self.bonds.get(dev) {
-            let passes = |slave: &str| self.carrier(slave) && !self.wire.silent.contains(slave);
+            let passes = |slave: &str| self.carrier(slave) && self.passes(slave, to);
             let mut used = bond.slaves.iter().filter(|s| s.status == "up").peekable();
             return bond.up
                 && used.peek().is_some()
@@ -341,13 +348,13 @@ impl Dom0 {
                 };
         }
         if let Some(below) = self.vlan_below(dev) {
-            return self.is_up(dev) && !self.wire.silent.contains(dev) && self.gets_out(below);
+            return self.is_up(dev) && self.passes(dev, to) && self.gets_out(below, to);
         }
         self.carrier(dev)
-            && !self.wire.silent.contains(dev)
+            && self.passes(dev, to)
             && (self.nics.contains_key(dev)
-                || self.ports_of(dev).iter().any(|p| self.gets_out(p))
-                || self.running == Backend::Openvswitch && self.vswitch_passes(dev))
+                || self.ports_of(dev).iter().any(|p| self.gets_out(p, to))
+                || self.running == Backend::Openvswitch && self.vswitch_passes(dev, to))
     }
 
     /// Whether an address answers a packet from this device, or from whichever leads there.
@@ -358,7 +365,7 @@ impl Dom0 {
             || device.is_some_and(|d| {
                 let passed = target.parse().is_ok_and(|ip| self.is_passed_on(ip));
                 towards == Some(d)
-                    && self.gets_out(d)
+                    && self.gets_out(d, target.parse().ok())
                     && passed
                     && self.wire.reachable.contains(target)
             })

@@ -1,6 +1,8 @@
 //! Open vSwitch's bonds over time: which members are enabled, which one is active, and what gets
 //! out (tests/ground/ovs.md, D1 to D3).
 
+use std::net::Ipv4Addr;
+
 use crate::model::state::{Dom0, Flavour, VsBond, VsMember};
 
 /// How long a partner takes to be heard.
@@ -102,13 +104,17 @@ impl Dom0 {
     }
 
     /// Whether the bond that is a port of this bridge, if there is one, passes a frame.
-    pub(super) fn vswitch_passes(&self, bridge: &str) -> bool {
+    pub(super) fn vswitch_passes(&self, bridge: &str, to: Option<Ipv4Addr>) -> bool {
         let vlan = self.networkd.bridge_config.get(bridge).and_then(|config| config.vlan.as_ref());
         let bridge = vlan.map_or(bridge, |(parent, _)| parent.as_str());
+        let passes = |name: &str| self.carrier(name) && self.passes(name, to);
         let Some(bond) = self.vswitch.values().find(|bond| bond.bridge == bridge) else {
-            return true;
+            let config = self.networkd.bridge_config.get(bridge);
+            let nics =
+                config.into_iter().flat_map(|c| c.ports.values()).flat_map(|p| &p.interfaces);
+            let mut nics = nics.filter(|nic| self.nics.contains_key(*nic)).peekable();
+            return nics.peek().is_none() || nics.any(|nic| passes(nic));
         };
-        let passes = |name: &str| self.carrier(name) && !self.wire.silent.contains(name);
         let alone = bond.mode == "active-backup" || bond.has_lacp() && !self.is_negotiated(bond);
         let mut used = bond.members.iter().filter(|m| m.enabled).peekable();
         if alone {

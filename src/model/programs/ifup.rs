@@ -209,7 +209,7 @@ fn addresses(shell: &mut Shell<'_>, device: &str, vars: &Vars) -> i32 {
             // arping -c 2 -w 3 -D
             shell.took += 2500;
             let other = shell.state.dom0.wire.answers.get(&ip).cloned();
-            if let Some(mac) = other.filter(|_| shell.state.dom0.gets_out(device)) {
+            if let Some(mac) = other.filter(|_| shell.state.dom0.gets_out(device, None)) {
                 let text = match old {
                     true => format!("Error, some other host already uses address {ip}."),
                     false => format!(

@@ -259,7 +259,7 @@ pub(crate) fn arping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         shell.complain(format!("arping: Interface \"{device}\" is down"));
         return 2;
     }
-    let out = shell.state.dom0.gets_out(&device);
+    let out = shell.state.dom0.gets_out(&device, target.parse().ok());
     let mac = shell.state.dom0.wire.answers.get(&target).filter(|_| out).cloned();
     shell.say(format!("ARPING {target} from 0.0.0.0 {device}"));
     match &mac {
@@ -325,7 +325,11 @@ pub(crate) fn ping(shell: &mut Shell<'_>, args: &[String]) -> i32 {
         let out = shell.state.dom0.routes.values().find(|r| r.to == "0.0.0.0/0");
         let dom0 = &shell.state.dom0;
         let got = match out {
-            Some(route) if dom0.gets_out(&route.dev) && dom0.wire.routed.contains(&target) => count,
+            Some(route)
+                if dom0.gets_out(&route.dev, None) && dom0.wire.routed.contains(&target) =>
+            {
+                count
+            }
             _ => 0,
         };
         let loss = if got > 0 { 0 } else { 100 };

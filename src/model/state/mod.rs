@@ -253,6 +253,12 @@ pub struct Wire {
     /// NICs whose switch port gives a link and passes nothing: another VLAN, say.
     #[serde(default)]
     pub silent: BTreeSet<String>,
+    /// The subnet of the management network, as `NET/PREFIX`.
+    #[serde(default)]
+    pub management: Option<String>,
+    /// NICs whose switch port is in another network: nobody of that subnet answers through them.
+    #[serde(default)]
+    pub apart: BTreeSet<String>,
     /// The largest frame that the switches carry.
     pub mtu: u32,
     /// The switch speaks LACP with these NICs.

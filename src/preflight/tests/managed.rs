@@ -93,12 +93,101 @@ pub(super) const KEPT: &[Case] = &[
     (XapiUnreachable, &[], |s| s.dom0.xapi = XapiState::Down, &[], "XAPI could not be asked"),
 ];
 
+const NAS: (&str, &str) = ("network", "NAS");
+const MGT: &[(&str, &str)] = &[("nics", "eth0,eth3"), ("network", "MGT"), ("use", "management")];
+
+/// A network on which nothing lies.
+fn network(state: &mut State, name: &str) {
+    let bridge = format!("xapi{}", state.pool.networks.len());
+    let mut new = state.pool.networks["xenbr2"].clone();
+    (new.uuid, new.name_label) = (crate::model::state::uuid_of(&bridge), name.into());
+    new.bridge.clone_from(&bridge);
+    state.pool.networks.insert(bridge, new);
+}
+
+fn two_networks(state: &mut State) {
+    network(state, "NAS");
+    network(state, "NAS");
+}
+
+/// The same of a bond.
+pub(super) const BONDS: &[Case] = &[
+    (
+        NetworkAmbiguous,
+        &[("nics", "eth2,eth3"), NAS],
+        two_networks,
+        &[],
+        "2 networks are called NAS",
+    ),
+    (
+        PifPropertiesDiffer,
+        &[("nics", "eth2,eth3"), NAS],
+        |s| drop(pif(s, "eth3").properties.insert("gro".into(), "off".into())),
+        &[],
+        "eth2 gro=on, eth3 gro=off",
+    ),
+    (
+        NicInManagedBond,
+        &[("nics", "eth2,eth4"), NAS],
+        |_| {},
+        &[],
+        "eth4 is a slave of the managed bond bond0",
+    ),
+    (
+        NicHasIp,
+        &[("nics", "eth2,eth3"), NAS],
+        |s| {
+            own(s, "eth2");
+            own(s, "eth3");
+        },
+        &[],
+        "the PIF of eth3 has IP configuration mode static",
+    ),
+    (
+        ManagementElsewhere,
+        &[("nics", "eth2,eth3"), ("network", "MGT"), ("use", "management")],
+        |_| {},
+        &[GatewayNotProven],
+        "the management of this host is on eth0",
+    ),
+    (
+        NetworkSettingsLost,
+        MGT,
+        |s| s.pool.networks.get_mut("xenbr0").unwrap().mtu = 9000,
+        &[NicMtuPending],
+        "the management network has the MTU 9000",
+    ),
+    (
+        GatewayNotProven,
+        MGT,
+        |s| s.dom0.wire.apart.extend(["eth3".to_string()]),
+        &[],
+        "the gateway 10.20.0.1 does not answer through eth3",
+    ),
+    (
+        GatewayNotProven,
+        MGT,
+        |s| s.dom0.nics.get_mut("eth3").unwrap().link = false,
+        &[NicNoLink],
+        "does not answer through eth3",
+    ),
+    (HaEnabled, MGT, |s| s.pool.ha_enabled = true, &[], "high availability is on"),
+];
+
 fn found(asked: &[(&'static str, &str)], bend: fn(&mut State), backend: Backend) -> Vec<Finding> {
     let mut state = evacuated(Flavour::El7, backend);
     bend(&mut state);
     let dom0 = Dom0::of(state);
     let spec = storage_nic(asked);
-    let ask = Ask { nics: &spec.nics, networks: true, ..Ask::default() };
+    let named: Vec<_> = spec.xapi_bond().map(|(_, name)| name.clone()).into_iter().collect();
+    let request = Request::of(spec.clone());
+    let ask = Ask {
+        nics: &spec.nics,
+        networks: true,
+        named: &named,
+        request: Some(&request),
+        ..Ask::default()
+    };
     let mut inv = Inventory::read(&dom0.host, ask).unwrap();
     inv.kernel.devices.values_mut().for_each(|device| device.max_mtu = Some(9710));
     let spec = on_host(spec, &inv);
@@ -111,7 +200,7 @@ fn each_finding_of_a_storage_nic_is_raised_by_its_cause_and_by_nothing_else() {
         assert_eq!(found(&[], |_| {}, backend), [], "{backend:?}");
     }
     let mut wrong = Vec::new();
-    for (code, asked, bend, also, words) in KEPT {
+    for (code, asked, bend, also, words) in KEPT.iter().chain(BONDS) {
         let all = found(asked, *bend, Backend::Openvswitch);
         let mut has: Vec<Code> = all.iter().map(|finding| finding.code).collect();
         let mut want: Vec<Code> = [code].into_iter().chain(*also).copied().collect();

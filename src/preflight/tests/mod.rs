@@ -135,8 +135,9 @@ fn the_table_has_every_code() {
     for code in Code::ALL {
         let has = CASES.iter().any(|case| case.0 == *code)
             || OF_THE_SPEC_S_HOSTS.contains(code)
-            || managed::KEPT.iter().any(|case| case.0 == *code)
-            || [ModeNeedsOpenvswitch, BondCarriesStorage, NicNotGivenBack].contains(code);
+            || managed::KEPT.iter().chain(managed::BONDS).any(|case| case.0 == *code)
+            || [ModeNeedsOpenvswitch, BondCarriesStorage, NicNotGivenBack, NoDeadMansSwitch]
+                .contains(code);
         assert!(has, "no case raises {code}");
     }
 }

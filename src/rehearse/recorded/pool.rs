@@ -187,7 +187,10 @@ fn network(inv: &Inventory, network: &xe::Network) -> Network {
     let bridge = inv.kernel.devices.get(&network.bridge);
     Network {
         uuid: network.uuid.to_string(),
-        name_label: format!("the network of {}", network.bridge),
+        name_label: network
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("the network of {}", network.bridge)),
         name_description: String::new(),
         bridge: network.bridge.clone(),
         mtu: network.mtu.or(bridge.and_then(|device| device.mtu)).unwrap_or(1500),

@@ -24,7 +24,10 @@ pub(crate) fn usual(other: &[(&'static str, &str)]) -> Spec {
 pub(crate) fn storage_nic(other: &[(&'static str, &str)]) -> Spec {
     let mut raw = Raw::default();
     let keys = [("kind", "managed"), ("nics", "eth2"), ("use", "storage")];
-    for (key, value) in keys.iter().chain(&[("address", "172.16.51.11/24")]).chain(other) {
+    let address = [("address", "172.16.51.11/24")];
+    // Only storage has one.
+    let address = address.iter().filter(|_| other.iter().all(|(key, _)| *key != "use"));
+    for (key, value) in keys.iter().chain(address).chain(other) {
         raw.flag(key, key, (*value).to_string());
     }
     raw.finish().unwrap().for_host(&[]).unwrap()

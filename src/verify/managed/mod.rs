@@ -1,6 +1,7 @@
 //! Is a bond that XAPI manages as XAPI has it, whoever had it made? XAPI's record against the
 //! kernel or Open vSwitch, row by row, as of the bonds that xenbond makes.
 
+mod asked;
 mod kernel;
 mod vswitch;
 
@@ -8,15 +9,21 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{BASE, Check, LACP, Setting, Verdict, durable, failed};
+pub(super) use asked::judge;
+
+use super::{BASE, Check, LACP, Setting, Verdict, excuse, hindering};
 use crate::host::Host;
-use crate::inventory::{Carrier, Inventory, Kernel, Managed, Nic, Stores};
+use crate::inventory::{Carrier, Inventory, Kernel, Managed, Nic};
 use crate::net::{BondMode, IfName, Ipv4Net, MacAddr};
 use crate::paths;
+use crate::preflight::Code;
 
 /// The delays that XAPI sets (tests/ground/managed.md, F1), in ms.
 const UPDELAY: u32 = 31_000;
 const DOWNDELAY: u32 = 200;
+
+/// How long all may take with these delays, without LACP.
+pub(super) const USUAL: Duration = Duration::from_secs(35);
 
 /// What is typed where the host is not as XAPI has it.
 const AGAIN: &str = "XAPI has it otherwise: xe pif-plug of the bond's PIF, or a restart of the toolstack, makes it again";
@@ -44,16 +51,31 @@ pub fn managed(
     within: Duration,
     waits: &mut dyn FnMut(&str),
 ) -> Result<Verdict> {
+    let mut checks = settled(host, inv, bond, within, &[], waits)?;
+    checks.push(asked::on_disk(host, inv, bond));
+    Ok(Verdict { bond: bond.device.clone(), checks })
+}
+
+/// The rows, once all that can settle has, or `within` has passed.
+fn settled(
+    host: &Host,
+    inv: &Inventory,
+    bond: &Managed,
+    within: Duration,
+    accepted: &[Code],
+    waits: &mut dyn FnMut(&str),
+) -> Result<Vec<Check>> {
     let start = host.clock().elapsed();
     let mut pause = Duration::from_millis(50);
     let mut told = String::new();
-    let mut checks = loop {
+    loop {
         let carrier = Carrier::read(host, inv, bond.device.as_str());
-        let checks = rows(inv, bond, &Kernel::read(host)?, &carrier);
-        let bad = failed(&checks);
+        let mut checks = rows(inv, bond, &Kernel::read(host)?, &carrier);
+        excuse(&mut checks, accepted);
+        let bad = hindering(&checks);
         let left = within.saturating_sub(host.clock().elapsed().saturating_sub(start));
         if bad.iter().all(|check| !check.settles) || left.is_zero() {
-            break checks;
+            return Ok(checks);
         }
         let what = bad.iter().find(|check| check.settles).map(|check| check.name.to_string());
         let what = what.unwrap_or_default();
@@ -63,14 +85,7 @@ pub fn managed(
         }
         host.clock().pause(pause.min(left));
         pause = (pause * 2).min(PAUSE);
-    };
-    let mut stores = Stores::read(host, &[bond.device.as_str()]);
-    let pool = inv.xapi.as_ref().and_then(|xapi| xapi.pool.as_ref());
-    if pool.is_some_and(|pool| pool.ha_enabled) {
-        stores.database = None;
     }
-    checks.push(durable::of_bond(&stores, inv.host_uuid().as_ref(), bond));
-    Ok(Verdict { bond: bond.device.clone(), checks })
 }
 
 /// Every check that one reading of the kernel and of who carries the bond answers. Pure.

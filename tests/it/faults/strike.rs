@@ -373,6 +373,10 @@ impl Runner for Liar {
         }
     }
 
+    fn has_background(&self) -> bool {
+        false
+    }
+
     fn own_program(&self) -> Result<Vec<u8>> {
         self.model.own_program()
     }

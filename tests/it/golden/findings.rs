@@ -75,7 +75,10 @@ pub fn run(case: &Case) -> Result<()> {
     let wire = inv.wire;
     let mut inv = Inventory::of_document(value.to_string().as_bytes())?;
     inv.wire = wire;
-    let all = said(&request, &spec, &inv)?;
+    // Nothing else of an order bears on a finding.
+    let unguarded = case.text("args")?.unwrap_or_default().contains("--confirm-within\n0");
+    let orders = Orders { confirm_within: unguarded.then_some(0), ..Orders::default() };
+    let all = said(&request, &spec, &inv, orders)?;
     ensure!(all.is_sorted_by_key(|f| (f.severity, f.code)), "the worst does not come first");
     ensure!(witness.take_commands().is_empty(), "a command was run that changes the host");
     let name = case.name.rsplit_once('/').context("a topic")?.1;
@@ -86,35 +89,42 @@ pub fn run(case: &Case) -> Result<()> {
         let bars = barring(&all, &[]);
         ensure!(bars.is_empty(), "a healthy host has {bars:#?}");
     }
-    rehearses(&inv, &request, &all, found.inventory == nothing())?;
+    rehearses(&inv, &request, &all, orders, found.inventory == nothing())?;
     if found.inventory == nothing() && !barring(&all, &accepted).is_empty() {
-        refused(&dom0, &witness, &request, &accepted)?;
+        refused(&dom0, &witness, &request, &accepted, orders)?;
     }
     case.compare("want.txt", &report::findings(&all))
 }
 
 /// Everything that is found, with what a change of the bond that stands would interrupt.
-fn said(request: &Request, spec: &Spec, inv: &Inventory) -> Result<Vec<Finding>> {
+fn said(request: &Request, spec: &Spec, inv: &Inventory, orders: Orders) -> Result<Vec<Finding>> {
     let nics = resolve(spec, inv);
     let mut all = preflight::check_request(request, spec, &nics, inv);
     if let Ok(plan) = plan::build(spec, &nics, inv, &Templates::load(None)?) {
         all.extend(preflight::interrupted(&plan.takes_down(), inv));
         let kept = plan::not_given_back(spec, &nics, &plan::Recorded::default(), inv);
         all.extend(preflight::not_given_back(&kept, spec, inv));
+        all.extend(preflight::unguarded(plan.moves_management(), orders.confirm_within));
         all.sort_by_key(|f| (f.severity, f.code));
     }
     Ok(all)
 }
 
 /// What bars the way bars it: an apply is refused and leaves the host as it was.
-fn refused(dom0: &Dom0, witness: &Witness, request: &Request, accepted: &[String]) -> Result<()> {
+fn refused(
+    dom0: &Dom0,
+    witness: &Witness,
+    request: &Request,
+    accepted: &[String],
+    orders: Orders,
+) -> Result<()> {
     let own = |host: &Host| host.list("/var/lib/xenbond").unwrap_or_default();
     let (before, had) = (Taken::of(&dom0.model), own(&dom0.host));
     let engine = Engine {
         host: &dom0.host,
         templates: &Templates::load(None)?,
         accepted,
-        orders: Orders::default(),
+        orders,
         signals: &Signals::default(),
     };
     let outcome = engine.apply(request, |_| Ok(()), &mut Scribe(witness));
@@ -130,9 +140,10 @@ fn refused(dom0: &Dom0, witness: &Witness, request: &Request, accepted: &[String
 /// What no model shows: who runs it, what is on the wire and in the lock, how full its disks are,
 /// what only a socket tells, a text that was not understood, a service that nothing could be asked
 /// of, and a XAPI that does not answer. `rehearse` judges the recorded host too, so nothing is lost.
-const NOT_SHOWN: [Code; 16] = [
+const NOT_SHOWN: [Code; 17] = [
     Code::NotRoot,
     Code::AddressAnswers,
+    Code::GatewayNotProven,
     Code::SubnetRoutable,
     Code::AnotherRun,
     Code::NoSpace,
@@ -151,7 +162,13 @@ const NOT_SHOWN: [Code; 16] = [
 
 /// The host as its inventory records it, made a model of elsewhere: the same is found on that, and
 /// its inventory is the same where it was read `whole` from a model.
-fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool) -> Result<()> {
+fn rehearses(
+    inv: &Inventory,
+    request: &Request,
+    found: &[Finding],
+    orders: Orders,
+    whole: bool,
+) -> Result<()> {
     let spec = &on_host(request.for_host(&inv.names())?, inv);
     let told = Inventory { wire: Default::default(), ..inv.clone() };
     let text = format!("{:#}", told.to_document()?);
@@ -173,7 +190,8 @@ fn rehearses(inv: &Inventory, request: &Request, found: &[Finding], whole: bool)
     let (was, is) = (shown(inv)?, shown(&again)?);
     let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(was == is || !whole, "the model of the recorded host has another inventory\n{diff}");
-    let (was, is) = (report::findings(found), report::findings(&said(request, spec, &again)?));
+    let (was, is) =
+        (report::findings(found), report::findings(&said(request, spec, &again, orders)?));
     let diff = TextDiff::from_lines(&*was, &*is).unified_diff().to_string();
     ensure!(*was == *is, "on the model of the recorded host other things are found\n{diff}");
     Ok(())

@@ -158,6 +158,10 @@ impl Runner for Witness {
         Ok(output)
     }
 
+    fn has_background(&self) -> bool {
+        false
+    }
+
     fn own_program(&self) -> Result<Vec<u8>> {
         self.model.own_program()
     }
@@ -217,7 +221,12 @@ impl Taken {
     /// The host now.
     pub fn of(model: &Model) -> Self {
         let state = model.state();
-        Self { snapshot: Snapshot::of(model.root(), &state), pool: state.pool }
+        let mut snapshot = Snapshot::of(model.root(), &state);
+        // XAPI writes it whenever the management moves.
+        if let Some(entry) = snapshot.files.get_mut("etc/xensource-inventory") {
+            entry.time = Default::default();
+        }
+        Self { snapshot, pool: state.pool }
     }
 
     fn etc(&self) -> BTreeMap<&str, &Entry> {

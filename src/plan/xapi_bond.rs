@@ -1,0 +1,313 @@
+//! The plan of a bond that XAPI makes and keeps: its network, the bond, and what `bond-create` does
+//! not carry over (tests/ground/managed.md, B2); or all of that taken away. Pure.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use super::{Plan, Recorded, verified};
+use crate::inventory::facts::Scope;
+use crate::inventory::{Inventory, Managed, Nic, Xapi};
+use crate::net::{Backend, IfName, Uuid};
+use crate::spec::{self, NetworkName, Spec, Use};
+use crate::step::{
+    BondModeChange, BondSettings, Link, Members, NetworkChange, NetworkSettings, NewNetwork,
+    PURPOSE, PifChange, PifRecord, PifSetting, Step, XapiBond, not_made_yet,
+};
+use crate::verify::STORAGE;
+use crate::xe::{IpSettings, Network, Pif};
+
+/// A bond that is asked for on this host.
+struct Bond<'a> {
+    spec: &'a Spec,
+    asked: &'a spec::Managed,
+    name: &'a NetworkName,
+    nics: &'a [Nic],
+    inv: &'a Inventory,
+    xapi: &'a Xapi,
+    host: Uuid,
+    /// It, where it stands.
+    stands: Option<Managed>,
+}
+
+impl<'a> Bond<'a> {
+    fn of(spec: &'a Spec, nics: &'a [Nic], inv: &'a Inventory) -> Result<Self> {
+        let silent = "XAPI does not answer, and what it knows decides the steps";
+        let xapi = inv.xapi.as_ref().context(silent)?;
+        let (asked, name) = spec.xapi_bond().context("the spec names no network")?;
+        for nic in nics {
+            let managed = nic.pif.as_ref().is_some_and(Pif::is_managed);
+            anyhow::ensure!(managed, "XAPI does not manage {}", nic.device);
+        }
+        let host = inv.host_uuid().context("this host has no uuid")?;
+        let stands = Managed::of(nics, inv);
+        Ok(Self { spec, asked, name, nics, inv, xapi, host, stands })
+    }
+
+    fn pifs(&self) -> impl Iterator<Item = &'a Pif> {
+        self.nics.iter().filter_map(|nic| nic.pif.as_ref())
+    }
+
+    /// The NIC by which XAPI goes (tests/ground/managed.md, B1).
+    fn primary(&self) -> Option<&'a Pif> {
+        let all = || self.pifs();
+        let first = all().find(|pif| pif.management);
+        first.or_else(|| all().find(|pif| pif.ip_mode() != "none")).or_else(|| all().next())
+    }
+
+    fn members(&self) -> Members {
+        Members::of(self.pifs().map(|pif| pif.uuid.clone()))
+    }
+
+    /// The bond's PIF as it is, or as XAPI will make it.
+    fn pif(&self) -> Result<Pif> {
+        if let Some(stands) = &self.stands {
+            return Ok(stands.pif.clone());
+        }
+        let primary = self.primary().context("the bond has no NICs")?;
+        Ok(Pif {
+            uuid: not_made_yet(),
+            device: self.spec.bond.to_string(),
+            physical: false,
+            attached: true,
+            disallow_unplug: self.pifs().any(|pif| pif.disallow_unplug),
+            other_config: BTreeMap::new(),
+            ..primary.clone()
+        })
+    }
+
+    fn record(&self, was: Option<Pif>) -> Result<PifRecord> {
+        let mac = match &was {
+            Some(pif) => pif.mac,
+            None => self.primary().context("the bond has no NICs")?.mac,
+        };
+        let (host, device) = (self.host.clone(), self.spec.bond.clone());
+        Ok(PifRecord { host, device, mac, was, in_bridge: false })
+    }
+
+    /// The step that sets something of the bond's PIF, where it is another thing.
+    fn set(&self, set: PifSetting) -> Result<Option<Step>> {
+        let pif = self.pif()?;
+        if set.is_like(&set.of(&pif)) {
+            return Ok(None);
+        }
+        Ok(Some(self.setting(pif, set)?))
+    }
+
+    fn setting(&self, was: Pif, set: PifSetting) -> Result<Step> {
+        let (record, bridge) = (self.record(Some(was))?, self.asked.bridge.clone());
+        let change = PifChange { record, bridge, set, members: self.members() };
+        Ok(Step::SetPif(Box::new(change)))
+    }
+
+    /// The network that it lies on, or is to.
+    fn network(&self) -> Option<&'a Network> {
+        let of = |pif: &Pif| self.xapi.networks.iter().find(|n| n.uuid == pif.network);
+        match &self.stands {
+            Some(stands) => of(&stands.pif),
+            None => self.xapi.free_networks(self.name).into_iter().next(),
+        }
+    }
+
+    /// The step that makes its network, or gives it what is asked.
+    fn prepare(&self) -> Result<Option<Step>> {
+        let routes = NetworkSettings::routes_of(&self.spec.routes);
+        let Some(network) = self.network() else {
+            return Ok(Some(Step::CreateNetwork(Box::new(self.new_network(routes)))));
+        };
+        let was = NetworkSettings { mtu: network.mtu, routes: network.static_routes.clone() };
+        let routes = match routes {
+            // Those that the last change of it set are its own; any other is somebody else's.
+            None if was.routes == super::managed::routes_before(self.spec, self.inv) => None,
+            None => was.routes.clone(),
+            routes => routes,
+        };
+        let want = NetworkSettings { mtu: self.spec.mtu.or(was.mtu), routes };
+        if was == want {
+            return Ok(None);
+        }
+        let bridge = network.bridge.parse().context("its network has no bridge of a usual name")?;
+        let record = self.record(self.stands.as_ref().map(|bond| bond.pif.clone()))?;
+        let network = network.uuid.clone();
+        let change = NetworkChange { record, network, bridge, was, want, pending: false };
+        Ok(Some(Step::SetPifNetwork(Box::new(change))))
+    }
+
+    fn new_network(&self, routes: Option<String>) -> NewNetwork {
+        let same = |n: &&Network| n.name.as_deref() == Some(self.name.as_str());
+        NewNetwork {
+            host: self.host.clone(),
+            name: self.name.clone(),
+            settings: NetworkSettings { mtu: self.spec.mtu, routes },
+            members: self.members(),
+            others: self.xapi.networks.iter().filter(same).map(|n| n.uuid.clone()).collect(),
+        }
+    }
+
+    fn xapi_bond(&self) -> XapiBond {
+        let record = |nic: &Nic| PifRecord {
+            host: self.host.clone(),
+            device: nic.device.clone(),
+            mac: nic.mac,
+            was: nic.pif.clone(),
+            in_bridge: true,
+        };
+        let loose = self.nics.iter().filter(|n| n.pif.as_ref().is_some_and(|pif| !pif.attached));
+        let link = |nic: &Nic| {
+            let kernel = self.inv.kernel.devices.get(nic.device.as_str())?;
+            Some(Link { device: nic.device.clone(), mtu: kernel.mtu, up: kernel.up })
+        };
+        let plugged = self.pifs().filter(|pif| pif.attached);
+        let bridges = plugged.filter_map(|pif| self.xapi.bridge_of(pif)?.parse().ok());
+        XapiBond {
+            bond: self.spec.bond.clone(),
+            network: self.name.clone(),
+            on: self.network().map(|network| network.uuid.clone()),
+            nics: self.nics.iter().map(record).collect(),
+            bridges: bridges.collect(),
+            links: loose.filter_map(link).collect(),
+            mode: self.spec.mode,
+            properties: self.asked.properties(),
+            management: self.asked.purpose == Use::Management,
+            vswitch: self.inv.running_backend() == Some(Backend::Openvswitch),
+        }
+    }
+
+    /// The step that gives a bond that stands another mode.
+    fn mode(&self, stands: &Managed) -> Option<Step> {
+        let properties = self.asked.properties();
+        let unlike = stands.unlike(&properties);
+        let (uuid, mode) = (stands.uuid()?, stands.mode()?);
+        if mode == self.spec.mode && unlike.is_empty() {
+            return None;
+        }
+        let had = unlike.iter().filter_map(|((key, _), had)| Some((key.clone(), (*had)?.clone())));
+        Some(Step::SetBondMode(Box::new(BondModeChange {
+            uuid: uuid.clone(),
+            bond: self.spec.bond.clone(),
+            was: BondSettings { mode, properties: had.collect() },
+            want: BondSettings { mode: self.spec.mode, properties },
+        })))
+    }
+
+    fn plan(self, steps: Vec<Step>, removes: bool) -> Plan {
+        let made = steps
+            .iter()
+            .any(|step| matches!(step, Step::CreateNetwork(_) | Step::RemoveNetwork(_)));
+        let scope = Scope {
+            bond: self.spec.bond.clone(),
+            nics: self.nics.iter().map(|nic| nic.device.clone()).collect(),
+            paths: Vec::new(),
+            subnet: self.spec.address.map(|address| address.subnet()),
+            vlans: Vec::new(),
+            further: Vec::new(),
+            bridge: self.network().and_then(|network| network.bridge.parse().ok()),
+            network: self.network().map(|network| network.uuid.clone()),
+            named: made.then(|| self.name.clone()),
+            tuned: Vec::new(),
+        };
+        let (spec, nics) = (self.spec.clone(), self.nics.to_vec());
+        Plan { spec, nics, steps, scope, removes, adopts: false }
+    }
+}
+
+/// The plan that makes it as asked; without steps where it is so.
+///
+/// # Errors
+/// When XAPI does not answer or does not manage a NIC.
+pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan> {
+    let bond = Bond::of(spec, nics, inv)?;
+    let mut steps = Vec::new();
+    steps.extend(bond.prepare()?);
+    match &bond.stands {
+        None => steps.push(Step::MakeBond(Box::new(bond.xapi_bond()))),
+        Some(stands) => {
+            steps.extend(bond.set(PifSetting::Plugged(true))?);
+            steps.extend(bond.mode(stands));
+        }
+    }
+    match bond.asked.purpose {
+        Use::Storage => {
+            let address = spec.address.context("the spec has no address")?;
+            steps.extend(bond.set(PifSetting::Ip(IpSettings::fixed(address)))?);
+            steps.extend(bond.set(PifSetting::DisallowUnplug(true))?);
+            steps.extend(bond.set(PifSetting::Purpose(Some(STORAGE.into())))?);
+        }
+        // What XAPI's own client moves along (tests/ground/managed.md, B2).
+        Use::Management if bond.stands.is_none() => {
+            let purpose = bond.primary().and_then(|pif| pif.other_config.get(PURPOSE)).cloned();
+            steps.extend(bond.set(PifSetting::Purpose(purpose))?);
+        }
+        Use::Management | Use::Network => {}
+    }
+    if !steps.is_empty() {
+        steps.push(verified(spec));
+    }
+    Ok(bond.plan(steps, false))
+}
+
+/// The plan that takes it away: its NICs as they were before it, where that is recorded.
+///
+/// # Errors
+/// As of [`change`].
+pub(super) fn remove(
+    spec: &Spec,
+    nics: &[Nic],
+    recorded: &Recorded,
+    inv: &Inventory,
+) -> Result<Plan> {
+    let bond = Bond::of(spec, nics, inv)?;
+    let mut steps = Vec::new();
+    if let Some(stands) = &bond.stands {
+        let was = recorded.bonds.iter().find(|known| known.bond == spec.bond);
+        let mut bond_was = bond.xapi_bond();
+        bond_was.mode = stands.mode().unwrap_or(spec.mode);
+        bond_was.bridges = bond.asked.bridge.iter().cloned().collect();
+        if let Some(was) = was {
+            bond_was.nics.clone_from(&was.nics);
+            bond_was.links.clone_from(&was.links);
+        } else {
+            for record in bond_was.nics.iter_mut().filter_map(|record| record.was.as_mut()) {
+                (record.attached, record.bond_slave_of) = (true, None);
+            }
+        }
+        let had = |of: fn(&Pif) -> bool| {
+            was.is_some_and(|was| was.nics.iter().filter_map(|n| n.was.as_ref()).any(of))
+        };
+        // Of one that is made again XAPI has another record.
+        let pif = Pif { uuid: not_made_yet(), ..stands.pif.clone() };
+        let mut sets = Vec::new();
+        if bond.asked.purpose == Use::Storage {
+            if pif.other_config.get(PURPOSE).is_some_and(|text| text == STORAGE) {
+                sets.push(PifSetting::Purpose(None));
+            }
+            if stands.address() == spec.address {
+                let before = was.and_then(first_ip).unwrap_or_default();
+                sets.push(PifSetting::Ip(before));
+            }
+            sets.push(PifSetting::DisallowUnplug(had(|pif| pif.disallow_unplug)));
+        }
+        for set in sets.into_iter().filter(|set| !set.is_like(&set.of(&pif))) {
+            steps.push(bond.setting(pif.clone(), set)?);
+        }
+        steps.push(Step::TakeApart(Box::new(bond_was)));
+    }
+    if let Some(made) = recorded.created.iter().find(|made| made.name == *bond.name) {
+        let there = |n: &Network| n.name.as_deref() == Some(made.name.as_str());
+        if bond.xapi.networks.iter().any(there) {
+            steps.push(Step::RemoveNetwork(Box::new(made.clone())));
+        }
+    }
+    Ok(bond.plan(steps, true))
+}
+
+/// The address that XAPI took from one of the NICs for the bond.
+fn first_ip(was: &XapiBond) -> Option<IpSettings> {
+    let mut pifs = was.nics.iter().filter_map(|record| record.was.as_ref());
+    pifs.find(|pif| pif.ip_mode() != "none").map(Pif::static_ip)
+}
+
+/// The devices that a bond of XAPI's is without as long as it is made or taken apart.
+pub(super) fn goes_down(bond: &XapiBond) -> impl Iterator<Item = &str> {
+    bond.bridges.iter().map(IfName::as_str)
+}
