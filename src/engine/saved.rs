@@ -41,6 +41,8 @@ struct Awaited {
     pifs: Option<Vec<Pif>>,
     /// The network of a NIC that XAPI keeps, where the change is about it.
     networks: Vec<Network>,
+    /// The name of a network that was made or taken away, and those that XAPI has of it.
+    named: Option<(String, Vec<Uuid>)>,
     stores: Stores,
 }
 
@@ -65,14 +67,20 @@ impl Awaited {
         let network = plan.scope.network.as_ref().filter(|_| pifs.is_some());
         let networks = network.into_iter().chain(bonds);
         let networks = networks.filter_map(|of| network_of(host, of)).collect();
-        Some(Self { host: uuid, nics, pifs, networks, stores })
+        let named = plan.scope.named.as_ref().filter(|_| pifs.is_some());
+        let named = named.and_then(|name| called(host, name.as_str()));
+        Some(Self { host: uuid, nics, pifs, networks, named, stores })
     }
 
     fn left(&self) -> Vec<Unsaved> {
         if self.pifs.is_none() && self.stores.tell_something() {
             return vec![Unsaved::Unlisted];
         }
-        verify::unsaved(&self.stores, &self.host, &self.nics, self.pifs.as_deref(), &self.networks)
+        let Self { host, nics, pifs, networks, named, stores } = self;
+        let mut left = verify::unsaved(stores, host, nics, pifs.as_deref(), networks);
+        let named = named.iter();
+        left.extend(named.filter_map(|(name, all)| verify::unsaved_networks(stores, name, all)));
+        left
     }
 
     fn again(self, host: &Host) -> Self {
@@ -95,6 +103,13 @@ fn list(host: &Host, uuid: &Uuid, nics: &[IfName]) -> Option<Vec<Pif>> {
     let is_ours = |p: &Pif| above(p) || (p.is_nic() && ours(p));
     let ours = listed.all.into_iter().filter(is_ours);
     Some(ours.collect())
+}
+
+/// The networks of a name.
+fn called(host: &Host, name: &str) -> Option<(String, Vec<Uuid>)> {
+    let all = xe::network_names(host).ok()?.into_iter();
+    let all = all.filter(|(_, label)| label == name).map(|(uuid, _)| uuid);
+    Some((name.to_string(), all.collect()))
 }
 
 fn network_of(host: &Host, uuid: &Uuid) -> Option<Network> {

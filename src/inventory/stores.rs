@@ -229,6 +229,13 @@ impl Database {
         self.networks.iter().find(|row| row.get("uuid") == Some(&uuid.to_string()))
     }
 
+    /// The uuids of the networks of a name.
+    #[must_use]
+    pub fn networks_called(&self, name: &str) -> BTreeSet<String> {
+        let called = self.networks.iter().filter(|row| row.get("name__label") == Some(name));
+        order::set(called.filter_map(|row| row.get("uuid").map(String::from)))
+    }
+
     /// The records of a NIC of a host.
     #[must_use]
     pub fn of(&self, host: &Uuid, nic: &str) -> Vec<&Row> {

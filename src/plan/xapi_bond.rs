@@ -191,9 +191,10 @@ impl<'a> Bond<'a> {
     }
 
     fn plan(self, steps: Vec<Step>, removes: bool) -> Plan {
-        let made = steps
-            .iter()
-            .any(|step| matches!(step, Step::CreateNetwork(_) | Step::RemoveNetwork(_)));
+        let goes = steps.iter().any(|step| matches!(step, Step::RemoveNetwork(_)));
+        let made = goes || steps.iter().any(|step| matches!(step, Step::CreateNetwork(_)));
+        // One that goes is another record once it is made again.
+        let network = self.network().filter(|_| !goes);
         let scope = Scope {
             bond: self.spec.bond.clone(),
             nics: self.nics.iter().map(|nic| nic.device.clone()).collect(),
@@ -201,8 +202,8 @@ impl<'a> Bond<'a> {
             subnet: self.spec.address.map(|address| address.subnet()),
             vlans: Vec::new(),
             further: Vec::new(),
-            bridge: self.network().and_then(|network| network.bridge.parse().ok()),
-            network: self.network().map(|network| network.uuid.clone()),
+            bridge: network.and_then(|network| network.bridge.parse().ok()),
+            network: network.map(|network| network.uuid.clone()),
             named: made.then(|| self.name.clone()),
             tuned: Vec::new(),
         };
@@ -257,11 +258,15 @@ pub(super) fn remove(
     inv: &Inventory,
 ) -> Result<Plan> {
     let bond = Bond::of(spec, nics, inv)?;
+    let made = recorded.created.iter().find(|made| made.name == *bond.name);
+    let there = |n: &Network| n.name.as_deref() == Some(bond.name.as_str());
+    let made = made.filter(|_| bond.xapi.networks.iter().any(there));
     let mut steps = Vec::new();
     if let Some(stands) = &bond.stands {
         let was = recorded.bonds.iter().find(|known| known.bond == spec.bond);
         let mut bond_was = bond.xapi_bond();
         bond_was.mode = stands.mode().unwrap_or(spec.mode);
+        bond_was.on = bond_was.on.filter(|_| made.is_none());
         bond_was.bridges = bond.asked.bridge.iter().cloned().collect();
         if let Some(was) = was {
             bond_was.nics.clone_from(&was.nics);
@@ -292,12 +297,7 @@ pub(super) fn remove(
         }
         steps.push(Step::TakeApart(Box::new(bond_was)));
     }
-    if let Some(made) = recorded.created.iter().find(|made| made.name == *bond.name) {
-        let there = |n: &Network| n.name.as_deref() == Some(made.name.as_str());
-        if bond.xapi.networks.iter().any(there) {
-            steps.push(Step::RemoveNetwork(Box::new(made.clone())));
-        }
-    }
+    steps.extend(made.cloned().map(Box::new).map(Step::RemoveNetwork));
     Ok(bond.plan(steps, true))
 }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::managed::LOOKS;
 use super::members::{Found, named, not_made_yet, of_records};
-use super::new_network::the_free_one;
+use super::new_network::{free, the_free_one};
 use super::{Kept, Link, Members, PifRecord};
-use crate::host::{Cmd, Host, Output, join};
+use crate::host::{Cmd, Host, Output, Program, join};
 use crate::net::{BondMode, IfName, Uuid, shown};
 use crate::paths;
 use crate::spec::NetworkName;
@@ -166,7 +166,37 @@ impl XapiBond {
             let cmd = self.create(&network.to_string());
             said = Some((host.run(&cmd)?, cmd));
         }
-        self.await_it(host, said, &|pifs| self.lacks(host, pifs))
+        self.await_it(host, said, &|pifs| self.lacks(host, pifs))?;
+        let pifs = self.pifs(host)?;
+        match members.found(&pifs).and_then(|found| found.pif).filter(|_| self.management) {
+            Some(pif) => manage_through(host, pif),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the host has it still though XAPI has lost its record: networkd makes at a boot what
+    /// it had written, and XAPI reads what that had (tests/ground/managed.md, D3).
+    fn is_left(&self, host: &Host) -> bool {
+        let bond = self.bond.as_str();
+        if !self.vswitch {
+            let of = |nic: &PifRecord| {
+                let link = join(&paths::sys_net(nic.device.as_str()), "master");
+                host.link_name(&link).is_some_and(|master| master == bond)
+            };
+            return self.nics.iter().any(of);
+        }
+        let cmd = Cmd::read(Program::OvsVsctl, &["--timeout=10", "port-to-br", bond], LIMIT);
+        host.run(&cmd).is_ok_and(|output| output.success())
+    }
+
+    /// Gives XAPI its record back, by which alone it and networkd let go of it.
+    fn claim(&self, host: &Host) -> Result<()> {
+        let members = self.members();
+        if self.on.is_none() && free(host, self.host()?, &self.network, &members)?.is_empty() {
+            let cmd = xe::create_network(self.network.as_str(), None);
+            host.run(&cmd)?.check(&cmd)?;
+        }
+        self.make(host)
     }
 
     /// What is missing yet; `None`: it stands.
@@ -227,7 +257,11 @@ impl XapiBond {
     /// Takes it apart, where it is there, and makes its NICs as they were without it.
     pub(super) fn take_apart(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         let members = self.members();
-        let pifs = self.pifs(host)?;
+        let mut pifs = self.pifs(host)?;
+        if members.found(&pifs).is_none() && self.is_left(host) {
+            self.claim(host)?;
+            pifs = self.pifs(host)?;
+        }
         if let Some(Found { bond, others, .. }) = members.found(&pifs) {
             if others {
                 kept.notes
@@ -241,7 +275,12 @@ impl XapiBond {
         for record in &self.nics {
             give_back(host, record, kept)?;
         }
-        self.links.iter().try_for_each(|link| link.restore(host))
+        self.links.iter().try_for_each(|link| link.restore(host))?;
+        let managed = |pif: &&Pif| pif.management;
+        let was = self.nics.iter().filter_map(|nic| nic.was.as_ref()).find(managed);
+        let Some(was) = was.filter(|_| self.management) else { return Ok(()) };
+        let now = self.pifs(host)?.into_iter().find(|pif| pif.uuid == was.uuid);
+        now.map_or(Ok(()), |pif| manage_through(host, &pif))
     }
 
     /// What is still there; `None`: it is gone.
@@ -255,6 +294,30 @@ impl XapiBond {
             .exists(&paths::proc_bonding(bond.as_str()))
             .then(|| format!("the kernel still has {bond}")))
     }
+}
+
+/// Has the host be managed through a PIF, where its own file names another bridge: it may have been
+/// written and XAPI's database not, or the other way round.
+fn manage_through(host: &Host, pif: &Pif) -> Result<()> {
+    let networks = xe::networks(host)?.all;
+    let Some(network) = networks.into_iter().find(|network| network.uuid == pif.network) else {
+        return Ok(());
+    };
+    let line = format!("MANAGEMENT_INTERFACE='{}'", network.bridge);
+    let is_so = || -> Result<bool> {
+        let text = host.read_text(paths::INVENTORY)?.unwrap_or_default();
+        Ok(text.lines().any(|one| one.trim() == line))
+    };
+    if is_so()? {
+        return Ok(());
+    }
+    let cmd = xe::manage_through(&pif.uuid);
+    let output = host.run(&cmd)?;
+    if !is_so()? {
+        output.check(&cmd)?;
+        bail!("`{cmd}` reported success, and {} does not show it", paths::INVENTORY);
+    }
+    Ok(())
 }
 
 /// Plugs a NIC's PIF or not, and has XAPI refuse to unplug it or not, as it was before. The bond's

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::{Check, Setting};
 use crate::inventory::{Managed, Networkd, Row, Stores};
-use crate::net::{IfName, Uuid};
+use crate::net::{IfName, Uuid, shown};
 use crate::order;
 use crate::paths;
 use crate::xe::{Network, Pif, STATIC_ROUTES};
@@ -26,6 +26,8 @@ pub enum Unsaved {
     Addresses(IfName, String),
     /// XAPI's file has another record of the NIC's network.
     Network(IfName),
+    /// XAPI's file has other networks of this name.
+    Networks(String),
     /// XAPI does not say what it has.
     Unlisted,
 }
@@ -35,7 +37,9 @@ impl Unsaved {
     #[must_use]
     pub const fn command(&self) -> &'static str {
         match self {
-            Self::Record(_) | Self::Forgotten(_) | Self::Network(_) => "xe pool-sync-database",
+            Self::Record(_) | Self::Forgotten(_) | Self::Network(_) | Self::Networks(_) => {
+                "xe pool-sync-database"
+            }
             Self::InBridge(..) | Self::NotInBridge(_) | Self::Addresses(..) => "xenbond verify",
             Self::Unlisted => "xe pif-list",
         }
@@ -44,7 +48,7 @@ impl Unsaved {
     /// Whether XAPI can be asked to write it.
     #[must_use]
     pub const fn is_of_xapi(&self) -> bool {
-        matches!(self, Self::Record(_) | Self::Forgotten(_) | Self::Network(_))
+        matches!(self, Self::Record(_) | Self::Forgotten(_) | Self::Network(_) | Self::Networks(_))
     }
 }
 
@@ -70,6 +74,11 @@ impl fmt::Display for Unsaved {
             Self::Network(nic) => {
                 write!(f, "the network of {nic} is not in XAPI's database on disk as it is now")
             }
+            Self::Networks(name) => write!(
+                f,
+                "XAPI's database on disk has not the networks called {} as they are now",
+                shown(name)
+            ),
             Self::Unlisted => f.write_str("XAPI does not answer, so that nothing tells"),
             Self::NotInBridge(nic) => {
                 write!(f, "{} does not have {nic} in its bridge", paths::NETWORKD_DB)
@@ -119,6 +128,12 @@ pub fn unsaved(
             (Networkd::Bridges(_), Some(bridge)) if pifs.is_some() && !plugged => {
                 found.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
             }
+            // One of a bond's, which it is in no longer.
+            (Networkd::Bridges(all), Some(bridge))
+                if plugged && all.get(bridge).is_some_and(|b| b.nics.len() > 1) =>
+            {
+                found.push(Unsaved::InBridge(nic.clone(), bridge.to_string()));
+            }
             (Networkd::Bridges(_), None) if plugged => {
                 found.push(Unsaved::NotInBridge(nic.clone()))
             }
@@ -166,6 +181,14 @@ fn bond_on_disk(
     if row.is_some_and(|row| !has_settings(row, network)) {
         found.push(Unsaved::Network(name.clone()));
     }
+}
+
+/// Whether the networks of a name are not on disk as XAPI has them.
+#[must_use]
+pub fn unsaved_networks(stores: &Stores, name: &str, listed: &[Uuid]) -> Option<Unsaved> {
+    let listed: BTreeSet<String> = order::set(listed.iter().map(ToString::to_string));
+    let differ = stores.database.as_ref()?.networks_called(name) != listed;
+    differ.then(|| Unsaved::Networks(name.to_string()))
 }
 
 /// Whether a row on disk has what XAPI says of a network.

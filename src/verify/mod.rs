@@ -24,7 +24,7 @@ use anyhow::Result;
 use check::excuse;
 pub use check::{Check, failed, hindering};
 pub use drift::leftovers;
-pub use durable::{Unsaved, unsaved};
+pub use durable::{Unsaved, unsaved, unsaved_networks};
 pub use kept::STORAGE;
 pub use managed::{limit as managed_limit, managed, rows as managed_rows};
 pub use networks::LINK_LOCAL;

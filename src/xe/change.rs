@@ -11,7 +11,13 @@ use crate::net::{IfName, MacAddr, Uuid};
 const LONG_LIMIT: Duration = Duration::from_secs(330);
 
 fn change(args: &[String]) -> Cmd {
-    let long = ["pif-reconfigure-ip", "bond-create", "bond-destroy", "bond-set-mode"];
+    let long = [
+        "pif-reconfigure-ip",
+        "bond-create",
+        "bond-destroy",
+        "bond-set-mode",
+        "host-management-reconfigure",
+    ];
     let limit = if long.contains(&args[0].as_str()) { LONG_LIMIT } else { LIMIT };
     Cmd::change(Program::Xe, args, limit)
 }
@@ -164,4 +170,10 @@ pub fn destroy_bond(of: &str) -> Cmd {
 #[must_use]
 pub fn set_bond_mode(of: &Uuid, mode: &str) -> Cmd {
     change(&["bond-set-mode".into(), format!("uuid={of}"), format!("mode={mode}")])
+}
+
+/// Has the host be managed through a PIF.
+#[must_use]
+pub fn manage_through(pif: &Uuid) -> Cmd {
+    change(&["host-management-reconfigure".into(), format!("pif-uuid={pif}")])
 }

@@ -389,3 +389,28 @@ pub(crate) fn resynchronise(shell: &mut Shell<'_>) {
         let _ = create(shell, &new);
     }
 }
+
+/// `host-management-reconfigure`: the management goes to a PIF that has an address.
+pub(super) fn manage(shell: &mut Shell<'_>, args: &Args) -> Answer {
+    let key = find(shell, "pif", "PIF", args.need("pif-uuid")?)?.key;
+    let pif = shell.state.pool.pifs[&key].clone();
+    reach(shell, &pif.host)?;
+    assert_no_ha(shell.state, true)?;
+    if pif.ip_configuration_mode == "None" {
+        let sentence = "PIF has no IP configuration (mode currently set to 'none')";
+        return Err(refuse(sentence, &pif.uuid));
+    }
+    for (other, record) in &mut shell.state.pool.pifs {
+        if record.host == pif.host {
+            record.management = *other == key;
+        }
+    }
+    let params = modprobe::bonding_params(shell, None);
+    if pif.host == shell.state.dom0.me {
+        networkd::bring_up(shell.state, &key, &params)
+            .map_err(|text| misconfigured(&pif.uuid, text))?;
+        shell.state.pool.pifs.entry(key.clone()).and_modify(|pif| pif.currently_attached = true);
+    }
+    note_management(shell, &key);
+    Ok(Printed::Nothing)
+}

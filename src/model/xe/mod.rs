@@ -35,7 +35,7 @@ const CLIENT: [&str; 9] = [
 /// A command with a function of its own.
 type Run = fn(&mut Shell<'_>, &Args) -> Answer;
 
-const COMMANDS: [(&str, Run); 21] = [
+const COMMANDS: [(&str, Run); 22] = [
     ("pif-forget", pif::forget),
     ("pif-introduce", pif::introduce),
     ("pif-plug", pif::plug),
@@ -52,6 +52,7 @@ const COMMANDS: [(&str, Run); 21] = [
     ("host-disable", host::disable),
     ("host-enable", host::enable),
     ("host-evacuate", host::evacuate),
+    ("host-management-reconfigure", bond::manage),
     ("host-is-in-emergency-mode", |_, _| Ok(Printed::line("false"))),
     ("pool-sync-database", |shell, _| host::sync_database(shell)),
     ("network-sriov-list", |_, _| Ok(Printed::Table(Vec::new()))),

@@ -23,6 +23,14 @@ pub enum Job {
     StorageLive,
     /// That its storage NIC is given back.
     StorageRemove,
+    /// A bond that XAPI makes, for storage.
+    XapiBond,
+    /// One that the management moves to.
+    XapiManagement,
+    /// That such a bond has another mode, MTU and address.
+    XapiLive,
+    /// That such a bond goes for good.
+    XapiRemove,
     /// That the first of two bonds is rolled back, while the second stands.
     First,
     /// That the second is rolled back as well, when the first is gone.
@@ -39,6 +47,10 @@ impl Job {
             Self::Storage => "storage NIC",
             Self::StorageLive => "storage NIC changed",
             Self::StorageRemove => "storage NIC removed",
+            Self::XapiBond => "XAPI's bond",
+            Self::XapiManagement => "XAPI's bond for the management",
+            Self::XapiLive => "XAPI's bond changed",
+            Self::XapiRemove => "XAPI's bond removed",
             Self::First => "the first of two",
             Self::Last => "the last of two",
         }
@@ -52,6 +64,12 @@ impl Job {
     /// Whether it is about a NIC that XAPI keeps.
     pub fn is_storage(self) -> bool {
         matches!(self, Self::Storage | Self::StorageLive | Self::StorageRemove)
+    }
+
+    /// Whether it is about a bond that XAPI makes.
+    pub fn is_xapi_bond(self) -> bool {
+        use Job::{XapiBond, XapiLive, XapiManagement, XapiRemove};
+        matches!(self, XapiBond | XapiManagement | XapiLive | XapiRemove)
     }
 
     /// The end that a verdict means.

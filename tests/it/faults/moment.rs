@@ -237,6 +237,10 @@ impl Moment {
         let mut all = BTreeMap::new();
         for (path, entry) in self.files.iter().filter(|(path, _)| path.starts_with("etc")) {
             let text = match entry {
+                // XAPI writes it whenever the management moves.
+                Entry::File { bytes, .. } if path.ends_with("xensource-inventory") => {
+                    bytes.escape_ascii().to_string()
+                }
                 Entry::File { bytes, mode, mtime } => {
                     format!("{mode:o} {mtime} {}", bytes.escape_ascii())
                 }
@@ -257,6 +261,9 @@ impl Moment {
             all.insert(format!("PIF {key}"), value.to_string());
         }
         for (key, network) in &state.pool.networks {
+            if ["NAS", "MGT"].contains(&network.name_label.as_str()) {
+                all.insert(format!("network called {}", network.name_label), String::new());
+            }
             if network.mtu != 1500 || !network.other_config.is_empty() {
                 let settings = format!("{} {:?}", network.mtu, network.other_config);
                 all.insert(format!("network {key}"), settings);
@@ -269,6 +276,10 @@ impl Moment {
             // is nothing that the model can see.
             let rest = (&bond.options, bond.primary_slave(), bond.up, bond.mtu, slaves);
             all.insert(format!("bond {name}"), format!("{rest:?}"));
+        }
+        for (name, bond) in &state.dom0.vswitch {
+            let members: Vec<&str> = bond.members.iter().map(|one| one.name.as_str()).collect();
+            all.insert(format!("Open vSwitch {name}"), format!("{} {members:?}", bond.mode));
         }
         for (name, nic) in &state.dom0.nics {
             all.insert(format!("NIC {name}"), format!("{:?}", (&nic.mac, nic.mtu, &nic.master)));

@@ -54,7 +54,7 @@ const fn scenario(
 }
 
 /// The first eight have each pair of choices in each combination.
-pub const SCENARIOS: [Scenario; 28] = [
+pub const SCENARIOS: [Scenario; 34] = [
     scenario(Flavour::El7, true, 2, true, false, None),
     scenario(Flavour::El7, true, 3, false, true, None),
     scenario(Flavour::El5, true, 2, true, true, None),
@@ -91,6 +91,12 @@ pub const SCENARIOS: [Scenario; 28] = [
     storage(Job::StorageLive, Flavour::El7, false, true),
     storage(Job::StorageLive, Flavour::El5, true, true),
     storage(Job::StorageRemove, Flavour::El7, false, true),
+    storage(Job::XapiBond, Flavour::El7, false, true),
+    storage(Job::XapiBond, Flavour::El5, true, false),
+    storage(Job::XapiManagement, Flavour::El7, true, false),
+    storage(Job::XapiManagement, Flavour::El5, false, false),
+    storage(Job::XapiLive, Flavour::El7, true, true),
+    storage(Job::XapiRemove, Flavour::El7, false, true),
 ];
 
 /// A storage NIC on either backend, with an MTU and a route of its own or without.
@@ -100,7 +106,7 @@ const fn storage(job: Job, flavour: Flavour, openvswitch: bool, tagged: bool) ->
 
 impl Scenario {
     pub fn name(&self) -> String {
-        if self.job.is_storage() {
+        if self.job.is_storage() || self.job.is_xapi_bond() {
             let flavour = if self.flavour == Flavour::El5 { "el5" } else { "el7" };
             let backend = if self.switch { "Open vSwitch" } else { "bridge" };
             let more = if self.tagged { ", MTU and route" } else { "" };
@@ -130,7 +136,23 @@ impl Scenario {
         raw.finish().unwrap()
     }
 
+    /// A bond that XAPI makes.
+    fn xapi_request(&self, mode: &str, address: &str, full: bool) -> Request {
+        let more = "mtu=9000\nroutes=10.99.0.0/16 via 172.16.51.1\n";
+        let more = if full { more } else { "" };
+        let rest = match self.job {
+            Job::XapiManagement => "network=MGT\nnics=eth0,eth3\nuse=management\n".to_string(),
+            _ => format!("network=NAS\nnics=eth2,eth3\nuse=storage\naddress={address}\n{more}"),
+        };
+        let mut raw = Raw::default();
+        raw.file("spec", &format!("[bond]\nkind=managed\nmode={mode}\n{rest}")).unwrap();
+        raw.finish().unwrap()
+    }
+
     fn request(&self, nics: usize, mode: &str) -> Request {
+        if self.job.is_xapi_bond() {
+            return self.xapi_request("active-backup", "172.16.51.11/24", self.tagged);
+        }
         if self.job.is_storage() {
             return self.storage_request("172.16.51.11/24", self.tagged);
         }
@@ -141,6 +163,9 @@ impl Scenario {
     /// The bond with another slave in the place of one, and with all else that may change while it
     /// is up.
     fn live_request(&self) -> Request {
+        if self.job.is_xapi_bond() {
+            return self.xapi_request("balance-slb", "172.16.51.77/24", false);
+        }
         if self.job.is_storage() {
             return self.storage_request("172.16.51.77/24", false);
         }
@@ -303,8 +328,13 @@ impl Scene {
     /// The bonds that stand before the job.
     fn makes_bonds(&mut self) {
         let first = match self.scenario.job {
-            Job::Make | Job::Adopt | Job::Storage => return,
-            Job::Live | Job::Remove | Job::StorageLive | Job::StorageRemove => {
+            Job::Make | Job::Adopt | Job::Storage | Job::XapiBond | Job::XapiManagement => return,
+            Job::Live
+            | Job::Remove
+            | Job::StorageLive
+            | Job::StorageRemove
+            | Job::XapiLive
+            | Job::XapiRemove => {
                 vec![self.request.clone()]
             }
             Job::First | Job::Last => vec![self.request.clone(), second()],
@@ -319,7 +349,7 @@ impl Scene {
                 self.to_the_end(self.roll_back(&Aim::Bond("bond51".parse().unwrap()), &|| {}));
             assert!(is(&gone, Ending::RolledBack), "{name}: {gone:?}");
         }
-        if matches!(self.scenario.job, Job::Live | Job::StorageLive) {
+        if matches!(self.scenario.job, Job::Live | Job::StorageLive | Job::XapiLive) {
             self.request = self.scenario.live_request();
         }
         self.dom0.model.pause(Duration::from_secs(60));
@@ -379,9 +409,15 @@ impl Scene {
             (Act::Resume, _) => self.engine(|engine| engine.resume(&mut Notes::default())),
             (_, Some(bond)) => self.roll_back(&Aim::Bond(bond), meanwhile),
             (Act::Rollback, None) => self.roll_back(&Aim::Newest, meanwhile),
-            (Act::Apply, None) if [Job::Remove, Job::StorageRemove].contains(&job) => {
+            (Act::Apply, None)
+                if [Job::Remove, Job::StorageRemove, Job::XapiRemove].contains(&job) =>
+            {
                 self.engine(|engine| {
-                    let name = if job.is_storage() { "eth2" } else { "bond51" };
+                    let name = match job {
+                        Job::StorageRemove => "eth2",
+                        Job::XapiRemove => "bond1",
+                        _ => "bond51",
+                    };
                     let (bond, to) = (name.parse().unwrap(), job.backend(self.scenario.switch));
                     engine.remove(&bond, None, to, &mut Asked(meanwhile))
                 })
@@ -393,8 +429,11 @@ impl Scene {
     }
 
     fn engine<T>(&self, act: impl FnOnce(&Engine<'_>) -> T) -> T {
-        self.dom0.engine(Orders::default(), |engine| {
-            let accepted = [FILE_CHANGED.to_string()];
+        // A confirmation is a person's, who is not beside these hosts.
+        let unguarded = self.scenario.job == Job::XapiManagement;
+        let orders = Orders { confirm_within: unguarded.then_some(0), ..Orders::default() };
+        self.dom0.engine(orders, |engine| {
+            let accepted = [FILE_CHANGED.to_string(), "no-dead-mans-switch".to_string()];
             act(&Engine { accepted: &accepted, ..*engine })
         })
     }
@@ -637,6 +676,9 @@ impl Scene {
         let words = match job {
             Job::Make => "Ifup",
             job if job.is_storage() => "pif-reconfigure-ip",
+            Job::XapiLive => "pif-reconfigure-ip",
+            Job::XapiRemove => "bond-destroy",
+            job if job.is_xapi_bond() => "bond-create",
             _ => "pif-introduce",
         };
         let ifup = self.last_command(&all, words);
