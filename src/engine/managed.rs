@@ -24,18 +24,11 @@ pub(super) fn made_by<'a>(plan: &'a Plan, inv: &Inventory, found: &Difference) -
         }
         (Step::SetPifNetwork(change), fact) => is_of_network(change, fact, word),
         (Step::CreateNetwork(made) | Step::RemoveNetwork(made), Fact::Networks(name)) => {
-            made.name.as_str() == name && !is_used(name, inv)
+            made.name.as_str() == name
         }
         (Step::MakeBond(bond) | Step::TakeApart(bond), _) => is_of_bond(bond, plan, inv, found),
         _ => false,
     })
-}
-
-/// Whether a PIF of this host lies on a network of that name.
-fn is_used(name: &str, inv: &Inventory) -> bool {
-    let Some(xapi) = &inv.xapi else { return false };
-    let mut named = xapi.networks.iter().filter(|network| network.name.as_deref() == Some(name));
-    named.any(|network| xapi.pifs.iter().any(|pif| pif.network == network.uuid))
 }
 
 /// Whether it is by a bond that XAPI was to make or to take apart.

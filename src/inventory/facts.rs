@@ -96,7 +96,7 @@ pub fn of(inv: &Inventory, scope: &Scope) -> Facts {
         network(inv, uuid, &mut facts);
     }
     if let Some(name) = &scope.named {
-        let is = |n: &&Network| n.name.as_deref() == Some(name.as_str());
+        let is = |n: &&Network| n.unused && n.name.as_deref() == Some(name.as_str());
         let count = inv.xapi.as_ref().map(|xapi| xapi.networks.iter().filter(is).count());
         let value = count.map_or(Value::Unknown, |count| Value::Word(count.to_string()));
         facts.insert(Fact::Networks(name.to_string()), value);

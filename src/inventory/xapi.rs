@@ -66,7 +66,9 @@ impl Xapi {
         let (mut read, texts) = Self::lists(host, uuid)?;
         if !ask.named.is_empty() {
             let mut names = xe::network_names(host)?;
+            let unused = xe::unused_networks(host)?;
             for network in &mut read.networks {
+                network.unused = unused.contains(&network.uuid);
                 network.name = names.remove(&network.uuid);
             }
         }

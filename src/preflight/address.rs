@@ -16,7 +16,15 @@ pub(super) const RULES: &[Rule] = &[default_route_by_device, default_route_by_ga
 fn is_own(case: &Case<'_>, device: &str) -> bool {
     let made = |(vlan, _): &(&str, u32)| *vlan == device && vlan_is_ours(case.inv, device);
     let bond = case.spec.bond.as_str();
+    // What lies on a NIC by which XAPI goes comes along to the bond.
+    let comes_along = || {
+        let pifs = case.found().filter_map(|nic| nic.pif.as_ref());
+        let xapi = case.inv.xapi.as_ref();
+        let mut bridges = pifs.filter_map(|pif| xapi?.bridge_of(pif));
+        case.spec.xapi_bond().is_some() && bridges.any(|bridge| bridge == device)
+    };
     device == bond
+        || comes_along()
         || case.spec.own_network().is_some_and(|own| own.device == device)
         || case.spec.tagged().any(|tag| tag.as_str() == device)
         || case.inv.kernel.vlans_on(bond).iter().any(made)

@@ -87,13 +87,15 @@ pub(super) fn xapi(
         let row = Check::new(Setting::InXapi(device.clone()), "managed and plugged", have);
         checks.push(row.because(hint));
         let Some(Some(pif)) = pif else { continue };
-        checks.extend(record(spec, device, &pif));
+        // Its maps may not have been asked for; each NIC's PIF has one key of one of them.
+        let whole = !pif.other_config.is_empty() || !pif.properties.is_empty();
+        checks.extend(record(spec, device, &pif, whole));
     }
     checks
 }
 
-/// The checks of one record.
-pub(super) fn record(spec: &Spec, device: &IfName, pif: &Pif) -> Vec<Check> {
+/// The checks of one record, which is read `whole` or without what people wrote.
+pub(super) fn record(spec: &Spec, device: &IfName, pif: &Pif, whole: bool) -> Vec<Check> {
     let again = "somebody has changed it since: xenbond apply again";
     let mut checks = Vec::new();
     if let Some(asked) = spec.address {
@@ -108,8 +110,7 @@ pub(super) fn record(spec: &Spec, device: &IfName, pif: &Pif) -> Vec<Check> {
     let name = Setting::DisallowUnplug(device.clone());
     let have = pif.disallow_unplug.to_string();
     checks.push(Check::new(name, "true", Some(have)).because(again));
-    // Its maps may not have been asked for; each PIF has one key of one of them.
-    if !pif.other_config.is_empty() || !pif.properties.is_empty() {
+    if whole {
         let have = pif.other_config.get(PURPOSE).map_or("none", String::as_str);
         let name = Setting::Purpose(device.clone());
         checks.push(Check::new(name, STORAGE, Some(have.into())).because(again));

@@ -40,6 +40,9 @@ pub struct Network {
     /// What people call it, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether nothing of any host lies on it, where that was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unused: bool,
     /// Its `static-routes`, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub static_routes: Option<String>,
@@ -104,6 +107,7 @@ pub fn networks(host: &Host) -> Result<Listed<Network>> {
             bridge: record.text("bridge"),
             mtu: record.get("MTU").and_then(|mtu| mtu.parse().ok()),
             name: None,
+            unused: false,
             static_routes: None,
         })
     })

@@ -39,7 +39,7 @@ pub enum Fact {
     PifField(IfName, String),
     /// A field of XAPI's record of a network, by its name in `xe`.
     NetworkField(Uuid, String),
-    /// How many networks have a name.
+    /// How many networks of a name there are on which nothing lies.
     Networks(String),
     /// The host's addresses in a subnet.
     Addresses(Ipv4Net),
@@ -128,7 +128,7 @@ impl Fact {
             Self::Pif(nic) => format!("PIF of {nic}"),
             Self::PifField(nic, field) => format!("PIF of {nic}, {}", shown(field)),
             Self::NetworkField(uuid, field) => format!("network {uuid}, {}", shown(field)),
-            Self::Networks(name) => format!("networks called {}", shown(name)),
+            Self::Networks(name) => format!("unused networks called {}", shown(name)),
             Self::Addresses(subnet) => format!("addresses in {subnet}"),
             Self::Routes(device) => format!("routes through {device}"),
             Self::DefaultRoute => "default route".into(),

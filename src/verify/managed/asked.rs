@@ -109,7 +109,7 @@ fn by_xapi(spec: &Spec, stands: &Managed) -> Vec<Check> {
         checks.push(Check::new(name, want, have.cloned()).because(again));
     }
     if spec.managed().is_some_and(|asked| asked.purpose == Use::Storage) {
-        checks.extend(kept::record(spec, &stands.device, &stands.pif));
+        checks.extend(kept::record(spec, &stands.device, &stands.pif, true));
     }
     if let Some(network) = &stands.network {
         checks.extend(kept::network(spec, network));

@@ -31,4 +31,5 @@ mod tuned;
 mod undo;
 mod values;
 mod verdict;
+mod xapi_bond;
 mod xe_text;

@@ -221,12 +221,7 @@ impl Taken {
     /// The host now.
     pub fn of(model: &Model) -> Self {
         let state = model.state();
-        let mut snapshot = Snapshot::of(model.root(), &state);
-        // XAPI writes it whenever the management moves.
-        if let Some(entry) = snapshot.files.get_mut("etc/xensource-inventory") {
-            entry.time = Default::default();
-        }
-        Self { snapshot, pool: state.pool }
+        Self { snapshot: Snapshot::of(model.root(), &state), pool: state.pool }
     }
 
     fn etc(&self) -> BTreeMap<&str, &Entry> {

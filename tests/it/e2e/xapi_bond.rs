@@ -1,0 +1,251 @@
+//! Bonds that XAPI makes by our order, by the real binary on stand-ins for both backends: for
+//! storage, and for the management, whose move must outlive whoever ordered it.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::root::{Root, until};
+
+const BACKENDS: [(&str, &str); 2] = [("el5", "openvswitch"), ("el7", "bridge")];
+
+const NAS: &[&str] = &[
+    "--kind",
+    "managed",
+    "--network",
+    "NAS",
+    "--nic",
+    "eth2,eth3",
+    "--mode",
+    "active-backup",
+    "--use",
+    "storage",
+    "--address",
+    "172.16.51.11/24",
+    "--mtu",
+    "9000",
+];
+
+const MGT: &[&str] = &[
+    "--kind",
+    "managed",
+    "--network",
+    "MGT",
+    "--nic",
+    "eth0,eth3",
+    "--mode",
+    "active-backup",
+    "--use",
+    "management",
+];
+
+fn with<'a>(words: &[&'a str], spec: &[&'a str]) -> Vec<&'a str> {
+    [words, spec].concat()
+}
+
+fn xe(root: &Root, line: &str) {
+    let output = Command::new(root.at("opt/xensource/bin/xe")).args(line.split(' ')).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+}
+
+/// Time passes until links that have come up are used: nobody waits for half a minute here.
+fn settled(root: &Root) {
+    let up = |name: &str| json!({"name": name, "enabled": true, "until": null, "heard_at": 0});
+    let state = root.state();
+    let mut dom0 = json!({"clock": state["dom0"]["clock"].as_u64().unwrap() + 60_000});
+    if let Some(bond) = state["dom0"]["vswitch"]["bond1"].as_object() {
+        let members = bond["members"].as_array().unwrap().iter();
+        let members: Vec<Value> = members.map(|m| up(m["name"].as_str().unwrap())).collect();
+        dom0["vswitch"] = json!({"bond1": {"members": members}});
+    }
+    root.set(&json!({"dom0": dom0}));
+}
+
+fn bad(root: &Root) -> Vec<String> {
+    let document = root.json(5, &["verify", "NAS"]);
+    let checks = document["checks"].as_array().unwrap().iter();
+    let bad = checks.filter(|check| check["ok"] == false);
+    bad.map(|check| check["name"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn a_storage_bond_is_made_listed_verified_and_taken_back() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        let start = root.snapshot();
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        settled(&root);
+        let run = root.exits(0, &with(&["apply", "--yes"], NAS));
+        assert!(run.out.contains("Nothing to do"), "{run:?}");
+        let list = root.json(0, &["list"]);
+        let bond = &list["bonds"][0];
+        assert_eq!((&bond["name"], &bond["kind"]), (&json!("bond1"), &json!("managed")));
+        assert_eq!((&bond["ok"], &bond["mode"]), (&json!(true), &json!("active-backup")));
+        for name in ["bond1", "NAS"] {
+            let run = root.exits(0, &["verify", name]);
+            assert!(run.out.contains("bond1 management_purpose"), "{run:?}");
+            root.exits(0, &["apply", name, "--yes"]);
+            let spec = root.exits(0, &["spec", name]).out;
+            let file = root.beside("spec.ini");
+            std::fs::write(&file, spec).unwrap();
+            let run = root.exits(0, &["apply", "--yes", "--spec", &file]);
+            assert!(run.out.contains("Nothing to do"), "{run:?}");
+        }
+        let run = root.exits(0, &["rollback", "NAS", "--dry-run"]);
+        assert!(run.out.contains("removes bond1 (172.16.51.11/24)"), "{run:?}");
+        root.exits(0, &["rollback", "--yes"]);
+        start.assert_same(&root, "rolled back");
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        for _ in 0..2 {
+            let said = root.undo_sh();
+            start.assert_same(&root, &said);
+        }
+        root.exits(0, &["rollback", "--yes"]);
+        start.assert_same(&root, "rolled back after the script");
+    }
+}
+
+#[test]
+fn what_others_make_of_it_is_named_and_mended() {
+    let root = Root::new("el7", "bridge");
+    root.exits(0, &with(&["apply", "--yes"], NAS));
+    settled(&root);
+    let of = |path: &[&str]| {
+        let state = root.state();
+        path.iter().fold(&state, |at, key| &at[*key])["uuid"].as_str().unwrap().to_string()
+    };
+    let pif = of(&["pool", "pifs", "xen01/bond1"]);
+    let bond = of(&["pool", "bonds", "xen01/bond1"]);
+    let network = root.state()["pool"]["pifs"]["xen01/bond1"]["network"].clone();
+    let network = of(&["pool", "networks", network.as_str().unwrap()]);
+    for (line, names) in [
+        (format!("pif-param-set uuid={pif} disallow-unplug=false"), &["bond1 disallow-unplug"][..]),
+        (
+            format!(
+                "pif-param-remove uuid={pif} param-name=other-config param-key=management_purpose"
+            ),
+            &["bond1 management_purpose"],
+        ),
+        (
+            format!(
+                "pif-reconfigure-ip uuid={pif} mode=static IP=172.16.51.12 netmask=255.255.255.0"
+            ),
+            &["bond1 address in XAPI"],
+        ),
+        (format!("bond-set-mode uuid={bond} mode=balance-slb"), &["mode"]),
+        (format!("network-param-set uuid={network} MTU=1500"), &["network MTU"]),
+    ] {
+        xe(&root, &line);
+        settled(&root);
+        let found = bad(&root);
+        for name in names {
+            assert!(found.iter().any(|one| one == name), "{line}: {found:?}");
+        }
+        root.exits(0, &["apply", "NAS", "--yes"]);
+        settled(&root);
+        root.exits(0, &["verify", "NAS"]);
+    }
+    // Gone altogether, it is made again.
+    let bond = of(&["pool", "bonds", "xen01/bond1"]);
+    xe(&root, &format!("bond-destroy uuid={bond}"));
+    assert_eq!(bad(&root), ["bond1"]);
+    root.exits(0, &["apply", "NAS", "--yes"]);
+    settled(&root);
+    root.exits(0, &["verify", "NAS"]);
+}
+
+#[test]
+fn a_bond_that_others_use_by_now_keeps_its_network() {
+    let root = Root::new("el7", "bridge");
+    root.exits(0, &with(&["apply", "--yes"], NAS));
+    let network = root.state()["pool"]["pifs"]["xen01/bond1"]["network"].clone();
+    let mut theirs = root.state()["pool"]["pifs"]["xen02/eth2"].clone();
+    theirs["network"] = network.clone();
+    root.set(&json!({"pool": {"pifs": {"xen02/eth2": theirs}}}));
+    let run = root.exits(0, &["rollback", "--yes"]);
+    assert!(run.err.contains("something lies on the network NAS, which stays"), "{run:?}");
+    let networks = root.state()["pool"]["networks"].clone();
+    assert!(!networks[network.as_str().unwrap()].is_null(), "{networks}");
+}
+
+#[test]
+fn it_is_removed_and_brought_back() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        let start = root.snapshot();
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        root.exits(0, &["remove", "NAS", "--yes"]);
+        start.assert_same(&root, "removed");
+        root.exits(0, &["remove", "bond1", "--yes"]);
+        root.exits(0, &["rollback", "--yes"]);
+        settled(&root);
+        root.exits(0, &["verify", "NAS"]);
+    }
+}
+
+/// The bridge that the host is managed through.
+fn managed_by(root: &Root) -> String {
+    let text = std::fs::read_to_string(root.at("etc/xensource-inventory")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("MANAGEMENT_INTERFACE="));
+    line.unwrap().trim_matches('\'').to_string()
+}
+
+/// Where the last change stands.
+fn phase(root: &Root) -> Value {
+    let status = root.xenbond(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&status.out).unwrap_or_default();
+    status["transaction"]["phase"].clone()
+}
+
+#[test]
+fn the_management_moves_stays_when_confirmed_and_comes_back() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        let start = root.snapshot();
+        let plan = root.exits(0, &with(&["plan"], MGT)).out;
+        assert!(plan.contains("silent for about"), "{plan}");
+        let run = root.exits(6, &with(&["apply", "--yes"], MGT));
+        assert!(run.out.contains("unless you confirm it in time"), "{run:?}");
+        assert_ne!(managed_by(&root), "xenbr0");
+        root.exits(0, &["confirm"]);
+        settled(&root);
+        root.exits(0, &["verify", "MGT"]);
+        let run = root.exits(0, &["rollback", "--yes"]);
+        assert!(run.err.contains("in the background"), "{run:?}");
+        start.assert_same(&root, "rolled back");
+        // Nobody confirms it.
+        root.exits(6, &with(&["apply", "--yes", "--confirm-within", "2s"], MGT));
+        until("the guard has rolled it back", || managed_by(&root) == "xenbr0");
+        until("the guard has ended", || phase(&root) == "rolled-back");
+        start.assert_same(&root, "not confirmed");
+    }
+}
+
+#[test]
+fn the_work_outlives_whoever_ordered_it() {
+    let root = Root::new("el7", "bridge");
+    let start = root.snapshot();
+    root.gate("bond-create");
+    let run = root.start(&with(&["apply", "--yes"], MGT));
+    root.until_at_gate();
+    run.signal(Signal::SIGKILL);
+    root.open_gate();
+    until("the worker has come to its verdict", || phase(&root) == "waiting-for-confirmation");
+    assert_ne!(managed_by(&root), "xenbr0");
+    root.unwrap_program("opt/xensource/bin/xe");
+    root.exits(0, &["rollback", "--yes"]);
+    start.assert_same(&root, "rolled back");
+}
+
+#[test]
+fn without_a_dead_mans_switch_it_moves_only_where_that_is_accepted() {
+    let root = Root::new("el7", "openvswitch");
+    let unguarded = with(&["apply", "--yes", "--confirm-within", "0"], MGT);
+    let run = root.exits(1, &unguarded);
+    assert!(run.err.contains("no-dead-mans-switch"), "{run:?}");
+    assert_eq!(managed_by(&root), "xenbr0");
+    root.exits(0, &with(&unguarded, &["--accept", "no-dead-mans-switch"]));
+    assert_ne!(managed_by(&root), "xenbr0");
+}
