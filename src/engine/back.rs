@@ -40,6 +40,8 @@ pub(super) struct Back<'a> {
     pub(super) pif_left: Vec<Item>,
     /// The NICs of it, where XAPI answered.
     pub(super) refused: Vec<IfName>,
+    /// NICs that the bond did not let go of.
+    pub(super) stuck: Vec<IfName>,
     /// NICs of the plan whose names mean other cards now, and how that is said: looked at before
     /// the bond goes, which a card that came in its midst does not outlive.
     pub(super) cards: BTreeMap<IfName, String>,
@@ -66,6 +68,7 @@ impl<'a> Back<'a> {
             left: Vec::new(),
             pif_left: Vec::new(),
             refused: Vec::new(),
+            stuck: Vec::new(),
             cards: BTreeMap::new(),
             late: Vec::new(),
             unwritten: None,
@@ -89,7 +92,10 @@ impl<'a> Back<'a> {
 
     pub(super) fn not_undone(&mut self, step: &Step, left: Item, error: &anyhow::Error) {
         self.hung |= xe::failure(error) == Some(Failure::Hung);
-        if let (Some(record), false) = (step.pif(), self.hung) {
+        if let Step::Join(member) = step {
+            self.stuck.push(member.nic.clone());
+        }
+        if let (Some(record), false) = (step.pif(), self.hung || self.sticks(step)) {
             self.refused.push(record.device.clone());
         }
         let all = if step.asks_xapi() { &mut self.pif_left } else { &mut self.left };
@@ -104,6 +110,12 @@ impl<'a> Back<'a> {
             Step::Leave(member) => member.nic == **nic,
             _ => step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str())),
         })
+    }
+
+    /// Whether a step would have XAPI take back a NIC that is in the bond still: it would put a
+    /// slave into a bridge, and record the bond's MTU for the NIC's.
+    pub(super) fn sticks(&self, step: &Step) -> bool {
+        step.pif().is_some_and(|record| self.stuck.contains(&record.device))
     }
 
     pub(super) fn waits(self, ended: Outcome) -> Outcome {

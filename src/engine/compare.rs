@@ -104,6 +104,8 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
             {
                 Whose::Others
             }
+            // What the change had not come to is nobody's but theirs who touched it.
+            Fact::File(path) if !has_begun(tx, path) => Whose::Others,
             _ => whose(plan, inv, &found),
         };
         match whose {
@@ -309,10 +311,23 @@ fn plugged(plan: &Plan, nic: &IfName) -> bool {
     known.is_some_and(|n| n.pif.as_ref().is_some_and(|p| p.attached))
 }
 
+/// Whether a step was begun that makes the file what it is to be, or a switch of the backend, whose
+/// script takes files.
+fn has_begun(tx: &Transaction, path: &str) -> bool {
+    let switches = |step: &Step| matches!(step, Step::SwitchBackend(_));
+    let steps = &tx.header.plan.steps;
+    let begun = |number: usize| steps.get(number - 1);
+    tx.begun().into_iter().filter_map(begun).any(|step| is_of_file(step, path) || switches(step))
+}
+
+/// Whether a step is about this very file.
+fn is_of_file(step: &Step, path: &str) -> bool {
+    let unit = matches!(step, Step::BootUnit(u) if u.service.link() == path);
+    unit || step.file().is_some_and(|file| file.path == path)
+}
+
 fn whose_file(plan: &Plan, path: &str) -> Whose {
-    let ours = plan.steps.iter().filter_map(Step::file).any(|file| file.path == path);
-    let unit = |s: &Step| matches!(s, Step::BootUnit(u) if u.service.link() == path);
-    if ours || plan.steps.iter().any(unit) {
+    if plan.steps.iter().any(|step| is_of_file(step, path)) {
         return Whose::OurFile(path.into());
     }
     let switch = plan.steps.iter().find_map(|s| match s {

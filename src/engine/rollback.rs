@@ -210,9 +210,13 @@ impl Engine<'_> {
             back.kept.done = tx.is_done(number);
             back.kept.undone = tx.is_undone(number);
             let held = back.held(step).cloned();
+            let sticks = back.sticks(step);
             let act = |observer: &mut dyn Observer| {
                 if let Some(nic) = &held {
                     bail!("XAPI does not let go of {nic}");
+                }
+                if sticks {
+                    bail!("{} has not let go of it", tx.header.plan.spec.bond);
                 }
                 // `ifup` passes over a slave that is a port.
                 let slaves = match step {

@@ -354,6 +354,23 @@ fn every_fault_at_every_effect_ends_at_one_of_two_ends() {
     );
 }
 
+/// Others edit a file of the bond while a change is taken back that had not come to it.
+#[test]
+fn a_file_that_a_change_had_not_come_to_is_left_to_others() {
+    let scenario = SCENARIOS.into_iter().find(|s| s.job == Job::Adopt).unwrap();
+    let scene = Scene::new(scenario);
+    let mut case = Case { scene: &scene, scenario, runs: 0, wanted: Vec::new() };
+    let stages = scene.stages();
+    let stage = stages.iter().find(|stage| stage.story == "failing apply").unwrap();
+    let (given, _) = stage.given.unwrap();
+    for at in given + 1..=stage.seen.len() {
+        for end in case.edited(stage, at, Fault::EditsOurs) {
+            assert!(end.is_ok(), "effect {at}: {end:?}");
+        }
+    }
+    assert!(case.runs > 0);
+}
+
 /// What a second person does while a question stands, and what becomes of the first.
 #[test]
 fn a_second_run_at_a_question_is_noticed() {

@@ -77,6 +77,8 @@ pub struct Observer {
     lines: Vec<(&'static str, String)>,
     /// Whether others have switched the backend.
     switched: bool,
+    /// Whether others have moved the management.
+    moved: bool,
     /// Whether a bond was removed: the backend is then as that was ordered.
     stays: bool,
     /// Whether some program was to misbehave before the event.
@@ -233,13 +235,15 @@ impl Observer {
             theirs: BTreeMap::new(),
             lines: Vec::new(),
             switched: false,
+            moved: false,
             stays: false,
             misbehaves: false,
             wrong: Vec::new(),
         }
     }
 
-    /// Whether something follows from the backend, which others have changed.
+    /// Whether something follows from the backend, or from where the management is, which others have
+    /// changed: the default route goes after that with the next boot.
     fn follows(&self, key: &str) -> bool {
         let derived = ["running", "NIC ", "addresses ", "route "];
         // The driver makes one where no file says max_bonds=0.
@@ -247,6 +251,11 @@ impl Observer {
         if key == "bond bond0" {
             let mut others = self.changes.iter().filter(|change| change.by.is_none());
             return others.any(|change| change.keys.iter().any(of_driver));
+        }
+        if let Some(bridge) = key.strip_prefix("route default ").filter(|_| self.moved)
+            && self.last.contains_key(key) == (bridge == self.management.bridge)
+        {
+            return true;
         }
         self.switched && derived.iter().any(|begin| key.starts_with(begin))
     }
@@ -357,7 +366,9 @@ impl Observer {
             self.known.clear();
         }
         if matches!(event, Event::MovesManagement(_)) {
-            self.management = Management::of(&living.model().state());
+            let is = Management::of(&living.model().state());
+            self.moved |= is.device != self.management.device;
+            self.management = is;
         }
         if event == Event::Upgrade {
             self.begun.clear();
