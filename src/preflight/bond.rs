@@ -2,7 +2,7 @@
 
 use super::{Case, Code, Finding, Rule, bond_is_ours, vlan_is_ours};
 use crate::inventory::Inventory;
-use crate::net::{BondMode, Tagged};
+use crate::net::{Backend, BondMode, Tagged};
 use crate::options::{Opt, switch_support};
 use crate::service::Service;
 use crate::spec::Spec;
@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     switch_setup,
     arp_not_validated,
     alerts_lost,
+    managed_possible,
     carries_more,
     default_route_goes,
 ];
@@ -195,4 +196,33 @@ fn alerts_lost(case: &Case<'_>, found: &mut Vec<Finding>) {
             format!("XAPI will send no alert when a slave of {} fails", case.spec.bond),
         ));
     }
+}
+
+/// The NICs that XAPI makes a bond of on Open vSwitch, and on the Linux bridge
+/// (tests/ground/managed.md, F3).
+const XAPIS_MOST: (usize, usize) = (4, 2);
+
+/// A bond that is still to be made and that XAPI could make as well, with what each gives.
+fn managed_possible(case: &Case<'_>, found: &mut Vec<Finding>) {
+    let spec = case.spec;
+    let vswitch = case.inv.running_backend() == Some(Backend::Openvswitch);
+    let most = if vswitch { XAPIS_MOST.0 } else { XAPIS_MOST.1 };
+    let mode = match spec.mode {
+        BondMode::ActiveBackup | BondMode::BalanceSlb => true,
+        BondMode::Ieee8023ad => vswitch,
+        _ => false,
+    };
+    // What XAPI sets of a bond (tests/ground/managed.md, F1).
+    let known = [Opt::Miimon, Opt::Updelay, Opt::Downdelay, Opt::UseCarrier];
+    let options = spec.options.iter().all(|(row, _)| known.contains(&row.opt));
+    let tagged = spec.tagged().next().is_some();
+    let stands = bond_is_ours(spec, case.inv) || case.adopts || case.removes;
+    if case.inv.xapi.is_none() || stands || tagged || !mode || !options || spec.nics.len() > most {
+        return;
+    }
+    let reboot = if vswitch { " and without a reboot" } else { "" };
+    let said = format!(
+        "XAPI could make this bond itself{reboot}: it would survive upgrades and rescans, and everybody could see and change it in XenCenter, with fewer options"
+    );
+    found.push(Finding::new(Code::ManagedPossible, said));
 }

@@ -136,8 +136,14 @@ fn the_table_has_every_code() {
         let has = CASES.iter().any(|case| case.0 == *code)
             || OF_THE_SPEC_S_HOSTS.contains(code)
             || managed::KEPT.iter().chain(managed::BONDS).any(|case| case.0 == *code)
-            || [ModeNeedsOpenvswitch, BondCarriesStorage, NicNotGivenBack, NoDeadMansSwitch]
-                .contains(code);
+            || [
+                ModeNeedsOpenvswitch,
+                BondCarriesStorage,
+                NicNotGivenBack,
+                NoDeadMansSwitch,
+                ManagedPossible,
+            ]
+            .contains(code);
         assert!(has, "no case raises {code}");
     }
 }
@@ -212,7 +218,7 @@ fn the_hosts_of_a_spec_are_held_against_those_of_the_pool() {
     let one = Request::of(spec(&[]));
     assert_eq!(
         check_request(&one, &spec(&[]), &resolve(&spec(&[]), &inv), &inv),
-        check(&spec(&[]), &inv)
+        check_with_advice(&spec(&[]), &inv)
     );
     inv.xapi = None;
     assert_eq!(found(&inv, &["xne02"]), []);
@@ -241,6 +247,38 @@ fn the_spec_of_these_tests_is_what_it_seems() {
     assert_eq!((spec.pif, spec.options.number(Opt::Miimon)), (PifChoice::Auto, Some(100)));
 }
 
+/// All but the advice that most specs get.
 fn check(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    let mut all = check_with_advice(spec, inv);
+    all.retain(|finding| finding.code != ManagedPossible);
+    all
+}
+
+fn check_with_advice(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     super::check(spec, &resolve(spec, inv), inv)
+}
+
+#[test]
+fn what_xapi_could_make_itself_is_said_and_nothing_else_is() {
+    let said = |asked: &[(&'static str, &str)], bridge: bool| {
+        let spec = spec(asked);
+        let backend = if bridge { Backend::Bridge } else { Backend::Openvswitch };
+        let inv = read(evacuated(Flavour::El7, backend), |_| {}, &spec);
+        check_with_advice(&spec, &inv).iter().any(|found| found.code == ManagedPossible)
+    };
+    for (asked, on_bridge, on_openvswitch) in [
+        (&[][..], true, true),
+        (&[("updelay", "400")], true, true),
+        (&[("mode", "802.3ad")], false, true),
+        (&[("primary", "eth3")], false, false),
+        (&[("mode", "balance-rr")], false, false),
+        (&[("nics", "eth2,eth3,eth1")], false, true),
+        (&[("vlan", "51")], false, false),
+    ] {
+        assert_eq!(
+            (said(asked, true), said(asked, false)),
+            (on_bridge, on_openvswitch),
+            "{asked:?}"
+        );
+    }
 }
