@@ -220,7 +220,7 @@ fn managed_possible(case: &Case<'_>, found: &mut Vec<Finding>) {
     if case.inv.xapi.is_none() || stands || tagged || !mode || !options || spec.nics.len() > most {
         return;
     }
-    let reboot = if vswitch { " and without a reboot" } else { "" };
+    let reboot = if vswitch { ", without a reboot" } else { "" };
     let said = format!(
         "XAPI could make this bond itself{reboot}: it would survive upgrades and rescans, and everybody could see and change it in XenCenter, with fewer options"
     );

@@ -162,7 +162,7 @@ findings! {
     SpeedsDiffer "speeds-differ" Warning "the NICs' links differ in speed or duplex" "use equal NICs and ports";
     BondEdited "bond-edited" Warning "a file by which the boot scripts make the bond as it stands was changed by others: a change that fails could not bring the bond back whole" "put the file back as it was, or accept it";
     DriversDiffer "drivers-differ" Note "the NICs have different drivers" "mixed drivers survive a driver bug, but offloads may differ";
-    ManagedPossible "managed-possible" Note "XAPI could make this bond itself" "kind = managed, --network NAME and --use storage; the README has both kinds side by side";
+    ManagedPossible "managed-possible" Note "XAPI could make this bond itself" "--kind managed --network NAME --use storage; the README has both kinds side by side";
     AlertsLost "alerts-lost" Note "XAPI sends no alerts about a bond that it does not manage" "run xenbond verify from cron";
     BondCarriesMore "bond-carries-more" Note "a VLAN device or an address lies on the bond that nobody asked for, and goes when the bond is taken down" "keep what is named, and make it again afterwards";
     RecordNotUnderstood "record-not-understood" Note "XAPI has a record with a word in it that makes no sense, as is known after upgrades; it is not the change's" "xe CLASS-param-list uuid=...";
