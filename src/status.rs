@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::host::Host;
+use crate::host::{Host, meanwhile};
 use crate::inventory::{Ask, Carrier, Inventory, Managed};
 use crate::net;
 use crate::order;
@@ -97,10 +97,10 @@ pub fn read(host: &Host, templates: &Templates) -> Result<Status> {
     let kept = Records::read(host).map(|records| records.kept_nics()).unwrap_or_default();
     let (inv, names) = std::thread::scope(|scope| {
         // For people to look at: without them the rest is as good.
-        let names = scope.spawn(|| xe::network_names(host).unwrap_or_default());
+        let names = meanwhile(scope, || xe::network_names(host).unwrap_or_default());
         let ask = Ask { any_record: true, nics: &kept, networks: true, ..Ask::default() };
         let inv = Inventory::read(host, ask);
-        let names = names.join().expect("a reading thread does not panic");
+        let names = names.join();
         inv.map(|inv| (inv, names))
     })?;
     let (mut records, record_error) = match Records::read(host) {

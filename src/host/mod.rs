@@ -15,6 +15,7 @@ mod kind;
 mod link;
 mod lock;
 mod machine;
+mod meanwhile;
 mod process;
 mod write;
 
@@ -33,6 +34,7 @@ pub use inside::{inside, name, text as text_of};
 pub use kind::{Kind, Original, Xattrs};
 pub use lock::Locked;
 pub use machine::{OwnAddress, alone, is_root, own_session, user};
+pub use meanwhile::{Meanwhile, meanwhile};
 pub use process::OsRunner;
 pub use write::was_changed;
 

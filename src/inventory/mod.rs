@@ -46,7 +46,7 @@ use wire::Questions;
 pub use wire::{Answer, Proof, Wire};
 pub use xapi::{Xapi, usual_bridge};
 
-use crate::host::{Cmd, Host, Kind, Program};
+use crate::host::{Cmd, Host, Kind, Program, meanwhile};
 use crate::ledger;
 use crate::ledger::{Phase, Summary};
 use crate::net::{Backend, IfName, Uuid};
@@ -161,16 +161,16 @@ impl Inventory {
         let init = init_by(host, &programs);
         // Commands take their time at XAPI's end; everything else is read meanwhile.
         std::thread::scope(|scope| {
-            let xapi = scope.spawn(|| match &uuid {
+            let xapi = meanwhile(scope, || match &uuid {
                 _ if !programs.contains_key(&Program::Xe) => {
                     Err(anyhow::anyhow!("there is no `xe` here"))
                 }
                 None => Err(anyhow::anyhow!("{} has no INSTALLATION_UUID", paths::INVENTORY)),
                 Some(uuid) => Xapi::read(host, uuid, &ask),
             });
-            let driver = scope.spawn(|| ask.driver.then(|| Driver::read(host)).flatten());
-            let vlans = scope.spawn(|| ask.vlans.then(|| has_vlans(host)).flatten());
-            let service = scope.spawn(|| network_service(host, &programs));
+            let driver = meanwhile(scope, || ask.driver.then(|| Driver::read(host)).flatten());
+            let vlans = meanwhile(scope, || ask.vlans.then(|| has_vlans(host)).flatten());
+            let service = meanwhile(scope, || network_service(host, &programs));
             let kernel = Kernel::read(host)?;
             let Listing { files, unnamed, pipes, behind } = Listing::read(host, init)?;
             let network_conf =
@@ -185,12 +185,11 @@ impl Inventory {
                 Err(_) if ask.any_record => Vec::new(),
                 read => read?,
             };
-            let done = "a reading thread does not panic";
-            let (xapi, xapi_error) = match xapi.join().expect(done) {
+            let (xapi, xapi_error) = match xapi.join() {
                 Ok(xapi) => (Some(xapi), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
-            let driver = driver.join().expect(done);
+            let driver = driver.join();
             let tuning = if ask.tuning { tuning(host, &kernel, &ask) } else { BTreeMap::new() };
             let mut inv = Self {
                 may_change: host.may_change(),
@@ -198,7 +197,7 @@ impl Inventory {
                 init,
                 // Where it cannot be asked: SysV releases have it on, systemd releases off
                 // (tests/ground/xapi.md, C7).
-                network_service: service.join().expect(done).unwrap_or(init == Init::Sysv),
+                network_service: service.join().unwrap_or(init == Init::Sysv),
                 programs: programs.clone(),
                 network_conf,
                 files,
@@ -211,7 +210,7 @@ impl Inventory {
                 xapi,
                 xapi_error,
                 driver_has_slb: driver.as_ref().and_then(|driver| driver.has_slb),
-                has_vlans: vlans.join().expect(done),
+                has_vlans: vlans.join(),
                 driver,
                 tuning,
                 transaction,

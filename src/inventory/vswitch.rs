@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use super::Kernel;
 use crate::bonding::{BondStatus, SlaveStatus};
-use crate::host::{Cmd, Host, Output, Program};
+use crate::host::{Cmd, Host, Output, Program, meanwhile};
 use crate::inventory::LOOK_LIMIT;
 use crate::net::{BondMode, shown};
 use crate::order;
@@ -53,9 +53,9 @@ impl Vswitch {
     /// When the daemon does not answer, or not in its own form.
     pub fn read(host: &Host, name: &str) -> Result<Self> {
         let (record, bridge) = std::thread::scope(|scope| {
-            let record = scope.spawn(|| vsctl(host, &["list", "port", name]));
+            let record = meanwhile(scope, || vsctl(host, &["list", "port", name]));
             let bridge = vsctl(host, &["port-to-br", name]);
-            (record.join().expect("a reading thread does not panic"), bridge)
+            (record.join(), bridge)
         });
         let record = record.and_then(|text| ovs::records(&text).into_iter().next());
         let bridge = bridge.map(|text| text.trim().to_string()).filter(|text| !text.is_empty());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Kernel, Xapi};
-use crate::host::{Cmd, Host, Program, Status};
+use crate::host::{Cmd, Host, Meanwhile, Program, Status, meanwhile};
 use crate::net::{IfName, MacAddr};
 use crate::order;
 use crate::spec::{NicRef, Spec, Use};
@@ -46,9 +46,6 @@ pub struct Proof {
     /// Whether it answers.
     pub answers: bool,
 }
-
-/// A question under way.
-type Asking<'a, T> = std::thread::ScopedJoinHandle<'a, T>;
 
 /// When a program that waits for an answer for one second is given up.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -94,7 +91,7 @@ impl Questions {
             let asked: Vec<_> = self
                 .devices
                 .iter()
-                .map(|device| scope.spawn(|| arping(host, device, self.addr?)))
+                .map(|device| meanwhile(scope, || arping(host, device, self.addr?)))
                 .collect();
             let proven: Vec<_> = self
                 .further
@@ -102,23 +99,22 @@ impl Questions {
                 .flatten()
                 .map(|(nic, device, gateway)| {
                     let asks = move || arping(host, device, *gateway).is_some();
-                    (nic, *gateway, scope.spawn(asks))
+                    (nic, *gateway, meanwhile(scope, asks))
                 })
                 .collect();
             let pinged: Vec<_> = self
                 .servers
                 .iter()
-                .map(|known| scope.spawn(|| ping(host, known.0).then(|| known.clone())))
+                .map(|known| meanwhile(scope, || ping(host, known.0).then(|| known.clone())))
                 .collect();
-            let done = "an asking thread does not panic";
             Wire {
-                answers: asked.into_iter().filter_map(|t| t.join().expect(done)).collect(),
-                routed: pinged.into_iter().filter_map(|t| t.join().expect(done)).collect(),
+                answers: asked.into_iter().filter_map(|t| t.join()).collect(),
+                routed: pinged.into_iter().filter_map(|t| t.join()).collect(),
                 gateways: self.further.as_ref().map(|_| {
-                    let proof = |(nic, gateway, asks): (&IfName, _, Asking<'_, bool>)| Proof {
+                    let proof = |(nic, gateway, asks): (&IfName, _, Meanwhile<'_, bool>)| Proof {
                         nic: nic.clone(),
                         gateway,
-                        answers: asks.join().expect(done),
+                        answers: asks.join(),
                     };
                     proven.into_iter().map(proof).collect()
                 }),

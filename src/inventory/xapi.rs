@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Ask;
-use crate::host::Host;
+use crate::host::{Host, meanwhile};
 use crate::net::{IfName, Uuid};
 use crate::order;
 use crate::spec::{NetworkName, NicRef, PifChoice};
@@ -118,40 +118,39 @@ impl Xapi {
     /// The lists, and what people wrote about the PIFs.
     fn lists(host: &Host, uuid: &Uuid) -> Result<(Self, xe::PifTexts)> {
         std::thread::scope(|scope| {
-            let hosts = scope.spawn(|| xe::hosts(host));
-            let texts = scope.spawn(|| xe::pif_texts(host, uuid));
-            let networks = scope.spawn(|| xe::networks(host));
-            let vifs = scope.spawn(|| xe::vifs(host));
-            let vms = scope.spawn(|| xe::vms(host));
-            let pool = scope.spawn(|| xe::pool(host));
-            let bonds = scope.spawn(|| xe::bonds(host));
-            let cluster_hosts = scope.spawn(|| xe::cluster_hosts(host, uuid));
-            let pbds = scope.spawn(|| xe::pbds(host, uuid));
+            let hosts = meanwhile(scope, || xe::hosts(host));
+            let texts = meanwhile(scope, || xe::pif_texts(host, uuid));
+            let networks = meanwhile(scope, || xe::networks(host));
+            let vifs = meanwhile(scope, || xe::vifs(host));
+            let vms = meanwhile(scope, || xe::vms(host));
+            let pool = meanwhile(scope, || xe::pool(host));
+            let bonds = meanwhile(scope, || xe::bonds(host));
+            let cluster_hosts = meanwhile(scope, || xe::cluster_hosts(host, uuid));
+            let pbds = meanwhile(scope, || xe::pbds(host, uuid));
             let pifs = xe::pifs(host, uuid);
-            let done = "a reading thread does not panic";
             let mut odd = Vec::new();
-            let hosts = apart(hosts.join().expect(done)?, &mut odd);
-            let all_vms = apart(vms.join().expect(done)?, &mut odd);
+            let hosts = apart(hosts.join()?, &mut odd);
+            let all_vms = apart(vms.join()?, &mut odd);
             let (vms, other_vms) =
                 all_vms.into_iter().partition(|vm| vm.runs_on.as_ref() == Some(uuid));
             let read = Self {
                 hosts,
                 pifs: apart(pifs?, &mut odd),
-                networks: apart(networks.join().expect(done)?, &mut odd),
-                vifs: apart(vifs.join().expect(done)?, &mut odd),
+                networks: apart(networks.join()?, &mut odd),
+                vifs: apart(vifs.join()?, &mut odd),
                 vms,
                 other_vms,
-                pool: pool.join().expect(done)?,
-                bonds: apart(bonds.join().expect(done)?, &mut odd),
-                cluster_hosts: cluster_hosts.join().expect(done)?,
-                pbds: apart(pbds.join().expect(done)?, &mut odd),
+                pool: pool.join()?,
+                bonds: apart(bonds.join()?, &mut odd),
+                cluster_hosts: cluster_hosts.join()?,
+                pbds: apart(pbds.join()?, &mut odd),
                 disks: BTreeMap::new(),
                 disks_error: None,
                 unreadable: BTreeMap::new(),
                 odd,
                 gateway: None,
             };
-            Ok((read, texts.join().expect(done)?))
+            Ok((read, texts.join()?))
         })
     }
 
