@@ -186,7 +186,8 @@ fn time_to_confirm(text: &str) -> Result<Duration, String> {
     let (least, most) = CONFIRM;
     let time = humantime::parse_duration(text)
         .map_err(|_| "not a valid time; write it as 90s, 10m or 1h".to_string())?;
-    let none = time.is_zero();
+    // In full: that nobody is asked must be meant.
+    let none = text.trim() == "0";
     if !none && (time < least || time > most || time.subsec_nanos() != 0) {
         let word = humantime::format_duration;
         return Err(format!("it must be whole seconds, from {} to {}", word(least), word(most)));

@@ -61,6 +61,14 @@ impl Run {
         check_codes(&args.planning.accept)?;
         may_ask(args.yes)?;
         let templates = templates(args.planning.templates.as_deref())?;
+        ensure!(
+            args.confirm_within.is_none_or(|time| !time.is_zero())
+                || !request.network_names().is_empty(),
+            anyhow!(
+                "--confirm-within 0 is for a bond that XAPI makes for the management: leave it out"
+            )
+            .context(Usage)
+        );
         self.hold_signals()?;
         let orders = Orders {
             reboot: args.reboot,

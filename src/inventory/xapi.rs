@@ -200,7 +200,7 @@ impl Xapi {
     }
 
     /// The device that XAPI gives its next bond on this host: the first that no PIF has
-    /// (tests/ground/managed.md, A5).
+    /// (tests/ground/xapi.md, B9).
     #[must_use]
     pub fn next_bond(&self) -> IfName {
         let taken = |name: &String| self.pifs.iter().any(|pif| pif.device == *name);

@@ -1,6 +1,6 @@
 //! A network that XAPI makes for a bond and that goes with it, unless others lie on it by then.
 //! It is found by its name, among those that are free for the bond: XAPI gives two networks the
-//! same name if it is asked to (tests/ground/managed.md, A5).
+//! same name if it is asked to (tests/ground/managed.md, A1).
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};

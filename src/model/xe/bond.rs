@@ -396,6 +396,11 @@ pub(super) fn manage(shell: &mut Shell<'_>, args: &Args) -> Answer {
     let pif = shell.state.pool.pifs[&key].clone();
     reach(shell, &pif.host)?;
     assert_no_ha(shell.state, true)?;
+    // One that XAPI leaves alone has no bridge.
+    if !pif.managed {
+        let sentence = "Could not find bridge required by VM.";
+        return Err(Fault::Api(sentence, vec![("bridge", String::new())]));
+    }
     if pif.ip_configuration_mode == "None" {
         let sentence = "PIF has no IP configuration (mode currently set to 'none')";
         return Err(refuse(sentence, &pif.uuid));

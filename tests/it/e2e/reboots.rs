@@ -156,7 +156,7 @@ fn a_rollback_that_is_asked_for_needs_no_guard() {
 #[test]
 fn times_that_are_none_are_refused() {
     let root = Root::new("el7", "bridge");
-    for time in ["", "0s", "10", "tomorrow", "8days", "1500ms"] {
+    for time in ["", "0", "0s", "10", "tomorrow", "8days", "1500ms"] {
         let refused = root.exits(2, &with_spec(&["apply", "--yes", "--confirm-within", time]));
         assert!(refused.err.contains("--confirm-within"), "{time}: {refused:?}");
     }

@@ -213,18 +213,3 @@ fn a_run_killed_at_a_line_of_its_journal_can_go_both_ways() {
         }
     });
 }
-
-#[test]
-fn a_bond_that_xapi_manages_is_not_made_yet_and_nothing_is_touched() {
-    let root = Root::new("el7", "openvswitch");
-    let start = root.snapshot();
-    let bond = ["--kind", "managed", "--network", "NAS", "--nic", "eth2,eth3", "--use", "storage"];
-    for command in [&["plan"][..], &["apply", "--yes"]] {
-        let args: Vec<&str> =
-            command.iter().chain(&bond).chain(&["--address", "172.16.51.11/24"]).copied().collect();
-        let refused = root.exits(1, &args);
-        assert!(refused.err.contains("this version makes storage NICs"), "{refused:?}");
-    }
-    start.assert_same(&root, "refused");
-    assert_eq!(root.changing(), Vec::<String>::new());
-}
