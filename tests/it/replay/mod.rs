@@ -368,6 +368,10 @@ impl<'a> Pool<'a> {
             return (!shown).then(|| format!("no list shows its {} so", fields.join(" or ")));
         }
         let pif = recording.arg("uuid").or(recording.arg("pif-uuid")).unwrap_or_default();
+        if err.starts_with("Could not find bridge required by VM.") {
+            let shown = seen("pif", pif, "managed", &|text| text == "false");
+            return (!shown).then(|| "no list shows its managed so".to_string());
+        }
         let any = |_: &str| true;
         if recording.command() == "pif-reconfigure-ip"
             && (err.starts_with("Lost") || seen("pif", pif, "management", &|text| text == "true"))
