@@ -32,24 +32,13 @@ impl Plan {
         })
     }
 
-    /// For how long the management interface is silent while it moves, in seconds, about; 0: it
-    /// does not move.
+    /// For how long the management interface is silent while it moves, or while it moves `back`, in
+    /// seconds, about; 0: it does not move.
     #[must_use]
-    pub fn silence(&self) -> u64 {
+    pub fn silence(&self, back: bool) -> u64 {
         let of = |step: &Step| match step {
-            Step::MakeBond(bond) if bond.management => bond.silence(false),
-            Step::TakeApart(bond) if bond.management => bond.silence(true),
-            _ => 0,
-        };
-        self.steps.iter().map(of).sum()
-    }
-
-    /// The same of its way back.
-    #[must_use]
-    pub fn silence_again(&self) -> u64 {
-        let of = |step: &Step| match step {
-            Step::MakeBond(bond) if bond.management => bond.silence(true),
-            Step::TakeApart(bond) if bond.management => bond.silence(false),
+            Step::MakeBond(bond) if bond.management => bond.silence(back),
+            Step::TakeApart(bond) if bond.management => bond.silence(!back),
             _ => 0,
         };
         self.steps.iter().map(of).sum()

@@ -108,13 +108,7 @@ pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan>
     let lacks = |of: &dyn Fn(&Setting) -> bool| unlike.iter().any(of);
     let mut steps = Vec::new();
     let was = kept.settings();
-    let routes = match NetworkSettings::routes_of(&spec.routes) {
-        // Those that the last change of it set are its own; any other is somebody else's.
-        None if was.routes == routes_before(spec, inv) => None,
-        None => was.routes.clone(),
-        routes => routes,
-    };
-    let want = NetworkSettings { mtu: spec.mtu.or(was.mtu), routes };
+    let want = wanted(spec, &was, inv);
     let stands = kept.pif.attached && kept.pif.ip.address() == Some(address);
     let of_network = lacks(&|s| matches!(s, Setting::Mtu(_)))
         || (stands && lacks(&|s| matches!(s, Setting::Route(_))));
@@ -129,8 +123,19 @@ pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan>
     Ok(kept.plan(steps, false))
 }
 
+/// What its network is to have, where it has this.
+pub(super) fn wanted(spec: &Spec, was: &NetworkSettings, inv: &Inventory) -> NetworkSettings {
+    let routes = match NetworkSettings::routes_of(&spec.routes) {
+        // Those that the last change of it set are its own; any other is somebody else's.
+        None if was.routes == routes_before(spec, inv) => None,
+        None => was.routes.clone(),
+        routes => routes,
+    };
+    NetworkSettings { mtu: spec.mtu.or(was.mtu), routes }
+}
+
 /// The routes that the last change of it set.
-pub(super) fn routes_before(spec: &Spec, inv: &Inventory) -> Option<String> {
+fn routes_before(spec: &Spec, inv: &Inventory) -> Option<String> {
     let before = inv.transaction.as_ref().map(|last| &last.spec)?;
     let same = before.bond == spec.bond && before.managed().is_some();
     NetworkSettings::routes_of(&before.routes).filter(|_| same)

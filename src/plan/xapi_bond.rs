@@ -111,18 +111,11 @@ impl<'a> Bond<'a> {
 
     /// The step that makes its network, or gives it what is asked.
     fn prepare(&self) -> Result<Option<Step>> {
-        let routes = NetworkSettings::routes_of(&self.spec.routes);
         let Some(network) = self.network() else {
-            return Ok(Some(Step::CreateNetwork(Box::new(self.new_network(routes)))));
+            return Ok(Some(Step::CreateNetwork(Box::new(self.new_network()))));
         };
         let was = NetworkSettings { mtu: network.mtu, routes: network.static_routes.clone() };
-        let routes = match routes {
-            // Those that the last change of it set are its own; any other is somebody else's.
-            None if was.routes == super::managed::routes_before(self.spec, self.inv) => None,
-            None => was.routes.clone(),
-            routes => routes,
-        };
-        let want = NetworkSettings { mtu: self.spec.mtu.or(was.mtu), routes };
+        let want = super::managed::wanted(self.spec, &was, self.inv);
         if was == want {
             return Ok(None);
         }
@@ -133,7 +126,8 @@ impl<'a> Bond<'a> {
         Ok(Some(Step::SetPifNetwork(Box::new(change))))
     }
 
-    fn new_network(&self, routes: Option<String>) -> NewNetwork {
+    fn new_network(&self) -> NewNetwork {
+        let routes = NetworkSettings::routes_of(&self.spec.routes);
         let same = |n: &&Network| n.name.as_deref() == Some(self.name.as_str());
         NewNetwork {
             host: self.host.clone(),

@@ -192,7 +192,10 @@ fn summary(
         row("files", Cell::list(files));
     }
     if plan.moves_management() {
-        row("management", format!("silent for about {} s while it moves", plan.silence()).into());
+        row(
+            "management",
+            format!("silent for about {} s while it moves", plan.silence(false)).into(),
+        );
     }
     let bond = &plan.spec.bond;
     if inv.kernel.devices.contains_key(bond.as_str()) && !plan.reboots() {

@@ -47,7 +47,7 @@ fn id(tx: &Transaction) -> &str {
 
 /// For how long storage is interrupted, in words.
 fn outage(way: &WayBack) -> String {
-    let silence: u64 = way.transactions.iter().map(|tx| tx.header.plan.silence_again()).sum();
+    let silence: u64 = way.transactions.iter().map(|tx| tx.header.plan.silence(true)).sum();
     if silence > 0 {
         return format!("the management interface moves back, silent for about {silence} s");
     }
