@@ -219,4 +219,21 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(Confirm),
         ],
     ),
+    // The end was looked at where a rollback of the bond's removal had only then been over.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            By(RemoveBack("bond51")),
+            Reboot,
+            By(Rollback),
+        ],
+    ),
 ];

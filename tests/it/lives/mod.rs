@@ -86,11 +86,12 @@ fn dies(living: &Living, observer: &mut Observer) -> Vec<String> {
         let aim = Aim::Bond(bond.parse().unwrap());
         let mut said = rolled_back(living, &aim);
         for _ in 1..AGAIN {
-            if said
-                .ended
-                .as_ref()
-                .is_ok_and(|o| matches!(o.ending, Ending::RolledBack | Ending::NothingToDo))
-            {
+            // That of a removal, which waited for its reboot, is over, and the bond is back.
+            let ends = |o: &Outcome| match o.ending {
+                Ending::RolledBack => !living.answers_for(&bond),
+                ending => ending == Ending::NothingToDo,
+            };
+            if said.ended.as_ref().is_ok_and(ends) {
                 break;
             }
             said = rolled_back(living, &aim);
