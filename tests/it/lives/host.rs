@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use xenbond::engine::{Aim, Engine, FILE_CHANGED};
+use xenbond::engine::{Aim, Engine, FILE_CHANGED, Observer};
 use xenbond::host::Clock;
 use xenbond::inventory::{Ask as Asks, Inventory};
 use xenbond::ledger::{self, Orders};
 use xenbond::model::state::{Backend, Lie, Nic, Saves};
-use xenbond::outcome::Outcome;
-use xenbond::preflight::{Code, Severity};
+use xenbond::outcome::{Outcome, StepState};
+use xenbond::plan::Plan;
+use xenbond::preflight::{Code, Finding, Severity};
 use xenbond::render::Templates;
 use xenbond::spec::{Raw, Request};
 use xenbond::status::{self, Judge, Records};
 use xenbond::{journal, model::Model, net};
 
 use super::event::{Act, Ask, Birth, Event};
-use crate::dom0::{Dom0, Notes, Snapshot, evacuate};
+use crate::dom0::{Dom0, Snapshot, evacuate};
 use crate::faults::job::free_bond0;
 use crate::faults::stage::free_eth1;
 use crate::faults::strike::{Boot, Fault, Liar, Strike};
@@ -62,6 +64,29 @@ pub struct Living {
     strike: Arc<Strike>,
     /// The host as it was installed.
     born: Snapshot,
+}
+
+/// What a run says, to whom nobody listens for a day: one that tries again in vain is stopped after
+/// the first long pauses.
+#[derive(Default)]
+struct Heard {
+    notes: Vec<String>,
+    stops: Arc<AtomicBool>,
+}
+
+impl Observer for Heard {
+    fn begins(&mut self, _: usize, _: usize, _: &str) {}
+    fn ended(&mut self, _: StepState, _: Duration) {}
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_string());
+        let long = |note: &&String| note.contains("tried again in 600 s");
+        if self.notes.iter().filter(long).count() > 2 {
+            self.stops.store(true, Ordering::Relaxed);
+        }
+    }
+    fn agrees(&mut self, _: &Plan, _: &[Finding], _: &Inventory) -> bool {
+        true
+    }
 }
 
 const SCRIPTS: &str = "etc/sysconfig/network-scripts";
@@ -168,23 +193,24 @@ impl Living {
         self.pause(120);
     }
 
-    fn engine(&self, act: impl FnOnce(&Engine<'_>, &mut Notes) -> Result<Outcome>) -> Said {
+    fn engine(&self, act: impl FnOnce(&Engine<'_>, &mut Heard) -> Result<Outcome>) -> Said {
         self.ordered(Orders::default(), act)
     }
 
     fn ordered(
         &self,
         orders: Orders,
-        act: impl FnOnce(&Engine<'_>, &mut Notes) -> Result<Outcome>,
+        act: impl FnOnce(&Engine<'_>, &mut Heard) -> Result<Outcome>,
     ) -> Said {
         let mut accepted: Vec<String> = vec![FILE_CHANGED.to_string()];
         let codes = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
         accepted.extend(codes.map(|code| code.name().to_string()));
-        let mut notes = Notes::default();
-        let ended = self
-            .dom0
-            .engine(orders, |engine| act(&Engine { accepted: &accepted, ..*engine }, &mut notes));
-        Said { ended, notes: notes.0 }
+        let mut heard = Heard::default();
+        let ended = self.dom0.engine(orders, |engine| {
+            heard.stops = Arc::clone(&engine.signals.interrupt);
+            act(&Engine { accepted: &accepted, ..*engine }, &mut heard)
+        });
+        Said { ended, notes: heard.notes }
     }
 
     fn apply(&self, asked: Result<Request>) -> Said {
@@ -208,7 +234,7 @@ impl Living {
             Act::Look => return Came::Seen(self.views()),
             Act::Plan(ask) => self.engine(|engine, notes| {
                 engine.propose(&request(ask)?)?;
-                notes.0.clear();
+                notes.notes.clear();
                 Ok(Outcome::refused("only planned", None))
             }),
             Act::Apply(ask) => self.apply(request(ask)),
