@@ -5,10 +5,12 @@ use xenbond::model::state::{Backend, Flavour};
 use crate::faults::strike::Fault;
 
 use super::event::Act::{
-    Apply, Confirm, Look, Remove, RemoveBack, Resume, Rollback, RollbackNth, RollbackOf, Tries,
+    Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback, RollbackNth,
+    RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Deletes, MakesBond, MovesManagement, PowerCut, Reboot, Struck, Switches, Writes,
+    By, Deletes, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck, Switches,
+    Writes,
 };
 use super::event::{Ask, Birth, Event};
 
@@ -234,6 +236,39 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(RemoveBack("bond51")),
             Reboot,
             By(Rollback),
+        ],
+    ),
+    // A backend that a removal was told to switch back was looked for as it had been at first: the
+    // removal had ended under another command.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            Struck(
+                Apply(Ask {
+                    bond: "bond52",
+                    nics: "eth4,eth5",
+                    mode: "802.3ad",
+                    miimon: 100,
+                    mtu: 1500,
+                    address: "172.16.52.77/24",
+                }),
+                44,
+                Fault::Late,
+            ),
+            By(RemoveBack("bond52")),
+            RebootStruck(15, Fault::DiesBefore),
+            Struck(
+                RemoveTold(Ask {
+                    bond: "bond52",
+                    nics: "eth0,eth3",
+                    mode: "802.3ad",
+                    miimon: 100,
+                    mtu: 1500,
+                    address: "172.16.52.77/24",
+                }),
+                86,
+                Fault::DiesAfter,
+            ),
         ],
     ),
 ];

@@ -168,6 +168,12 @@ impl Living {
             .any(|c| c.spec.bond.as_str() == bond && (c.phase.stands() || c.phase.is_open()))
     }
 
+    /// Whether a removal stands.
+    pub fn has_removed(&self) -> bool {
+        let changes = ledger::changes(&self.dom0.host).unwrap_or_default();
+        changes.iter().any(|change| change.removes && change.phase.stands())
+    }
+
     /// Whether somebody has closed a rollback that left something.
     pub fn has_closed(&self) -> bool {
         let folders = fs::read_dir(self.dom0.at("var/lib/xenbond/history")).into_iter().flatten();

@@ -693,6 +693,8 @@ impl Observer {
 
     /// All bonds are gone: the host is as it was at first, but for what others changed.
     pub fn sees_the_end(&mut self, living: &Living) {
+        // One that waited for its reboot may have ended under another command.
+        self.stays |= living.has_removed();
         self.switched |= self.stays;
         let backend = ["network.conf", "openvswitch", "blacklist-bridge"];
         let of_backend = |key: &String| backend.iter().any(|word| key.contains(word));
