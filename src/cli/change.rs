@@ -172,6 +172,7 @@ impl Run {
                 let untouched = Arc::clone(&self.signals.untouched);
                 register_conditional_shutdown(signal, Exit::Refused.code().into(), untouched)?;
                 register(signal, Arc::clone(&self.signals.interrupt))?;
+                register(signal, self.progress.stopped())?;
             }
             outlive_the_terminal()
         };

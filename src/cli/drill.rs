@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::args;
 use super::request::{Usage, device_or_network, no_such_network};
 use crate::drill::Drill;
+use crate::engine::Answer;
 use crate::inventory::{Ask, Inventory, Managed};
 use crate::journal;
 use crate::outcome::{Exit, Hint};
@@ -62,6 +63,7 @@ impl Run {
                 .context(Usage)
         );
         self.hold_signals()?;
+        self.progress.on_signal(Answer::EndsDrill);
         let tell = |turn: &crate::drill::Turn| {
             if !self.quiet {
                 report::err(report::drill::turn(turn));

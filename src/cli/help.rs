@@ -209,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_broken_as_a_command_is_one() {
+        let mut names: Vec<String> = all().iter().map(|c| c.get_name().to_string()).collect();
+        names.retain(|name| !command().get_name().eq(name));
+        names.sort();
+        assert_eq!(names, crate::report::COMMANDS);
+    }
+
+    #[test]
     fn every_option_has_help_within_80_columns() {
         for mut command in all() {
             for arg in command.get_arguments() {

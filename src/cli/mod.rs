@@ -125,7 +125,10 @@ impl Run {
         );
         let mut host = Host::of_machine(&root);
         let log = Arc::new(Log::new(&host, history::who(|name| std::env::var(name).ok())));
-        let quiet = cli.quiet || cli.json;
+        // Monitoring wants one line and nothing else.
+        let nagios =
+            matches!(&cli.command, Command::Verify(args) if args.format == args::Format::Nagios);
+        let quiet = cli.quiet || cli.json || nagios;
         let progress = Progress::new(report::err, !quiet);
         host = host
             .watched(Arc::clone(&progress) as Arc<dyn Watch>)

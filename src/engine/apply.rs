@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Engine, Observer, Situation, look, look_for, outcome, reports};
+use super::{Answer, Engine, Observer, Situation, look, look_for, outcome, reports};
 use crate::inventory::facts;
 use crate::journal::Transaction;
 use crate::ledger::{Event, Lock, Phase};
@@ -216,6 +216,7 @@ impl Engine<'_> {
         cut_off: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
+        observer.on_signal(Answer::RollsBack);
         let steps = tx.header.plan.steps.clone();
         let mut run = Run { reports: reports(&tx), probed: Vec::new(), pending: Vec::new() };
         let mut numbered = steps.iter().zip(1..);
@@ -279,6 +280,8 @@ impl Engine<'_> {
                 }
                 *probed = verdict.servers().cloned().collect();
                 *pending = verdict.pending();
+                // No step comes after it that would look.
+                self.check_interrupt()?;
             } else {
                 step.perform(self.host)?;
             }

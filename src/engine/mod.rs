@@ -64,6 +64,8 @@ pub trait Observer {
     fn waits(&mut self, _what: &str, _limit: Duration) {}
     /// A note: something to know.
     fn note(&mut self, text: &str);
+    /// What a signal that asks to stop leads to from here on.
+    fn on_signal(&mut self, _answer: Answer) {}
     /// The way back begins; `why`, unless a person asked for it.
     fn turns_back(&mut self, why: Option<&str>) {
         if let Some(why) = why {
@@ -72,6 +74,21 @@ pub trait Observer {
     }
     /// Whether these steps may be taken.
     fn agrees(&mut self, plan: &Plan, findings: &[Finding], inv: &Inventory) -> bool;
+}
+
+/// What a signal that asks to stop leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The step under way ends, then everything is rolled back.
+    RollsBack,
+    /// Nothing: what is rolling back already does so to its end.
+    GoesOn,
+    /// What is waited for is waited for in the background.
+    HandsOver,
+    /// Nothing: the work is done in the background, and only followed here.
+    WorksOn,
+    /// The bond is put back as it was, once what is measured now has been.
+    EndsDrill,
 }
 
 /// The engine and what it works with.
@@ -194,12 +211,7 @@ impl Engine<'_> {
         };
         let boot = self.boot_id()?;
         match open.phase() {
-            Phase::Done => {
-                let mut ended = outcome(&open, Ending::NothingToDo, Exit::AsAsked);
-                // A run that was cut off between its last line and its end left this.
-                ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
-                return Ok(ended);
-            }
+            Phase::Done => return Ok(outcome(&open, Ending::NothingToDo, Exit::AsAsked)),
             Phase::WaitingForReboot { boot_id } | Phase::RollbackWaiting { boot_id }
                 if boot_id == boot =>
             {
@@ -329,13 +341,6 @@ impl Engine<'_> {
             bail!("interrupted (Ctrl-C or a signal)");
         }
         Ok(())
-    }
-
-    /// A signal during a rollback stops nothing: half a rollback is neither end.
-    fn tell_of_interrupt(&self, observer: &mut dyn Observer) {
-        if self.signals.interrupt.swap(false, Ordering::Relaxed) {
-            observer.note("interrupted: already rolling back, which continues to its end");
-        }
     }
 
     /// Runs one step's act, shows it to the observer, and puts into its report how it went.

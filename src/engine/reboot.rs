@@ -109,6 +109,14 @@ impl Engine<'_> {
         self.host.detach(&copy, &[what], log)
     }
 
+    /// Whether anything is there of what [`Engine::arm`] makes.
+    pub(super) fn is_armed(&self) -> bool {
+        let service = Service::of_resume(service::init(self.host));
+        self.host.exists(&service.file())
+            || service.is_enabled(self.host)
+            || self.host.exists(paths::BIN)
+    }
+
     /// Takes away what [`Engine::arm`] left, if it did.
     pub(super) fn disarm(&self) -> Result<()> {
         // Nobody stands beside the end of a wait: what is refused once is tried again.

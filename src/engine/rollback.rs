@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::back::Back;
 use super::others::another_card;
-use super::{Engine, Observer, outcome, rolled_back};
+use super::{Answer, Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
 use crate::inventory::Nic;
 use crate::journal::Transaction;
@@ -147,10 +147,8 @@ impl Engine<'_> {
         back: &mut Back<'_>,
         observer: &mut dyn Observer,
     ) -> Option<Outcome> {
-        if !back.asked {
-            // The signal that may have led here is answered.
-            self.signals.interrupt.store(false, Ordering::Relaxed);
-        }
+        // Half a rollback is neither end.
+        observer.on_signal(Answer::GoesOn);
         if !back.only_pifs {
             observer.turns_back((!back.asked).then_some(back.why));
         }
@@ -204,7 +202,6 @@ impl Engine<'_> {
             if is_pif && !self.may_ask_xapi(tx, back, step, observer) {
                 continue;
             }
-            self.tell_of_interrupt(observer);
             let title = step.undo_title();
             let ends = (StepState::Undone, StepState::NotUndone);
             back.kept.done = tx.is_done(number);
@@ -237,7 +234,8 @@ impl Engine<'_> {
                 }
             }
         }
-        self.tell_of_interrupt(observer);
+        // It has had its answer.
+        self.signals.interrupt.store(false, Ordering::Relaxed);
     }
 
     /// Whether a step that needs XAPI can be undone now: what XAPI may still do was waited for, it

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::apply::codes;
-use super::{Engine, Observer, outcome};
+use super::{Answer, Engine, Observer, outcome};
 use crate::host::{Cmd, Host, Program};
 use crate::inventory::Stores;
 use crate::journal::Transaction;
@@ -145,13 +145,23 @@ impl Engine<'_> {
     }
 
     /// Waits where the transaction of this outcome waits for the disk. No lock is held.
-    pub(super) fn until_saved(&self, ended: Outcome, observer: &mut dyn Observer) -> Outcome {
-        match Transaction::open(self.host) {
-            Ok(Some(tx)) if ended.transaction.as_ref() == Some(&tx.header.id) => {
-                self.wait_for_disk(tx, ended, observer)
+    pub(super) fn until_saved(&self, mut ended: Outcome, observer: &mut dyn Observer) -> Outcome {
+        let Ok(open) = Transaction::open(self.host) else { return ended };
+        let is_over = |tx: &Transaction| matches!(tx.phase(), Phase::Done | Phase::RolledBack);
+        match open {
+            Some(tx) if !is_over(&tx) && ended.transaction.as_ref() == Some(&tx.header.id) => {
+                return self.wait_for_disk(tx, ended, observer);
             }
-            _ => ended,
+            Some(tx) if !is_over(&tx) => {}
+            // A run that was cut off between its last line and its end left this.
+            _ if self.is_armed() => {
+                if let Ok(_lock) = Lock::take(self.host) {
+                    ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
+                }
+            }
+            _ => {}
         }
+        ended
     }
 
     fn wait_for_disk(
@@ -169,6 +179,7 @@ impl Engine<'_> {
             self.closes(&tx, &phase, &mut ended);
             return ended;
         };
+        observer.on_signal(Answer::HandsOver);
         let bond = &tx.header.plan.spec.bond;
         let said = match phase {
             Phase::Saving { .. } if tx.header.plan.removes => {

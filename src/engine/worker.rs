@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::confirm::{GUARD_START, awaiting};
-use super::{Engine, Observer, look_for, outcome, reports, rolled_back};
+use super::{Answer, Engine, Observer, look_for, outcome, reports, rolled_back};
 use crate::host::join;
 use crate::inventory::{addresses, is_leased};
 use crate::journal::Transaction;
@@ -57,7 +57,8 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let mut alone = self.host.clock().elapsed();
-        let (mut told, first) = (false, seen);
+        let first = seen;
+        observer.on_signal(Answer::WorksOn);
         loop {
             let tx = Transaction::named(self.host, id)?;
             let tx = tx.with_context(|| format!("transaction {id} is gone"))?;
@@ -75,12 +76,6 @@ impl Engine<'_> {
             if self.host.clock().elapsed().saturating_sub(alone) >= GUARD_START {
                 bail!(
                     "the run in the background has ended before its time: see {log}; xenbond resume goes on"
-                );
-            }
-            if self.check_interrupt().is_err() && !told {
-                told = true;
-                observer.note(
-                    "the work in the background goes on to its end; xenbond rollback undoes it then",
                 );
             }
             self.host.clock().pause(LOOK);

@@ -109,6 +109,10 @@ pub trait Watch: Send + Sync {
     fn after(&self, effect: &Effect<'_>) -> Result<()>;
     /// Hears how a command that changes the host ended, or why it could not be started.
     fn ran(&self, _cmd: &Cmd, _result: &Result<Output>, _took: Duration) {}
+    /// Hears that a command begins that only looks; more than one may run at the same time.
+    fn reads(&self, _cmd: &Cmd) {}
+    /// Hears that it has ended.
+    fn has_read(&self, _cmd: &Cmd) {}
 }
 
 /// A dom0, real or not.
@@ -195,7 +199,7 @@ impl Host {
     /// ([`Output::success`]).
     pub fn run(&self, cmd: &Cmd) -> Result<Output> {
         if !cmd.changes {
-            return self.runner.run(cmd);
+            return self.looking(cmd, || self.runner.run(cmd));
         }
         let effect = Effect::Run(cmd);
         self.before(&effect)?;
@@ -213,7 +217,14 @@ impl Host {
     /// # Errors
     /// As for [`Self::run`].
     pub fn run_reading(&self, cmd: &Cmd, read: &mut dyn FnMut(&mut dyn BufRead)) -> Result<Output> {
-        self.runner.run_reading(cmd, read)
+        self.looking(cmd, || self.runner.run_reading(cmd, read))
+    }
+
+    fn looking<T>(&self, cmd: &Cmd, run: impl FnOnce() -> T) -> T {
+        self.watchers.iter().for_each(|watch| watch.reads(cmd));
+        let result = run();
+        self.watchers.iter().for_each(|watch| watch.has_read(cmd));
+        result
     }
 
     /// Runs a command that only looks, as long as `act` lasts: then it is interrupted.

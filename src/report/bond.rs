@@ -11,7 +11,7 @@ use super::text::Text;
 use crate::bonding::{BondStatus, Lacp, SlaveStatus};
 use crate::net::BondMode;
 
-/// The widest line of [`table`].
+/// Before this column a list of flags is broken.
 pub(super) const WIDTH: usize = 80;
 
 /// The object that `show --json` has for one bond. Field names are part of the contract;
@@ -61,13 +61,13 @@ pub fn to_json(name: Option<&str>, status: &BondStatus) -> Value {
     })
 }
 
-/// The bond as a person likes to read it: at most 80 columns of plain ASCII. `?` stands for
+/// The bond as a person likes to read it, in plain ASCII. `?` stands for
 /// what the driver did not say; lines that the mode does not have are left out.
 #[must_use]
 pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
     let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
     for (label, value) in head(status) {
-        top.row([label.to_string(), value].map(Cell::from));
+        top.row([label.to_string(), ascii(&value)].map(Cell::from));
     }
     let rows = slave_rows(status);
     let columns = vec![Column::PLAIN; rows[0].len()];
@@ -82,9 +82,9 @@ pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
 
 /// A name, what is said of it, and its slaves.
 pub(super) fn below(name: Option<&str>, top: &Table, slaves: &Table) -> Text {
-    let first = [name.unwrap_or("?").into()];
+    let first = [ascii(name.unwrap_or("?")).into()];
     let lines = first.into_iter().chain(top.lines()).chain([Text::default()]).chain(slaves.lines());
-    joined(lines.map(|line| clipped(&line).into()))
+    joined(lines)
 }
 
 fn head(status: &BondStatus) -> Vec<(&'static str, String)> {
@@ -191,10 +191,4 @@ pub(super) fn ascii(text: &str) -> String {
         }
         out
     })
-}
-
-pub(super) fn clipped(line: &str) -> String {
-    let line = ascii(line);
-    let line = line.trim_end();
-    if line.len() <= WIDTH { line.to_string() } else { format!("{}...", &line[..WIDTH - 3]) }
 }

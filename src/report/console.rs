@@ -2,9 +2,11 @@
 //! known to show more. Colour only repeats what the words say.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use super::text::{Mark, Text};
+use super::wrap::wrapped;
 
 /// When text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ struct Setting {
     color: Color,
     no_color: bool,
     utf8: bool,
+    /// What `COLUMNS` says.
+    columns: Option<usize>,
 }
 
 static SETTING: OnceLock<Setting> = OnceLock::new();
@@ -36,7 +40,9 @@ pub fn set(color: Color, variable: impl Fn(&str) -> Option<String>) {
     let locale = locale.to_ascii_lowercase().replace('-', "");
     let dumb = variable("TERM").is_some_and(|term| term == "dumb");
     let no_color = dumb || filled("NO_COLOR").is_some();
-    let _ = SETTING.set(Setting { color, no_color, utf8: locale.contains("utf8") });
+    let columns = variable("COLUMNS").and_then(|text| text.parse().ok());
+    let utf8 = locale.contains("utf8");
+    let _ = SETTING.set(Setting { color, no_color, utf8, columns });
 }
 
 impl Setting {
@@ -46,6 +52,16 @@ impl Setting {
             Color::Never => false,
             Color::Auto => terminal && !self.no_color,
         }
+    }
+
+    /// The width of what is written there: that of `COLUMNS`, else of the terminal, else none.
+    fn width(self, to: &(impl AsFd + IsTerminal)) -> Option<usize> {
+        let of_terminal = || {
+            let size =
+                to.is_terminal().then(|| rustix::termios::tcgetwinsize(to).ok()).flatten()?;
+            Some(usize::from(size.ws_col))
+        };
+        self.columns.or_else(of_terminal).filter(|width| *width > 0)
     }
 
     fn shown(self, text: &Text, terminal: bool) -> String {
@@ -65,17 +81,29 @@ impl Setting {
 /// Writes text for people to standard output. A reader that went away is no error.
 pub fn out(text: impl Into<Text>) {
     let to = io::stdout();
-    let setting = SETTING.get().copied().unwrap_or_default();
-    let text = setting.shown(&text.into(), to.is_terminal());
+    let text = fitted(&text.into(), &to);
     write_all(&mut to.lock(), &text);
 }
 
 /// Writes text for people to standard error.
 pub fn err(text: impl Into<Text>) {
     let to = io::stderr();
-    let setting = SETTING.get().copied().unwrap_or_default();
-    let text = setting.shown(&text.into(), to.is_terminal());
+    let text = fitted(&text.into(), &to);
     write_all(&mut to.lock(), &text);
+}
+
+fn fitted(text: &Text, to: &(impl AsFd + IsTerminal)) -> String {
+    let setting = SETTING.get().copied().unwrap_or_default();
+    let terminal = to.is_terminal();
+    match setting.width(to) {
+        Some(width) => setting.shown(&wrapped(text, width), terminal),
+        None => setting.shown(text, terminal),
+    }
+}
+
+/// How wide a line on standard error may be.
+pub(super) fn err_width() -> Option<usize> {
+    SETTING.get().copied().unwrap_or_default().width(&io::stderr())
 }
 
 /// Writes text for programs to standard output, as it is.
@@ -129,7 +157,7 @@ mod tests {
             (Color::Always, true, false, true),
             (Color::Never, false, true, false),
         ] {
-            let setting = Setting { color, no_color, utf8: true };
+            let setting = Setting { color, no_color, utf8: true, columns: None };
             assert_eq!(setting.colors(terminal), colors, "{setting:?}, {terminal}");
         }
     }
@@ -138,7 +166,9 @@ mod tests {
     fn without_colour_the_same_words_are_left() {
         let text = Text::from("  ").and(Text::marked(Mark::Bad, "BAD")).and("  mode\n");
         let text = text.and(Text::line(Mark::Strong, "hint:", " error"));
-        let shown = |color| Setting { color, no_color: false, utf8: true }.shown(&text, true);
+        let shown = |color| {
+            Setting { color, no_color: false, utf8: true, columns: None }.shown(&text, true)
+        };
         let painted = "  \u{1b}[31mBAD\u{1b}[0m  mode\n\u{1b}[1mhint:\u{1b}[0m error\n";
         assert_eq!(shown(Color::Always), painted);
         assert_eq!(shown(Color::Never), "  BAD  mode\nhint: error\n");
@@ -146,7 +176,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_acts_on_comes_through() {
-        let setting = Setting { color: Color::Always, no_color: false, utf8: true };
+        let setting = Setting { color: Color::Always, no_color: false, utf8: true, columns: None };
         let text = "a\u{1b}]0;x\u{7}b\u{9b}2J\u{202e}c\u{7f}\n\r\td";
         let shown = r"a\u{1b}]0;x\u{7}b\u{9b}2J\u{202e}c\u{7f}".to_string() + "\n\r\td";
         assert_eq!(setting.shown(&text.into(), true), shown);
@@ -157,7 +187,7 @@ mod tests {
     #[test]
     fn a_terminal_that_is_not_known_to_show_more_gets_ascii() {
         let shown = |utf8, terminal| {
-            Setting { color: Color::Never, no_color: false, utf8 }
+            Setting { color: Color::Never, no_color: false, utf8, columns: None }
                 .shown(&"VM h\u{f6}st".into(), terminal)
         };
         assert_eq!(shown(false, true), "VM h?st");

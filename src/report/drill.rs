@@ -1,6 +1,7 @@
 //! The result of a drill for people.
 
 use super::table::{Cell, Column, Table, joined};
+use super::text::Text;
 use crate::drill::{Report, Turn};
 
 /// A turn that is over, as a line.
@@ -18,12 +19,12 @@ pub fn turn(turn: &Turn) -> String {
 
 /// The drill for people.
 #[must_use]
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Report) -> Text {
     let how = if report.cut_links { "all other links cut" } else { "as the active slave" };
-    let mut text = format!(
+    let mut text = Text::from(format!(
         "{} to {}, each slave in turn {how}; a packet every {} ms\n\n",
         report.bond, report.target, report.interval_ms
-    );
+    ));
     let number = |width| Column::PLAIN.least(width).right();
     let columns = [Column::PLAIN.least(5), number(5), number(5), number(8), Column::PLAIN];
     let mut table = Table::new(&columns).indent(2);
@@ -34,19 +35,15 @@ pub fn text(report: &Report) -> String {
         let (sent, lost) = (turn.sent.to_string(), turn.lost.to_string());
         table.row([turn.name.clone(), sent, lost, gap, turn.timeline.clone()].map(Cell::from));
     }
-    text.push_str(&joined(table.lines()));
-    text.push('\n');
+    text.push(joined(table.lines()));
+    text.push("\n");
     for turn in report.slaves.iter().filter(|t| !t.ok) {
-        text.push_str(&format!(
-            "{} FAILED: {}\n",
-            turn.name,
-            turn.why.as_deref().unwrap_or_default()
-        ));
+        text.push(format!("{} FAILED: {}\n", turn.name, turn.why.as_deref().unwrap_or_default()));
     }
     if let Some(error) = &report.error {
-        text.push_str(&format!("{error}\n"));
+        text.push(format!("{error}\n"));
     }
-    text.push_str(if report.ok {
+    text.push(if report.ok {
         "Every slave carries the traffic; all is as it was.\n"
     } else {
         "NOT every slave carries the traffic as it should.\n"

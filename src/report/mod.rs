@@ -21,6 +21,7 @@ mod table;
 mod teller;
 mod text;
 mod way_back;
+mod wrap;
 
 use serde_json::Value;
 
@@ -40,6 +41,7 @@ pub use status::text as status;
 pub use teller::{Loud, Teller, ask};
 pub use text::{Mark, Text};
 pub use way_back::{undone, way_back, way_back_json};
+pub use wrap::COMMANDS;
 
 /// The version of the documents: another one where a field was taken away or means something else.
 const VERSION: u32 = 1;

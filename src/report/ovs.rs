@@ -112,7 +112,7 @@ pub fn lacp_table(port: &LacpPort) -> Text {
 fn top(rows: Vec<(&'static str, String)>) -> Table {
     let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
     for (label, value) in rows {
-        top.row([label.to_string(), value].map(Cell::from));
+        top.row([label.to_string(), ascii(&value)].map(Cell::from));
     }
     top
 }

@@ -19,6 +19,9 @@ use crate::spec::{Network, Spec};
 use crate::step::{FileChange, Step};
 use crate::verify;
 
+/// The column of a finding's hint.
+const HINT: usize = 10;
+
 /// The findings, one paragraph each.
 #[must_use]
 pub fn findings(all: &[Finding]) -> Text {
@@ -38,7 +41,8 @@ pub fn findings(all: &[Finding]) -> Text {
         );
         Text::from("  ")
             .and(Text::line(mark, &word, &rest))
-            .and(format!("          {}\n", finding.hint))
+            .hanging(HINT)
+            .and(format!("{:HINT$}{}\n", "", finding.hint))
     };
     all.iter().map(paragraph).collect()
 }
@@ -227,7 +231,7 @@ fn summary(
         }
     }
     let barring = barring(found, accepted);
-    let mut text = joined(table.lines());
+    let text = joined(table.lines());
     if view.next.is_empty() || barring.iter().any(|f| f.severity == Severity::Error) {
         return text;
     }
@@ -236,23 +240,8 @@ fn summary(
         words.push("--accept".into());
         words.push(finding.code.to_string());
     }
-    text.push("\nTo do it:\n");
-    text.push(continued(&words));
-    text
-}
-
-/// A command in lines that fit, each but the last with a backslash at its end.
-fn continued(words: &[String]) -> String {
-    let (mut text, mut line) = (String::new(), String::from(" "));
-    for word in words.iter().map(|word| quoted(word)) {
-        if line.len() + 1 + word.len() + 2 > WIDTH && line.len() > 4 {
-            text.push_str(&format!("{line} \\\n"));
-            line = "    ".into();
-        }
-        line.push(' ');
-        line.push_str(&word);
-    }
-    format!("{text}{line}\n")
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    text.and(format!("\nTo do it:\n  {}\n", words.join(" ")))
 }
 
 /// The addresses, each with its device where that is not the bond.
@@ -305,7 +294,7 @@ pub(crate) fn diff(change: &FileChange) -> Text {
         if *kind == Kind::Absent { "/dev/null".to_string() } else { change.path.clone() }
     };
     let (was, want) = (&change.was, &change.want);
-    diff::unified(&text(was), &text(want), &name(was), &name(want))
+    Text::whole(diff::unified(&text(was), &text(want), &name(was), &name(want)))
 }
 
 /// `plan --json`

@@ -8,9 +8,6 @@ use crate::status::{
     BondView, KernelBond, KernelSlave, KernelVlan, NicView, Status, TransactionView, XapiBond,
 };
 
-/// The widest line.
-const WIDTH: usize = 100;
-
 /// The widest name of a network in the table.
 const NETWORK: usize = 16;
 
@@ -31,7 +28,7 @@ pub fn text(status: &Status) -> Text {
     };
     lines.push(backend.into());
     if let Some(error) = &status.xapi_error {
-        lines.extend(plain(wrapped("XAPI could not be asked: ", error)));
+        lines.push(format!("XAPI could not be asked: {}", clean(error)).into());
     }
     lines.push(Text::default());
     let asked = status.xapi_error.is_none();
@@ -39,8 +36,6 @@ pub fn text(status: &Status) -> Text {
     lines.push(Text::default());
     lines.extend(bonds(&status.bonds, asked));
     lines.push(Text::default());
-    // What follows the tables is not cut: paths and commands are there to be copied.
-    let tables = lines.len();
     match &status.record_error {
         Some(error) => {
             lines.push(format!("record: {}", clean(&error.what)).into());
@@ -50,10 +45,7 @@ pub fn text(status: &Status) -> Text {
     }
     lines.extend(left_alone(status));
     lines.extend(plain(drift(status)));
-    joined(lines.into_iter().enumerate().map(|(at, line)| {
-        let line = line.trim_end().to_string();
-        if at < tables { cut(&line, WIDTH).into() } else { line.into() }
-    }))
+    joined(lines)
 }
 
 /// What an upgrade from an ISO leaves: XAPI's database, and neither the bond's files nor a record.
@@ -89,7 +81,10 @@ fn nics(nics: &[NicView], asked: bool) -> Vec<Text> {
     let titles = ["NIC", "MAC", "link", "Mb/s", "driver", "PIF", "managed", "network", "used by"];
     let dash = |word: Option<String>| Cell::from(word.unwrap_or_else(|| "-".into()));
     let of_xapi = |word: Option<String>| Cell::from(word.unwrap_or_else(|| nothing(asked)));
-    let mut table = Table::new(&[Column::PLAIN; 9]).width(WIDTH);
+    // A long name moves the rest of its own row only.
+    let columns: [Column; 9] =
+        std::array::from_fn(|at| if at == 7 { Column::PLAIN.most(NETWORK) } else { Column::PLAIN });
+    let mut table = Table::new(&columns);
     table.row(titles.map(Cell::from));
     for nic in nics {
         let named = |n: &&String| !n.is_empty() && !n.starts_with(DEFAULT_NAME);
@@ -106,7 +101,7 @@ fn nics(nics: &[NicView], asked: bool) -> Vec<Text> {
             // Enough to tell one from another; the whole uuid is in the JSON.
             of_xapi(nic.pif.as_ref().map(|p| p.chars().take(8).collect())),
             of_xapi(managed),
-            of_xapi(network.map(|name| cut(&clean(name), NETWORK))),
+            of_xapi(network.map(|name| clean(name))),
             if uses.is_empty() { "-".into() } else { Cell::list(uses) },
         ]);
     }
@@ -212,18 +207,18 @@ fn transaction(tx: Option<&TransactionView>) -> Vec<String> {
         }
         phase => format!("{phase}, {} of {} steps done, since {}", tx.done, tx.steps, tx.last),
     };
-    let mut lines = wrapped("", &format!("transaction {} ({}): {how}", tx.id, tx.bond));
+    let mut lines = vec![format!("transaction {} ({}): {how}", tx.id, tx.bond)];
     if let Some(seconds) = tx.seconds_left {
         let left = humantime::format_duration(std::time::Duration::from_secs(seconds));
         lines.push(format!("  it is rolled back in {left} unless it is confirmed"));
     }
     match (&tx.why, tx.asked) {
-        (Some(why), Some(false)) => lines.extend(wrapped("  because ", why)),
+        (Some(why), Some(false)) => lines.push(format!("  because {}", clean(why))),
         (Some(_), _) => lines.push("  on request".into()),
         _ => {}
     }
     for left in &tx.left {
-        lines.extend(wrapped("  left: ", &left.what));
+        lines.push(format!("  left: {}", clean(&left.what)));
         lines.push(format!("    $ {}", left.command));
     }
     lines.extend(tx.run.iter().map(|run| format!("  a run is at work on it: {run}")));
@@ -240,44 +235,15 @@ fn drift(status: &Status) -> Vec<String> {
             lines.push(format!("{} is NOT as asked:", drift.bond));
             bond = Some(&drift.bond);
         }
-        lines.extend(wrapped("  ", &drift.check.to_string()));
+        lines.push(format!("  {}", clean(&drift.check.to_string())));
         if let Some(hint) = &drift.check.hint {
-            lines.extend(wrapped("    ", hint));
+            lines.push(format!("    {}", clean(hint)));
         }
     }
-    lines
-}
-
-/// A paragraph after `start`, its other lines indented as far as the first blanks and two more.
-fn wrapped(start: &str, text: &str) -> Vec<String> {
-    let indent = " ".repeat(start.len() - start.trim_start().len() + 2);
-    let mut lines = Vec::new();
-    let mut line = start.to_string();
-    let mut empty = true;
-    for word in clean(text).split_whitespace() {
-        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(std::mem::replace(&mut line, indent.clone()));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    lines.push(line);
     lines
 }
 
 /// Nothing that a terminal would act on: names are a person's text.
 pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        text.to_string()
-    } else {
-        text.chars().take(width - 3).collect::<String>() + "..."
-    }
 }

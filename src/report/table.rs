@@ -170,8 +170,9 @@ impl Table {
                     line.push(" ".repeat(short));
                 }
                 let text = text.trim_end();
+                let start = line.chars().count();
                 line.push(cell.mark.map_or_else(|| text.into(), |m| Text::marked(m, text)));
-                vec![line]
+                vec![line.hanging(start)]
             }
             None => vec![line],
         }
@@ -185,13 +186,13 @@ impl Table {
             let word = format!("{word}{}", if at + 1 < words.len() { "," } else { "" });
             let fits = line.chars().count() + word.chars().count() < self.width;
             if begun && !fits {
-                lines.push(std::mem::replace(&mut line, " ".repeat(start).into()));
+                lines.push(std::mem::replace(&mut line, " ".repeat(start).into()).hanging(start));
                 begun = false;
             }
             line.push(format!("{}{word}", if begun { " " } else { "" }));
             begun = true;
         }
-        lines.push(line);
+        lines.push(line.hanging(start));
         lines
     }
 }

@@ -10,7 +10,7 @@ use super::outcome::note;
 use super::plan::{View, orders, plan};
 use super::text::{Mark, Text};
 use super::{Progress, err, out};
-use crate::engine::Observer;
+use crate::engine::{Answer, Observer};
 use crate::host::{Clock, Effect, OsClock, Watch};
 use crate::inventory::Inventory;
 use crate::journal::log::Log;
@@ -125,6 +125,10 @@ impl Observer for Teller {
         }
         self.progress.closes();
         (self.tell)(note(text));
+    }
+
+    fn on_signal(&mut self, answer: Answer) {
+        self.progress.on_signal(answer);
     }
 
     fn turns_back(&mut self, why: Option<&str>) {

@@ -19,18 +19,45 @@ pub enum Mark {
     Strong,
 }
 
+/// How lines that are too long for the screen are broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Not at all: a diff, a drawing, what is renewed in place.
+    Whole,
+    /// Below this column, in which the last cell begins.
+    Hang(usize),
+}
+
 /// A text and its marks.
 #[derive(Clone, Debug, Default)]
 pub struct Text {
     text: String,
     marks: Vec<(Range<usize>, Mark)>,
+    layouts: Vec<(Range<usize>, Layout)>,
 }
 
 impl Text {
     /// One marked word.
     #[must_use]
     pub fn marked(mark: Mark, word: &str) -> Self {
-        Self { text: word.to_string(), marks: vec![(0..word.len(), mark)] }
+        Self { text: word.into(), marks: vec![(0..word.len(), mark)], layouts: Vec::new() }
+    }
+
+    /// Lines that are never broken.
+    #[must_use]
+    pub(super) fn whole(text: impl Into<Self>) -> Self {
+        text.into().laid_out(Layout::Whole)
+    }
+
+    /// The line, broken below a column.
+    #[must_use]
+    pub(super) fn hanging(self, column: usize) -> Self {
+        self.laid_out(Layout::Hang(column))
+    }
+
+    fn laid_out(mut self, layout: Layout) -> Self {
+        self.layouts = vec![(0..self.text.len(), layout)];
+        self
     }
 
     /// A line that begins with a marked word.
@@ -50,7 +77,35 @@ impl Text {
     pub fn push(&mut self, more: impl Into<Self>) {
         let (more, at) = (more.into(), self.text.len());
         self.marks.extend(more.marks.into_iter().map(|(r, mark)| (r.start + at..r.end + at, mark)));
+        let moved = |(r, layout): (Range<usize>, Layout)| (r.start + at..r.end + at, layout);
+        self.layouts.extend(more.layouts.into_iter().map(moved));
         self.text.push_str(&more.text);
+    }
+
+    /// How the line that begins here is broken, where that was said.
+    pub(super) fn layout(&self, at: usize) -> Option<Layout> {
+        let found = self.layouts.iter().find(|(range, _)| range.contains(&at));
+        found.map(|(_, layout)| *layout)
+    }
+
+    /// The text with parts of it replaced, which come one after the other.
+    pub(super) fn edited(&self, edits: &[(usize, usize, String)]) -> Self {
+        if edits.is_empty() {
+            return self.clone();
+        }
+        let (mut text, mut at) = (String::new(), 0);
+        for (start, end, new) in edits {
+            text.push_str(&self.text[at..*start]);
+            text.push_str(new);
+            at = *end;
+        }
+        text.push_str(&self.text[at..]);
+        let moved = |place: usize| {
+            let before = edits.iter().take_while(|(_, end, _)| *end <= place);
+            before.fold(place, |sum, (start, end, new)| sum + new.len() - (end - start))
+        };
+        let marks = self.marks.iter().map(|(r, mark)| (moved(r.start)..moved(r.end), *mark));
+        Self { text, marks: marks.collect(), layouts: Vec::new() }
     }
 
     /// The text in pieces, each with its mark.
@@ -88,7 +143,7 @@ impl PartialEq<&str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self { text, marks: Vec::new() }
+        Self { text, ..Self::default() }
     }
 }
 

@@ -52,7 +52,7 @@ impl Dom0 {
         let status = read(&self.host, &Templates::load(None).unwrap()).unwrap();
         let text = text(&status);
         for line in text.lines() {
-            assert!(line.chars().count() <= 100 && line.trim_end() == line, "{line:?}");
+            assert_eq!(line.trim_end(), line);
         }
         status
     }
@@ -287,7 +287,7 @@ fn without_xapi_the_kernels_half_is_shown_and_the_rest_is_unknown() {
 }
 
 #[test]
-fn names_cannot_make_a_line_wide_or_a_terminal_act() {
+fn names_cannot_make_a_terminal_act() {
     let dom0 = Dom0::new(Flavour::El7, Backend::Bridge);
     dom0.change(|state| {
         let vm = state.pool.vms.get_mut("vm-web").unwrap();

@@ -329,7 +329,7 @@ fn a_table_of_nothing_is_all_question_marks() {
 }
 
 #[test]
-fn a_table_is_plain_and_narrow() {
+fn a_table_is_plain() {
     let evil = "Slave Interface: e\u{1b}[2Jé\nMII Status: up\nPermanent HW addr: ".to_string()
         + &"80:".repeat(40);
     for text in texts().map(|sample| sample.1).chain([evil]) {
@@ -339,10 +339,7 @@ fn a_table_is_plain_and_narrow() {
 
 fn check_table(status: &BondStatus) {
     for line in table(Some("bond51"), status).lines() {
-        assert!(
-            line.len() <= 80 && line.chars().all(|c| c == ' ' || c.is_ascii_graphic()),
-            "{line:?}"
-        );
+        assert!(line.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{line:?}");
     }
 }
 

@@ -155,6 +155,7 @@ fn a_second_signal_is_told_that_the_rollback_goes_on() {
     }
     let run = running.end();
     assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.err.contains("stopping after this step, then rolling back"), "{run:?}");
     assert!(run.err.contains("already rolling back"), "{run:?}");
     root.unwrap_program("opt/xensource/bin/xe");
     start.assert_same(&root, "after the rollback");

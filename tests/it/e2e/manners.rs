@@ -183,7 +183,7 @@ fn a_plan_ends_with_what_it_comes_to() {
     let plan = root.exits(1, &with_spec(&["plan", "--brief"])).out;
     let last = "Refused: 1 warning must be solved or accepted first. Nothing was changed.\n";
     assert!(plan.ends_with(last), "{plan}");
-    assert!(plan.contains("172.16.51.11/24 \\\n     --accept vms-running\n"), "{plan}");
+    assert!(plan.contains("172.16.51.11/24 --accept vms-running\n"), "{plan}");
     assert!(plan.contains("VMs stopped by the reboot  vm-web"), "{plan}");
     root.set(&json!({"pool": {"ha_enabled": true}}));
     let plan = root.exits(1, &with_spec(&["plan", "--brief", "--accept", "vms-running"])).out;
@@ -193,6 +193,52 @@ fn a_plan_ends_with_what_it_comes_to() {
     root.lie("xe", "fails", 99, 0);
     let plan = root.exits(1, &with_spec(&["plan"])).out;
     assert!(!plan.contains("Steps:") && !plan.contains("reboot") && !plan.contains("VM"), "{plan}");
+}
+
+#[test]
+fn lines_keep_to_the_width_and_commands_go_on_after_a_backslash() {
+    let root = Root::new("el7", "bridge");
+    let plan = root.in_width(60, &with_spec(&["plan", "--brief"])).out;
+    let next =
+        "\n  xenbond apply --bond bond51 --nic eth2 --nic eth3 \\\n    --address 172.16.51.11/24\n";
+    assert!(plan.ends_with(next), "{plan}");
+    root.apply();
+    let commands: [&[&str]; 6] =
+        [&["status"], &["verify"], &["list"], &["show"], &["findings"], &["rollback", "--dry-run"]];
+    for args in commands {
+        let whole = root.xenbond(args);
+        let words = |text: &str| {
+            text.split_whitespace()
+                .filter(|word| *word != "\\")
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        for width in [60, 80, 120] {
+            let run = root.in_width(width, args);
+            assert_eq!(words(&run.out), words(&whole.out), "{args:?}");
+            for line in run.out.lines().filter(|line| line.chars().count() > width) {
+                // A word that does not fit stays whole.
+                let alone = !line.trim().trim_end_matches(" \\").contains(' ');
+                assert!(alone, "{args:?} in {width} columns: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_look_at_the_host_says_what_it_waits_for() {
+    let root = Root::new("el7", "bridge");
+    root.wrap("opt/xensource/bin/xe", "[ $1 = pif-list ] && sleep 1\nexec \"$real\" \"$@\"\n");
+    for args in [&["status"][..], &with_spec(&["plan", "--brief"])] {
+        let run = root.xenbond(args);
+        assert!(run.err.contains("reading the host: xe pif-list, at most 60 s\n"), "{run:?}");
+    }
+    let one_line: [&[&str]; 3] =
+        [&["status", "-q"], &["status", "--json"], &["verify", "--format", "nagios"]];
+    for args in one_line {
+        let run = root.xenbond(args);
+        assert!(!run.err.contains("reading"), "{args:?} {run:?}");
+    }
 }
 
 #[test]

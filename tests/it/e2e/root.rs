@@ -212,12 +212,22 @@ impl Root {
     fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xenbond"));
         command.arg("--root").arg(self.path()).args(args).stdin(Stdio::null());
+        command.env_remove("COLUMNS");
         command
     }
 
     /// Runs the program to its end.
     pub fn xenbond(&self, args: &[&str]) -> Run {
-        let output = self.command(args).output().unwrap();
+        Self::run_of(&mut self.command(args), args)
+    }
+
+    /// The same where lines may be so wide.
+    pub fn in_width(&self, width: usize, args: &[&str]) -> Run {
+        Self::run_of(self.command(args).env("COLUMNS", width.to_string()), args)
+    }
+
+    fn run_of(command: &mut Command, args: &[&str]) -> Run {
+        let output = command.output().unwrap();
         let run = Run {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
