@@ -53,10 +53,16 @@ impl Engine<'_> {
         cards: &BTreeMap<IfName, String>,
     ) -> anyhow::Result<Compared> {
         let plan = &tx.header.plan;
+        let mut switches = plan.reboots();
+        // Those that were undone before it in the same way back were not compared.
+        for id in tx.after() {
+            let before = Transaction::named(self.host, &id)?;
+            switches |= before.is_some_and(|tx| tx.header.plan.reboots());
+        }
         let start = self.host.clock().elapsed();
         loop {
             let inv = look_for(self.host, &plan.spec)?;
-            let compared = judge(tx, &inv, cards);
+            let compared = judge(tx, &inv, cards, switches);
             let late = self.host.clock().elapsed().saturating_sub(start) >= SETTLE;
             let settled = compared.left.is_empty() && compared.others.is_empty();
             if settled || compared.needs_reboot || late || silent {
@@ -67,7 +73,12 @@ impl Engine<'_> {
     }
 }
 
-fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) -> Compared {
+fn judge(
+    tx: &Transaction,
+    inv: &Inventory,
+    cards: &BTreeMap<IfName, String>,
+    switches: bool,
+) -> Compared {
     let plan = &tx.header.plan;
     let now = plan.facts(inv);
     let kept = tx.kept();
@@ -77,14 +88,14 @@ fn judge(tx: &Transaction, inv: &Inventory, cards: &BTreeMap<IfName, String>) ->
     let (needed, rest) = (!tx.needed().is_empty(), tx.is_a_rest());
     let found = facts::differences(&tx.header.before, &now);
     // Somebody has switched it since, and with it what each NIC is a port of.
-    let switched = !plan.reboots() && found.iter().any(|d| d.fact == Fact::RunningBackend);
+    let switched = !switches && found.iter().any(|d| d.fact == Fact::RunningBackend);
     let moved = Moved::since(&tx.header.before, tx.header.management.as_ref(), inv);
     for found in found {
         let of_switch = is_of_switch(plan, &found, rest);
         if (of_switch && needed && !rest) || (!of_switch && rest) {
             continue;
         }
-        if found.fact == Fact::RunningBackend && plan.reboots() {
+        if found.fact == Fact::RunningBackend && switches {
             judge_backend(plan, inv, &found, &mut compared);
             continue;
         }

@@ -167,7 +167,13 @@ impl Transaction {
         let at = now(host);
         let mut line = serde_json::to_vec(&Line { at: at.clone(), event: event.clone() })?;
         line.push(b'\n');
-        host.append(&path, &line)?;
+        if let Err(error) = host.append(&path, &line) {
+            // What is said not to be written must not be read by the next run.
+            if host.size(&path).is_ok_and(|size| size.unwrap_or(0) != self.length) {
+                let _ = host.truncate(&path, self.length);
+            }
+            return Err(error);
+        }
         self.length += line.len() as u64;
         self.events.push(event);
         self.times.push(at);

@@ -271,4 +271,104 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             ),
         ],
     ),
+    // A part of what the next boot starts stayed behind a removal that had died at its very end.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            Struck(Remove("bond51"), 115, Fault::DiesBefore),
+        ],
+    ),
+    // A rollback that was refused, for its line in the journal, stood there for begun.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "802.3ad",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.77/24",
+            })),
+            By(Remove("bond52")),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "802.3ad",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            Struck(RollbackNth(2), 2, Fault::Fails),
+            By(Look),
+        ],
+    ),
+    // The same where the power went at the very end of a rollback.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            By(RemoveTold(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Struck(Rollback, 81, Fault::FailsAfter),
+            Event::Replaces("eth3"),
+            Event::Pulls("eth1"),
+            Struck(RollbackOf("bond51"), 111, Fault::PowerEmpties),
+        ],
+    ),
+    // Others' file was deleted where a rollback had died that had just put it back.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            Writes("etc/sysconfig/network-scripts/route-added0"),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth5,eth4",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            Struck(Rollback, 117, Fault::DiesBefore),
+            Deletes("etc/sysconfig/network-scripts/route-added0"),
+            By(Rollback),
+        ],
+    ),
+    // Others' file was looked for where the power had gone in the midst of a switch of the backend.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            Writes("etc/sysconfig/network-scripts/ifcfg-added0"),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Struck(RemoveBack("bond52"), 105, Fault::PowerCut),
+        ],
+    ),
 ];

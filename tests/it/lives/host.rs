@@ -378,8 +378,9 @@ impl Living {
         let Some(pif) = state.pool.pifs.get(&format!("xen01/{to}")) else { return };
         let is_member =
             state.pool.bonds.values().any(|b| b.slaves.contains(&format!("xen01/{to}")));
-        let is_there = state.dom0.nics.contains_key(to);
-        if !pif.managed || !pif.currently_attached || is_member || !is_there {
+        let Some(nic) = state.dom0.nics.get(to) else { return };
+        let is_slave = nic.master.as_ref().is_some_and(|of| state.dom0.bonds.contains_key(of));
+        if !pif.managed || !pif.currently_attached || is_member || is_slave {
             return;
         }
         let ip = format!("10.20.0.{}", 100 + number);
