@@ -105,10 +105,9 @@ impl<'a> Back<'a> {
     /// A NIC that XAPI did not let go of, the management above all, and that undoing the step would
     /// make a slave, now or at a boot.
     pub(super) fn held(&self, step: &Step) -> Option<&IfName> {
-        self.refused.iter().find(|nic| match step {
-            Step::TakeDown(bond) => bond.slaves.contains(nic),
-            Step::Leave(member) => member.nic == **nic,
-            _ => step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str())),
+        self.refused.iter().find(|nic| {
+            enslaved(step).contains(nic)
+                || step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str()))
         })
     }
 
@@ -125,5 +124,14 @@ impl<'a> Back<'a> {
             steps: self.reports,
             ..ended
         }
+    }
+}
+
+/// The NICs that undoing the step makes slaves again.
+pub(super) fn enslaved(step: &Step) -> &[IfName] {
+    match step {
+        Step::TakeDown(bond) => &bond.slaves,
+        Step::Leave(member) => std::slice::from_ref(&member.nic),
+        _ => &[],
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::back::Back;
+use super::back::{Back, enslaved};
 use super::others::another_card;
 use super::{Answer, Engine, Observer, outcome, rolled_back};
 use crate::host::Host;
@@ -208,6 +208,7 @@ impl Engine<'_> {
             back.kept.undone = tx.is_undone(number);
             let held = back.held(step).cloned();
             let sticks = back.sticks(step);
+            let moved = enslaved(step).iter().find_map(|nic| back.cards.get(nic)).cloned();
             let act = |observer: &mut dyn Observer| {
                 if let Some(nic) = &held {
                     bail!("XAPI does not let go of {nic}");
@@ -215,13 +216,11 @@ impl Engine<'_> {
                 if sticks {
                     bail!("{} has not let go of it", tx.header.plan.spec.bond);
                 }
+                if let Some(card) = &moved {
+                    bail!("{card}");
+                }
                 // `ifup` passes over a slave that is a port.
-                let slaves = match step {
-                    Step::TakeDown(bond) => &bond.slaves[..],
-                    Step::Leave(member) => std::slice::from_ref(&member.nic),
-                    _ => &[],
-                };
-                self.take_out_of_bridges(slaves)?;
+                self.take_out_of_bridges(enslaved(step))?;
                 self.patiently(observer, || step.undo(self.host, &mut back.kept))
             };
             match self.timed(&mut back.reports, number, &title, ends, observer, act) {

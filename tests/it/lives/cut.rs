@@ -371,4 +371,21 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             Struck(RemoveBack("bond52"), 105, Fault::PowerCut),
         ],
     ),
+    // The rollback of a removal made a bond of other cards than it had been of.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.11/24",
+            })),
+            By(Remove("bond51")),
+            Event::Swaps("eth2", "eth3"),
+            By(Rollback),
+        ],
+    ),
 ];
