@@ -21,6 +21,8 @@ pub(super) struct Back<'a> {
     pub(super) asked: bool,
     /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
     pub(super) only_pifs: bool,
+    /// Whether another run has begun it, between which and this one the power may have gone.
+    pub(super) resumed: bool,
     /// Older changes of the same bond that are to be undone after it.
     pub(super) then: Vec<String>,
     /// Changes whose NICs are looked at once more after its reboot.
@@ -57,6 +59,7 @@ impl<'a> Back<'a> {
             why,
             asked,
             only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
+            resumed: false,
             then: Vec::new(),
             after: tx.after(),
             needed: Vec::new(),

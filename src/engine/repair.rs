@@ -107,15 +107,23 @@ impl Engine<'_> {
     /// After a boot: XAPI may have plugged NICs of changes that were undone before it, or have lost
     /// what it had not written yet.
     pub(super) fn pifs_of_those_before(&self, tx: &Transaction, back: &mut Back<'_>) {
-        if !back.only_pifs && !tx.is_a_rest() {
+        let all = back.only_pifs || tx.is_a_rest();
+        if !all && !back.resumed {
             return;
         }
+        // What this change has done with a NIC since is undone by its own steps.
+        let own = |step: &Step| {
+            let device = step.pif().map(|record| &record.device);
+            let steps = tx.header.plan.steps.iter();
+            steps.filter_map(Step::pif).any(|record| Some(&record.device) == device)
+        };
         for id in back.after.clone() {
             let steps = match Transaction::named(self.host, &id) {
                 Ok(tx) => tx.into_iter().flat_map(|tx| tx.header.plan.steps),
                 Err(error) => return back.failed(&error),
             };
-            let mut steps: Vec<Step> = steps.filter(|step| step.pif().is_some()).collect();
+            let of_pif = |step: &Step| step.pif().is_some() && (all || !own(step));
+            let mut steps: Vec<Step> = steps.filter(of_pif).collect();
             steps.reverse();
             for step in steps {
                 if let Err(error) = step.undo(self.host, &mut back.kept) {

@@ -152,6 +152,14 @@ impl Engine<'_> {
             Some(tx) if !is_over(&tx) && ended.transaction.as_ref() == Some(&tx.header.id) => {
                 return self.wait_for_disk(tx, ended, observer);
             }
+            // The wait of another command that was cut off: the first that comes by ends it.
+            Some(tx)
+                if tx.phase().is_saving()
+                    && Awaited::of(self.host, &tx).is_none_or(|all| all.left().is_empty()) =>
+            {
+                let closed = self.try_to_close(&tx, &tx.phase());
+                ended.notes.extend(closed.err().map(|e| format!("{e:#}")));
+            }
             Some(tx) if !is_over(&tx) => {}
             // A run that was cut off between its last line and its end left this.
             _ if self.is_armed() => {

@@ -388,4 +388,27 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(Rollback),
         ],
     ),
+    // What XAPI had not written of the newer of two changes was not undone again after the power cut.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.77/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.52.77/24",
+            })),
+            Struck(RollbackOf("bond52"), 91, Fault::PowerCutUnsaved),
+        ],
+    ),
 ];
