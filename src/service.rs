@@ -115,6 +115,12 @@ impl Service {
         host.exists(&self.link())
     }
 
+    /// Whether its file is there, or what has the boot start it.
+    #[must_use]
+    pub fn is_there(&self, host: &Host) -> bool {
+        host.exists(&self.file()) || self.is_enabled(host)
+    }
+
     /// Makes the boot start it.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ pub(super) struct Back<'a> {
     pub(super) asked: bool,
     /// After its reboot only XAPI can differ, which plugs at boot what was not plugged before.
     pub(super) only_pifs: bool,
-    /// Whether another run has begun it, between which and this one the power may have gone.
-    pub(super) resumed: bool,
+    /// Whether this run begins here: since another one undid those before, the power may have gone.
+    pub(super) is_first: bool,
     /// Older changes of the same bond that are to be undone after it.
     pub(super) then: Vec<String>,
     /// Changes whose NICs are looked at once more after its reboot.
@@ -59,7 +59,7 @@ impl<'a> Back<'a> {
             why,
             asked,
             only_pifs: matches!(tx.phase(), Phase::RollbackWaiting { .. }),
-            resumed: false,
+            is_first: false,
             then: Vec::new(),
             after: tx.after(),
             needed: Vec::new(),

@@ -112,9 +112,7 @@ impl Engine<'_> {
     /// Whether anything is there of what [`Engine::arm`] makes.
     pub(super) fn is_armed(&self) -> bool {
         let service = Service::of_resume(service::init(self.host));
-        self.host.exists(&service.file())
-            || service.is_enabled(self.host)
-            || self.host.exists(paths::BIN)
+        service.is_there(self.host) || self.host.exists(paths::BIN)
     }
 
     /// Takes away what [`Engine::arm`] left, if it did.
@@ -132,7 +130,7 @@ impl Engine<'_> {
 
     fn take_resume_away(&self) -> Result<()> {
         let service = Service::of_resume(service::init(self.host));
-        let is_there = self.host.exists(&service.file()) || service.is_enabled(self.host);
+        let is_there = service.is_there(self.host);
         service.turn_off(self.host)?;
         // Also where it is not there: a run that was cut off may have left a part of it.
         self.host.put(&service.file(), &Kind::Absent)?;

@@ -108,7 +108,7 @@ impl Engine<'_> {
     /// what it had not written yet.
     pub(super) fn pifs_of_those_before(&self, tx: &Transaction, back: &mut Back<'_>) {
         let all = back.only_pifs || tx.is_a_rest();
-        if !all && !back.resumed {
+        if !all && !back.is_first {
             return;
         }
         // What this change has done with a NIC since is undone by its own steps.

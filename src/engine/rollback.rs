@@ -44,7 +44,7 @@ impl Engine<'_> {
         asked: bool,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        let mut back = Back { then, resumed: true, ..Back::of(&tx, why, asked) };
+        let mut back = Back { then, is_first: true, ..Back::of(&tx, why, asked) };
         if let Err(error) = self.brings_forward(&mut tx, &mut back) {
             back.failed(&error);
         }

@@ -144,7 +144,8 @@ impl Engine<'_> {
         self.record(tx, Event::Saving { boot_id: self.boot_id()?, back })
     }
 
-    /// Waits where the transaction of this outcome waits for the disk. No lock is held.
+    /// Waits where the transaction of this outcome waits for the disk, and ends what another run left
+    /// undone of its end. No lock is held.
     pub(super) fn until_saved(&self, mut ended: Outcome, observer: &mut dyn Observer) -> Outcome {
         let Ok(open) = Transaction::open(self.host) else { return ended };
         let is_over = |tx: &Transaction| matches!(tx.phase(), Phase::Done | Phase::RolledBack);

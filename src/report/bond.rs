@@ -65,10 +65,6 @@ pub fn to_json(name: Option<&str>, status: &BondStatus) -> Value {
 /// what the driver did not say; lines that the mode does not have are left out.
 #[must_use]
 pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
-    let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
-    for (label, value) in head(status) {
-        top.row([label.to_string(), ascii(&value)].map(Cell::from));
-    }
     let rows = slave_rows(status);
     let columns = vec![Column::PLAIN; rows[0].len()];
     let mut slaves = Table::new(&columns).indent(2);
@@ -77,7 +73,16 @@ pub fn table(name: Option<&str>, status: &BondStatus) -> Text {
     } else {
         rows.iter().for_each(|row| slaves.row(row.iter().map(|cell| ascii(cell).into())));
     }
-    below(name, &top, &slaves)
+    below(name, &top(head(status)), &slaves)
+}
+
+/// What is said of a bond as a whole, a line each.
+pub(super) fn top(rows: Vec<(&'static str, String)>) -> Table {
+    let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
+    for (label, value) in rows {
+        top.row([label.to_string(), ascii(&value)].map(Cell::from));
+    }
+    top
 }
 
 /// A name, what is said of it, and its slaves.

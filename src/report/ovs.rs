@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::bond::{WIDTH, ascii, below, known, to_json};
+use super::bond::{WIDTH, ascii, below, known, to_json, top};
 use super::table::{Cell, Column, Table};
 use super::text::Text;
 use crate::bonding::{BondStatus, SlaveStatus};
@@ -107,14 +107,6 @@ pub fn lacp_table(port: &LacpPort) -> Text {
         slaves.row(["".into(), "our state".into(), states(slave.actor_state.as_deref())]);
     }
     below(port.name.as_deref(), &top(rows), &slaves)
-}
-
-fn top(rows: Vec<(&'static str, String)>) -> Table {
-    let mut top = Table::new(&[Column::PLAIN.least(15), Column::PLAIN]).indent(2).gap(1);
-    for (label, value) in rows {
-        top.row([label.to_string(), ascii(&value)].map(Cell::from));
-    }
-    top
 }
 
 fn delay(slave: &Slave) -> String {

@@ -58,23 +58,20 @@ fn breaks(line: &str, layout: Option<Layout>, width: usize) -> Vec<(usize, usize
     let lead = line.len() - line.trim_start_matches(' ').len();
     let head = line[lead..].split(' ').next().unwrap_or_default();
     let numbered = head.strip_suffix('.').is_some_and(|n| n.parse::<u8>().is_ok());
-    let mut below = false;
     let (column, indent) = match layout {
         Some(Layout::Hang(column)) if column * 3 <= width * 2 => (Some(column), column),
         // The last column begins too far to the right: its cells go below their rows.
         Some(Layout::Hang(column)) if lead >= column => {
             return vec![(0, lead, " ".repeat(BELOW))];
         }
-        Some(Layout::Hang(column)) if column <= width => {
-            below = true;
-            (Some(column), BELOW)
-        }
+        Some(Layout::Hang(column)) if column <= width => (Some(column), BELOW),
         Some(Layout::Hang(_)) => (None, BELOW),
         _ if head == "$" => (None, lead + 4),
         _ if numbered => (None, lead + head.len() + 1),
         _ if head.ends_with(':') || head == "-" => (None, lead + 2),
         _ => (None, lead),
     };
+    let below = column.is_some_and(|column| column != indent);
     let mut found: Vec<(usize, usize, String)> = Vec::new();
     // The last blanks that would do, and the column that the word after them begins in.
     let mut candidate: Option<(usize, usize, usize, bool)> = None;
@@ -87,8 +84,9 @@ fn breaks(line: &str, layout: Option<Layout>, width: usize) -> Vec<(usize, usize
         let word = &rest[blanks..word_end];
         let after = rest[word_end..].split(' ').nth(1).unwrap_or_default();
         let inside = typed.word(word, after);
-        // A flag keeps its value.
+        // All of the last cell goes below.
         let pinned = below && found.is_empty() && candidate.is_some();
+        // A flag keeps its value.
         let value = inside.command && flag && candidate.is_some() && !word.starts_with('-');
         flag = word.starts_with("--") && !word.contains('=');
         if blanks > 0
