@@ -190,11 +190,12 @@ impl Snapshot {
     /// interface. What xenbond keeps is gone.
     pub fn install(&self, root: &Path, state: &State) {
         let kept = |path: &str| {
-            path.contains("network.conf")
-                || path.contains("openvswitch")
-                || path.contains("blacklist")
-                || path.contains("ifcfg-xenbr")
-                || path.contains("ifcfg-eth0")
+            let is = |word: &str| path.contains(word) && !path.contains("/.");
+            is("network.conf")
+                || is("openvswitch")
+                || is("blacklist")
+                || is("ifcfg-xenbr")
+                || is("ifcfg-eth0")
         };
         let mut files = Self::of(root, state).files;
         files.retain(|path, _| path.starts_with("etc/"));

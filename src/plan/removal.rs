@@ -143,7 +143,10 @@ fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(Strin
         });
         all.insert(paths::MODPROBE_CONF.to_string(), want);
     }
-    Ok(all.into_iter().collect())
+    // The driver's configuration goes last: a boot between the two would load it without.
+    let (driver, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(path, _)| paths::is_modprobe(path));
+    Ok([others, driver].concat())
 }
 
 pub(super) fn give_back(

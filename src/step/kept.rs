@@ -29,12 +29,19 @@ impl Kept {
         format!("{}/{}", self.folder, original_name(path))
     }
 
-    /// Saves what stands at a path.
+    /// Saves what stands at a path. What an earlier undo saved of it stays, under a number.
     ///
     /// # Errors
     /// When the copy cannot be written.
     pub fn save(&self, host: &Host, path: &str, now: &Kind) -> Result<()> {
         host.make_dir(&self.folder, 0o700)?;
-        host.put(&self.copy(path), now)
+        let copy = self.copy(path);
+        let earlier = host.original(&copy)?.was;
+        if earlier != Kind::Absent && !earlier.same_but_time(now) {
+            let mut free = (1..).map(|n| format!("{copy}.{n}"));
+            let free = free.find(|name| !host.exists(name)).unwrap_or_default();
+            host.put(&free, &earlier)?;
+        }
+        host.put(&copy, now)
     }
 }

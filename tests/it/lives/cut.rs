@@ -9,12 +9,113 @@ use super::event::Act::{
     RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Deletes, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck, Switches,
-    Writes,
+    By, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck,
+    Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // The power went in the rollback of a removal: the boot loaded the driver without its options.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.11/24",
+            })),
+            Struck(
+                RemoveTold(Ask {
+                    bond: "bond51",
+                    nics: "eth3,eth2",
+                    mode: "active-backup",
+                    miimon: 200,
+                    mtu: 1500,
+                    address: "172.16.51.11/24",
+                }),
+                41,
+                Fault::Hangs,
+            ),
+            Struck(Rollback, 33, Fault::PowerCut),
+            By(Rollback),
+        ],
+    ),
+    // A second rollback saved what others wrote over what the first had saved of theirs.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            Struck(
+                Apply(Ask {
+                    bond: "bond52",
+                    nics: "eth4,eth5",
+                    mode: "802.3ad",
+                    miimon: 200,
+                    mtu: 9000,
+                    address: "172.16.52.77/24",
+                }),
+                90,
+                Fault::Lies,
+            ),
+            Switches(Backend::Openvswitch),
+            RebootStruck(28, Fault::Lies),
+            Edits("etc/sysconfig/network-scripts/ifcfg-bond52"),
+            By(Rollback),
+            Edits("etc/sysconfig/network-scripts/ifcfg-bond52"),
+            Struck(Resume, 8, Fault::Late),
+        ],
+    ),
+    // So did the resume of a rollback.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Openvswitch },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            PowerCut,
+            By(Resume),
+            Edits("etc/sysconfig/network-scripts/ifcfg-eth2"),
+            By(Rollback),
+            PowerCut,
+            MakesBond("bond60", "eth2", "eth4"),
+            Struck(RollbackOf("bond51"), 42, Fault::DiesAfter),
+            Struck(Resume, 74, Fault::Lies),
+        ],
+    ),
+    // A removal died while it waited for the disk.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            MakesBond("bond60", "eth1", "eth5"),
+            Struck(
+                RemoveTold(Ask {
+                    bond: "bond51",
+                    nics: "eth2,eth3,eth1",
+                    mode: "802.3ad",
+                    miimon: 100,
+                    mtu: 9000,
+                    address: "172.16.51.77/24",
+                }),
+                92,
+                Fault::DiesBefore,
+            ),
+        ],
+    ),
     // The switch back of the first bond, for the last one's end, brought files of the second again.
     (
         Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },

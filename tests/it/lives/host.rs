@@ -160,6 +160,13 @@ impl Living {
         summary.is_open().then(|| summary.spec.bond.to_string())
     }
 
+    /// Whether nothing is under way but a removal that waits for the disk, or what a run left that
+    /// died at its very end: no rollback of a bond is about that, and the next boot ends it.
+    pub fn has_only_its_end_left(&self) -> bool {
+        let changes = ledger::changes(&self.dom0.host).unwrap_or_default();
+        changes.iter().all(|c| !c.phase.is_open() || c.removes && c.phase.is_saving())
+    }
+
     /// Whether a change of this bond stands or is open.
     pub fn answers_for(&self, bond: &str) -> bool {
         let changes = ledger::changes(&self.dom0.host).unwrap_or_default();

@@ -252,9 +252,7 @@ impl Observer {
             let mut others = self.changes.iter().filter(|change| change.by.is_none());
             return others.any(|change| change.keys.iter().any(of_driver));
         }
-        if let Some(bridge) = key.strip_prefix("route default ").filter(|_| self.moved)
-            && self.last.contains_key(key) == (bridge == self.management.bridge)
-        {
+        if key.starts_with("route default ") && self.moved {
             return true;
         }
         self.switched && derived.iter().any(|begin| key.starts_with(begin))
@@ -372,6 +370,13 @@ impl Observer {
             let keys = bonds.into_iter().chain(cards.iter().flat_map(of_cards)).collect();
             self.changes.push(Change { keys, by: None });
             self.known.clear();
+        }
+        // Of a bond that others have made the NICs are theirs, whoever had them taken from XAPI.
+        if let Event::MakesBond(bond, one, other) = event
+            && text(&format!("etc/sysconfig/network-scripts/ifcfg-{bond}")).is_some()
+        {
+            let keys = [one, other].map(|nic| format!("PIF xen01/{nic}")).into();
+            self.changes.push(Change { keys, by: None });
         }
         if matches!(event, Event::MovesManagement(_)) {
             let is = Management::of(&living.model().state());
