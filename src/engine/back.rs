@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reports;
+use crate::host::Host;
 use crate::journal::Transaction;
 use crate::ledger::Phase;
 use crate::net::IfName;
@@ -111,6 +112,18 @@ impl<'a> Back<'a> {
         self.refused.iter().find(|nic| {
             enslaved(step).contains(nic)
                 || step.file().is_some_and(|file| file.path == paths::ifcfg(nic.as_str()))
+        })
+    }
+
+    /// What hinders a step whose undoing would make slaves of other cards than the bond had: also one
+    /// that sets something of a bond that is not there, which brings it up first.
+    pub(super) fn moved(&self, step: &Step, bond: &IfName, host: &Host) -> Option<&String> {
+        let mut slaves = enslaved(step).iter();
+        let is_there = |nic: &IfName| host.exists(&paths::sys_net(nic.as_str()));
+        let brings_up = step.is_live() && !is_there(bond);
+        slaves.find_map(|nic| self.cards.get(nic)).or_else(|| {
+            let mut others = self.cards.iter().filter(|(nic, _)| brings_up && is_there(nic));
+            others.next().map(|(_, said)| said)
         })
     }
 

@@ -208,7 +208,7 @@ impl Engine<'_> {
             back.kept.undone = tx.is_undone(number);
             let held = back.held(step).cloned();
             let sticks = back.sticks(step);
-            let moved = enslaved(step).iter().find_map(|nic| back.cards.get(nic)).cloned();
+            let moved = back.moved(step, &tx.header.plan.spec.bond, self.host).cloned();
             let act = |observer: &mut dyn Observer| {
                 if let Some(nic) = &held {
                     bail!("XAPI does not let go of {nic}");

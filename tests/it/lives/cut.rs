@@ -9,12 +9,88 @@ use super::event::Act::{
     RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck,
+    By, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck, Swaps,
     Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // After a resumed rollback the earlier change of the bond stands, and needs the backend.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            By(Rollback),
+            Switches(Backend::Openvswitch),
+            By(Resume),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth5,eth4",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.77/24",
+            })),
+            By(RollbackOf("bond52")),
+        ],
+    ),
+    // The rollback of a live change brought its bond up over another card.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.51.11/24",
+            })),
+            Deletes("etc/sysconfig/network-scripts/ifcfg-bond52"),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            Deletes("etc/sysconfig/network-scripts/ifcfg-bond51"),
+            By(Rollback),
+            Swaps("eth2", "eth4"),
+        ],
+    ),
     // The power went in the rollback of a removal: the boot loaded the driver without its options.
     (
         Birth { flavour: Flavour::El5, backend: Backend::Bridge },

@@ -175,6 +175,12 @@ impl Living {
             .any(|c| c.spec.bond.as_str() == bond && (c.phase.stands() || c.phase.is_open()))
     }
 
+    /// Whether a transaction stands.
+    pub fn stands_still(&self, id: &str) -> bool {
+        let changes = ledger::changes(&self.dom0.host).unwrap_or_default();
+        changes.iter().any(|change| change.id == id && change.phase.stands())
+    }
+
     /// Whether a removal stands.
     pub fn has_removed(&self) -> bool {
         let changes = ledger::changes(&self.dom0.host).unwrap_or_default();

@@ -510,7 +510,7 @@ impl Observer {
                 }
             }
             Ending::Done => self.done(living, ended),
-            Ending::RolledBack => self.rolled_back(act, ended),
+            Ending::RolledBack => self.rolled_back(living, act, ended),
             Ending::RollbackIncomplete => {
                 self.known.clear();
                 self.must(code == Exit::Incomplete, || format!("incomplete with {code:?}"));
@@ -577,7 +577,10 @@ impl Observer {
                 let there = state.dom0.bonds.contains_key(&bond);
                 self.must(!there, || format!("removed, and the kernel has {bond}"));
                 self.asked.remove(&bond);
-                self.known.insert(bond.clone(), Known::Gone);
+                // The driver makes a bond0 by itself where no file says max_bonds=0.
+                if bond != "bond0" {
+                    self.known.insert(bond, Known::Gone);
+                }
             }
             _ => {}
         }
@@ -585,7 +588,7 @@ impl Observer {
 
     /// All that was there before the first of what was undone is there again, but for what others
     /// changed since.
-    fn rolled_back(&mut self, act: Option<Act>, ended: &Outcome) {
+    fn rolled_back(&mut self, living: &Living, act: Option<Act>, ended: &Outcome) {
         let id = ended.transaction.clone().unwrap_or_default();
         let Some(bond) = self.begun.get(&id).map(|begun| begun.bond.clone()) else { return };
         // Ids are times, so that they sort as they were begun.
@@ -606,8 +609,8 @@ impl Observer {
         self.known.remove(&bond);
         self.asked.remove(&bond);
         if undone.is_empty() {
-            for begun in self.begun.values_mut().filter(|b| b.bond == bond) {
-                begun.stands = false;
+            for (id, begun) in self.begun.iter_mut().filter(|(_, b)| b.bond == bond) {
+                begun.stands &= living.stands_still(id);
             }
             return;
         }
