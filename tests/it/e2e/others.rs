@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use super::life::SECOND;
-use super::root::{IFCFG_BOND, Root, with_spec};
+use super::root::{IFCFG_BOND, Root, at_once, with_spec};
 
 const ETH2: &str = "etc/sysconfig/network-scripts/ifcfg-eth2";
 
@@ -97,37 +97,37 @@ fn a_gateway_that_changed_since_holds_up_no_rollback() {
 
 #[test]
 fn a_management_that_moved_since_is_named_and_holds_up_no_rollback() {
-    for backend in ["bridge", "openvswitch"] {
-        for interface in [false, true] {
-            let root = Root::new("el7", backend);
-            let reboots = backend == "openvswitch";
-            root.exits(if reboots { 6 } else { 0 }, &with_spec(&["apply", "--yes"]));
-            if reboots {
-                root.reboot();
-                root.exits(0, &["resume"]);
-            }
-            let said = if interface {
-                // As `xe host-management-reconfigure` leaves it.
-                let path = root.at("etc/xensource-inventory");
-                let text = fs::read_to_string(&path).unwrap();
-                fs::write(&path, text.replace("E='xenbr0'", "E='xenbr1'")).unwrap();
-                "management interface: was xenbr0, is xenbr1"
-            } else {
-                root.set(&json!({"dom0": {"addresses": {"xenbr0": ["10.20.0.77/24"]}}}));
-                "management address on xenbr0: was 10.20.0.11/24, is 10.20.0.77/24"
-            };
-            let said = format!("not by this change, left as it is: {said}\n");
-            let run = root.exits(if reboots { 6 } else { 0 }, &["rollback", "--yes"]);
-            assert!(run.err.contains(&said), "{run:?}");
-            if reboots {
-                root.reboot();
-                // A boot of the model gives it what it had.
-                let run = root.exits(0, &["resume"]);
-                assert!(!interface || run.err.contains(&said), "{run:?}");
-            }
-            root.exits(0, &["status"]);
+    let backends = ["bridge", "openvswitch"].into_iter();
+    let cases = backends.flat_map(|backend| [false, true].map(|interface| (backend, interface)));
+    at_once(cases, |(backend, interface)| {
+        let root = Root::new("el7", backend);
+        let reboots = backend == "openvswitch";
+        root.exits(if reboots { 6 } else { 0 }, &with_spec(&["apply", "--yes"]));
+        if reboots {
+            root.reboot();
+            root.exits(0, &["resume"]);
         }
-    }
+        let said = if interface {
+            // As `xe host-management-reconfigure` leaves it.
+            let path = root.at("etc/xensource-inventory");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text.replace("E='xenbr0'", "E='xenbr1'")).unwrap();
+            "management interface: was xenbr0, is xenbr1"
+        } else {
+            root.set(&json!({"dom0": {"addresses": {"xenbr0": ["10.20.0.77/24"]}}}));
+            "management address on xenbr0: was 10.20.0.11/24, is 10.20.0.77/24"
+        };
+        let said = format!("not by this change, left as it is: {said}\n");
+        let run = root.exits(if reboots { 6 } else { 0 }, &["rollback", "--yes"]);
+        assert!(run.err.contains(&said), "{run:?}");
+        if reboots {
+            root.reboot();
+            // A boot of the model gives it what it had.
+            let run = root.exits(0, &["resume"]);
+            assert!(!interface || run.err.contains(&said), "{run:?}");
+        }
+        root.exits(0, &["status"]);
+    });
 }
 
 #[test]

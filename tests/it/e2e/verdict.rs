@@ -27,7 +27,17 @@ fn invents_nothing(run: &Run) {
     }
 }
 
+/// To the end of its time the verification waits in real time: all who see that do so at once.
 #[test]
+fn what_is_waited_for_in_vain_is_judged_at_the_end_of_its_time() {
+    let all: [fn(); 3] = [
+        a_server_that_was_asked_for_must_answer_though_it_did_not_before,
+        what_was_accepted_by_name_does_not_fail_the_same_run,
+        what_follows_from_an_accepted_warning_does_not_fail_the_run_either,
+    ];
+    at_once(all, |test| test());
+}
+
 fn a_server_that_was_asked_for_must_answer_though_it_did_not_before() {
     at_once([&[][..], &["--mtu", "9000"]], |mtu| {
         let root = Root::new("el7", "bridge");
@@ -286,7 +296,6 @@ fn ipv6_settings_of_a_pif_are_refused_before_they_are_lost() {
     start.assert_same(&root, "refused");
 }
 
-#[test]
 fn what_was_accepted_by_name_does_not_fail_the_same_run() {
     let root = Root::new("el7", "bridge");
     let link = |up: bool| json!({"dom0": {"nics": {"eth3": {"link": up}}}});
@@ -309,14 +318,14 @@ fn what_was_accepted_by_name_does_not_fail_the_same_run() {
 
 /// What follows from a link that is not there yet: a primary that carries nothing, servers that do
 /// not answer through a bond without any.
-#[test]
 fn what_follows_from_an_accepted_warning_does_not_fail_the_run_either() {
     let accept = ["apply", "--yes", "--accept", "nic-no-link"];
     let server = json!({"dom0": {"wire": {"reachable": ["172.16.51.2"]}}});
-    for (down, more, waits) in [
+    let cases = [
         (&["eth3"][..], &["--primary", "eth3"][..], "active slave: expected eth3"),
         (&["eth2", "eth3"], &["--probe", "172.16.51.2", "--primary", "eth2"], "ping 172.16.51.2"),
-    ] {
+    ];
+    at_once(cases, |(down, more, waits)| {
         let link = |up: bool| {
             let nics: serde_json::Map<String, Value> =
                 down.iter().map(|nic| ((*nic).to_string(), json!({"link": up}))).collect();
@@ -335,7 +344,7 @@ fn what_follows_from_an_accepted_warning_does_not_fail_the_run_either() {
         root.exits(5, &with_spec(&[&accept[..], more].concat()));
         root.set(&link(true));
         until("the links", || root.xenbond(&["verify"]).code == 0);
-    }
+    });
 }
 
 #[test]
