@@ -15,6 +15,48 @@ use super::event::Event::{
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // The end of the last bond is told of the backend, which an earlier one had left for it.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Bridge },
+        &[
+            Switches(Backend::Openvswitch),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.77/24",
+            })),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            By(RollbackOf("bond52")),
+            By(RollbackOf("bond51")),
+        ],
+    ),
+    // Others' bond came up with the reboot that the end of ours asked for.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "802.3ad",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            By(RemoveBack("bond52")),
+            PowerCut,
+            MakesBond("bond60", "eth1", "eth4"),
+        ],
+    ),
     // After a resumed rollback the earlier change of the bond stands, and needs the backend.
     (
         Birth { flavour: Flavour::El5, backend: Backend::Bridge },

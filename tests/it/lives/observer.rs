@@ -77,6 +77,8 @@ pub struct Observer {
     lines: Vec<(&'static str, String)>,
     /// Whether others have switched the backend.
     switched: bool,
+    /// Bonds whose files others have made.
+    made: BTreeSet<&'static str>,
     /// Whether others have moved the management.
     moved: bool,
     /// Whether a bond was removed: the backend is then as that was ordered.
@@ -235,6 +237,7 @@ impl Observer {
             theirs: BTreeMap::new(),
             lines: Vec::new(),
             switched: false,
+            made: BTreeSet::new(),
             moved: false,
             stays: false,
             misbehaves: false,
@@ -245,6 +248,13 @@ impl Observer {
     /// Whether something follows from the backend, or from where the management is, which others have
     /// changed: the default route goes after that with the next boot.
     fn follows(&self, key: &str) -> bool {
+        // What others have made comes up with a boot, and the driver's own bond with it.
+        let mut made = self.made.iter().flat_map(|bond| [*bond, "bond0"]);
+        if ["bond ", "addresses of ", "route "].iter().any(|begin| key.starts_with(begin))
+            && made.any(|bond| key.ends_with(bond))
+        {
+            return true;
+        }
         let derived = ["running", "NIC ", "addresses ", "route "];
         // The driver makes one where no file says max_bonds=0.
         let of_driver = |key: &String| key.contains("modprobe") || key.starts_with("bond ");
@@ -377,6 +387,7 @@ impl Observer {
         {
             let keys = [one, other].map(|nic| format!("PIF xen01/{nic}")).into();
             self.changes.push(Change { keys, by: None });
+            self.made.insert(bond);
         }
         if matches!(event, Event::MovesManagement(_)) {
             let is = Management::of(&living.model().state());
@@ -590,7 +601,12 @@ impl Observer {
     /// changed since.
     fn rolled_back(&mut self, living: &Living, act: Option<Act>, ended: &Outcome) {
         let id = ended.transaction.clone().unwrap_or_default();
-        let Some(bond) = self.begun.get(&id).map(|begun| begun.bond.clone()) else { return };
+        // With the last bond goes what an earlier one had left for it, which ends the last.
+        let bond = match act {
+            Some(Act::RollbackOf(bond)) => Some(bond.to_string()),
+            _ => self.begun.get(&id).map(|begun| begun.bond.clone()),
+        };
+        let Some(bond) = bond else { return };
         // Ids are times, so that they sort as they were begun.
         let mut undone = vec![id.clone()];
         // What was before the bond was removed is over.
@@ -616,7 +632,7 @@ impl Observer {
         }
         let first = undone.iter().min().unwrap().clone();
         let others = self.begun.values().any(|b| b.stands && b.bond != bond);
-        let begun = &self.begun[&first];
+        let Some(begun) = self.begun.get(&first) else { return };
         let foreign = self.changes[begun.since..].iter();
         let foreign = foreign.filter(|c| c.by.as_ref().is_none_or(|by| !undone.contains(by)));
         let foreign: BTreeSet<&String> = foreign.flat_map(|c| &c.keys).collect();
