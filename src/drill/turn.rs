@@ -25,8 +25,8 @@ const TAIL: usize = 10;
 /// How long a turn may last in all: a `ping` that nobody interrupts any more ends then.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// The width of a timeline.
-const COLUMNS: usize = 60;
+/// The width of a timeline: with the columns before it 80 hold it.
+const COLUMNS: usize = 44;
 
 /// A slave's turn.
 #[derive(Clone, Debug, Serialize)]

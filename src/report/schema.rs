@@ -95,7 +95,7 @@ const SHARED: [(&str, &str); 9] = [
     ),
     (
         "Running",
-        "{mode:s? link:s? active_slave:s? miimon:n? mtu:n? slaves:*{name:s link:s?} \
+        "{mode:s? link:s? active_slave:s? miimon:n? mtu:n? slaves:*{name:s link:s? carries:b} \
          addresses:*s vlans?:*{device:s tag:n mtu:n? addresses:*s} bridge:s?}",
     ),
     (

@@ -35,6 +35,7 @@ pub fn text(status: &Status) -> Text {
     lines.extend(nics(&status.nics, asked));
     lines.push(Text::default());
     lines.extend(bonds(&status.bonds, asked));
+    lines.extend(plain(drawing(&status.bonds)));
     lines.push(Text::default());
     match &status.record_error {
         Some(error) => {
@@ -139,6 +140,28 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
         table.row(["".into(), Cell::loose(made)]);
     }
     table.lines()
+}
+
+/// The way of the traffic: a double line to each slave that carries.
+fn drawing(bonds: &[BondView]) -> Vec<String> {
+    let kernel = |bond: &BondView| bond.kernel.clone().or_else(|| bond.vswitch.clone());
+    let all = bonds.iter().filter_map(|bond| Some((bond, kernel(bond)?)));
+    let all: Vec<(&BondView, KernelBond)> = all.filter(|(_, k)| !k.slaves.is_empty()).collect();
+    let width = all.iter().map(|(bond, _)| bond.name.len()).max().unwrap_or_default();
+    let mut lines = vec![String::new()];
+    for (bond, kernel) in &all {
+        let (mut name, mut stem) = (bond.name.as_str(), "==");
+        if kernel.slaves.iter().all(|slave| !slave.carries) {
+            stem = "--";
+        }
+        for KernelSlave { name: slave, link, carries } in &kernel.slaves {
+            let link = link.as_deref().unwrap_or("unknown");
+            let (line, said) = if *carries { ("==", ", carries") } else { ("--", "") };
+            lines.push(format!("{name:width$} {stem}+{line} {slave}  {link}{said}"));
+            (name, stem) = ("", "  ");
+        }
+    }
+    if all.is_empty() { Vec::new() } else { lines }
 }
 
 /// What XAPI and the kernel say of a bond, line by line.

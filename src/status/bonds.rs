@@ -90,6 +90,8 @@ pub struct KernelSlave {
     pub name: String,
     /// `up`, `down`, `going back` or `going down`.
     pub link: Option<String>,
+    /// Whether it carries traffic now: the active slave, or one of several that share it.
+    pub carries: bool,
 }
 
 /// What is said of XAPI's bonds besides: whether they are as XAPI has them, and who carries them.
@@ -187,7 +189,17 @@ fn vswitch_bond(inv: &Inventory, name: &str, carrier: &Carrier) -> Option<Kernel
 
 /// What the driver itself says.
 fn view(status: BondStatus) -> KernelBond {
-    let slave = |s: SlaveStatus| KernelSlave { name: s.name, link: s.mii_status };
+    // Of an 802.3ad bond only the ports of the active aggregator carry (bond_3ad.c).
+    let aggregator = status.lacp.as_ref().and_then(|lacp| lacp.active_aggregator.as_ref());
+    let aggregator = aggregator.and_then(|active| active.id);
+    let active = status.active_slave.clone();
+    let slave = |s: SlaveStatus| KernelSlave {
+        carries: s.mii_status.as_deref() == Some("up")
+            && active.as_ref().is_none_or(|active| *active == s.name)
+            && aggregator.is_none_or(|id| s.aggregator_id == Some(id)),
+        name: s.name,
+        link: s.mii_status,
+    };
     KernelBond {
         mode: status.mode.map(BondMode::name),
         link: status.mii_status,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::dom0::Dom0;
 use crate::engine::{Engine, Signals};
-use crate::host::{Cmd, Output, Runner};
+use crate::host::{Clock as _, Cmd, Output, Runner};
 use crate::ledger::{Lock, Orders, Phase};
 use crate::model::Model;
 use crate::model::state::{Backend, Flavour, State, Xapi as XapiState};
@@ -158,6 +158,24 @@ fn a_host_that_is_as_asked_has_no_drift() {
         assert_eq!((tx.bond.as_str(), tx.open, tx.phase), ("bond51", false, Phase::Done));
         assert_eq!(tx.done, tx.steps);
     }
+}
+
+#[test]
+fn the_way_of_the_traffic_is_drawn() {
+    let dom0 = Dom0::applied(Flavour::El7);
+    let drawn = |dom0: &Dom0| text(&dom0.status()).to_string();
+    let both = drawn(&dom0);
+    assert!(both.contains("\nbond51 ==+== eth2  up, carries\n         +-- eth3  up\n"), "{both}");
+    // Of a bond without an active slave each carries; of one without a link none.
+    assert!(both.contains("\nbond0  ==+== eth4  up, carries\n         +== eth5  up, carries\n"));
+    dom0.model.change(|state| {
+        for nic in ["eth4", "eth5"] {
+            state.dom0.nics.get_mut(nic).unwrap().link = false;
+        }
+    });
+    dom0.model.pause(std::time::Duration::from_secs(60));
+    let down = drawn(&dom0);
+    assert!(down.contains("\nbond0  --+-- eth4  down\n         +-- eth5  down\n"), "{down}");
 }
 
 #[test]

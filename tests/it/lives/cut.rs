@@ -5,16 +5,41 @@ use xenbond::model::state::{Backend, Flavour};
 use crate::faults::strike::Fault;
 
 use super::event::Act::{
-    Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback, RollbackNth,
+    Again, Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback, RollbackNth,
     RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck, Swaps,
-    Switches, Writes,
+    By, Cable, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck,
+    Swaps, Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // A change that was kept with what had been accepted is what is asked from then on.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "802.3ad",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Cable("eth2", false),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Edits("etc/sysconfig/network-scripts/ifcfg-eth2"),
+            By(Again("bond51")),
+        ],
+    ),
     // The end of the last bond is told of the backend, which an earlier one had left for it.
     (
         Birth { flavour: Flavour::El7, backend: Backend::Bridge },

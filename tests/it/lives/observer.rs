@@ -568,16 +568,16 @@ impl Observer {
         self.known.remove(&bond);
         match act {
             Act::Apply(ask) | Act::Tries(ask) => {
+                self.asked.insert(bond.clone(), ask);
                 if ended.exit != Exit::AsAsked {
                     return;
                 }
                 self.is_as_asked(living, ask, "done");
                 let saved = ended.not_saved.is_empty();
                 let known = if saved { Known::Asked(ask) } else { Known::Volatile(ask) };
-                self.known.insert(bond.clone(), known);
-                self.asked.insert(bond, ask);
+                self.known.insert(bond, known);
             }
-            Act::Again(_) => {
+            Act::Again(_) if ended.exit == Exit::AsAsked => {
                 if let Some(ask) = self.asked.get(&bond).copied() {
                     self.is_as_asked(living, ask, "done again");
                 }
