@@ -110,18 +110,20 @@ pub(crate) fn with_values() -> Command {
     bare.args(whole.get_arguments().cloned()).subcommands(shown)
 }
 
-/// The words of bash that list what the host has: the script has them in double quotes, where they
-/// are run when they are asked for.
-const LISTS: [(&str, &str); 2] = [
-    ("BOND", "$(ls /proc/net/bonding 2>/dev/null)"),
-    ("TRANSACTION", "$(ls /var/lib/xenbond/history 2>/dev/null)"),
-];
+/// The folders whose names are the values of an argument.
+const LISTS: [(&str, &str); 2] =
+    [("BOND", "/proc/net/bonding"), ("TRANSACTION", "/var/lib/xenbond/history")];
 
-/// An argument that is a bond or a transaction, with those that there are: for bash.
-pub(crate) fn listed(arg: Arg) -> Arg {
+/// The folders that list the bonds or the transactions that an argument may be.
+pub(crate) fn lists(arg: &Arg) -> Vec<&'static str> {
     let names = arg.get_value_names().unwrap_or_default().join(" ");
     let lists = LISTS.iter().filter(|(word, _)| names.contains(word) && arg.is_positional());
-    let lists: Vec<&'static str> = lists.map(|(_, list)| *list).collect();
+    lists.map(|(_, folder)| *folder).collect()
+}
+
+/// The argument with those folders for its values.
+pub(crate) fn listed(arg: Arg) -> Arg {
+    let lists = lists(&arg);
     if lists.is_empty() { arg } else { arg.value_parser(PossibleValuesParser::new(lists)) }
 }
 

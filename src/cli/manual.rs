@@ -51,16 +51,34 @@ impl Shell {
     pub fn script(self, command: &mut clap::Command) -> String {
         use clap_complete::{generate, shells};
         let mut text = Vec::new();
+        let mut listed = command.clone().mut_subcommands(|sub| sub.mut_args(help::listed));
         match self {
-            Self::Bash => {
-                let command = command.clone();
-                let mut listed = command.mut_subcommands(|sub| sub.mut_args(help::listed));
-                generate(shells::Bash, &mut listed, "xenbond", &mut text);
-            }
-            Self::Zsh => generate(shells::Zsh, command, "xenbond", &mut text),
+            Self::Bash => generate(shells::Bash, &mut listed, "xenbond", &mut text),
+            Self::Zsh => generate(shells::Zsh, &mut listed, "xenbond", &mut text),
             Self::Fish => generate(shells::Fish, command, "xenbond", &mut text),
         }
-        String::from_utf8_lossy(&text).into_owned()
+        let mut text = String::from_utf8_lossy(&text).into_owned();
+        let subs = command.get_subcommands();
+        let args =
+            subs.flat_map(|sub| sub.get_positionals().map(move |arg| (sub, help::lists(arg))));
+        for (sub, folders) in args.filter(|(_, folders)| !folders.is_empty()) {
+            // Looked at when the shell asks: in bash between double quotes, in zsh as code.
+            let list = |folder: &&str| format!("$(ls {folder} 2>/dev/null)");
+            let lists = folders.iter().map(list).collect::<Vec<_>>().join(" ");
+            let all = folders.join(" ");
+            match self {
+                Self::Bash => text = text.replace(&format!(" {all}\""), &format!(" {lists}\"")),
+                Self::Zsh => {
+                    text = text.replace(&format!("({all})"), &format!("{{compadd -- {lists}}}"));
+                }
+                Self::Fish => {
+                    let name = sub.get_name();
+                    let lists = lists.replace("$(", "(");
+                    text.push_str(&format!("complete -c xenbond -n \"__fish_xenbond_using_subcommand {name}\" -a \"{lists}\"\n"));
+                }
+            }
+        }
+        text
     }
 }
 

@@ -38,11 +38,14 @@ fn run(words: &[&str], folder: &Path) -> String {
 }
 
 /// Begun words, and what must become of the last of each.
-const BEGUN: [(&str, &str); 4] = [
+const BEGUN: [(&str, &str); 7] = [
     ("xenbond reh", "rehearse"),
     ("xenbond apply --confirm", "--confirm-within"),
     ("xenbond rehearse --inv", "--inventory"),
     ("xenbond verify --format na", "nagios"),
+    ("xenbond verify bond7", "bond77"),
+    ("xenbond rollback 2026", "20260102-bond77"),
+    ("xenbond log 2026", "20260102-bond77"),
 ];
 
 /// Asks the function that bash would call.
@@ -67,6 +70,8 @@ print -r -- "$2"
 zpty -d z
 "#;
 
+const HISTORY: &str = "/var/lib/xenbond/history";
+
 const FISH: &str = "source ./xenbond.fish; complete -C $argv[1]";
 
 #[test]
@@ -75,6 +80,13 @@ fn completions_complete_in_their_shells() {
     for (shell, file) in [("bash", "xenbond.bash"), ("zsh", "_xenbond"), ("fish", "xenbond.fish")] {
         let script = xenbond(&["completions", shell]);
         assert!(script.contains("rehearse"), "{script}");
+        // What a host would list: of bonds and transactions the folders are looked at.
+        let mut script = script;
+        for (of_host, one) in [("/proc/net/bonding", "bond77"), (HISTORY, "20260102-bond77")] {
+            let here = folder.path().join(one).join(one);
+            fs::create_dir_all(&here).unwrap();
+            script = script.replace(of_host, here.parent().unwrap().to_str().unwrap());
+        }
         fs::write(folder.path().join(file), script).unwrap();
     }
     let has = |shell: &str| Command::new(shell).arg("--version").output().is_ok();
