@@ -174,7 +174,8 @@ pub struct Apply {
     #[arg(long)]
     pub reboot: bool,
     /// Roll back, with a reboot if need be, unless `xenbond confirm` comes
-    /// within DUR (such as 10m) after the verdict
+    /// within DUR (such as 10m) after the verdict [default: 10m where XAPI's
+    /// bond takes the management over, else none; 0 there: none]
     #[arg(long, value_name = "DUR", value_parser = time_to_confirm, allow_hyphen_values = true)]
     pub confirm_within: Option<Duration>,
 }
