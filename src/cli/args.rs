@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::flags::SpecArgs;
 use crate::engine::{FILE_CHANGED, may_accept};
+use crate::preflight::Code;
 use crate::report::Color;
 
 /// Makes, verifies and undoes a NIC bond that XAPI does not manage.
@@ -130,6 +131,19 @@ pub struct PlanningArgs {
     /// Leave out the diffs of the files
     #[arg(long)]
     pub brief: bool,
+    /// Restart XAPI's toolstack where XAPI has the bond plugged and this host
+    /// has it not; the same as --accept toolstack-restart
+    #[arg(long)]
+    pub restart_toolstack: bool,
+}
+
+impl PlanningArgs {
+    /// The codes of the warnings that are accepted, by code or by an order of their own.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<String> {
+        let restarts = self.restart_toolstack.then(|| Code::ToolstackRestart.name().to_string());
+        self.accept.iter().cloned().chain(restarts).collect()
+    }
 }
 
 /// `plan`

@@ -26,9 +26,10 @@ use super::Run;
 impl Run {
     pub(super) fn plan(&self, args: &args::Plan) -> Result<Exit> {
         let request = self.asked(args.name.as_deref(), &args.spec)?;
-        check_codes(&args.planning.accept)?;
+        let accepted = args.planning.accepted();
+        check_codes(&accepted)?;
         let templates = templates(args.planning.templates.as_deref())?;
-        let proposal = self.engine(&templates, &args.planning.accept).propose(&request)?;
+        let proposal = self.engine(&templates, &accepted).propose(&request)?;
         let Proposal { situation, findings, plan, accepted } = &proposal;
         if self.json {
             let document = report::plan_json(plan.as_ref(), findings, &situation.inv);
@@ -58,7 +59,8 @@ impl Run {
             Some(saved) => Request::of(saved.plan.spec.clone()),
             None => self.asked(args.name.as_deref(), &args.spec)?,
         };
-        check_codes(&args.planning.accept)?;
+        let accepted = args.planning.accepted();
+        check_codes(&accepted)?;
         may_ask(args.yes)?;
         let templates = templates(args.planning.templates.as_deref())?;
         ensure!(
@@ -74,7 +76,7 @@ impl Run {
             reboot: args.reboot,
             confirm_within: args.confirm_within.map(|time| time.as_secs()),
         };
-        let engine = Engine { orders, ..self.engine(&templates, &args.planning.accept) };
+        let engine = Engine { orders, ..self.engine(&templates, &accepted) };
         let fresh = |now: &Proposal| match &saved {
             Some(saved) => saved.still_fresh(now.plan.as_ref(), &now.situation.inv),
             None => Ok(()),
@@ -186,7 +188,9 @@ fn next(args: &args::Plan, words: &[String]) -> Vec<String> {
     let mut next = vec!["xenbond".to_string(), "apply".to_string()];
     if let Some(file) = &args.out {
         next.extend(["--plan".into(), file.display().to_string()]);
-        next.extend(args.planning.accept.iter().flat_map(|code| ["--accept".into(), code.clone()]));
+        next.extend(
+            args.planning.accepted().into_iter().flat_map(|code| ["--accept".into(), code]),
+        );
         return next;
     }
     let mut words = words.iter().skip(1).skip_while(|word| *word != "plan").skip(1);

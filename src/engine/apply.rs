@@ -47,6 +47,7 @@ impl Proposal {
         if let Some(plan) = &plan {
             let down = plan.takes_down();
             findings.extend(preflight::interrupted(&down, inv));
+            findings.extend(preflight::restarts(plan.completes()));
             // What lies on a bond that stays up stays too.
             if !down.contains(&spec.bond.as_str()) {
                 findings.retain(|finding| finding.code != Code::BondCarriesMore);

@@ -189,7 +189,7 @@ impl Engine<'_> {
         for (at, step) in steps.iter().enumerate().rev() {
             let number = at + 1;
             let stood = was_up(step);
-            let nothing = matches!(step, Step::Reboot { .. } | Step::Verify { .. })
+            let nothing = matches!(step, Step::Reboot { .. } | Step::CompleteBond(_) | Step::Verify { .. })
                 // The bond goes with an older change: it is not brought up in between.
                 || (stood && (!back.then.is_empty() || later))
                 || !back.undoes(number);

@@ -68,7 +68,7 @@ impl WayBack {
         let mut all = Vec::new();
         for tx in &self.transactions {
             let goes = |step: &&Step| match step {
-                Step::Verify { .. } => false,
+                Step::CompleteBond(_) | Step::Verify { .. } => false,
                 Step::SwitchBackend(_) | Step::Reboot { .. } => !self.backend_stays,
                 _ => true,
             };

@@ -59,6 +59,7 @@ programs! {
     Xe = "xe",
     XeSwitchNetworkBackend = "xe-switch-network-backend",
     XapiWaitInitComplete = "xapi-wait-init-complete",
+    XeToolstackRestart = "xe-toolstack-restart",
     Ifup = "ifup",
     Ifdown = "ifdown",
     Ip = "ip",

@@ -63,6 +63,15 @@ impl Plan {
         down.chain(self.steps.iter().flat_map(of_xapi)).collect()
     }
 
+    /// The bond that a restart of the toolstack is to plug.
+    #[must_use]
+    pub fn completes(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match step {
+            Step::CompleteBond(bond) => Some(bond.bond.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether it brings a bond up that did not stand.
     #[must_use]
     pub fn comes_up(&self) -> bool {

@@ -167,6 +167,13 @@ impl<'a> Bond<'a> {
         }
     }
 
+    /// Whether the kernel has none of its NICs in any bond or bridge.
+    fn is_nowhere(&self) -> bool {
+        let devices = &self.inv.kernel.devices;
+        let mut kernel = self.nics.iter().map(|nic| devices.get(nic.device.as_str()));
+        kernel.all(|device| device.is_some_and(|device| device.master.is_none()))
+    }
+
     /// The step that gives a bond that stands another mode.
     fn mode(&self, stands: &Managed) -> Option<Step> {
         let properties = self.asked.properties();
@@ -217,6 +224,9 @@ pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan>
     match &bond.stands {
         None => steps.push(Step::MakeBond(Box::new(bond.xapi_bond()))),
         Some(stands) => {
+            if stands.pif.attached && bond.is_nowhere() {
+                steps.push(Step::CompleteBond(Box::new(bond.xapi_bond())));
+            }
             steps.extend(bond.set(PifSetting::Plugged(true))?);
             steps.extend(bond.mode(stands));
         }

@@ -110,6 +110,7 @@ findings! {
     GatewayNotProven "gateway-not-proven" Error "the gateway of the management network does not answer through a further NIC, which may become the one that carries the management" "is its switch port on the management VLAN? xe pif-plug uuid=..., then: arping -D -I BRIDGE GATEWAY";
     PifPropertiesDiffer "pif-properties-differ" Error "the NICs' PIFs have different properties, and XAPI then makes no bond of them" "xe pif-param-set uuid=... properties:gro=...";
     NoDeadMansSwitch "no-dead-mans-switch" Warning "the management interface is to move, and nothing brings it back by itself" "leave out --confirm-within 0";
+    ToolstackRestart "toolstack-restart" Warning "XAPI has a bond that the host has not, and a restart of the toolstack is to plug it" "--restart-toolstack orders it";
     NicDisallowsUnplug "nic-disallows-unplug" Error "a NIC's PIF is marked as not to be unplugged" "xe pif-param-set uuid=... disallow-unplug=false";
     NicMacMismatch "nic-mac-mismatch" Error "XAPI and the kernel disagree about a NIC's MAC address" "xe pif-scan host-uuid=... if the NIC was replaced";
     NicWillBeRenamed "nic-will-be-renamed" Error "the next boot gives a NIC another name, or its name to another NIC" "remove the rule, or reboot first and name the NICs anew";

@@ -349,6 +349,16 @@ fn gateway_not_proven(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
     }
 }
 
+/// What the toolstack is to be restarted for, where it is: that is ordered by name.
+#[must_use]
+pub fn restarts(bond: Option<&str>) -> Option<Finding> {
+    let bond = bond?;
+    let said = format!(
+        "XAPI has {bond} plugged and this host has it not: a restart of the toolstack plugs it; XAPI does not answer for a minute then, VMs run on"
+    );
+    Some(Finding::new(Code::ToolstackRestart, said))
+}
+
 /// Whether nobody brings the management back that `moves`, since no confirmation is asked for.
 #[must_use]
 pub fn unguarded(moves: bool, confirm_within: Option<u64>) -> Option<Finding> {

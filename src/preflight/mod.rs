@@ -21,7 +21,7 @@ mod vlans;
 pub use bond::goes_along;
 pub use files::files_elsewhere;
 pub use finding::{Code, Finding, Severity, barring, first};
-pub use managed::unguarded;
+pub use managed::{restarts, unguarded};
 pub use nics::not_given_back;
 pub use pool::rebooted;
 pub use storage::interrupted;

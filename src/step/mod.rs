@@ -99,6 +99,8 @@ pub enum Step {
     MakeBond(Box<XapiBond>),
     /// Have XAPI take a bond apart.
     TakeApart(Box<XapiBond>),
+    /// Restart XAPI, which plugs then what it has of a bond and the host has not.
+    CompleteBond(Box<XapiBond>),
     /// Have XAPI give a bond that stands another mode.
     SetBondMode(Box<BondModeChange>),
     /// Compare the running kernel with what was asked for.
@@ -145,6 +147,7 @@ impl Step {
             Self::RemoveNetwork(n) => n.undo_title(),
             Self::MakeBond(b) => b.title(),
             Self::TakeApart(b) => b.away_title(),
+            Self::CompleteBond(b) => b.complete_title(),
             Self::SetBondMode(m) => m.title(),
             Self::Verify { bond, within } => format!("verify {bond}, within {within} s"),
         }
@@ -183,7 +186,7 @@ impl Step {
             Self::MakeBond(b) => b.away_title(),
             Self::TakeApart(b) => b.title(),
             Self::SetBondMode(m) => m.undo_title(),
-            Self::Verify { .. } => "nothing to undo".into(),
+            Self::CompleteBond(_) | Self::Verify { .. } => "nothing to undo".into(),
         }
     }
 
@@ -193,6 +196,7 @@ impl Step {
     pub fn seconds(&self) -> u64 {
         match self {
             Self::MakeBond(b) => b.seconds(false),
+            Self::CompleteBond(_) => 60,
             Self::TakeApart(b) => b.seconds(true),
             Self::SetBondMode(_) => 5,
             Self::SwitchBackend(_) | Self::BringUp(_) => 5,
@@ -234,6 +238,7 @@ impl Step {
             Self::CreateNetwork(n) => n.commands(),
             Self::MakeBond(b) => b.commands(),
             Self::TakeApart(b) => b.away_commands(),
+            Self::CompleteBond(_) => vec![crate::xe::restart_toolstack()],
             Self::SetBondMode(m) => m.commands(),
             Self::RemoveNetwork(_) => Vec::new(),
             Self::Join(_) | Self::Leave(_) | Self::SetOptions(_) => Vec::new(),
@@ -295,7 +300,7 @@ impl Step {
             Self::File(f) => f.by_hand(originals),
             Self::BootUnit(u) => format!("{}; {}", u.service.disable(), u.file.by_hand(originals)),
             Self::Reboot { .. } => "shutdown -r now".into(),
-            Self::Verify { .. } => String::new(),
+            Self::CompleteBond(_) | Self::Verify { .. } => String::new(),
         }
     }
 
@@ -325,7 +330,9 @@ impl Step {
     #[must_use]
     pub fn host(&self) -> Option<&Uuid> {
         match self {
-            Self::MakeBond(b) | Self::TakeApart(b) => b.nics.first().map(|record| &record.host),
+            Self::MakeBond(b) | Self::TakeApart(b) | Self::CompleteBond(b) => {
+                b.nics.first().map(|record| &record.host)
+            }
             Self::CreateNetwork(n) | Self::RemoveNetwork(n) => Some(&n.host),
             _ => self.pif().map(|record| &record.host),
         }
@@ -340,6 +347,7 @@ impl Step {
                 | Self::RemoveNetwork(_)
                 | Self::MakeBond(_)
                 | Self::TakeApart(_)
+                | Self::CompleteBond(_)
                 | Self::SetBondMode(_)
         );
         of_bond || self.pif().is_some()
@@ -372,6 +380,7 @@ impl Step {
             Self::CreateNetwork(n) => n.create(host),
             Self::RemoveNetwork(n) => n.remove(host, &mut Kept::default()),
             Self::MakeBond(b) => b.make(host),
+            Self::CompleteBond(b) => b.complete(host),
             Self::TakeApart(b) => b.take_apart(host, &mut Kept::default()),
             Self::SetBondMode(m) => m.set(host, false),
             // The engine waits for these.
@@ -408,7 +417,7 @@ impl Step {
             Self::MakeBond(b) => b.take_apart(host, kept),
             Self::TakeApart(b) => b.make(host),
             Self::SetBondMode(m) => m.set(host, true),
-            Self::Reboot { .. } | Self::Verify { .. } => Ok(()),
+            Self::Reboot { .. } | Self::CompleteBond(_) | Self::Verify { .. } => Ok(()),
         }
     }
 }

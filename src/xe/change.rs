@@ -126,6 +126,15 @@ pub fn sync_database() -> Cmd {
     change(&["pool-sync-database".into()])
 }
 
+/// How long a restart of the toolstack may take: it stops and starts a dozen services.
+const RESTART: Duration = Duration::from_secs(600);
+
+/// Restarts XAPI and what belongs to it, and lets VMs run.
+#[must_use]
+pub fn restart_toolstack() -> Cmd {
+    Cmd::change(Program::XeToolstackRestart, &[] as &[&str], RESTART)
+}
+
 /// Makes a network; prints its uuid.
 #[must_use]
 pub fn create_network(name: &str, mtu: Option<u32>) -> Cmd {

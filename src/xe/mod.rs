@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{
     create_bond, create_network, destroy_bond, destroy_network, forget, forget_unmanaged,
-    introduce, manage_through, plug, reconfigure, remove_key, restore, set, set_bond_mode,
-    sync_database, unplug,
+    introduce, manage_through, plug, reconfigure, remove_key, restart_toolstack, restore, set,
+    set_bond_mode, sync_database, unplug,
 };
 pub use failure::{Failure, failure, killed};
 pub use guards::{Bond, ClusterHost, Pbd, Pool, bonds, cluster_hosts, disks, pbds, pool};

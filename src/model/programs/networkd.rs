@@ -353,8 +353,17 @@ pub(crate) fn know(state: &mut State) {
     }
 }
 
-/// Plugs what is managed and not plugged.
+/// Plugs what is managed and not plugged; a bond is not where the host has none.
 pub(crate) fn plug_again(state: &mut State, params: &Map) {
+    let (dom0, me) = (&state.dom0, state.dom0.me.clone());
+    let bonds: Vec<String> = state.pool.bonds.keys().cloned().collect();
+    let is_gone = |key: &String| {
+        let device = key.strip_prefix(&format!("{me}/"));
+        device.is_some_and(|d| !dom0.bonds.contains_key(d) && !dom0.vswitch.contains_key(d))
+    };
+    for key in bonds.into_iter().filter(is_gone).collect::<Vec<_>>() {
+        state.pool.pifs.entry(key).and_modify(|pif| pif.currently_attached = false);
+    }
     let (me, pool) = (&state.dom0.me, &state.pool);
     let member = |key: &String| pool.bonds.values().any(|b| b.slaves.contains(key));
     let idle = |(key, pif): &(&String, &Pif)| {

@@ -141,6 +141,7 @@ fn the_table_has_every_code() {
                 BondCarriesStorage,
                 NicNotGivenBack,
                 NoDeadMansSwitch,
+                ToolstackRestart,
                 ManagedPossible,
             ]
             .contains(code);

@@ -157,6 +157,35 @@ fn what_others_make_of_it_is_named_and_mended() {
 }
 
 #[test]
+fn a_bond_that_xapi_has_and_the_host_has_not_comes_by_a_restart_that_is_ordered() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        settled(&root);
+        let gone = json!({"bonds": {"bond1": null}, "vswitch": {"bond1": null}, "nics": {
+            "eth2": {"master": null, "mac": "00:1b:21:0a:01:02"},
+            "eth3": {"master": null, "mac": "00:1b:21:0a:01:03"},
+        }});
+        root.set(&json!({"dom0": gone}));
+        assert_eq!(bad(&root), ["bond1"]);
+        let restarts = || {
+            let ran = root.state()["dom0"]["transcript"].as_array().unwrap().clone();
+            ran.iter().filter(|ran| ran["command"] == "xe-toolstack-restart").count()
+        };
+        let refused = root.exits(1, &["apply", "NAS", "--yes"]);
+        assert!(refused.err.contains("--restart-toolstack orders it"), "{refused:?}");
+        assert_eq!(restarts(), 0);
+        root.exits(0, &["apply", "NAS", "--yes", "--restart-toolstack"]);
+        settled(&root);
+        root.exits(0, &["verify", "NAS"]);
+        assert_eq!(restarts(), 1);
+        let again = root.exits(0, &["apply", "NAS", "--yes", "--restart-toolstack"]);
+        assert!(again.out.contains("Nothing to do"), "{again:?}");
+        assert_eq!(restarts(), 1);
+    }
+}
+
+#[test]
 fn a_bond_that_others_use_by_now_keeps_its_network() {
     let root = Root::new("el7", "bridge");
     root.exits(0, &with(&["apply", "--yes"], NAS));
@@ -218,7 +247,9 @@ fn the_management_moves_stays_when_confirmed_and_comes_back() {
         // Nobody confirms it.
         root.exits(6, &with(&["apply", "--yes", "--confirm-within", "2s"], MGT));
         until("the guard has rolled it back", || managed_by(&root) == "xenbr0");
-        until("the guard has ended", || phase(&root) == "rolled-back");
+        until("the guard has ended", || {
+            phase(&root) == "rolled-back" && root.own_files() == ["history", "lock"]
+        });
         start.assert_same(&root, "not confirmed");
     }
 }

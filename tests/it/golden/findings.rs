@@ -104,6 +104,7 @@ fn said(request: &Request, spec: &Spec, inv: &Inventory, orders: Orders) -> Resu
         all.extend(preflight::interrupted(&plan.takes_down(), inv));
         let kept = plan::not_given_back(spec, &nics, &plan::Recorded::default(), inv);
         all.extend(preflight::not_given_back(&kept, spec, inv));
+        all.extend(preflight::restarts(plan.completes()));
         all.extend(preflight::unguarded(plan.moves_management(), orders.confirm_within));
         all.sort_by_key(|f| (f.severity, f.code));
     }
