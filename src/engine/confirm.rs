@@ -134,7 +134,12 @@ impl Engine<'_> {
         }
         observer.note("confirmed: the change stays");
         let bond = &tx.header.plan.spec.bond;
-        match self.needs_nothing(&tx) {
+        // It stays, whatever is seen; XAPI may be starting.
+        let looked = self.needs_nothing(&tx).or_else(|_| {
+            self.await_xapi(observer)?;
+            self.needs_nothing(&tx)
+        });
+        match looked {
             Ok(true) => {}
             Ok(false) if ended.exit == Exit::AsAsked => {
                 ended.exit = Exit::NotAsAsked;
@@ -142,7 +147,11 @@ impl Engine<'_> {
                 ended.hint = Some(format!("xenbond verify {bond}; xenbond apply {bond} mends it"));
             }
             Ok(false) => {}
-            Err(error) => ended.notes.push(format!("{bond} could not be looked at: {error:#}")),
+            Err(error) => {
+                ended.exit = Exit::NotAsAsked;
+                ended.error = Some(format!("{bond} could not be looked at: {error:#}"));
+                ended.hint = Some(format!("xenbond verify {bond}"));
+            }
         }
         Ok(ended)
     }

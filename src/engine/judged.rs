@@ -35,8 +35,9 @@ impl Engine<'_> {
         match pending.map(|verdict| verdict.pending()) {
             Ok(pending) if pending.is_empty() => ended,
             Ok(pending) => Outcome { pending, exit: Exit::NotAsAsked, ..ended },
+            // What could not be looked at is not said to be as asked.
             Err(error) => {
-                let mut ended = ended;
+                let mut ended = Outcome { exit: Exit::NotAsAsked, ..ended };
                 ended.notes.push(format!("{error:#}"));
                 ended
             }

@@ -5,16 +5,81 @@ use xenbond::model::state::{Backend, Flavour};
 use crate::faults::strike::Fault;
 
 use super::event::Act::{
-    Again, Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback, RollbackNth,
-    RollbackOf, Tries,
+    Adopt, Again, Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback,
+    RollbackNth, RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Cable, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Reboot, RebootStruck, Struck,
-    Swaps, Switches, Writes,
+    By, Cable, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Pulls, Reboot, RebootStruck,
+    RestartsXapi, Scans, Struck, Swaps, Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // A confirmation while XAPI started said that all was as asked, and had not looked.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Tries(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            Switches(Backend::Openvswitch),
+            RestartsXapi,
+            By(Confirm),
+        ],
+    ),
+    // So did one where a file had been edited.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Tries(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.51.77/24",
+            })),
+            Edits("etc/sysconfig/network-scripts/ifcfg-bond51"),
+            RestartsXapi,
+            By(Confirm),
+            By(Look),
+        ],
+    ),
+    // The other backend's ports stay as long as another bond needs it.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Openvswitch },
+        &[
+            By(Tries(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "802.3ad",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.77/24",
+            })),
+            Pulls("eth1"),
+            By(Confirm),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.51.11/24",
+            })),
+            By(RollbackOf("bond52")),
+        ],
+    ),
+    // A scan had an old release write down the bond's address for a slave's.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[MakesBond("bond60", "eth1", "eth4"), Scans, By(Adopt("bond60")), By(Rollback)],
+    ),
     // A change that was kept with what had been accepted is what is asked from then on.
     (
         Birth { flavour: Flavour::El7, backend: Backend::Bridge },

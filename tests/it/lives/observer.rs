@@ -114,10 +114,8 @@ fn view(living: &Living) -> View {
         // Another one after a forget; and what XAPI last read from a device.
         fields.remove("uuid");
         fields.remove("mtu");
-        if !pif.managed {
-            // That of then: the bond's, where an old release was told of a slave.
-            fields.remove("mac");
-        }
+        // That of then: the bond's, where an old release was told of a slave or scanned it.
+        fields.remove("mac");
         all.insert(format!("PIF {key}"), value.to_string().replace('"', ""));
     }
     for (key, vlan) in &state.pool.vlans {
@@ -639,7 +637,11 @@ impl Observer {
         // The backend stays as long as another bond needs it, and what its switch took away.
         let shared = |key: &String| {
             let backend = ["network.conf", "openvswitch", "running", "modprobe"];
-            let of_backend = || begun.before.get(key).is_some_and(|t| t.contains("XEMANAGED=yes"));
+            let of_backend = || {
+                let was = begun.before.get(key);
+                let port = |t: &String| key.starts_with("NIC ") && t.contains("ovs-system");
+                was.is_some_and(|t| t.contains("XEMANAGED=yes") || port(t))
+            };
             others && (backend.iter().any(|word| key.contains(word)) || of_backend())
         };
         let wrong: Vec<String> = differing(&begun.before, &self.last)
