@@ -1,20 +1,48 @@
 //! Lives that once failed, cut down to the events that were needed.
 
-use xenbond::model::state::{Backend, Flavour};
+use xenbond::model::state::{Backend, Flavour, How};
 
 use crate::faults::strike::Fault;
 
 use super::event::Act::{
-    Adopt, Again, Apply, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback,
+    Adopt, Again, Apply, Close, Confirm, Look, Remove, RemoveBack, RemoveTold, Resume, Rollback,
     RollbackNth, RollbackOf, Tries,
 };
 use super::event::Event::{
-    By, Cable, Deletes, Edits, MakesBond, MovesManagement, PowerCut, Pulls, Reboot, RebootStruck,
-    RestartsXapi, Scans, Struck, Swaps, Switches, Writes,
+    By, Cable, Deletes, Edits, MakesBond, Misbehaves, MovesManagement, PowerCut, Pulls, Reboot,
+    RebootStruck, RestartsXapi, Scans, Struck, Swaps, Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // A rollback was closed before its reboot: the next one went on to the other backend.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "802.3ad",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Reboot,
+            By(RollbackOf("bond52")),
+            By(Close),
+            Misbehaves("xe pif-introduce", How::Fails, 2),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth3,eth2",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Reboot,
+            By(Rollback),
+        ],
+    ),
     // A confirmation while XAPI started said that all was as asked, and had not looked.
     (
         Birth { flavour: Flavour::El5, backend: Backend::Bridge },

@@ -634,6 +634,9 @@ impl Observer {
         let foreign = self.changes[begun.since..].iter();
         let foreign = foreign.filter(|c| c.by.as_ref().is_none_or(|by| !undone.contains(by)));
         let foreign: BTreeSet<&String> = foreign.flat_map(|c| &c.keys).collect();
+        // With the backend that a boot started NICs are ports of another bridge.
+        let booted = foreign.contains(&"running".to_string());
+        let port = |key: &String| booted && key.starts_with("NIC ");
         // The backend stays as long as another bond needs it, and what its switch took away.
         let shared = |key: &String| {
             let backend = ["network.conf", "openvswitch", "running", "modprobe"];
@@ -647,7 +650,7 @@ impl Observer {
         let wrong: Vec<String> = differing(&begun.before, &self.last)
             .into_iter()
             .filter(|key| !foreign.contains(key) && !shared(key) && !self.follows(key))
-            .filter(|key| !self.is_swept(key))
+            .filter(|key| !port(key) && !self.is_swept(key))
             .map(|key| told(&key, &begun.before, &self.last))
             .collect();
         for id in &undone {
