@@ -17,16 +17,15 @@ fn lines(root: &Root) -> usize {
 }
 
 /// Kills a run at each of its lines; how often.
-fn killed(flavour: &str, rolls_back: bool) -> usize {
-    let apply = with_spec(&["apply", "--yes", "--pif", "forget"]);
-    let rollback = vec!["rollback", "--yes"];
-    let root = Root::new(flavour, "bridge");
-    root.exits(0, &apply);
+fn killed(flavour: &str, backend: &str, apply: &[&str], rolls_back: bool) -> usize {
+    let rollback = ["rollback", "--yes"];
+    let root = Root::new(flavour, backend);
+    root.exits(0, apply);
     let applied = lines(&root);
     let journal = root.transaction().join("journal");
     root.exits(0, &rollback);
     let all = fs::read_to_string(journal).unwrap().lines().count();
-    let (lines, args) = if rolls_back { (all - applied, &rollback) } else { (applied, &apply) };
+    let (lines, args) = if rolls_back { (all - applied, &rollback[..]) } else { (applied, apply) };
     let sample = Sample::one_in(SAMPLE);
     let mut kills = 0;
     for line in 1..=lines {
@@ -39,10 +38,10 @@ fn killed(flavour: &str, rolls_back: bool) -> usize {
                 continue;
             }
             let case = format!("{flavour}, rolls back: {rolls_back}, line {line}{when}, {by}");
-            let root = Root::new(flavour, "bridge");
+            let root = Root::new(flavour, backend);
             let start = root.snapshot();
             if rolls_back {
-                root.exits(0, &apply);
+                root.exits(0, apply);
             }
             assert!(root.dies_at(&format!("{line}{when}"), args), "{case}: it was not killed");
             kills += 1;
@@ -69,10 +68,22 @@ fn killed(flavour: &str, rolls_back: bool) -> usize {
 
 #[test]
 fn a_run_killed_at_any_line_of_its_journal_can_go_both_ways() {
-    let counts = std::thread::scope(|scope| {
-        let all = [("el7", false), ("el7", true), ("el5", false), ("el5", true)];
-        let runs = all.map(|(flavour, back)| scope.spawn(move || killed(flavour, back)));
-        runs.map(|run| run.join().unwrap())
+    let unmanaged = with_spec(&["apply", "--yes", "--pif", "forget"]);
+    let managed = [&["apply", "--yes"], super::xapi_bond::NAS].concat();
+    let hosts = [
+        ("el7", "bridge", &unmanaged[..]),
+        ("el5", "bridge", &unmanaged),
+        ("el7", "bridge", &managed),
+        ("el5", "openvswitch", &managed),
+    ];
+    let counts: Vec<usize> = std::thread::scope(|scope| {
+        let mut runs = Vec::new();
+        for (flavour, backend, apply) in hosts {
+            for back in [false, true] {
+                runs.push(scope.spawn(move || killed(flavour, backend, apply, back)));
+            }
+        }
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
     println!(
         "killed {} times at a line of the journal, 0 unrecovered",

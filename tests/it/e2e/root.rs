@@ -291,7 +291,11 @@ impl Root {
     /// after. Whether it came there.
     pub fn dies_at(&self, line: &str, args: &[&str]) -> bool {
         let number = line.trim_end_matches('+').parse().unwrap();
-        struck::at_journal_line(self.command(args), number, line.ends_with('+'))
+        let came = struck::at_journal_line(self.command(args), number, line.ends_with('+'));
+        // A child that it had just forked has its lock until it is the program that it is to be.
+        let lock = || fs::File::open(self.at("var/lib/xenbond/lock"));
+        until("the end of the run", || lock().is_ok_and(|lock| lock.try_lock().is_ok()));
+        came
     }
 
     /// Starts the program.

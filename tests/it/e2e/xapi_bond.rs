@@ -10,7 +10,7 @@ use super::root::{Root, until};
 
 const BACKENDS: [(&str, &str); 2] = [("el5", "openvswitch"), ("el7", "bridge")];
 
-const NAS: &[&str] = &[
+pub const NAS: &[&str] = &[
     "--kind",
     "managed",
     "--network",
