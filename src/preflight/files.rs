@@ -4,8 +4,8 @@
 use super::{Case, Code, Finding, Rule, bond_is_ours};
 use crate::host::Kind;
 use crate::ifcfg;
-use crate::inventory::{Inventory, Nic, Place};
-use crate::net::{IfName, MacAddr, Tagged};
+use crate::inventory::{Device, Inventory, Nic, Place};
+use crate::net::{IfName, MacAddr, Tagged, shown};
 use crate::order;
 use crate::paths;
 use crate::render::is_ours;
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Of bonds of either kind.
-pub(super) const ANY: &[Rule] = &[cannot_write, no_space];
+pub(super) const ANY: &[Rule] = &[cannot_write, no_space, nic_of_another_bond];
 
 /// Whether a file stands there that we did not write.
 fn is_foreign(inv: &Inventory, path: &str) -> bool {
@@ -57,6 +57,30 @@ fn nic_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
             Code::NicFileExists,
             format!("{path} exists, and will be replaced"),
         ));
+    }
+}
+
+/// A card that was replaced, or whose port is dead, is no slave in the kernel, and its file still
+/// makes it one of another bond of ours.
+fn nic_of_another_bond(case: &Case<'_>, found: &mut Vec<Finding>) {
+    for path in nic_files(case) {
+        let kind = case.inv.file(&path);
+        let text = kind.bytes().filter(|_| is_ours(kind)).map(String::from_utf8_lossy);
+        let file = text.map(|text| ifcfg::parse(&text));
+        let names = |key: &str| file.as_ref().and_then(|file| file.get(key));
+        let (Some(nic), Some(other)) = (names("DEVICE"), names("MASTER")) else { continue };
+        let stands = *case.inv.file(&paths::ifcfg(other)) != Kind::Absent;
+        let in_kernel = |device: &Device| device.master.as_deref() == Some(other);
+        if !stands
+            || other == case.spec.bond.as_str()
+            || case.inv.kernel.devices.get(nic).is_some_and(in_kernel)
+        {
+            continue;
+        }
+        let other = shown(other);
+        let said = format!("{path} has {} in {other}, which it is not in now", shown(nic));
+        let hint = format!("give {other} other NICs, or: xenbond remove {other}");
+        found.push(Finding::new(Code::NicInOtherBond, said).hint(hint));
     }
 }
 

@@ -65,6 +65,12 @@ pub(super) const CASES: &[Case] = &[
         let text = "Bonding Mode: fault-tolerance (active-backup)\n\nSlave Interface: eth3\nPermanent HW addr: 00:1b:21:0a:01:03\n";
         i.kernel.bonds.insert("bond7".into(), text.into());
     }), &[], "eth3 is a slave of bond7"),
+    (NicInOtherBond, &[], Value(|_, i| {
+        for (name, text) in [("eth3", "DEVICE=eth3\nMASTER=bond7\n"), ("bond7", "DEVICE=bond7\n")] {
+            let ours = file(&format!("# xenbond wrote this file for bond7\n{text}"));
+            i.files.insert(format!("/etc/sysconfig/network-scripts/ifcfg-{name}"), ours);
+        }
+    }), &[], "ifcfg-eth3 has eth3 in bond7, which it is not in now"),
     (NicHasVlans, &[("nics", "eth1,eth3")], Not, &[VmsLoseNetwork], "eth1 carries VLAN 30, 40"),
     (NicHasTunnels, &[], Bend::State(|s| {
         let tunnel = Tunnel {

@@ -10,11 +10,36 @@ use super::event::Act::{
 };
 use super::event::Event::{
     By, Cable, Deletes, Edits, MakesBond, Misbehaves, MovesManagement, PowerCut, Pulls, Reboot,
-    RebootStruck, RestartsXapi, Scans, Struck, Swaps, Switches, Writes,
+    RebootStruck, Replaces, RestartsXapi, Scans, Struck, Swaps, Switches, Writes,
 };
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // A bond was made of a NIC that another one's file still had, and lost it with that one.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            Replaces("eth1"),
+            Scans,
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            By(RollbackNth(0)),
+        ],
+    ),
     // A rollback was closed before its reboot: the next one went on to the other backend.
     (
         Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
