@@ -124,6 +124,7 @@ findings! {
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file, or one that is read is a pipe" "replace it by a plain file";
     NameNotText "name-not-text" Error "the name of a file that the change may touch is not UTF-8 text, so it cannot be recorded" "rename the file, or move it elsewhere";
+    ManagementBecomesSlave "management-becomes-slave" Error "a file makes the NIC of the management a slave of a bond, and the bridge backend brings that bond up at the next boot" "remove the file, or its MASTER line";
     MasterNamedElsewhere "master-named-elsewhere" Error "another ifcfg file makes its device a slave of this bond" "remove its MASTER line, or the file";
     AddressTaken "address-taken" Error "the address is already configured on this host" "choose another address";
     AddressAnswers "address-answers" Error "another machine on the wire answers for the address" "choose another address";

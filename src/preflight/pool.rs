@@ -2,12 +2,13 @@
 
 use super::{Case, Code, Finding, Rule, XapiRule, counted, hides_its_mac, needs_reboot};
 use crate::host::Program;
+use crate::ifcfg;
 use crate::inventory::{Inventory, Nic, Xapi};
-use crate::net::Backend;
+use crate::net::{Backend, shown};
 use crate::order;
 use crate::paths;
 use crate::spec::{BackendChoice, Request, is_called};
-use crate::xe::PoolHost;
+use crate::xe::{Pif, PoolHost};
 
 /// Of the host's own files.
 pub(super) const RULES: &[Rule] = &[rescan_rules_changed];
@@ -22,6 +23,7 @@ const VSWITCH: &str = "vswitch";
 pub(super) const XAPI_RULES: &[XapiRule] = &[
     backend_differs,
     backend_kept,
+    management_becomes_slave,
     network_conf,
     no_bridge_backend,
     bonds_need_openvswitch,
@@ -126,6 +128,37 @@ fn backend_kept(case: &Case<'_>, _: &Xapi, found: &mut Vec<Finding>) {
             Code::BackendKept,
             format!("the running backend is {running}; XenServer's bonding driver needs the bridge module, which {running} keeps out"),
         ));
+    }
+}
+
+/// What Open vSwitch keeps from coming up at a boot: somebody's bond that has the NIC of the
+/// management. With the bridge backend it cuts this host off.
+fn management_becomes_slave(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+    let running = case.inv.running_backend();
+    if case.spec.backend == BackendChoice::Keep || running.is_none_or(|b| b == Backend::Bridge) {
+        return;
+    }
+    let carries = |pif: &&Pif| pif.management && pif.vlan == -1;
+    let slaves = |of: &Pif| {
+        let of = of.bond_master_of.clone();
+        move |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|bond| of.contains(bond))
+    };
+    for one in xapi.pifs.iter().filter(carries) {
+        let members = xapi.pifs.iter().filter(slaves(one));
+        for nic in members.chain([one]) {
+            let path = paths::ifcfg(&nic.device);
+            let Some(bytes) = case.inv.file(&path).bytes() else { continue };
+            let file = ifcfg::parse(&String::from_utf8_lossy(bytes));
+            let Some(master) = file.get("MASTER").filter(|_| file.get("ONBOOT") != Some("no"))
+            else {
+                continue;
+            };
+            let (nic, master) = (&nic.device, shown(master));
+            let said = format!(
+                "{path} makes {nic}, which carries the management, a slave of {master} once the backend is bridge"
+            );
+            found.push(Finding::new(Code::ManagementBecomesSlave, said));
+        }
     }
 }
 

@@ -181,6 +181,9 @@ pub(super) const CASES: &[Case] = &[
         "knows tlb_dynamic_lb, which Linux has from 3.16 on, cannot be told: its module cannot be read"),
     (VmsRunning, &[], Bend::State(|s| s.pool.vms.get_mut("vm-web").unwrap().resident_on = Some("xen01".into())), &[],
         "the host must be rebooted, and 1 VM run here: vm-web"),
+    (ManagementBecomesSlave, &[], Value(|_, i| {
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth0".into(), file("DEVICE=eth0\nMASTER=bond60\nSLAVE=yes\n"));
+    }), &[], "ifcfg-eth0 makes eth0, which carries the management, a slave of bond60"),
     (BackendKept, &[("backend", "keep")], Not, &[], "the running backend is openvswitch"),
     (BondFileExists, &[], Value(|_, i| {
         i.files.insert("/etc/sysconfig/network-scripts/ifcfg-bond51".into(), file("DEVICE=bond51\n"));

@@ -15,6 +15,24 @@ use super::event::Event::{
 use super::event::{Ask, Birth, Event};
 
 pub const LIVES: &[(Birth, &[Event])] = &[
+    // The switch of the backend let a bond of others take the NIC of the management.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Openvswitch },
+        &[
+            MakesBond("bond60", "eth1", "eth4"),
+            PowerCut,
+            MovesManagement("eth1"),
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "active-backup",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Reboot,
+        ],
+    ),
     // A bond was made of a NIC that another one's file still had, and lost it with that one.
     (
         Birth { flavour: Flavour::El5, backend: Backend::Bridge },
