@@ -148,7 +148,7 @@ impl FromStr for NetworkName {
         // Arguments of `xe` are joined with line ends (tests/ground/xapi.md, A4).
         ensure!(
             !text.contains(char::is_control),
-            "`{}` is no name of a network: there is a control character in it",
+            "`{}` is not a name of a network: it has a control character",
             shown(text)
         );
         // A spec file has no other way to write one.
@@ -265,7 +265,7 @@ impl Managed {
             let without =
                 mode.map(|_| "mode").or(lacp).or(self.network.as_ref().map(|_| "network"));
             if let Some(key) = without {
-                bail!("the storage NIC {nic} is no bond, and keeps its network: leave out {key}");
+                bail!("the storage NIC {nic} is not a bond, and keeps its network: leave out {key}");
             }
             return Ok(());
         }

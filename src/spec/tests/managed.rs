@@ -167,15 +167,15 @@ fn what_no_such_bond_has_is_refused_with_the_field_the_value_and_the_way_out() {
         (with(BOND, "lacp_time = never"), "[bond] lacp_time: `never` is not one of slow, fast"),
         (
             with(NIC, "mode = active-backup"),
-            "the storage NIC eth2 is no bond, and keeps its network: leave out mode",
+            "the storage NIC eth2 is not a bond, and keeps its network: leave out mode",
         ),
         (
             with(NIC, "network = NAS"),
-            "the storage NIC eth2 is no bond, and keeps its network: leave out network",
+            "the storage NIC eth2 is not a bond, and keeps its network: leave out network",
         ),
         (
             with(NIC, "lacp_time = fast"),
-            "the storage NIC eth2 is no bond, and keeps its network: leave out lacp_time",
+            "the storage NIC eth2 is not a bond, and keeps its network: leave out lacp_time",
         ),
         (
             with(&NIC.replace("address = 172.16.51.11/24\n", ""), "").replace("storage", "network"),
