@@ -136,8 +136,11 @@ fn switch_setup(case: &Case<'_>, found: &mut Vec<Finding>) {
             false => setup,
         };
         found.push(
-            Finding::new(Code::SwitchSetup, format!("mode {mode} needs the switch: {setup}"))
-                .hint(setup),
+            Finding::new(
+                Code::SwitchSetup,
+                format!("mode {mode} needs the switch to be set for it"),
+            )
+            .hint(setup),
         );
     }
 }

@@ -265,7 +265,9 @@ impl Managed {
             let without =
                 mode.map(|_| "mode").or(lacp).or(self.network.as_ref().map(|_| "network"));
             if let Some(key) = without {
-                bail!("the storage NIC {nic} is not a bond, and keeps its network: leave out {key}");
+                bail!(
+                    "the storage NIC {nic} is not a bond, and keeps its network: leave out {key}"
+                );
             }
             return Ok(());
         }

@@ -109,12 +109,13 @@ fn each_finding_is_raised_by_its_cause_and_by_nothing_else() {
             Disk(bend) => inv = read(evacuated(Flavour::El7, Backend::Openvswitch), bend, &spec),
         }
         let found = check(&spec, &inv);
+        let said = |f: &Finding| format!("{}\n{}", f.message, f.hint);
         let always = ALWAYS.iter().filter(|_| inv.xapi.is_some());
         let mut want: Vec<Code> = [code].into_iter().chain(*also).chain(always).copied().collect();
         want.sort_unstable();
         want.dedup();
         if codes(&spec, &inv) != want
-            || !found.iter().any(|f| f.code == *code && f.message.contains(words))
+            || !found.iter().any(|f| f.code == *code && said(f).contains(words))
         {
             wrong.push(format!("{code} ({words}), wanted {want:?}: {found:#?}"));
         }
