@@ -167,11 +167,15 @@ impl<'a> Bond<'a> {
         }
     }
 
-    /// Whether the kernel has none of its NICs in any bond or bridge.
+    /// Whether the kernel has none of its NICs in any bond or bridge. An old Open vSwitch shows no
+    /// port's master: then nothing is known.
     fn is_nowhere(&self) -> bool {
-        let devices = &self.inv.kernel.devices;
-        let mut kernel = self.nics.iter().map(|nic| devices.get(nic.device.as_str()));
-        kernel.all(|device| device.is_some_and(|device| device.master.is_none()))
+        let has_master = |device: &str| {
+            self.inv.kernel.devices.get(device).is_some_and(|device| device.master.is_some())
+        };
+        let mut plugged = self.xapi.pifs.iter().filter(|pif| pif.attached && pif.is_managed());
+        plugged.any(|pif| pif.is_nic() && has_master(&pif.device))
+            && self.nics.iter().all(|nic| !has_master(nic.device.as_str()))
     }
 
     /// The step that gives a bond that stands another mode.
