@@ -166,8 +166,7 @@ impl Root {
     /// Waits until the host was told to reboot and the run that told it is over; reboots it.
     pub fn reboot_when_told(&self) {
         until("the order to reboot", || self.state()["dom0"]["reboot_requested"] == true);
-        let lock = || fs::File::open(self.at("var/lib/xenbond/lock")).unwrap();
-        until("the end of the run", || lock().try_lock().is_ok());
+        self.until_free();
         self.reboot();
     }
 
@@ -293,9 +292,14 @@ impl Root {
         let number = line.trim_end_matches('+').parse().unwrap();
         let came = struck::at_journal_line(self.command(args), number, line.ends_with('+'));
         // A child that it had just forked has its lock until it is the program that it is to be.
+        self.until_free();
+        came
+    }
+
+    /// Waits until nobody changes the host.
+    pub fn until_free(&self) {
         let lock = || fs::File::open(self.at("var/lib/xenbond/lock"));
         until("the end of the run", || lock().is_ok_and(|lock| lock.try_lock().is_ok()));
-        came
     }
 
     /// Starts the program.

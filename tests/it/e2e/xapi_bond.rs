@@ -264,6 +264,7 @@ fn the_work_outlives_whoever_ordered_it() {
     run.signal(Signal::SIGKILL);
     root.open_gate();
     until("the worker has come to its verdict", || phase(&root) == "waiting-for-confirmation");
+    root.until_free();
     assert_ne!(managed_by(&root), "xenbr0");
     root.unwrap_program("opt/xensource/bin/xe");
     root.exits(0, &["rollback", "--yes"]);
