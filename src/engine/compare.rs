@@ -305,9 +305,11 @@ fn whose_of_nic(plan: &Plan, inv: &Inventory, nic: &IfName, found: &Difference) 
             if ours && !right { Whose::Ours } else { Whose::Others }
         }
         Fact::Mtu(_) => {
-            // XAPI sets that of what it plugs, by its network; ours is the bond's.
+            // XAPI sets that of what it plugs, by its network; ours is the bond's, which the way back
+            // of a removal brings again.
             let bonds = Value::Word(plan.spec.mtu.unwrap_or(1500).to_string());
-            if plugged || found.was == Some(bonds) { Whose::Others } else { Whose::Ours }
+            let theirs = plugged || (found.was == Some(bonds) && !plan.removes);
+            if theirs { Whose::Others } else { Whose::Ours }
         }
         // A boot brings up what it is told to by others, and XAPI what it plugs.
         Fact::Up(_) if plan.reboots() => Whose::Others,

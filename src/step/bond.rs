@@ -118,8 +118,9 @@ impl BondDevice {
     pub(super) fn bring_back(&self, host: &Host, taken: bool) -> Result<()> {
         // `ifdown` takes the slaves out first, and the device down last.
         let in_part = !self.device().is_up(host) || (!taken && !self.missing(host).is_empty());
-        let unrouted = taken && self.device().lacks_routes(host)?;
-        if !self.is_there(host) || in_part || unrouted || !self.may_be_filled_up(host, taken) {
+        let unlike =
+            taken && (self.device().lacks_routes(host)? || self.device().has_other_mtu(host)?);
+        if !self.is_there(host) || in_part || unlike || !self.may_be_filled_up(host, taken) {
             self.bring_up(host)?;
         }
         // `ifup` takes them in the order of their files' names.

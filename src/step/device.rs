@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::{Cmd, Host, Program, join};
+use crate::ifcfg;
 use crate::net::Route;
 use crate::paths;
 
@@ -36,6 +37,14 @@ impl Device<'_> {
     pub(super) fn is_up(&self, host: &Host) -> bool {
         // IFF_UP (linux/if.h).
         flags(host, self.name).is_none_or(|flags| flags & 1 == 1)
+    }
+
+    /// Whether the kernel gives it another MTU than its file: it came up before the file was back.
+    pub(super) fn has_other_mtu(&self, host: &Host) -> Result<bool> {
+        let file = host.read_text(&paths::ifcfg(self.name))?.unwrap_or_default();
+        let asked = ifcfg::parse(&file).get("MTU").map(String::from);
+        let has = host.attribute(&join(&paths::sys_net(self.name), "mtu"));
+        Ok(asked.is_some_and(|asked| has.is_some_and(|has| has != asked)))
     }
 
     /// Whether a route of its file is not in the kernel: it came up before the file was back.
