@@ -285,7 +285,8 @@ impl Inner {
         for (key, value) in tree::attributes(&self.state.dom0, live) {
             let path = format!("{folder}/bonding/{key}");
             let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
-            if value.trim() != text.trim() {
+            // An empty one is about to be written: to the kernel nothing has come yet.
+            if !text.is_empty() && value.trim() != text.trim() {
                 written.push((path, key, text));
             }
         }
@@ -314,7 +315,7 @@ impl Inner {
 
     fn absorb_mtu(&mut self, root: &Path, name: &str, path: &str) {
         let Ok(text) = fs::read_to_string(root.join(path)) else { return };
-        if text.trim() == self.state.dom0.mtu_of(name).to_string() {
+        if text.is_empty() || text.trim() == self.state.dom0.mtu_of(name).to_string() {
             return;
         }
         if let Ok(mtu) = text.trim().parse() {
