@@ -80,10 +80,8 @@ impl Managed {
         let of = |pif: &Pif| {
             let device: IfName = pif.device.parse().ok()?;
             let record = xapi.bonds.iter().find(|bond| pif.bond_master_of.contains(&bond.uuid));
-            let is = |p: &&Pif| {
-                p.bond_slave_of.as_ref().is_some_and(|bond| pif.bond_master_of.contains(bond))
-            };
-            let mut slaves: Vec<Pif> = xapi.pifs.iter().filter(is).cloned().collect();
+            let slaves = xapi.pifs.iter().filter(|p| p.is_slave_of(pif));
+            let mut slaves: Vec<Pif> = slaves.cloned().collect();
             order::sort_by_key(&mut slaves, |pif| pif.device.clone());
             Some(Self {
                 device,

@@ -139,12 +139,8 @@ fn management_becomes_slave(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Findin
         return;
     }
     let carries = |pif: &&Pif| pif.management && pif.vlan == -1;
-    let slaves = |of: &Pif| {
-        let of = of.bond_master_of.clone();
-        move |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|bond| of.contains(bond))
-    };
     for one in xapi.pifs.iter().filter(carries) {
-        let members = xapi.pifs.iter().filter(slaves(one));
+        let members = xapi.pifs.iter().filter(|pif| pif.is_slave_of(one));
         for nic in members.chain([one]) {
             let path = paths::ifcfg(&nic.device);
             let Some(bytes) = case.inv.file(&path).bytes() else { continue };

@@ -142,11 +142,15 @@ fn bonds(bonds: &[BondView], asked: bool) -> Vec<Text> {
     table.lines()
 }
 
+/// The bond as what carries it has it.
+fn running(bond: &BondView) -> Option<&KernelBond> {
+    bond.kernel.as_ref().or(bond.vswitch.as_ref())
+}
+
 /// The way of the traffic: a double line to each slave that carries.
 fn drawing(bonds: &[BondView]) -> Vec<String> {
-    let kernel = |bond: &BondView| bond.kernel.clone().or_else(|| bond.vswitch.clone());
-    let all = bonds.iter().filter_map(|bond| Some((bond, kernel(bond)?)));
-    let all: Vec<(&BondView, KernelBond)> = all.filter(|(_, k)| !k.slaves.is_empty()).collect();
+    let all = bonds.iter().filter_map(|bond| Some((bond, running(bond)?)));
+    let all: Vec<(&BondView, &KernelBond)> = all.filter(|(_, k)| !k.slaves.is_empty()).collect();
     let width = all.iter().map(|(bond, _)| bond.name.len()).max().unwrap_or_default();
     let mut lines = vec![String::new()];
     for (bond, kernel) in &all {
@@ -166,7 +170,7 @@ fn drawing(bonds: &[BondView]) -> Vec<String> {
 
 /// What XAPI and the kernel say of a bond, line by line.
 fn rows(bond: &BondView) -> Vec<(&'static str, Option<String>, Option<String>)> {
-    let (xapi, kernel) = (bond.xapi.as_ref(), bond.kernel.as_ref().or(bond.vswitch.as_ref()));
+    let (xapi, kernel) = (bond.xapi.as_ref(), running(bond));
     let said = |word: Option<String>| word.unwrap_or_else(|| "unknown".into());
     let slaves = |k: &KernelBond| {
         let link =

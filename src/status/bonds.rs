@@ -128,11 +128,10 @@ pub(super) fn all(
 
 fn xapi_bond(inv: &Inventory, master: &Pif) -> XapiBond {
     let pifs: &[Pif] = inv.xapi.as_ref().map_or(&[], |x| &x.pifs);
-    let of =
-        |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|b| master.bond_master_of.contains(b));
     let bonds = inv.xapi.iter().flat_map(|x| &x.bonds);
     let record = bonds.into_iter().find(|b| b.master.as_ref() == Some(&master.uuid));
-    let mut slaves: Vec<String> = pifs.iter().filter(of).map(|p| p.device.clone()).collect();
+    let mut slaves: Vec<String> =
+        pifs.iter().filter(|p| p.is_slave_of(master)).map(|p| p.device.clone()).collect();
     order::sort_by_key(&mut slaves, |name| natural(name));
     let bridge = inv.xapi.as_ref().and_then(|x| x.bridge_of(master));
     let addresses = inv.kernel.addresses.iter().filter(|a| Some(a.device.as_str()) == bridge);

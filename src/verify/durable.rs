@@ -165,9 +165,8 @@ fn bond_on_disk(
     found: &mut Vec<Unsaved>,
 ) {
     let (Networkd::Bridges(bridges), Some(network)) = (&stores.networkd, network) else { return };
-    let of =
-        |pif: &&Pif| pif.bond_slave_of.as_ref().is_some_and(|b| bond.bond_master_of.contains(b));
-    let nics: BTreeSet<String> = order::set(pifs.iter().filter(of).map(|pif| pif.device.clone()));
+    let slaves = pifs.iter().filter(|pif| pif.is_slave_of(bond));
+    let nics: BTreeSet<String> = order::set(slaves.map(|pif| pif.device.clone()));
     let bridge = network.bridge.as_str();
     if bridges.get(bridge).is_none_or(|have| have.nics != nics) {
         found.push(Unsaved::NotInBridge(name.clone()));

@@ -121,6 +121,12 @@ impl Pif {
         self.physical && self.vlan == -1
     }
 
+    /// Whether it is a slave of the bond whose PIF the other is.
+    #[must_use]
+    pub fn is_slave_of(&self, bond: &Self) -> bool {
+        self.bond_slave_of.as_ref().is_some_and(|of| bond.bond_master_of.contains(of))
+    }
+
     /// Whether XAPI touches it.
     #[must_use]
     pub fn is_managed(&self) -> bool {

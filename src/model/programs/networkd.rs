@@ -355,14 +355,15 @@ pub(crate) fn know(state: &mut State) {
 
 /// Plugs what is managed and not plugged; a bond is not where the host has none.
 pub(crate) fn plug_again(state: &mut State, params: &Map) {
-    let (dom0, me) = (&state.dom0, state.dom0.me.clone());
-    let bonds: Vec<String> = state.pool.bonds.keys().cloned().collect();
-    let is_gone = |key: &String| {
-        let device = key.strip_prefix(&format!("{me}/"));
-        device.is_some_and(|d| !dom0.bonds.contains_key(d) && !dom0.vswitch.contains_key(d))
-    };
-    for key in bonds.into_iter().filter(is_gone).collect::<Vec<_>>() {
-        state.pool.pifs.entry(key).and_modify(|pif| pif.currently_attached = false);
+    let (dom0, pool) = (&state.dom0, &mut state.pool);
+    let own = format!("{}/", dom0.me);
+    let is_there = |device| dom0.bonds.contains_key(device) || dom0.vswitch.contains_key(device);
+    for key in pool.bonds.keys() {
+        if key.strip_prefix(&own).is_some_and(|device| !is_there(device))
+            && let Some(pif) = pool.pifs.get_mut(key)
+        {
+            pif.currently_attached = false;
+        }
     }
     let (me, pool) = (&state.dom0.me, &state.pool);
     let member = |key: &String| pool.bonds.values().any(|b| b.slaves.contains(key));

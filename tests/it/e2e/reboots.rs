@@ -47,8 +47,7 @@ fn after_boot(root: &Root) -> String {
     until("the end of what the boot started", || {
         log(root).lines().last().is_some_and(|l| ends.iter().any(|end| l.contains(end)))
     });
-    let lock = || fs::File::open(root.at("var/lib/xenbond/lock")).unwrap();
-    until("its lock to be free", || lock().try_lock().is_ok());
+    root.until_free();
     log(root)
 }
 
