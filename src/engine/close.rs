@@ -12,7 +12,7 @@ use crate::outcome::{Ending, Exit, Outcome};
 
 impl Engine<'_> {
     /// Ends the open transaction whose rollback cannot come to its end, with what is left in its
-    /// record. Nothing is tried.
+    /// record. Nothing is tried; what a killed run left half-written beside its files is removed.
     ///
     /// # Errors
     /// Only where nothing was touched.
@@ -53,6 +53,9 @@ impl Engine<'_> {
         self.record(&mut tx, Event::Closed { left: left.clone() })?;
         let mut ended = Outcome { left, ..outcome(&tx, Ending::Closed, Exit::AsAsked) };
         ended.notes.extend(self.disarm().err().map(|e| format!("{e:#}")));
+        // A run that died between writing and renaming leaves a file that is ours alone.
+        let swept = tx.header.plan.originals().map(|original| self.host.sweep(&original.path));
+        ended.notes.extend(swept.filter_map(Result::err).map(|e| format!("{e:#}")));
         tx.close(self.host)?;
         for left in &ended.left {
             observer.note(&format!("left: {}; to put it right: {}", left.what, left.command));

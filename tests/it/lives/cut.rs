@@ -791,4 +791,29 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             Struck(RollbackOf("bond52"), 91, Fault::PowerCutUnsaved),
         ],
     ),
+    // A rollback that died between writing a file and renaming it was closed, and its own half stayed.
+    (
+        Birth { flavour: Flavour::El7, backend: Backend::Openvswitch },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "balance-xor",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.77/24",
+            })),
+            Struck(Rollback, 119, Fault::DiesAfter),
+            By(Close),
+            By(Tries(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "802.3ad",
+                miimon: 200,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            By(Rollback),
+        ],
+    ),
 ];
