@@ -2,13 +2,20 @@
 
 use super::Plan;
 use crate::ledger::Orders;
-use crate::step::Step;
+use crate::step::{Step, XapiBond};
 
 /// How long a person has to confirm that the management interface may stay where it moved, in
 /// seconds, unless something else is asked.
 const CONFIRM: u64 = 600;
 
 impl Plan {
+    /// About how long until its verdict can be given, in seconds, without a reboot.
+    #[must_use]
+    pub fn seconds_to_verdict(&self) -> u64 {
+        let makes = self.steps.iter().any(|step| matches!(step, Step::MakeBond(_)));
+        self.seconds() + if makes { XapiBond::SETTLES } else { 0 }
+    }
+
     /// About how long the bond that stands carries nothing, in seconds; 0: it goes on.
     #[must_use]
     pub fn outage(&self) -> u64 {

@@ -177,7 +177,7 @@ fn summary(
 ) -> Text {
     let mut table = Table::new(&[Column::PLAIN, Column::PLAIN]).indent(2).width(WIDTH);
     let mut row = |head: &str, cell: Cell| table.row([head.into(), cell]);
-    let seconds = plan.seconds();
+    let seconds = plan.seconds_to_verdict();
     row(
         "steps",
         if plan.reboots() {
@@ -329,7 +329,7 @@ pub fn plan_json(plan: Option<&Plan>, found: &[Finding], inv: &Inventory) -> Val
         "changes": !steps.is_empty(),
         "steps": steps,
         "digest": plan.map(|p| facts::digest_of(&p.facts(inv))),
-        "seconds": plan.map(Plan::seconds),
+        "seconds": plan.map(Plan::seconds_to_verdict),
         "interrupts": plan.map(Plan::outage),
         "reboot": plan.map(Plan::reboots),
         "vms": inv.xapi.as_ref().map(|x| x.vms.iter().map(|v| &v.name_label).collect::<Vec<_>>()),

@@ -66,6 +66,10 @@ pub(super) fn xapi_word(mode: BondMode) -> &'static str {
 }
 
 impl XapiBond {
+    /// How long the second NIC of one that was just made carries nothing, in seconds: its `updelay`
+    /// (tests/ground/managed.md, F).
+    pub const SETTLES: u64 = 31;
+
     /// About how long making it takes, and then how long its NICs carry nothing, in seconds: as
     /// measured (tests/ground/xapi-measured.md, M18).
     pub(super) fn seconds(&self, away: bool) -> u64 {
