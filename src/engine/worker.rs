@@ -57,14 +57,18 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let mut alone = self.host.clock().elapsed();
-        let first = seen;
+        let (first, mut shown) = (seen, alone);
         observer.on_signal(Answer::WorksOn);
         loop {
             let tx = Transaction::named(self.host, id)?;
             let tx = tx.with_context(|| format!("transaction {id} is gone"))?;
-            show(&tx, seen, observer);
+            let now = self.host.clock().elapsed();
+            if tx.events().len() > seen {
+                show(&tx, seen, now.saturating_sub(shown), observer);
+                shown = now;
+            }
             if tx.events().len() > seen || Lock::holder(self.host).is_some() {
-                alone = self.host.clock().elapsed();
+                alone = now;
             }
             seen = tx.events().len();
             let works = matches!(tx.phase(), Phase::Applying | Phase::RollingBack)
@@ -73,7 +77,7 @@ impl Engine<'_> {
             if !works || tx.events().iter().skip(first).any(left) {
                 return Ok(self.ended_by_worker(&tx));
             }
-            if self.host.clock().elapsed().saturating_sub(alone) >= GUARD_START {
+            if now.saturating_sub(alone) >= GUARD_START {
                 bail!(
                     "the run in the background has ended before its time: see {log}; xenbond resume goes on"
                 );
@@ -151,21 +155,21 @@ impl Engine<'_> {
     }
 }
 
-/// Shows what has been written down since the first lines.
-fn show(tx: &Transaction, seen: usize, observer: &mut dyn Observer) {
+/// Shows what has been written down since the first lines; `took` is the time since the last one.
+fn show(tx: &Transaction, seen: usize, took: Duration, observer: &mut dyn Observer) {
     let all = reports(tx);
     let title = |step: usize| all.get(step.wrapping_sub(1)).map_or("", |one| one.title.as_str());
     for event in tx.events().iter().skip(seen) {
         match event {
             &Event::Begin { step } => observer.begins(step, all.len(), title(step)),
-            Event::Done { .. } => observer.ended(StepState::Done, Duration::ZERO),
+            Event::Done { .. } => observer.ended(StepState::Done, took),
             Event::RollingBack { why, asked, .. } => {
                 observer.turns_back((!asked).then_some(why.as_str()));
             }
             &Event::Undone { step } => {
                 let undo = tx.header.plan.steps.get(step.wrapping_sub(1)).map(|s| s.undo_title());
                 observer.begins(step, all.len(), &undo.unwrap_or_default());
-                observer.ended(StepState::Undone, Duration::ZERO);
+                observer.ended(StepState::Undone, took);
             }
             _ => {}
         }
