@@ -18,10 +18,8 @@ impl Run {
         let name = device_or_network(&args.name)?;
         let made = journal::made(&self.host)?;
         let made = made.into_iter().find(|m| name.as_ref() == Some(&m.spec.bond));
-        let inv = match made {
-            Some(_) => None,
-            None => Some(Inventory::read(&self.host, Ask::default())?),
-        };
+        let by_hand = made.as_ref().is_some_and(|made| made.spec.managed().is_none());
+        let inv = if by_hand { None } else { Some(Inventory::read(&self.host, Ask::default())?) };
         let managed = match &inv {
             Some(inv) => Managed::named(&self.host, inv, &args.name)?,
             None => None,

@@ -122,9 +122,10 @@ pub(super) fn nagios(cli: &Cli, args: &args::Verify) -> u8 {
         let verdicts = run.verdicts(args, Some(Duration::ZERO))?;
         let kernel = Kernel::read(&run.host)?;
         let vswitch = kernel.modules.contains("openvswitch");
-        let said = |bond: &str| match kernel.bond(bond) {
-            None if vswitch => Vswitch::read(&run.host, bond).ok()?.status(&kernel),
-            status => status,
+        let of_vswitch = |bond: &str| Vswitch::read(&run.host, bond).ok()?.status(&kernel);
+        let said = |bond: &str| {
+            let status = if vswitch { of_vswitch(bond) } else { None };
+            status.or_else(|| kernel.bond(bond))
         };
         Ok(nagios::verdict(&verdicts, &said))
     });

@@ -314,9 +314,12 @@ impl XapiBond {
         if self.members().found(pifs).is_some() || pifs.iter().any(stands) {
             return Ok(Some(format!("XAPI still has {bond}")));
         }
-        Ok(host
-            .exists(&paths::proc_bonding(bond.as_str()))
-            .then(|| format!("the kernel still has {bond}")))
+        // A bond that the driver makes at its loading is no part of an Open vSwitch.
+        let left = || match self.vswitch {
+            true => self.is_left(host),
+            false => host.exists(&paths::proc_bonding(bond.as_str())),
+        };
+        Ok(left().then(|| format!("the host still has {bond}")))
     }
 }
 

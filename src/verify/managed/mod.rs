@@ -103,8 +103,10 @@ pub fn rows(inv: &Inventory, bond: &Managed, kernel: &Kernel, carrier: &Carrier)
     });
     checks.extend(on_top(inv, bond, kernel));
     let devices = nics.iter().map(|nic| &nic.device);
-    let kernel_bond =
-        Some(&bond.device).filter(|device| kernel.bonds.contains_key(device.as_str()));
+    // Beside an Open vSwitch one of that name is the driver's own.
+    let kernel_bond = Some(&bond.device).filter(|device| {
+        matches!(carrier, Carrier::Kernel) && kernel.bonds.contains_key(device.as_str())
+    });
     checks.extend(devices.chain(kernel_bond).map(|device| mtu(device, bond, kernel)));
     checks
 }

@@ -108,6 +108,25 @@ fn a_storage_bond_is_made_listed_verified_and_taken_back() {
 }
 
 #[test]
+fn a_bond_of_the_drivers_own_is_none_of_an_open_vswitchs() {
+    let root = Root::new("el5", "openvswitch");
+    let bond = json!({
+        "mac": "00:00:00:00:00:00", "mtu": 1500, "up": false, "opened": false, "master": null,
+        "options": {}, "arp_targets": [], "primary": null, "active": null, "slaves": [],
+    });
+    root.set(&json!({"dom0": {"bonds": {"bond1": bond}}}));
+    let start = root.snapshot();
+    root.exits(0, &with(&["apply", "--yes"], NAS));
+    settled(&root);
+    root.exits(0, &["verify"]);
+    let run = root.exits(0, &["status"]);
+    assert!(run.out.contains("made by xenbond, as asked"), "{run:?}");
+    root.exits(0, &["drill", "bond1", "--target", "172.16.51.2"]);
+    root.exits(0, &["rollback", "--yes"]);
+    start.assert_same(&root, "rolled back");
+}
+
+#[test]
 fn what_others_make_of_it_is_named_and_mended() {
     let root = Root::new("el7", "bridge");
     root.exits(0, &with(&["apply", "--yes"], NAS));
