@@ -113,6 +113,8 @@ pub trait Watch: Send + Sync {
     fn reads(&self, _cmd: &Cmd) {}
     /// Hears that it has ended.
     fn has_read(&self, _cmd: &Cmd) {}
+    /// Hears what a step waits for, and for how long at most.
+    fn awaits(&self, _what: &str, _limit: Duration) {}
 }
 
 /// A dom0, real or not.
@@ -225,6 +227,11 @@ impl Host {
         let result = run();
         self.watchers.iter().for_each(|watch| watch.has_read(cmd));
         result
+    }
+
+    /// Tells those who watch what is waited for.
+    pub fn awaits(&self, what: &str, limit: Duration) {
+        self.watchers.iter().for_each(|watch| watch.awaits(what, limit));
     }
 
     /// Runs a command that only looks, as long as `act` lasts: then it is interrupted.

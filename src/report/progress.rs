@@ -333,6 +333,10 @@ impl Watch for Progress {
         }
     }
 
+    fn awaits(&self, what: &str, limit: Duration) {
+        self.waits(what, limit);
+    }
+
     fn reads(&self, cmd: &Cmd) {
         self.watch_waits();
         let Ok(mut now) = self.now.lock() else { return };

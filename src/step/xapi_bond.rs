@@ -273,6 +273,7 @@ impl XapiBond {
                 }
                 return Err(error.context(format!("it has not come in {} s", LIMIT.as_secs())));
             }
+            host.awaits(&format!("{error:#}"), LIMIT);
             host.clock().pause(pause);
             pause = (pause * 2).min(LONGEST);
         }
