@@ -1,7 +1,7 @@
 #: kills-apply-el7 el7 bridge 80 apply 2 13 | the guest is killed in apply, twice (--all: 13 times): booted, recovered, compared
 #: kills-apply-el5 el5 bridge 80 apply 2 12 | the same on EL5
 #: kills-rollback-el7 el7 bridge 80 rollback 2 13 | the guest is killed in rollback, twice (--all: 13 times)
-#: kills-rollback-el5 el5 bridge 80 rollback 2 12 | the same on EL5
+#: kills-rollback-el5 el5 bridge ~80 rollback 2 12 | the same on EL5
 #: undo-el7 el7 bridge ~30 undo | undo.sh instead of the program, by a POSIX shell, twice
 #: undo-el5 el5 bridge 30 undo | the same on EL5
 

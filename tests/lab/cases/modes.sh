@@ -3,7 +3,7 @@
 #: mode-3 el7 bridge ~30 broadcast | mode 3: the same
 #: mode-4 el7 bridge 40 802.3ad | mode 4 with a partner that speaks LACP: the same
 #: mode-5 el5 bridge ~30 balance-tlb | mode 5: the same
-#: mode-6 el7 bridge 30 balance-alb | mode 6: the same
+#: mode-6 el7 bridge ~30 balance-alb | mode 6: the same
 
 hardware() {
     case $ARG in

@@ -1,6 +1,6 @@
 #: smooth el7 bridge 60 | what the driver takes while the bond is up, under traffic, there and back: nothing is lost
 #: smooth-more el7 bridge ~60 | more of it, and what others did to files and slaves is mended
-#: smooth-el5 el5 bridge 60 | the same where SysV runs the network
+#: smooth-el5 el5 bridge ~60 | the same where SysV runs the network
 #: smooth-lacp el7 bridge 60 lacp | the same with a partner that speaks LACP
 #: adopted el7 bridge 60 | the recipe's bond is taken over under traffic and given back: nothing is lost
 #: adopted-el5 el5 bridge ~60 | the same where SysV runs the network
