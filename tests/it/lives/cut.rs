@@ -816,4 +816,23 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(Rollback),
         ],
     ),
+    // What a rollback that died had in its hands of others' came again after their own switch.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            Switches(Backend::Openvswitch),
+            Writes("etc/sysconfig/network-scripts/ifcfg-added0"),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth3,eth1",
+                mode: "802.3ad",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.11/24",
+            })),
+            Struck(Rollback, 112, Fault::DiesAfter),
+            Switches(Backend::Bridge),
+            Struck(Rollback, 34, Fault::Hangs),
+        ],
+    ),
 ];

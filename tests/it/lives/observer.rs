@@ -359,9 +359,12 @@ impl Observer {
             // The host's own script deletes files of whomever.
             Event::Switches(_) => {
                 self.switched = true;
-                for (path, was) in &mut self.theirs {
+                // What a run that died had in its hands was gone before, and may come again.
+                let open = living.open_bond().is_some();
+                self.theirs.retain(|path, was| {
                     *was = text(path);
-                }
+                    was.is_some() || !open
+                });
                 self.lines.retain(|(path, line)| text(path).is_some_and(|t| t.contains(line)));
             }
             _ => {}
