@@ -159,9 +159,13 @@ pub(crate) fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
 fn plainly(mut error: clap::Error) -> clap::Error {
     use clap::error::{ContextKind, ContextValue};
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
-        let good = tips.iter().filter(|tip| !tip.to_string().contains("as a value, use"));
-        let good = ContextValue::StyledStrs(good.cloned().collect());
-        error.insert(ContextKind::Suggested, good);
+        let mut good = tips.clone();
+        good.retain(|tip| !tip.to_string().contains("as a value, use"));
+        // A list of none would leave an empty line.
+        error.remove(ContextKind::Suggested);
+        if !good.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(good));
+        }
     }
     // Nobody is to type a command that changes the host because a wrong one was like it.
     if let Some(ContextValue::Strings(near)) = error.get(ContextKind::SuggestedSubcommand) {

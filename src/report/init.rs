@@ -9,9 +9,9 @@ use crate::status::{Candidates, NicView};
 const KEYS: &str = "\
 ; This host's address in the storage network. It must be given.
 ; address = 172.16.51.11/24
-; active-backup asks nothing of the switch; 802.3ad asks for LACP on the ports of all NICs.
+; active-backup asks nothing of the switch; 802.3ad asks for LACP on all ports.
 mode = active-backup
-; Where the storage network has another MTU than 1500: switch and servers must have it as well.
+; Where it is not 1500: the switch and the servers must have it as well.
 ; mtu = 9000
 ; Storage servers that must answer through the bond.
 ; probes = 172.16.51.2:2049
@@ -28,7 +28,7 @@ mode = active-backup
 pub fn init(all: &Candidates) -> String {
     let host = all.host.as_deref().map_or("this host".into(), clean);
     let mut text = format!(
-        "; A spec to start from, for {host}. Give it an address; then: xenbond plan --spec FILE\n"
+        "; A spec to start from, for {host}. Give it an address; then:\n;   xenbond plan --spec FILE\n"
     );
     for (title, nics) in
         [("NICs that are free for a bond", &all.free), ("NICs that are held", &all.held)]
