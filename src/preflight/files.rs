@@ -60,8 +60,8 @@ fn nic_file_exists(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// A card that was replaced, or whose port is dead, is no slave in the kernel, and its file still
-/// makes it one of another bond of ours.
+/// A card that was replaced, or whose bond did not come up, is no slave in the kernel, and its file
+/// still makes it one of another bond of ours.
 fn nic_of_another_bond(case: &Case<'_>, found: &mut Vec<Finding>) {
     for path in nic_files(case) {
         let kind = case.inv.file(&path);
@@ -69,7 +69,8 @@ fn nic_of_another_bond(case: &Case<'_>, found: &mut Vec<Finding>) {
         let file = text.map(|text| ifcfg::parse(&text));
         let names = |key: &str| file.as_ref().and_then(|file| file.get(key));
         let (Some(nic), Some(other)) = (names("DEVICE"), names("MASTER")) else { continue };
-        let stands = *case.inv.file(&paths::ifcfg(other)) != Kind::Absent;
+        let ours = case.inv.made.iter().any(|bond| bond.as_str() == other);
+        let stands = ours || *case.inv.file(&paths::ifcfg(other)) != Kind::Absent;
         let in_kernel = |device: &Device| device.master.as_deref() == Some(other);
         if !stands
             || other == case.spec.bond.as_str()

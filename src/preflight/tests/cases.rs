@@ -71,6 +71,11 @@ pub(super) const CASES: &[Case] = &[
             i.files.insert(format!("/etc/sysconfig/network-scripts/ifcfg-{name}"), ours);
         }
     }), &[], "ifcfg-eth3 has eth3 in bond7, which it is not in now"),
+    (NicInOtherBond, &[], Value(|_, i| {
+        let ours = file("# xenbond wrote this file for bond7\nDEVICE=eth3\nMASTER=bond7\n");
+        i.files.insert("/etc/sysconfig/network-scripts/ifcfg-eth3".into(), ours);
+        i.made.push("bond7".parse().unwrap());
+    }), &[], "ifcfg-eth3 has eth3 in bond7, which it is not in now"),
     (NicHasVlans, &[("nics", "eth1,eth3")], Not, &[VmsLoseNetwork], "eth1 carries VLAN 30, 40"),
     (NicHasTunnels, &[], Bend::State(|s| {
         let tunnel = Tunnel {

@@ -835,4 +835,30 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             Struck(Rollback, 34, Fault::Hangs),
         ],
     ),
+    // A bond that had not come up lost a slave to a second one, which gave it back to the first when
+    // that was gone.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5,eth1",
+                mode: "active-backup",
+                miimon: 200,
+                mtu: 9000,
+                address: "172.16.52.11/24",
+            })),
+            Deletes("etc/sysconfig/network-scripts/ifcfg-bond52"),
+            Pulls("eth3"),
+            By(Apply(Ask {
+                bond: "bond51",
+                nics: "eth2,eth1",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 9000,
+                address: "172.16.51.77/24",
+            })),
+            By(Remove("bond52")),
+        ],
+    ),
 ];
