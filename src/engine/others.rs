@@ -20,8 +20,11 @@ impl Engine<'_> {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;
+        // The undo of a step that was begun looks at its file itself.
+        let begun = tx.begun();
+        let ours = steps.iter().zip(1..).filter(|(_, n)| begun.contains(n));
         let ours: Vec<&str> =
-            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+            ours.filter_map(|(step, _)| step.file()).map(|f| f.path.as_str()).collect();
         let mut changed = Vec::new();
         for step in steps {
             let Step::SwitchBackend(switch) = step else { continue };
@@ -59,8 +62,11 @@ impl Engine<'_> {
             let known: Vec<String> = tx.kept().iter().map(ToString::to_string).collect();
             switch.put_back_taken(self.host, &known)?;
         }
+        // The undo of a step that was begun looks at its file itself.
+        let begun = tx.begun();
+        let ours = steps.iter().zip(1..).filter(|(_, n)| begun.contains(n));
         let ours: Vec<&str> =
-            steps.iter().filter_map(Step::file).map(|f| f.path.as_str()).collect();
+            ours.filter_map(|(step, _)| step.file()).map(|f| f.path.as_str()).collect();
         for now in switch.others_work(self.host)? {
             let gone = now.was == Kind::Absent;
             let known = tx.kept().contains(&now.path.as_str());

@@ -861,4 +861,21 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             By(Remove("bond52")),
         ],
     ),
+    // What others made of a file of XAPI's was not saved before the switch back deleted it.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Openvswitch },
+        &[
+            By(Apply(Ask {
+                bond: "bond52",
+                nics: "eth4,eth5",
+                mode: "balance-xor",
+                miimon: 100,
+                mtu: 1500,
+                address: "172.16.52.11/24",
+            })),
+            MakesBond("bond60", "eth1", "eth5"),
+            Edits("etc/sysconfig/network-scripts/ifcfg-eth5"),
+            Struck(RollbackOf("bond52"), 70, Fault::DiesAfter),
+        ],
+    ),
 ];
