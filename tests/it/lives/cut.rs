@@ -878,4 +878,37 @@ pub const LIVES: &[(Birth, &[Event])] = &[
             Struck(RollbackOf("bond52"), 70, Fault::DiesAfter),
         ],
     ),
+    // XAPI saved between a list and the verdict after it, which did not agree then.
+    (
+        Birth { flavour: Flavour::El5, backend: Backend::Bridge },
+        &[
+            Event::Cable("eth3", false),
+            Struck(
+                Tries(Ask {
+                    bond: "bond52",
+                    nics: "eth4,eth5,eth1",
+                    mode: "balance-xor",
+                    miimon: 200,
+                    mtu: 9000,
+                    address: "172.16.52.77/24",
+                }),
+                30,
+                Fault::Late,
+            ),
+            Event::Wait(30),
+            Struck(
+                Apply(Ask {
+                    bond: "bond51",
+                    nics: "eth2,eth3",
+                    mode: "active-backup",
+                    miimon: 100,
+                    mtu: 1500,
+                    address: "172.16.51.11/24",
+                }),
+                35,
+                Fault::Fails,
+            ),
+            By(Look),
+        ],
+    ),
 ];

@@ -45,6 +45,20 @@ pub struct Views {
     pub wrong: Vec<String>,
 }
 
+impl Views {
+    /// Whether the three do not agree.
+    pub fn contradict(&self) -> bool {
+        match (self.listed, self.status, self.verified) {
+            (Some(Some(list)), status, verify) => {
+                status.flatten().is_some_and(|status| status != list)
+                    || verify.is_some_and(|verify| verify != list)
+            }
+            (_, Some(Some(status)), Some(verify)) => status != verify,
+            _ => false,
+        }
+    }
+}
+
 /// What came of an event.
 pub enum Came {
     /// A command ended.
@@ -295,7 +309,14 @@ impl Living {
         })
     }
 
+    /// What is said at one moment: time passes while it is read, in which XAPI may save, so that
+    /// what contradicts itself is read again.
     fn views(&self) -> Result<Vec<Views>> {
+        let first = self.views_once()?;
+        if first.iter().any(Views::contradict) { self.views_once() } else { Ok(first) }
+    }
+
+    fn views_once(&self) -> Result<Vec<Views>> {
         let templates = Templates::load(None)?;
         let host = &self.dom0.host;
         let listed = status::list(host, &templates)?;

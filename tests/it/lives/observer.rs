@@ -668,15 +668,7 @@ impl Observer {
     fn compares(&mut self, living: &Living, views: &[Views]) {
         for one in views {
             let bond = &one.bond;
-            let contradict = match (one.listed, one.status, one.verified) {
-                (Some(Some(list)), status, verify) => {
-                    status.flatten().is_some_and(|status| status != list)
-                        || verify.is_some_and(|verify| verify != list)
-                }
-                (_, Some(Some(status)), Some(verify)) => status != verify,
-                _ => false,
-            };
-            self.must(!contradict, || format!("the verdicts contradict each other: {one:?}"));
+            self.must(!one.contradict(), || format!("the verdicts contradict each other: {one:?}"));
             if one.verified == Some(true)
                 && let Some(ask) = self.asked.get(bond).copied()
                 && self.begun.values().any(|b| b.bond == *bond && b.stands)
