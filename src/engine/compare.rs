@@ -125,6 +125,11 @@ fn judge(
                 compared.left.push(Item { what: found.to_string(), command });
             }
             Whose::TheirFile(path) if kept.contains(&path.as_str()) => {}
+            // The script takes it along, and comes to no end that could bring it back.
+            Whose::TheirFile(_) if found.is == Some(Value::Absent) && script_failed(tx) => {
+                let command = tx.by_hand(&found);
+                compared.left.push(Item { what: found.to_string(), command });
+            }
             Whose::TheirFile(path) => {
                 compared.others.push(found.to_string());
                 compared.theirs.push(path);
@@ -145,6 +150,14 @@ fn judge(
         }
     }
     compared
+}
+
+/// Whether the switch of the backend was to be undone and was not.
+fn script_failed(tx: &Transaction) -> bool {
+    let steps = tx.header.plan.steps.iter().zip(1..);
+    let mut switches = steps.filter(|(step, _)| matches!(step, Step::SwitchBackend(_)));
+    let begun = tx.begun();
+    switches.any(|(_, n)| begun.contains(&n) && !tx.is_undone(n) && !tx.needed().contains(&n))
 }
 
 /// What is to be said where another backend runs than did: a reboot brings that back, unless the

@@ -68,8 +68,10 @@ impl Switch {
         if next_backend(host)? != self.from {
             let now = ifcfg_files(host)?;
             // The script takes no other words; the file itself is put back below, byte for byte.
-            self.run(host, &self.from.taken())?;
+            let ran = self.run(host, &self.from.taken());
+            // Also one that reports failure has taken them.
             put_back(host, now.iter().filter(|f| !is_xapis(&f.was)))?;
+            ran?;
         }
         // What XAPI makes itself; whatever else is gone now others have removed.
         let brought = |f: &&Original| !Self::is_its_own(&f.path) && is_xapis(&f.was);
@@ -112,8 +114,9 @@ impl Switch {
         for file in self.files.iter().filter(|f| !Self::is_its_own(&f.path)) {
             let now = host.original(&file.path)?;
             // One of XAPI's comes and goes with the switch.
-            let xapis = now.was == Kind::Absent || is_xapis(&now.was);
-            if !now.was.same_but_time(&file.was) && !(is_xapis(&file.was) && xapis) {
+            let gone = now.was == Kind::Absent || is_xapis(&now.was);
+            let comes_and_goes = is_xapis(&file.was) && gone;
+            if !comes_and_goes && !now.was.same_but_time(&file.was) {
                 all.push(now);
             }
         }
