@@ -8,9 +8,9 @@ use super::args;
 use super::change::may_ask;
 use super::flags::SpecArgs;
 use super::look::not_known;
-use super::request::{Usage, check_codes, request};
+use super::request::{Usage, check_codes, device_or_network, no_such_network, request};
 use crate::engine::Engine;
-use crate::inventory::{Inventory, Standing};
+use crate::inventory::{Ask, Inventory, Managed, Standing};
 use crate::journal;
 use crate::ledger::{self, Orders};
 use crate::net::{Backend, IfName, shown};
@@ -19,6 +19,7 @@ use crate::render::Templates;
 use crate::report;
 use crate::spec::{Request, Spec};
 use crate::status::{self, Records};
+use crate::xe;
 
 /// What is said of a bond and a spec in one, and of a list that was written with a blank in it.
 fn both(bond: &str, spec: &SpecArgs) -> Error {
@@ -39,6 +40,12 @@ impl Run {
     pub(super) fn bond(&self, text: &str) -> Result<IfName> {
         match self.recorded_on(text)? {
             Some(bond) => Ok(bond),
+            None if device_or_network(text)?.is_none() => {
+                let inv = Inventory::read(&self.host, Ask::default())?;
+                let bond = Managed::named(&self.host, &inv, text)?.map(|bond| bond.device);
+                no_such_network(Some(text), bond.as_ref())?;
+                bond.context("a bond of XAPI's")
+            }
             None => text.parse().context("BOND").context(Usage),
         }
     }
@@ -48,8 +55,22 @@ impl Run {
         let changes = ledger::chain(&self.host)?;
         let lies = |spec: &Spec| spec.xapi_bond().is_some_and(|(_, name)| name.as_str() == text);
         let named = changes.iter().any(|change| change.spec.bond.as_str() == text);
-        let found = changes.into_iter().find(|change| !named && lies(&change.spec));
-        Ok(found.map(|change| change.spec.bond))
+        let found = changes.into_iter().filter(|change| !named && lies(&change.spec));
+        let mut found: Vec<IfName> = found.map(|change| change.spec.bond).collect();
+        let newest = found.first().cloned();
+        found.sort();
+        found.dedup();
+        if found.len() > 1 {
+            let made = journal::made(&self.host)?;
+            found.retain(|bond| made.iter().any(|made| made.spec.bond == *bond));
+        }
+        if found.len() > 1 {
+            let all: Vec<&str> = found.iter().map(IfName::as_str).collect();
+            let hint = Hint(format!("name one of them: {}", all.join(", ")));
+            let said = format!("several bonds lie on networks called {}", shown(text));
+            return Err(anyhow!(hint).context(said).context(Usage));
+        }
+        Ok(found.pop().or(newest))
     }
 
     /// What is asked for: the recorded spec of a bond, or what flags and file say.
@@ -109,10 +130,20 @@ impl Run {
             Some(spec) => spec.to_ini(),
             None => {
                 let inv = Inventory::read_about(&self.host, &bond)?;
-                let standing = Standing::of(&bond, &inv).with_context(|| {
-                    format!("there is no bond {bond}: neither the kernel nor a file has one")
-                });
-                standing.context(Hint("xenbond list; xenbond show".into()))?.to_ini()
+                let standing = || {
+                    let standing = Standing::of(&bond, &inv).with_context(|| {
+                        format!("there is no bond {bond}: neither the kernel nor a file has one")
+                    });
+                    standing.context(Hint("xenbond list; xenbond show".into()))
+                };
+                match Managed::named(&self.host, &inv, bond.as_str())? {
+                    Some(managed) => {
+                        let names = xe::network_names(&self.host)?;
+                        let name = names.get(&managed.pif.network).cloned().unwrap_or_default();
+                        managed.to_ini(&name)
+                    }
+                    None => standing()?.to_ini(),
+                }
             }
         };
         if self.json {

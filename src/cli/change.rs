@@ -84,7 +84,11 @@ impl Run {
         let mut teller = self.teller(args.yes).ordered(orders, over_ssh());
         teller = teller.brief(args.planning.brief);
         let outcome = engine.apply(&request, fresh, &mut teller)?;
-        self.ended_for(&outcome, request.bonds().into_iter().next())
+        // One of XAPI's is called as XAPI has called it.
+        let network = request.network_names().into_iter().next();
+        let made = network.as_ref().and_then(|name| self.recorded_on(name.as_str()).ok());
+        let asked = request.bonds().into_iter().next().filter(|_| network.is_none());
+        self.ended_for(&outcome, made.flatten().as_ref().or(asked))
     }
 
     pub(super) fn rollback(&self, args: &args::Rollback) -> Result<Exit> {

@@ -89,7 +89,7 @@ pub(super) fn after_comma(error: &clap::Error, args: &[std::ffi::OsString]) -> O
 pub(super) fn device_or_network(text: &str) -> Result<Option<IfName>> {
     let device = text.parse::<IfName>();
     let number = text.replace(' ', "").strip_prefix("bond").map(|rest| rest.parse::<u32>().is_ok());
-    if device.is_ok() || text.contains('/') || text.is_empty() || number == Some(true) {
+    if device.is_ok() || text.starts_with(['/', '.']) || text.is_empty() || number == Some(true) {
         return device.context("BOND").context(Usage).map(Some);
     }
     Ok(None)

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use super::apply::refused;
 use super::repair::bridge_is_needed;
 use super::{Engine, Observer, Proposal, Situation, look_for};
-use crate::inventory::{Inventory, Nic, Standing, on_host};
+use crate::inventory::{Inventory, Managed, Nic, Standing, on_host};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
@@ -66,6 +66,7 @@ impl Engine<'_> {
         }
         let last = to.is_none()
             && !needed
+            && plan.spec.managed().is_none()
             && proposal.situation.inv.running_backend() == Some(Backend::Bridge);
         if last {
             observer.note("the backend stays bridge; --backend openvswitch would switch it back");
@@ -106,6 +107,12 @@ impl Engine<'_> {
         let inv = Inventory::read_about(self.host, bond)?;
         if let Some(told) = told {
             return told.for_host(&inv.names()).map(|spec| Some((on_host(spec, &inv), false)));
+        }
+        if Managed::all(&inv).iter().any(|managed| managed.device == *bond) {
+            let hint = format!("xenbond spec {bond} > FILE; xenbond remove {bond} --spec FILE");
+            return Err(anyhow!(Hint(hint)).context(format!(
+                "XAPI has a bond {bond}, and no record of this host says that xenbond made it"
+            )));
         }
         if let Some(standing) = Standing::of(bond, &inv) {
             let spec = standing.spec().with_context(|| {

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::net::{Backend, BondMode, IfName, Ipv4Net, MacAddr, Uuid, shown};
 use crate::order;
 use crate::outcome::Hint;
+use crate::spec::{NetworkName, section};
 use crate::xe::{self, Network, Pif};
 
 /// A bond as XAPI has it.
@@ -206,6 +207,36 @@ impl Managed {
     pub fn nics(&self) -> Vec<(IfName, MacAddr)> {
         let nics = self.slaves.iter();
         nics.filter_map(|pif| Some((pif.device.parse().ok()?, pif.mac))).collect()
+    }
+
+    /// Its spec as the text of a file, on a network of this name.
+    #[must_use]
+    pub fn to_ini(&self, network: &str) -> String {
+        let nics: Vec<String> = self.nics().iter().map(|(nic, _)| nic.to_string()).collect();
+        let storage = self.address().filter(|_| !self.pif.management);
+        let purpose = match (self.pif.management, storage) {
+            (true, _) => "management",
+            (false, Some(_)) => "storage",
+            (false, None) => "network",
+        };
+        let mut keys = vec![
+            ("kind", "managed".to_string()),
+            ("nics", nics.join(", ")),
+            (
+                "network",
+                network.parse().map_or_else(|_| String::new(), |n: NetworkName| n.quoted()),
+            ),
+            ("mode", self.mode().map_or("", BondMode::name).to_string()),
+            ("use", purpose.to_string()),
+        ];
+        if self.mode() == Some(BondMode::Ieee8023ad) {
+            let of = |key: &str| self.properties.get(key).cloned();
+            keys.extend(of("lacp-time").map(|text| ("lacp_time", text)));
+            keys.extend(of("hashing_algorithm").map(|text| ("hashing_algorithm", text)));
+        }
+        keys.extend(storage.map(|net| ("address", net.to_string())));
+        keys.extend(self.mtu().filter(|mtu| *mtu != 1500).map(|mtu| ("mtu", mtu.to_string())));
+        section("bond", &keys)
     }
 
     /// Refuses a bond of one NIC, which is none (tests/ground/ovs.md, F2).

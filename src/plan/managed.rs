@@ -141,6 +141,22 @@ fn routes_before(spec: &Spec, inv: &Inventory) -> Option<String> {
     NetworkSettings::routes_of(&before.routes).filter(|_| same)
 }
 
+/// What a network is to have again that has this: what the spec asked of it goes, and another
+/// setting is somebody else's later work.
+pub(super) fn as_before(
+    spec: &Spec,
+    mut now: NetworkSettings,
+    before: &NetworkSettings,
+) -> NetworkSettings {
+    if now.mtu == spec.mtu {
+        now.mtu = before.mtu;
+    }
+    if now.routes == NetworkSettings::routes_of(&spec.routes) {
+        now.routes.clone_from(&before.routes);
+    }
+    now
+}
+
 /// The plan that takes from it what xenbond gave it: as it was before, where that is recorded.
 ///
 /// # Errors
@@ -169,13 +185,7 @@ pub(super) fn remove(
     }
     let before = recorded.networks.iter().find(|(uuid, _)| *uuid == kept.network.uuid);
     if let Some((_, before)) = before {
-        let mut want = kept.settings();
-        if want.mtu == spec.mtu {
-            want.mtu = before.mtu;
-        }
-        if want.routes == NetworkSettings::routes_of(&spec.routes) {
-            want.routes.clone_from(&before.routes);
-        }
+        let want = as_before(spec, kept.settings(), before);
         steps.extend(kept.set_network(want, false)?);
     }
     if was.is_some_and(|was| !was.attached) {

@@ -95,7 +95,7 @@ impl<'a> Bond<'a> {
     }
 
     fn setting(&self, was: Pif, set: PifSetting) -> Result<Step> {
-        let (record, bridge) = (self.record(Some(was))?, self.asked.bridge.clone());
+        let (record, bridge) = (self.record(Some(was))?, self.bridge());
         let change = PifChange { record, bridge, set, members: self.members() };
         Ok(Step::SetPif(Box::new(change)))
     }
@@ -109,18 +109,36 @@ impl<'a> Bond<'a> {
         }
     }
 
+    /// The bridge that it lies on, or is to. A spec that was recorded before XAPI made the network
+    /// does not know it.
+    fn bridge(&self) -> Option<IfName> {
+        let bridge = self.network().and_then(|network| network.bridge.parse().ok());
+        bridge.or_else(|| self.asked.bridge.clone())
+    }
+
     /// The step that makes its network, or gives it what is asked.
     fn prepare(&self) -> Result<Option<Step>> {
         let Some(network) = self.network() else {
             return Ok(Some(Step::CreateNetwork(Box::new(self.new_network()))));
         };
-        let was = NetworkSettings { mtu: network.mtu, routes: network.static_routes.clone() };
-        let want = super::managed::wanted(self.spec, &was, self.inv);
+        let want = super::managed::wanted(self.spec, &settings(network), self.inv);
+        self.set_network(network, want, self.stands.as_ref().map(|bond| bond.pif.clone()))
+    }
+
+    /// The step that gives a network other settings, where they are others. `on` is what is plugged
+    /// there meanwhile.
+    fn set_network(
+        &self,
+        network: &Network,
+        want: NetworkSettings,
+        on: Option<Pif>,
+    ) -> Result<Option<Step>> {
+        let was = settings(network);
         if was == want {
             return Ok(None);
         }
         let bridge = network.bridge.parse().context("its network has no bridge of a usual name")?;
-        let record = self.record(self.stands.as_ref().map(|bond| bond.pif.clone()))?;
+        let record = self.record(on)?;
         let network = network.uuid.clone();
         let change = NetworkChange { record, network, bridge, was, want, pending: false };
         Ok(Some(Step::SetPifNetwork(Box::new(change))))
@@ -167,6 +185,12 @@ impl<'a> Bond<'a> {
         }
     }
 
+    /// Whether it stands, and its PIF says that it is for storage.
+    fn is_for_storage(&self) -> bool {
+        let purpose = self.stands.as_ref().and_then(|bond| bond.pif.other_config.get(PURPOSE));
+        purpose.is_some_and(|text| text == STORAGE)
+    }
+
     /// Whether the kernel has none of its NICs in any bond or bridge. An old Open vSwitch shows no
     /// port's master: then nothing is known.
     fn is_nowhere(&self) -> bool {
@@ -193,6 +217,34 @@ impl<'a> Bond<'a> {
             was: BondSettings { mode, properties: had.collect() },
             want: BondSettings { mode: self.spec.mode, properties },
         })))
+    }
+
+    /// The steps that take from a NIC what XAPI gave it of the bond when somebody destroyed that.
+    fn carried_back(&self, nic: &Nic, recorded: &Recorded) -> Result<Vec<Step>> {
+        let pif = nic.pif.as_ref().context("XAPI has no PIF of the NIC")?;
+        let mut of = recorded.bonds.iter().flat_map(|bond| &bond.nics);
+        let was = of.find(|r| r.device == nic.device && r.mac == nic.mac);
+        let was = was.and_then(|record| record.was.as_ref());
+        if self.spec.address.is_none() || pif.ip.address() != self.spec.address {
+            return Ok(Vec::new());
+        }
+        let sets = [
+            PifSetting::DisallowUnplug(was.is_some_and(|was| was.disallow_unplug)),
+            PifSetting::Ip(was.map(Pif::static_ip).unwrap_or_default()),
+        ];
+        let step = |set: PifSetting| {
+            let record = PifRecord {
+                host: self.host.clone(),
+                device: nic.device.clone(),
+                mac: nic.mac,
+                was: Some(pif.clone()),
+                in_bridge: false,
+            };
+            let bridge = self.xapi.bridge_of(pif).and_then(|bridge| bridge.parse().ok());
+            Step::SetPif(Box::new(PifChange { record, bridge, set, members: Members::default() }))
+        };
+        let unlike = sets.into_iter().filter(|set| !set.is_like(&set.of(pif)));
+        Ok(unlike.map(step).collect())
     }
 
     fn plan(self, steps: Vec<Step>, removes: bool) -> Plan {
@@ -247,6 +299,12 @@ pub(super) fn change(spec: &Spec, nics: &[Nic], inv: &Inventory) -> Result<Plan>
             let purpose = bond.primary().and_then(|pif| pif.other_config.get(PURPOSE)).cloned();
             steps.extend(bond.set(PifSetting::Purpose(purpose))?);
         }
+        // One that was for storage.
+        Use::Network if bond.is_for_storage() => {
+            steps.extend(bond.set(PifSetting::Purpose(None))?);
+            steps.extend(bond.set(PifSetting::DisallowUnplug(false))?);
+            steps.extend(bond.set(PifSetting::Ip(IpSettings::default()))?);
+        }
         Use::Management | Use::Network => {}
     }
     if !steps.is_empty() {
@@ -275,7 +333,7 @@ pub(super) fn remove(
         let mut bond_was = bond.xapi_bond();
         bond_was.mode = stands.mode().unwrap_or(spec.mode);
         bond_was.on = bond_was.on.filter(|_| made.is_none());
-        bond_was.bridges = bond.asked.bridge.iter().cloned().collect();
+        bond_was.bridges = bond.bridge().into_iter().collect();
         if let Some(was) = was {
             bond_was.nics.clone_from(&was.nics);
             bond_was.links.clone_from(&was.links);
@@ -291,22 +349,33 @@ pub(super) fn remove(
         let pif = Pif { uuid: not_made_yet(), ..stands.pif.clone() };
         let mut sets = Vec::new();
         if bond.asked.purpose == Use::Storage {
-            if pif.other_config.get(PURPOSE).is_some_and(|text| text == STORAGE) {
+            if bond.is_for_storage() {
                 sets.push(PifSetting::Purpose(None));
             }
-            if stands.address() == spec.address {
-                let before = was.and_then(first_ip).unwrap_or_default();
-                sets.push(PifSetting::Ip(before));
-            }
+            // XAPI gives the first NIC whatever address the bond has when it goes.
+            sets.push(PifSetting::Ip(was.and_then(first_ip).unwrap_or_default()));
             sets.push(PifSetting::DisallowUnplug(had(|pif| pif.disallow_unplug)));
         }
         for set in sets.into_iter().filter(|set| !set.is_like(&set.of(&pif))) {
             steps.push(bond.setting(pif.clone(), set)?);
         }
         steps.push(Step::TakeApart(Box::new(bond_was)));
+    } else if bond.asked.purpose == Use::Storage {
+        for nic in nics {
+            steps.extend(bond.carried_back(nic, recorded)?);
+        }
+    }
+    let before = |n: &&Network| recorded.networks.iter().find(|(uuid, _)| *uuid == n.uuid);
+    if let Some((network, (_, before))) = bond.network().and_then(|n| Some((n, before(&n)?))) {
+        let want = super::managed::as_before(spec, settings(network), before);
+        steps.extend(bond.set_network(network, want, None)?);
     }
     steps.extend(made.cloned().map(Box::new).map(Step::RemoveNetwork));
     Ok(bond.plan(steps, true))
+}
+
+fn settings(network: &Network) -> NetworkSettings {
+    NetworkSettings { mtu: network.mtu, routes: network.static_routes.clone() }
 }
 
 /// The address that XAPI took from one of the NICs for the bond.

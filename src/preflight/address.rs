@@ -23,7 +23,10 @@ fn is_own(case: &Case<'_>, device: &str) -> bool {
         let mut bridges = pifs.filter_map(|pif| xapi?.bridge_of(pif));
         case.spec.xapi_bond().is_some() && bridges.any(|bridge| bridge == device)
     };
+    // Without XAPI nobody says which bridge is that of one which XAPI manages.
+    let nobody_says = case.spec.managed().is_some() && case.inv.xapi.is_none();
     device == bond
+        || nobody_says
         || comes_along()
         || case.spec.own_network().is_some_and(|own| own.device == device)
         || case.spec.tagged().any(|tag| tag.as_str() == device)

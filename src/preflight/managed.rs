@@ -291,15 +291,30 @@ fn is_to_manage(case: &Case<'_>) -> bool {
     case.spec.managed().is_some_and(|managed| managed.purpose == Use::Management) && is_new(case)
 }
 
+/// The bond's PIF, where it stands.
+fn standing(case: &Case<'_>) -> Option<Pif> {
+    let nics: Vec<Nic> = case.found().cloned().collect();
+    Some(Managed::of(&nics, case.inv)?.pif)
+}
+
 fn management_elsewhere(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
-    let carries = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| pif.management);
-    if !is_to_manage(case) || case.found().any(carries) {
-        return;
+    let Some((asked, _)) = case.spec.xapi_bond().filter(|_| !case.removes) else { return };
+    let nics = case.found().filter_map(|nic| nic.pif.as_ref());
+    let carries = nics.cloned().chain(standing(case)).any(|pif| pif.management);
+    match asked.purpose {
+        Use::Management if !carries => {
+            let on = xapi.pifs.iter().find(|pif| pif.management);
+            let on = on.map_or("none of the NICs", |pif| pif.device.as_str());
+            let said = format!("the management of this host is on {}", shown(on));
+            found.push(Finding::new(Code::ManagementElsewhere, said));
+        }
+        Use::Storage | Use::Network if standing(case).is_some_and(|pif| pif.management) => {
+            let bond = &case.spec.bond;
+            let said = format!("{bond} carries the management of this host: use = management");
+            found.push(Finding::new(Code::NicIsManagement, said));
+        }
+        _ => {}
     }
-    let on = xapi.pifs.iter().find(|pif| pif.management);
-    let on = on.map_or("none of the NICs", |pif| pif.device.as_str());
-    let said = format!("the management of this host is on {}", shown(on));
-    found.push(Finding::new(Code::ManagementElsewhere, said));
 }
 
 /// MTU and routes are those of the network (tests/ground/managed.md, B2).

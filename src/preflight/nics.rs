@@ -5,7 +5,7 @@ use super::{Case, Code, Finding, XapiRule, bond_is_ours, managed, nic, storage};
 use crate::inventory::{Device, DeviceKind, Inventory, Managed, Nic, Xapi};
 use crate::net::IfName;
 use crate::spec::{NicRef, PifChoice, Spec};
-use crate::xe::{self, Network, OddRecord, Pif};
+use crate::xe::{self, OddRecord, Pif};
 
 /// Of NICs of either kind.
 pub(super) const ANY: &[XapiRule] =
@@ -134,13 +134,18 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether the bond of XAPI's that is asked for is there, on a network of the name.
+/// Whether the bond of XAPI's that is asked for is there, on a network of the name, or of the name
+/// that it had when it was made.
 fn stands(case: &Case<'_>) -> bool {
     let Some((_, name)) = case.spec.xapi_bond() else { return false };
     let nics: Vec<Nic> = case.found().cloned().collect();
-    let network = Managed::of(&nics, case.inv).and_then(|bond| bond.network);
-    let known = |network: &Network| network.name.as_deref().is_none_or(|n| n == name.as_str());
-    network.is_some_and(|network| known(&network))
+    let Some(Managed { device, network: Some(network), .. }) = Managed::of(&nics, case.inv) else {
+        return false;
+    };
+    let made = case.inv.transaction.as_ref().map(|last| &last.spec);
+    let made = made.filter(|made| made.bond == device && case.inv.made.contains(&device));
+    let same = made.and_then(|made| made.xapi_bond()).is_some_and(|(_, had)| had == name);
+    same || network.name.as_deref().is_none_or(|n| n == name.as_str())
 }
 
 /// The NIC by which XAPI goes when it makes a bond: that of management, else the first with an

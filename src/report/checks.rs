@@ -19,7 +19,12 @@ pub fn verdicts(all: &[Verdict]) -> Text {
             text.push("\n");
         }
         text.push(checks(verdict));
-        let words = if verdict.is_good() { "is as asked" } else { "is NOT as asked" };
+        let unknown = verdict.failed().iter().all(|check| check.have.is_none());
+        let words = match (verdict.is_good(), unknown) {
+            (true, _) => "is as asked",
+            (false, true) => "is not known to be as asked: `?` could not be read",
+            (false, false) => "is NOT as asked",
+        };
         text.push(format!("{} {words}.\n", verdict.bond));
     }
     text

@@ -11,7 +11,7 @@ use super::table::{Cell, Column, Table, joined};
 use super::text::{Mark, Text};
 use crate::engine::{Proposal, Situation};
 use crate::host::{Cmd, Kind, Program, quoted};
-use crate::inventory::{Inventory, facts};
+use crate::inventory::{Inventory, Managed, facts};
 use crate::ledger::Orders;
 use crate::plan::Plan;
 use crate::preflight::{Finding, Severity, barring, first};
@@ -166,6 +166,13 @@ fn steps(plan: &Plan, inv: &Inventory) -> Text {
 /// The widest line of a summary.
 const WIDTH: usize = 80;
 
+/// Whether the bond stands: in the kernel, or by XAPI on Open vSwitch.
+fn stands(plan: &Plan, inv: &Inventory) -> bool {
+    let bond = &plan.spec.bond;
+    let by_xapi = || Managed::all(inv).iter().any(|managed| managed.device == *bond);
+    inv.kernel.devices.contains_key(bond.as_str()) || by_xapi()
+}
+
 /// What a change request says of its effect: how long, the reboot, the VMs, what is to be thought
 /// about, and what to type.
 fn summary(
@@ -202,7 +209,7 @@ fn summary(
         );
     }
     let bond = &plan.spec.bond;
-    if inv.kernel.devices.contains_key(bond.as_str()) && !plan.reboots() {
+    if stands(plan, inv) && !plan.reboots() && !plan.removes {
         row(
             "storage",
             match plan.outage() {
@@ -218,6 +225,10 @@ fn summary(
             match (vms.is_empty(), plan.reboots()) {
                 (true, _) => row("VMs", "none runs here".into()),
                 (false, true) => row("VMs stopped by the reboot", Cell::list(vms)),
+                // Those with a VIF on what goes down are cut off for as long.
+                (false, false) if !plan.takes_down().is_empty() => {
+                    row("VMs not stopped", Cell::list(vms));
+                }
                 (false, false) => row("VMs not affected", Cell::list(vms)),
             }
         }

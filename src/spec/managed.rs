@@ -131,7 +131,7 @@ impl NetworkName {
     }
 
     /// The text as a spec file needs it.
-    fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         let plain = !self.0.contains([';', '#', '"', '\'']) && self.0.trim() == self.0;
         match self.0.contains('"') {
             _ if plain => self.0.clone(),

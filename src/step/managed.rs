@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::members::{by_shell, named, pif_word};
+use super::members::{by_shell, named, not_made_yet, pif_word};
 use super::{Kept, Members, PifRecord};
 use crate::host::{Cmd, Host};
 use crate::net::{IfName, Uuid, local_addresses, shown};
@@ -162,20 +162,44 @@ impl PifChange {
     pub(super) fn undo(&self, host: &Host, kept: &mut Kept) -> Result<()> {
         let (Some(was), device) = (self.was(), &self.record.device) else { return Ok(()) };
         let Some(now) = self.now(host)? else {
-            // A bond that does not stand has nothing.
             if self.members.is_empty() {
                 kept.notes
                     .push(format!("the PIF of {device} is another one now, and is left as it is"));
+                return Ok(());
             }
-            return Ok(());
+            return self.carry_back(host, &was);
         };
         let has = self.set.of(&now);
         if !has.is_like(&self.set) && !has.is_like(&was) {
             let how = has.title(device);
-            kept.notes.push(format!("the PIF of {device} is what others made of it: {how}"));
-            return Ok(());
+            // XAPI would give it to a NIC when the bond goes.
+            let goes = matches!(self.set, PifSetting::Ip(_))
+                && self.record.was.as_ref().is_some_and(|was| was.uuid == not_made_yet());
+            if !goes {
+                kept.notes.push(format!("the PIF of {device} is what others made of it: {how}"));
+                return Ok(());
+            }
+            kept.notes.push(format!("what others made of {device} goes with it: {how}"));
         }
         self.change(host, now, &was, &self.set)
+    }
+
+    /// Takes the bond's address from the NIC that XAPI gave it to, where somebody has destroyed the
+    /// bond (tests/ground/managed.md, U1). An address of somebody else's is his.
+    fn carry_back(&self, host: &Host, was: &PifSetting) -> Result<()> {
+        if !matches!(self.set, PifSetting::Ip(_)) {
+            return Ok(());
+        }
+        let of_member = |pif: &Pif| self.members.uuids().contains(&pif.uuid);
+        let look = || -> Result<Option<Pif>> {
+            let all = xe::pifs(host, &self.record.host)?.whole()?;
+            Ok(all.into_iter().filter(of_member).find(|p| self.set.of(p).is_like(&self.set)))
+        };
+        let Some(now) = look()? else { return Ok(()) };
+        let cmd = was.command(&now.uuid);
+        host.run(&cmd)?.check(&cmd)?;
+        ensure!(look()?.is_none(), "`{cmd}` reported success, and XAPI does not show it");
+        Ok(())
     }
 
     /// The record, if it is the one that was recorded and XAPI still keeps it.

@@ -111,6 +111,15 @@ fn by_xapi(spec: &Spec, stands: &Managed) -> Vec<Check> {
     if spec.managed().is_some_and(|asked| asked.purpose == Use::Storage) {
         checks.extend(kept::record(spec, &stands.device, &stands.pif, true));
     }
+    let management = spec.managed().is_some_and(|asked| asked.purpose == Use::Management);
+    if management && !stands.pif.management {
+        let bridge = stands.bridge().unwrap_or(stands.device.as_str());
+        let check = Check::new(Setting::ManagementInterface, bridge, Some("another".into()));
+        checks.push(check.because(format!(
+            "to move it here: xe host-management-reconfigure pif-uuid={}",
+            stands.pif.uuid
+        )));
+    }
     if let Some(network) = &stands.network {
         checks.extend(kept::network(spec, network));
     }

@@ -204,6 +204,140 @@ fn a_bond_that_xapi_has_and_the_host_has_not_comes_by_a_restart_that_is_ordered(
     }
 }
 
+/// The address, and whether XAPI refuses to unplug it.
+fn carried(root: &Root, pif: &str) -> (Value, Value) {
+    let pif = &root.state()["pool"]["pifs"][format!("xen01/{pif}")];
+    (pif["ip"].clone(), pif["disallow_unplug"].clone())
+}
+
+#[test]
+fn nothing_of_a_bond_stays_on_its_nics_whatever_others_made_of_it() {
+    let none = (json!(""), json!(false));
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        let start = root.snapshot();
+        let uuid = |kind: &str| {
+            root.state()["pool"][kind]["xen01/bond1"]["uuid"].as_str().unwrap().to_string()
+        };
+        let destroyed = || xe(&root, &format!("bond-destroy uuid={}", uuid("bonds")));
+        let moved = || {
+            let pif = uuid("pifs");
+            let ip = "mode=static IP=172.16.51.99 netmask=255.255.255.0";
+            xe(&root, &format!("pif-reconfigure-ip uuid={pif} {ip}"));
+        };
+        let leased = || xe(&root, &format!("pif-reconfigure-ip uuid={} mode=dhcp", uuid("pifs")));
+        let others: [&dyn Fn(); 3] = [&destroyed, &moved, &leased];
+        for (number, act) in others.iter().enumerate() {
+            root.exits(0, &with(&["apply", "--yes"], NAS));
+            act();
+            root.exits(0, &["rollback", "--yes"]);
+            start.assert_same(&root, "rolled back after what others made of it");
+            root.exits(0, &with(&["apply", "--yes"], NAS));
+            act();
+            root.exits(0, &["remove", "NAS", "--yes"]);
+            assert_eq!(carried(&root, "eth2"), none, "{backend} {number}");
+            start.assert_same(&root, "removed after what others made of it");
+        }
+        // What was repaired meanwhile leads back to the first.
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        moved();
+        root.exits(0, &["apply", "NAS", "--yes"]);
+        root.exits(0, &["rollback", "--yes"]);
+        start.assert_same(&root, "rolled back after a repair");
+    }
+}
+
+#[test]
+fn a_removal_names_the_storage_that_it_cuts_off_and_gives_the_network_back() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        xe(&root, "network-create name-label=NAS");
+        let start = root.snapshot();
+        let routed = [NAS, &["--route", "10.99.0.0/16 via 172.16.51.1"]].concat();
+        root.exits(0, &with(&["apply", "--yes"], &routed));
+        let mount = "172.16.51.2:/x /run/sr-mount/x nfs rw,vers=3,addr=172.16.51.2 0 0";
+        root.set(&json!({"dom0": {"mounts": {"/run/sr-mount/x": mount}}}));
+        for command in ["rollback", "remove"] {
+            let run = root.exits(1, &[command, "NAS", "--yes"]);
+            assert!(run.err.contains("bond-carries-storage"), "{command}: {run:?}");
+        }
+        root.set(&json!({"dom0": {"mounts": {"/run/sr-mount/x": null}}}));
+        let run = root.exits(0, &["remove", "NAS", "--yes"]);
+        assert!(!format!("{run:?}").contains("keeps carrying"), "{run:?}");
+        start.assert_same(&root, "removed");
+    }
+}
+
+#[test]
+fn what_it_is_for_is_part_of_what_is_asked() {
+    for (flavour, backend) in BACKENDS {
+        let root = Root::new(flavour, backend);
+        root.exits(0, &with(&["apply", "--yes"], NAS));
+        settled(&root);
+        let asked = |purpose: &'static str| {
+            ["--kind", "managed", "--network", "NAS", "--nic", "eth2,eth3", "--use", purpose]
+        };
+        let run = root.exits(1, &with(&["apply", "--yes"], &asked("management")));
+        assert!(run.err.contains("management-elsewhere"), "{run:?}");
+        root.exits(5, &with(&["verify"], &asked("management")));
+        root.exits(0, &with(&["apply", "--yes"], &asked("network")));
+        assert_eq!(carried(&root, "bond1"), (json!(""), json!(false)));
+        let run = root.exits(0, &with(&["apply", "--yes"], &asked("network")));
+        assert!(run.out.contains("Nothing to do"), "{run:?}");
+    }
+}
+
+#[test]
+fn it_is_found_by_its_networks_name_and_without_a_record() {
+    let root = Root::new("el7", "openvswitch");
+    let made = root.json(0, &with(&["apply", "--yes"], NAS));
+    assert_eq!(made["bond"], "bond1");
+    let network = root.state()["pool"]["pifs"]["xen01/bond1"]["network"].clone();
+    let network = root.state()["pool"]["networks"][network.as_str().unwrap()]["uuid"].clone();
+    xe(&root, &format!("network-param-set uuid={} name-label=N/2", network.as_str().unwrap()));
+    settled(&root);
+    for command in [&["plan", "NAS"][..], &["apply", "bond1", "--yes"]] {
+        let run = root.exits(0, command);
+        assert!(run.out.contains("Nothing to do"), "{run:?}");
+    }
+    root.exits(0, &["verify", "N/2"]);
+    std::fs::remove_dir_all(root.at("var/lib/xenbond")).unwrap();
+    let run = root.exits(1, &["remove", "bond1", "--yes"]);
+    assert!(run.err.contains("xenbond spec bond1 > FILE"), "{run:?}");
+    let file = root.beside("spec.ini");
+    std::fs::write(&file, root.exits(0, &["spec", "bond1"]).out).unwrap();
+    let run = root.exits(0, &["plan", "--spec", &file]);
+    assert!(run.out.contains("Nothing to do"), "{run:?}");
+    root.exits(0, &["remove", "bond1", "--spec", &file, "--yes"]);
+    assert_eq!(carried(&root, "eth2"), (json!(""), json!(false)));
+    // Two of one name are told apart.
+    root.exits(0, &with(&["apply", "--yes"], NAS));
+    let bond = root.state()["pool"]["bonds"]["xen01/bond0"]["uuid"].clone();
+    xe(&root, &format!("bond-destroy uuid={}", bond.as_str().unwrap()));
+    let second =
+        ["--kind", "managed", "--network", "NAS", "--nic", "eth4,eth5", "--use", "network"];
+    root.exits(0, &with(&["apply", "--yes"], &second));
+    for command in [&["verify", "NAS"][..], &["rollback", "NAS", "--dry-run"], &["remove", "NAS"]] {
+        let run = root.exits(2, command);
+        assert!(run.err.contains("name one of them: bond0, bond1"), "{run:?}");
+    }
+    root.exits(0, &["remove", "bond0", "--yes"]);
+    settled(&root);
+    root.exits(0, &["verify", "NAS"]);
+}
+
+#[test]
+fn without_xapi_its_own_address_is_nobody_elses() {
+    let root = Root::new("el7", "openvswitch");
+    root.exits(0, &with(&["apply", "--yes"], NAS));
+    root.set(&json!({"dom0": {"xapi": "down"}}));
+    let run = root.exits(1, &["plan", "NAS"]);
+    assert!(!run.out.contains("address-taken"), "{run:?}");
+    assert!(!run.out.contains("subnet-overlap"), "{run:?}");
+    let run = root.exits(5, &["verify", "NAS"]);
+    assert!(run.out.contains("is not known to be as asked"), "{run:?}");
+}
+
 #[test]
 fn a_bond_that_others_use_by_now_keeps_its_network() {
     let root = Root::new("el7", "bridge");
