@@ -10,7 +10,7 @@ use super::flags::SpecArgs;
 use super::look::not_known;
 use super::request::{Usage, check_codes, device_or_network, no_such_network, request};
 use crate::engine::Engine;
-use crate::inventory::{Ask, Inventory, Managed, Standing};
+use crate::inventory::{Ask, Inventory, Managed, Standing, several};
 use crate::journal;
 use crate::ledger::{self, Orders};
 use crate::net::{Backend, IfName, shown};
@@ -56,21 +56,22 @@ impl Run {
         let lies = |spec: &Spec| spec.xapi_bond().is_some_and(|(_, name)| name.as_str() == text);
         let named = changes.iter().any(|change| change.spec.bond.as_str() == text);
         let found = changes.into_iter().filter(|change| !named && lies(&change.spec));
-        let mut found: Vec<IfName> = found.map(|change| change.spec.bond).collect();
-        let newest = found.first().cloned();
-        found.sort();
-        found.dedup();
-        if found.len() > 1 {
+        let mut bonds: Vec<IfName> = Vec::new();
+        for change in found {
+            if !bonds.contains(&change.spec.bond) {
+                bonds.push(change.spec.bond);
+            }
+        }
+        let newest = bonds.first().cloned();
+        if bonds.len() > 1 {
             let made = journal::made(&self.host)?;
-            found.retain(|bond| made.iter().any(|made| made.spec.bond == *bond));
+            bonds.retain(|bond| made.iter().any(|made| made.spec.bond == *bond));
         }
-        if found.len() > 1 {
-            let all: Vec<&str> = found.iter().map(IfName::as_str).collect();
-            let hint = Hint(format!("name one of them: {}", all.join(", ")));
-            let said = format!("several bonds lie on networks called {}", shown(text));
-            return Err(anyhow!(hint).context(said).context(Usage));
+        if bonds.len() > 1 {
+            let all: Vec<&str> = bonds.iter().map(IfName::as_str).collect();
+            return Err(several(&all, text).context(Usage));
         }
-        Ok(found.pop().or(newest))
+        Ok(bonds.pop().or(newest))
     }
 
     /// What is asked for: the recorded spec of a bond, or what flags and file say.

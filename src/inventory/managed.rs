@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use super::vswitch::silence;
 use super::{Inventory, Kernel, Nic, Vswitch};
@@ -30,6 +30,13 @@ pub struct Managed {
     pub network: Option<Network>,
     /// The PIFs in it.
     pub slaves: Vec<Pif>,
+}
+
+/// The error where a network's name means more than one of these bonds.
+#[must_use]
+pub fn several(bonds: &[&str], name: &str) -> anyhow::Error {
+    let hint = Hint(format!("name one of them: {}", bonds.join(", ")));
+    anyhow::anyhow!(hint).context(format!("several bonds lie on a network called {}", shown(name)))
 }
 
 /// What is said of a bond by whom it is made of: the kernel's driver or Open vSwitch.
@@ -142,10 +149,7 @@ impl Managed {
         all.retain(|bond| names.get(&bond.pif.network).is_some_and(|label| label == name));
         if all.len() > 1 {
             let devices: Vec<&str> = all.iter().map(|bond| bond.device.as_str()).collect();
-            bail!(
-                anyhow::anyhow!(Hint(format!("one of {}", devices.join(", "))))
-                    .context(format!("several bonds lie on a network called {}", shown(name)))
-            );
+            return Err(several(&devices, name));
         }
         Ok(all.pop())
     }

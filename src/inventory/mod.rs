@@ -34,7 +34,7 @@ pub(crate) use ground::other_run;
 pub use ground::{Ground, Place, RenameRule};
 pub use kernel::{Device, DeviceKind, Kernel};
 use listing::Listing;
-pub use managed::{Carrier, Managed};
+pub use managed::{Carrier, Managed, several};
 pub use management::{Management, Moved, addresses, is_leased};
 pub use nic::{Nic, on_host, resolve};
 pub use reach::Address;

@@ -299,8 +299,9 @@ fn standing(case: &Case<'_>) -> Option<Pif> {
 
 fn management_elsewhere(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let Some((asked, _)) = case.spec.xapi_bond().filter(|_| !case.removes) else { return };
-    let nics = case.found().filter_map(|nic| nic.pif.as_ref());
-    let carries = nics.cloned().chain(standing(case)).any(|pif| pif.management);
+    let stands = standing(case).is_some_and(|pif| pif.management);
+    let mut nics = case.found().filter_map(|nic| nic.pif.as_ref());
+    let carries = stands || nics.any(|pif| pif.management);
     match asked.purpose {
         Use::Management if !carries => {
             let on = xapi.pifs.iter().find(|pif| pif.management);
@@ -308,7 +309,7 @@ fn management_elsewhere(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) 
             let said = format!("the management of this host is on {}", shown(on));
             found.push(Finding::new(Code::ManagementElsewhere, said));
         }
-        Use::Storage | Use::Network if standing(case).is_some_and(|pif| pif.management) => {
+        Use::Storage | Use::Network if stands => {
             let bond = &case.spec.bond;
             let said = format!("{bond} carries the management of this host: use = management");
             found.push(Finding::new(Code::NicIsManagement, said));

@@ -190,15 +190,16 @@ impl PifChange {
         if !matches!(self.set, PifSetting::Ip(_)) {
             return Ok(());
         }
-        let of_member = |pif: &Pif| self.members.uuids().contains(&pif.uuid);
-        let look = || -> Result<Option<Pif>> {
+        for tried in [false, true] {
             let all = xe::pifs(host, &self.record.host)?.whole()?;
-            Ok(all.into_iter().filter(of_member).find(|p| self.set.of(p).is_like(&self.set)))
-        };
-        let Some(now) = look()? else { return Ok(()) };
-        let cmd = was.command(&now.uuid);
-        host.run(&cmd)?.check(&cmd)?;
-        ensure!(look()?.is_none(), "`{cmd}` reported success, and XAPI does not show it");
+            let ours = |pif: &&Pif| {
+                self.members.uuids().contains(&pif.uuid) && self.set.of(pif).is_like(&self.set)
+            };
+            let Some(now) = all.iter().find(ours) else { break };
+            let cmd = was.command(&now.uuid);
+            ensure!(!tried, "`{cmd}` reported success, and XAPI does not show it");
+            host.run(&cmd)?.check(&cmd)?;
+        }
         Ok(())
     }
 
