@@ -115,10 +115,7 @@ fn by_xapi(spec: &Spec, stands: &Managed) -> Vec<Check> {
     if management && !stands.pif.management {
         let bridge = stands.bridge().unwrap_or(stands.device.as_str());
         let check = Check::new(Setting::ManagementInterface, bridge, Some("another".into()));
-        checks.push(check.because(format!(
-            "to move it here: xe host-management-reconfigure pif-uuid={}",
-            stands.pif.uuid
-        )));
+        checks.push(check.because("another interface has it: xenbond status"));
     }
     if let Some(network) = &stands.network {
         checks.extend(kept::network(spec, network));
