@@ -131,19 +131,15 @@ impl Run {
             Some(spec) => spec.to_ini(),
             None => {
                 let inv = Inventory::read_about(&self.host, &bond)?;
-                let standing = || {
+                if let Some(managed) = Managed::named(&self.host, &inv, bond.as_str())? {
+                    let names = xe::network_names(&self.host)?;
+                    let name = names.get(&managed.pif.network).cloned().unwrap_or_default();
+                    managed.to_ini(&name)
+                } else {
                     let standing = Standing::of(&bond, &inv).with_context(|| {
                         format!("there is no bond {bond}: neither the kernel nor a file has one")
                     });
-                    standing.context(Hint("xenbond list; xenbond show".into()))
-                };
-                match Managed::named(&self.host, &inv, bond.as_str())? {
-                    Some(managed) => {
-                        let names = xe::network_names(&self.host)?;
-                        let name = names.get(&managed.pif.network).cloned().unwrap_or_default();
-                        managed.to_ini(&name)
-                    }
-                    None => standing()?.to_ini(),
+                    standing.context(Hint("xenbond list; xenbond show".into()))?.to_ini()
                 }
             }
         };

@@ -20,11 +20,7 @@ impl Engine<'_> {
             return Ok(Vec::new());
         }
         let steps = &tx.header.plan.steps;
-        // The undo of a step that was begun looks at its file itself.
-        let begun = tx.begun();
-        let ours = steps.iter().zip(1..).filter(|(_, n)| begun.contains(n));
-        let ours: Vec<&str> =
-            ours.filter_map(|(step, _)| step.file()).map(|f| f.path.as_str()).collect();
+        let ours = begun_files(steps, &tx.begun());
         let mut changed = Vec::new();
         for step in steps {
             let Step::SwitchBackend(switch) = step else { continue };
@@ -62,11 +58,7 @@ impl Engine<'_> {
             let known: Vec<String> = tx.kept().iter().map(ToString::to_string).collect();
             switch.put_back_taken(self.host, &known)?;
         }
-        // The undo of a step that was begun looks at its file itself.
-        let begun = tx.begun();
-        let ours = steps.iter().zip(1..).filter(|(_, n)| begun.contains(n));
-        let ours: Vec<&str> =
-            ours.filter_map(|(step, _)| step.file()).map(|f| f.path.as_str()).collect();
+        let ours = begun_files(&steps, &tx.begun());
         for now in switch.others_work(self.host)? {
             let gone = now.was == Kind::Absent;
             let known = tx.kept().contains(&now.path.as_str());
@@ -80,6 +72,12 @@ impl Engine<'_> {
         }
         Ok(())
     }
+}
+
+/// The files of the steps that were begun: their undo looks at them itself.
+fn begun_files<'a>(steps: &'a [Step], begun: &[usize]) -> Vec<&'a str> {
+    let begun = steps.iter().zip(1..).filter(|(_, number)| begun.contains(number));
+    begun.filter_map(|(step, _)| Some(step.file()?.path.as_str())).collect()
 }
 
 /// What stands under a NIC's name now, where that is not the NIC of the plan.

@@ -252,10 +252,15 @@ fn network_is_the_pools(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) 
     }
 }
 
+/// The bond of XAPI's that is made of these NICs, where it stands.
+pub(super) fn standing(case: &Case<'_>) -> Option<Managed> {
+    let nics: Vec<Nic> = case.found().cloned().collect();
+    Managed::of(&nics, case.inv)
+}
+
 /// Whether the bond is to be made, and not only looked at.
 fn is_new(case: &Case<'_>) -> bool {
-    let nics: Vec<Nic> = case.found().cloned().collect();
-    case.spec.xapi_bond().is_some() && !case.removes && Managed::of(&nics, case.inv).is_none()
+    case.spec.xapi_bond().is_some() && !case.removes && standing(case).is_none()
 }
 
 fn network_ambiguous(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
@@ -291,15 +296,9 @@ fn is_to_manage(case: &Case<'_>) -> bool {
     case.spec.managed().is_some_and(|managed| managed.purpose == Use::Management) && is_new(case)
 }
 
-/// The bond's PIF, where it stands.
-fn standing(case: &Case<'_>) -> Option<Pif> {
-    let nics: Vec<Nic> = case.found().cloned().collect();
-    Some(Managed::of(&nics, case.inv)?.pif)
-}
-
 fn management_elsewhere(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let Some((asked, _)) = case.spec.xapi_bond().filter(|_| !case.removes) else { return };
-    let stands = standing(case).is_some_and(|pif| pif.management);
+    let stands = standing(case).is_some_and(|bond| bond.pif.management);
     let mut nics = case.found().filter_map(|nic| nic.pif.as_ref());
     let carries = stands || nics.any(|pif| pif.management);
     match asked.purpose {

@@ -138,8 +138,7 @@ fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
 /// that it had when it was made.
 fn stands(case: &Case<'_>) -> bool {
     let Some((_, name)) = case.spec.xapi_bond() else { return false };
-    let nics: Vec<Nic> = case.found().cloned().collect();
-    let Some(Managed { device, network: Some(network), .. }) = Managed::of(&nics, case.inv) else {
+    let Some(Managed { device, network: Some(network), .. }) = managed::standing(case) else {
         return false;
     };
     let made = case.inv.transaction.as_ref().map(|last| &last.spec);
