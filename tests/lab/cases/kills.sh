@@ -11,10 +11,6 @@ read -r WHAT KILLS MOST <<< "$ARG"
 [[ -z $ALL ]] || KILLS=$MOST
 
 milliseconds() { local t=$EPOCHREALTIME; echo $((${t%.*} * 1000 + 10#${t#*.} / 1000)); }
-random() { # BELOW: the same in every run with one seed
-    RANDOM=$((SEED * 31 + $(cat /lab/boots) * 7 + ${#CASE}))
-    echo $((RANDOM % $1))
-}
 recovered() { # after the kill of the boot before: by resume and by rollback in turn
     if (($(cat /lab/boots) % 2)); then
         xen 0 resume

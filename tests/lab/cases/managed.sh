@@ -39,10 +39,13 @@ fails_over() { # GATEWAY: the active link goes, the other one carries
     until_true 45 as_asked
     xen 0 verify
 }
-failing() { awk -F'"' '/"name":/ {n = $4} /"ok": true/ {n = ""} /"ok": false/ && n != "" {a = a (a ? ", " : "") n; n = ""} END {print a}' /lab/out; }
-only() { # NAMES: verify says that these are not as asked, and no others
-    xen 5 --json verify
-    is "not as asked" "$(failing)" "$1"
+whole_and_back() { # after a boot
+    until_true 10 reaches
+    is "members" "$(members)" "eth2 eth3"
+    flows
+    xen 0 verify
+    xen 0 rollback --yes
+    same_as before
 }
 
 case $WHAT in
@@ -62,12 +65,7 @@ story)
         quick_boots
     }
     boot_2() {
-        until_true 10 reaches
-        is "members" "$(members)" "eth2 eth3"
-        flows
-        xen 0 verify
-        xen 0 rollback --yes
-        same_as before
+        whole_and_back
     }
     boot_3() { same_as before; xen 0 rollback --yes; } ;;
 management)
@@ -149,10 +147,6 @@ rows)
         xen 0 verify
     } ;;
 kills)
-    random() { # BELOW: the same in every run with one seed
-        RANDOM=$((SEED * 31 + $(cat /lab/boots) * 7 + ${#CASE}))
-        echo $((RANDOM % $1))
-    }
     round() { # NUMBER
         if (($1 == 1)); then snapshot before; else
             if (($1 % 2)); then
@@ -185,11 +179,6 @@ cut)
     }
     boot_2() {
         over_within 300
-        until_true 10 reaches
-        is "members" "$(members)" "eth2 eth3"
-        flows
-        xen 0 verify
-        xen 0 rollback --yes
-        same_as before
+        whole_and_back
     } ;;
 esac

@@ -3,14 +3,6 @@
 #: rows-probes el7 bridge ~90 | the same for the probes; a hop with a small MTU is seen by the full-size one alone
 #: probe-lost el7 bridge 120 | a server that stops answering, or never answered, rolls the change back
 
-failing() { # names of the checks that are not as asked, as verify prints them
-    awk -F'"' '/"name":/ {n = $4} /"ok": true/ {n = ""} /"ok": false/ && n != "" {print n; n = ""}' /lab/out | paste_lines
-}
-paste_lines() { local all=; while read -r one; do all+="${all:+, }$one"; done; echo "$all"; }
-only() { # NAMES: verify says that these are not as asked, and no others
-    xen 5 --json verify
-    is "not as asked" "$(failing)" "$1"
-}
 hardware() {
     case $CASE in
     rows-lacp) lag eth2 eth3 & ;;
