@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::device::flags;
 use crate::host::{Cmd, Host, Output, join};
 use crate::net::{IfName, MacAddr, Uuid, shown};
 use crate::order;
@@ -164,7 +165,8 @@ impl PifRecord {
             let cmd = if was.attached { xe::plug(uuid) } else { xe::unplug(uuid) };
             host.run(&cmd)?.check(&cmd)?;
         } else if was.attached && was.is_managed() && self.in_bridge && !self.is_port(host) {
-            // A boot has plugged it, and our bond has taken it out of its bridge since.
+            // A boot has plugged it, and our bond, or its end, has taken it out of its bridge or
+            // down since.
             let uuid = &now.uuid.to_string();
             for cmd in [xe::unplug(uuid), xe::plug(uuid)] {
                 host.run(&cmd)?.check(&cmd)?;
@@ -188,10 +190,11 @@ impl PifRecord {
         Ok(())
     }
 
-    /// Whether the kernel shows it as a port.
+    /// Whether the kernel shows it as a port that is up.
     fn is_port(&self, host: &Host) -> bool {
         let folder = paths::sys_net(self.device.as_str());
         ["master", "brport"].iter().any(|link| host.exists(&join(&folder, link)))
+            && flags(host, self.device.as_str()).is_none_or(|flags| flags & 1 == 1)
     }
 
     /// What a person types to bring the record back, as far as it is `now`.

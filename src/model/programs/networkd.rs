@@ -52,11 +52,15 @@ fn static_routes(network: &Network) -> Vec<Ipv4Route> {
     all.map(one).collect::<Option<_>>().unwrap_or_default()
 }
 
+/// The MTU that a PIF is plugged with.
+pub(crate) fn mtu_of(state: &State, pif: &Pif) -> u32 {
+    let mtu = state.pool.networks.get(&pif.network).map_or(1500, |n| n.mtu);
+    pif.other_config.get("mtu").and_then(|m| m.parse().ok()).unwrap_or(mtu)
+}
+
 /// Takes a PIF into networkd's configuration.
 pub(crate) fn configure(state: &mut State, key: &str, pif: &Pif) {
-    let bridge = bridge_of(state, pif);
-    let mtu = state.pool.networks.get(&pif.network).map_or(1500, |n| n.mtu);
-    let mtu = pif.other_config.get("mtu").and_then(|m| m.parse().ok()).unwrap_or(mtu);
+    let (bridge, mtu) = (bridge_of(state, pif), mtu_of(state, pif));
     let device_of = |key: &String| Some(state.pool.pifs.get(key)?.device.clone());
     let mut port = PortConfig {
         interfaces: vec![pif.device.clone()],

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use crate::model::programs::networkd;
 use crate::model::state::{Map, Pif, State, Vlan};
 
-/// Notes that a PIF is plugged, with what is then read from its device.
+/// Notes that a PIF is plugged, with the MTU that is then read from its bridge
+/// (tests/ground/xapi.md, B4).
 pub(super) fn attached(state: &mut State, key: &str) {
-    let network = state.pool.pifs.get(key).map(|pif| pif.network.clone()).unwrap_or_default();
-    let mtu = state.pool.networks.get(&network).map_or(1500, |network| network.mtu);
+    let mtu = state.pool.pifs.get(key).map_or(1500, |pif| networkd::mtu_of(state, pif));
     state.pool.pifs.entry(key.to_string()).and_modify(|pif| {
         pif.currently_attached = true;
         pif.mtu = mtu;

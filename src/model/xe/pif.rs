@@ -3,6 +3,7 @@
 
 use super::answer::{Answer, Args, Fault, Printed, find, misconfigured, recent, refuse};
 use super::host::reach;
+use super::moves;
 use crate::model::programs::shell::Shell;
 use crate::model::programs::{modprobe, networkd};
 use crate::model::state::{Flavour, Map, Network, Pif, Release, State};
@@ -240,9 +241,7 @@ pub(super) fn plug(shell: &mut Shell<'_>, args: &Args) -> Answer {
         networkd::bring_up(shell.state, &key, &params)
             .map_err(|text| misconfigured(&pif.uuid, text))?;
     }
-    if let Some(pif) = shell.state.pool.pifs.get_mut(&key) {
-        pif.currently_attached = true;
-    }
+    moves::attached(shell.state, &key);
     Ok(Printed::Nothing)
 }
 

@@ -566,6 +566,28 @@ fn a_slave_that_a_boot_made_a_port_comes_back_to_its_bond() {
 }
 
 #[test]
+fn a_nic_that_a_boot_gave_back_to_xapi_is_up_after_the_rollback() {
+    let stays = |s: &Scenario| s.job == Job::Make && s.flavour == Flavour::El7 && !s.switch;
+    struck_by_name(
+        SCENARIOS.into_iter().find(stays).unwrap(),
+        &[Act::Apply],
+        &[Fault::PowerCutUnsaved],
+        with_words("\"enable\", \"xenbond-resume"),
+    );
+}
+
+#[test]
+fn a_slave_that_stays_for_its_file_goes_back_to_xapi_later() {
+    let grows = |s: &Scenario| s.replaces.is_some() && s.flavour == Flavour::El7;
+    struck_by_name(
+        SCENARIOS.into_iter().find(grows).unwrap(),
+        &[Act::Apply, Act::Rollback],
+        &[Fault::Fails],
+        with_words("ifcfg-eth1\")"),
+    );
+}
+
+#[test]
 fn what_others_remove_between_two_ways_back_stays_gone() {
     struck_by_name(
         asked_for(Job::Last, Flavour::El7),
