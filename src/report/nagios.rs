@@ -3,7 +3,7 @@
 
 use crate::bonding::BondStatus;
 use crate::order;
-use crate::verify::{Check, Verdict};
+use crate::verify::{Check, Setting, Verdict};
 
 /// Unknown: the check itself did not work.
 pub const UNKNOWN: u8 = 3;
@@ -31,7 +31,9 @@ pub fn verdict(all: &[Verdict], said: &dyn Fn(&str) -> Option<BondStatus>) -> (u
 fn of_bond(verdict: &Verdict, said: &dyn Fn(&str) -> Option<BondStatus>) -> (u8, String) {
     let bond = &verdict.bond;
     let bad = verdict.failed();
-    let cuts = |check: &&&Check| check.name.cuts_storage();
+    // Of a bond whose owner does not answer nothing is known, least of all that it is cut.
+    let unread = |check: &Check| matches!(check.name, Setting::Bond(_)) && check.have.is_none();
+    let cuts = |check: &&&Check| check.name.cuts_storage() && !unread(check);
     let code = match (bad.iter().filter(cuts).count(), bad.len()) {
         (0, 0) => 0,
         (0, _) => 1,
@@ -83,7 +85,6 @@ fn line(word: &str, said: &str, data: &str) -> String {
 mod tests {
     use super::*;
     use crate::bonding;
-    use crate::verify::Setting;
 
     const TEXT: &str = "\
 Bonding Mode: fault-tolerance (active-backup)
@@ -159,6 +160,10 @@ Link Failure Count: 1
             line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"),
             "the worst first: {line}"
         );
+        let mut unread = check(Setting::Bond(name("bond51")), false);
+        unread.have = None;
+        let silent = [Verdict { bond: name("bond51"), checks: vec![unread] }];
+        assert_eq!(verdict(&silent, &|_| None).0, 1, "XAPI that is silent cuts nothing");
         let (code, line) = verdict(&both, &kernel);
         assert_eq!(code, 2);
         assert!(line.starts_with("XENBOND CRITICAL - bond51: bond51: expected"), "{line}");
