@@ -16,14 +16,10 @@ const WAITS: &str = "read -r _; exec \"$@\" </dev/null >/dev/null 2>&1";
 
 /// Whether a process that stands in a system call writes to a journal.
 fn writes_journal(pid: Pid) -> bool {
-    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    let mut words = call.split(' ');
-    if words.next() != Some(&libc::SYS_write.to_string()) {
-        return false;
-    }
-    let fd = words.next().and_then(|word| word.strip_prefix("0x")).unwrap_or_default();
-    let fd = u32::from_str_radix(fd, 16).unwrap();
-    fs::read_link(format!("/proc/{pid}/fd/{fd}")).is_ok_and(|file| file.ends_with("journal"))
+    let call = ptrace::getregs(pid).unwrap();
+    call.orig_rax == libc::SYS_write as u64
+        && fs::read_link(format!("/proc/{pid}/fd/{}", call.rdi))
+            .is_ok_and(|file| file.ends_with("journal"))
 }
 
 /// Runs a command and kills it before the journal's line of a number is written, or after. Whether
