@@ -100,34 +100,43 @@ fn is_ifcfg(path: &str) -> bool {
     path.strip_prefix(paths::NETWORK_SCRIPTS).is_some_and(|name| name.contains("ifcfg-"))
 }
 
+/// Whether a file is one of the bond, or makes it at a boot: also what somebody made by hand, and
+/// what a change of a bond found that had been adopted.
+fn is_of_bond(path: &str, kind: &Kind, spec: &Spec, inv: &Inventory) -> bool {
+    let bond = &spec.bond;
+    let own = [
+        paths::ifcfg(bond.as_str()),
+        paths::routes(bond.as_str()),
+        paths::modprobe_file(bond),
+        Service::of_bond(bond, inv.init).file(),
+    ];
+    let makes = || {
+        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default());
+        let file = ifcfg::parse(&text);
+        ["MASTER", "DEVICE"].iter().any(|key| file.get(key) == Some(bond.as_str()))
+    };
+    let tag = || vlans::is_of_tag(spec, path);
+    is_ifcfg(path) && makes() || is_ours(kind) && (own.iter().any(|own| own == path) || tag())
+}
+
 /// The bond's files and what is to stand there.
 fn files(spec: &Spec, recorded: &Recorded, inv: &Inventory) -> Result<Vec<(String, Kind)>> {
     let mut all: BTreeMap<String, Kind> = BTreeMap::new();
     let bond = &spec.bond;
     for (path, kind) in &inv.files {
-        let text = String::from_utf8_lossy(kind.bytes().unwrap_or_default());
-        let own = [
-            paths::ifcfg(bond.as_str()),
-            paths::routes(bond.as_str()),
-            paths::modprobe_file(bond),
-            Service::of_bond(bond, inv.init).file(),
-        ];
-        // Also what somebody made by hand: it would make the bond again at a boot.
-        let makes = is_ifcfg(path) && {
-            let file = ifcfg::parse(&text);
-            ["MASTER", "DEVICE"].iter().any(|key| file.get(key) == Some(bond.as_str()))
-        };
-        let tag = vlans::is_of_tag(spec, path);
-        if makes || is_ours(kind) && (tag || own.contains(path)) {
-            let before = recorded.files.get(path).cloned().unwrap_or(Kind::Absent);
-            all.insert(path.clone(), before);
+        if is_of_bond(path, kind, spec, inv) {
+            let before = recorded.files.get(path).filter(|was| !is_of_bond(path, was, spec, inv));
+            all.insert(path.clone(), before.cloned().unwrap_or(Kind::Absent));
         } else if let Some(rest) = adoption::without_lines(path, kind, bond.as_str()) {
             all.insert(path.clone(), rest);
         }
     }
     // What others made of a file since is theirs.
     let missing = recorded.files.iter().filter(|(path, was)| {
-        !paths::is_shared(path) && *inv.file(path) == Kind::Absent && **was != Kind::Absent
+        !paths::is_shared(path)
+            && *inv.file(path) == Kind::Absent
+            && **was != Kind::Absent
+            && !is_of_bond(path, was, spec, inv)
     });
     all.extend(missing.map(|(path, was)| (path.clone(), was.clone())));
     if let Kind::File { bytes, mode, uid, gid, .. } = inv.file(paths::MODPROBE_CONF)
