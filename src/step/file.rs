@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Kept;
 use crate::host::{Host, Kind, join, quoted, was_changed};
 use crate::modprobe;
-use crate::paths::original_name;
+use crate::paths::{self, original_name};
 use crate::render::is_ours;
 
 /// A file's change.
@@ -129,6 +129,7 @@ impl FileChange {
             let rest = self
                 .without_ours(owner, bytes)
                 .with_context(|| format!("taking our lines out of {}", self.path))?;
+            let rest = self.with_taken(&rest);
             kept.notes
                 .push(format!("{} was changed by others: only our lines are taken out", self.path));
             kept.paths.push(self.path.clone());
@@ -137,6 +138,16 @@ impl FileChange {
             } else {
                 host.put_over(&self.path, &with_bytes(&now, rest), &now)
             };
+        }
+        if self.takes_lines() && (now == Kind::Absent || now.bytes().is_some()) {
+            let lines = self.with_taken(now.bytes().unwrap_or_default());
+            kept.notes.push(format!(
+                "{} was changed by others: only the lines that were taken out are put back",
+                self.path
+            ));
+            kept.paths.push(self.path.clone());
+            let like = if now == Kind::Absent { &self.was } else { &now };
+            return host.put_over(&self.path, &with_bytes(like, lines), &now);
         }
         if !kept.done && now != Kind::Absent && !is_ours(&now) {
             // It was refused to be written over.
@@ -155,6 +166,47 @@ impl FileChange {
         host.put_over(&self.path, &self.was, &now)
     }
 
+    /// The lines that the change takes out of what others wrote: those of a bond that somebody made
+    /// by hand.
+    fn taken(&self) -> Vec<Vec<u8>> {
+        if !paths::is_modprobe(&self.path) || is_ours(&self.was) {
+            return Vec::new();
+        }
+        let rest = |kind: &Kind| {
+            let bytes = kind.bytes().unwrap_or_default();
+            let owner = self.block_of.as_deref().unwrap_or_default();
+            let rest = modprobe::remove_block(bytes, owner).ok().flatten();
+            lines(&rest.unwrap_or_else(|| bytes.to_vec()))
+        };
+        let left = rest(&self.want);
+        rest(&self.was).into_iter().filter(|line| !left.contains(line)).collect()
+    }
+
+    /// Whether it only takes lines out.
+    fn takes_lines(&self) -> bool {
+        let was = lines(self.was.bytes().unwrap_or_default());
+        let want = lines(self.want.bytes().unwrap_or_default());
+        want.iter().all(|line| was.contains(line)) && !self.taken().is_empty()
+    }
+
+    /// A text with the lines again that were taken out, each behind the one that it stood behind.
+    fn with_taken(&self, text: &[u8]) -> Vec<u8> {
+        let (mut all, was) = (lines(text), lines(self.was.bytes().unwrap_or_default()));
+        for line in self.taken().into_iter().filter(|line| !lines(text).contains(line)) {
+            // Not among the lines of another bond of ours, which go with it.
+            let block = all.iter().position(|one| one.starts_with(b"# xenbond "));
+            let end = block.unwrap_or(all.len());
+            let before = was.iter().position(|known| *known == line).unwrap_or_default();
+            let place = |known| all[..end].iter().position(|one| one == known);
+            let at = was[..before].iter().rev().find_map(place).map_or(end, |at| at + 1);
+            for line in all.iter_mut().take(at).filter(|line| !line.ends_with(b"\n")) {
+                line.push(b'\n');
+            }
+            all.insert(at, line);
+        }
+        all.concat()
+    }
+
     /// The file as others have it now, with our lines as they were before.
     fn without_ours(&self, owner: &str, now: &[u8]) -> Result<Vec<u8>> {
         let before = match self.was.bytes() {
@@ -166,6 +218,11 @@ impl FileChange {
             None => Ok(modprobe::remove_block(now, owner)?.unwrap_or_else(|| now.to_vec())),
         }
     }
+}
+
+/// Lines with their ends.
+fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 /// How often it is tried where somebody writes the same file at the same moment.

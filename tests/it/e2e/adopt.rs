@@ -108,6 +108,42 @@ fn an_adoption_that_fails_or_is_undone_by_its_script_changes_nothing() {
     }
 }
 
+/// What a later change found are files of the bond, and not what was there before it.
+#[test]
+fn an_adopted_bond_that_was_changed_goes_with_all_its_files() {
+    at_once(["el7", "el5"], |flavour| {
+        let root = recipe(flavour, "BONDING_OPTS=\"mode=1 miimon=100\"\n");
+        root.exits(0, &["adopt", "bond51", "--yes"]);
+        root.exits(0, &with_spec(&["apply", "--miimon", "250", "--yes"]));
+        root.exits(0, &["remove", "bond51", "--yes"]);
+        for name in ["ifcfg-bond51", "ifcfg-bond0", "ifcfg-eth2", "ifcfg-eth3"] {
+            assert!(!root.at(&format!("{SCRIPTS}/{name}")).exists(), "{flavour}: {name}");
+        }
+        let conf = ["etc/modprobe.conf", "etc/modprobe.d/bond51.conf", "etc/modprobe.d/nas.conf"];
+        for text in conf.iter().filter_map(|path| fs::read_to_string(root.at(path)).ok()) {
+            assert!(!text.contains("bond51"), "{flavour}: {text}");
+        }
+    });
+}
+
+/// Others wrote into the file meanwhile: the lines that the adoption took out come back all the same.
+#[test]
+fn lines_that_an_adoption_took_out_come_back_beside_those_of_others() {
+    at_once(
+        [("el7", "etc/modprobe.d/nas.conf"), ("el5", "etc/modprobe.conf")],
+        |(flavour, path)| {
+            let root = recipe(flavour, "BONDING_OPTS=\"mode=1 miimon=100\"\n");
+            let before = fs::read_to_string(root.at(path)).unwrap();
+            root.exits(0, &["adopt", "bond51", "--yes"]);
+            let now = fs::read_to_string(root.at(path)).unwrap();
+            let theirs = "options ixgbe foo=1\n";
+            fs::write(root.at(path), now + theirs).unwrap();
+            root.exits(0, &["rollback", "bond51", "--yes"]);
+            assert_eq!(fs::read_to_string(root.at(path)).unwrap(), before + theirs, "{flavour}");
+        },
+    );
+}
+
 /// The driver was loaded before its options were written, and nobody watches the links.
 #[test]
 fn a_bond_whose_links_nobody_watches_gets_what_was_meant() {
