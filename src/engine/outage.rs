@@ -5,8 +5,9 @@ use crate::journal::Transaction;
 use crate::ledger::Phase;
 use crate::net::Backend;
 use crate::plan::Plan;
-use crate::preflight::{self, Finding};
+use crate::preflight::{self, Code, Finding};
 use crate::spec::Spec;
+use crate::step::Step;
 
 /// The backend that runs again once those of its steps are undone which are `meant`, where they
 /// switched it.
@@ -61,6 +62,7 @@ pub(super) fn interruption(all: &[Transaction], stays: bool, down: &[&str]) -> u
 
 pub(super) fn findings(
     all: &[Transaction],
+    before: Option<&Spec>,
     down: &[&str],
     reboots: bool,
     inv: &Inventory,
@@ -72,6 +74,8 @@ pub(super) fn findings(
         return found;
     }
     found.extend(preflight::interrupted(down, inv));
+    found.extend(before.iter().flat_map(|spec| preflight::come_back(spec, inv)));
+    found.extend(all.iter().flat_map(|tx| &tx.header.plan.steps).filter_map(|s| replaced(s, inv)));
     let spec = &all[0].header.plan.spec;
     if down.contains(&spec.bond.as_str()) {
         found.extend(preflight::goes_along(spec, inv));
@@ -80,4 +84,13 @@ pub(super) fn findings(
         found.extend(preflight::rebooted(inv));
     }
     preflight::sorted(found)
+}
+
+/// A NIC that the bond gave back, and that is another card now: the bond cannot have it again.
+fn replaced(step: &Step, inv: &Inventory) -> Option<Finding> {
+    let Step::GiveBack(given) = step else { return None };
+    let (device, mac) = (&given.record.device, given.record.mac);
+    let has = inv.kernel.permanent_mac(device.as_str()).filter(|has| *has != mac)?;
+    let said = format!("{device} is another card now, {has} and not {mac}");
+    Some(Finding::new(Code::NicMissing, said).hint("xenbond apply, with the NICs of now"))
 }

@@ -134,7 +134,7 @@ impl Engine<'_> {
         }
         order::sort(&mut changed);
         changed.dedup();
-        let inv = look_for(self.host, &begins.header.plan.spec)?;
+        let inv = look_for(self.host, before.as_ref().unwrap_or(&begins.header.plan.spec))?;
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);
         let reboots = switches.into_iter().any(|tx| switched(tx, &inv));
         let by_hand = before.is_none() && begins.header.plan.adopts;
@@ -142,7 +142,7 @@ impl Engine<'_> {
         let stays = before.is_some() || (by_hand && !begins.header.plan.comes_up());
         let down = goes_down(&transactions, stays, &inv);
         let interrupts = interruption(&transactions, stays, &down);
-        let findings = findings(&transactions, &down, reboots, &inv);
+        let findings = findings(&transactions, before.as_ref(), &down, reboots, &inv);
         let backend_stays = needed;
         Ok(Ok(WayBack {
             transactions,

@@ -27,7 +27,7 @@ pub use pool::rebooted;
 pub use storage::interrupted;
 pub use tuning::keep_tuned;
 
-use crate::inventory::{Inventory, Nic, Xapi};
+use crate::inventory::{Inventory, Nic, Xapi, resolve};
 use crate::net::{Backend, IfName, MacAddr};
 use crate::order;
 use crate::paths;
@@ -141,6 +141,40 @@ pub fn check_removal(
     found.retain(|finding| {
         BARS.contains(&finding.code) || !is_known && of_others.contains(&finding.code)
     });
+    found
+}
+
+/// What others have put on the NICs that a way back takes into the bond again, which is to be as
+/// this spec says then.
+#[must_use]
+pub fn come_back(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
+    const HELD: [Code; 12] = [
+        Code::NicInOtherBond,
+        Code::NicInUse,
+        Code::NicInManagedBond,
+        Code::NicIsManagement,
+        Code::NicHasVlans,
+        Code::NicHasTunnels,
+        Code::NicHasVifs,
+        Code::VmsLoseNetwork,
+        Code::NicHasIp,
+        Code::NicDisallowsUnplug,
+        Code::NicCarriesStorage,
+        Code::NicClustered,
+    ];
+    let bond = spec.bond.as_str();
+    let is_in = |nic: &Nic| {
+        let device = inv.kernel.devices.get(nic.device.as_str());
+        device.and_then(|device| device.master.as_deref()) == Some(bond)
+    };
+    let nics: Vec<Option<Nic>> =
+        resolve(spec, inv).into_iter().map(|nic| nic.filter(|nic| !is_in(nic))).collect();
+    let mut found = Vec::new();
+    if let Some(xapi) = inv.xapi.as_ref().filter(|_| spec.managed().is_none()) {
+        let case = Case { spec, inv, nics: &nics, adopts: false, removes: false };
+        nics::each(&case, xapi, &mut found);
+        found.retain(|finding| HELD.contains(&finding.code));
+    }
     found
 }
 

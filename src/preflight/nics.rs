@@ -90,7 +90,7 @@ fn differing<'a>(case: &Case<'a>, what: fn(&Device) -> Option<String>) -> Option
 }
 
 /// Looks at each NIC.
-fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
+pub(super) fn each(case: &Case<'_>, xapi: &Xapi, found: &mut Vec<Finding>) {
     let managed = case.spec.managed();
     let (rules, pif_rules) = match managed {
         None => ([nic::RULES, storage::RULES].concat(), nic::PIF_RULES),
