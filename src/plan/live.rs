@@ -106,6 +106,11 @@ fn members(
     if goes.len() == slaves.len() || goes.iter().any(gives) {
         return None;
     }
+    let link = |nic: &IfName| inv.kernel.devices.get(nic.as_str()).and_then(|nic| nic.carrier);
+    let dead = |nic: &Nic| link(&nic.device) == Some(false);
+    if goes.iter().any(|slave| link(slave) == Some(true)) && nics.iter().all(dead) {
+        return None;
+    }
     let member = |nic: &IfName, link: Option<Link>| Member {
         bond: spec.bond.clone(),
         nic: nic.clone(),
@@ -268,7 +273,7 @@ fn network(
         was: Attached { address: old, routes: was },
         want: Attached { address, routes: wanted },
     };
-    (found.was != found.want).then_some(found)
+    found.changes().then_some(found)
 }
 
 /// The address that the boot scripts gave the device, or the only one that it has.

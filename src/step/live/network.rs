@@ -36,6 +36,16 @@ impl LiveNetwork {
         self.was.address.is_some() && self.was.address != self.want.address
     }
 
+    /// Whether there is anything to do: the kernel keeps routes in an order of its own.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        let (was, want) = (&self.was, &self.want);
+        was.address != want.address
+            || [(was, want), (want, was)]
+                .iter()
+                .any(|(a, b)| !beside(&a.routes, &b.routes).is_empty())
+    }
+
     pub(in crate::step) fn title(&self) -> String {
         format!("{} while it is up", self.words(&self.was, &self.want))
     }

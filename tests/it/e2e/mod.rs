@@ -33,3 +33,4 @@ mod values;
 mod verdict;
 mod xapi_bond;
 mod xe_text;
+mod years;

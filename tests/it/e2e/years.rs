@@ -1,0 +1,104 @@
+//! What a host meets in five years: a NIC that has left a bond and is used by others when an older
+//! change is undone, a change of what was adopted, a slave that alone has a link.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::root::{Root, at_once, with_spec};
+
+/// The bond with eth6 in the place of eth3.
+const SWAPPED: [&str; 6] =
+    ["--bond", "bond51", "--nic", "eth2,eth6", "--address", "172.16.51.11/24"];
+
+/// eth6 and eth7, which nothing uses.
+fn spare() -> Value {
+    let mut all = json!({"dom0": {"nics": {}}, "pool": {"networks": {}, "pifs": {}}});
+    for n in [6, 7] {
+        let (nic, mac) = (format!("eth{n}"), format!("00:1b:21:0a:01:0{n}"));
+        all["dom0"]["nics"][&nic] = json!({"mac": mac, "permanent_mac": mac, "mtu": 1500,
+            "max_mtu": 9710, "up": true, "link": true, "speed": 10000, "duplex": "full",
+            "driver": "ixgbe", "pci": format!("0000:0{n}:00.0"), "master": null});
+        all["pool"]["networks"][format!("xenbr{n}")] = json!({
+            "uuid": format!("11111111-2222-3333-4444-55555555550{n}"), "name_label": nic,
+            "name_description": "", "bridge": format!("xenbr{n}"), "mtu": 1500, "other_config": {}});
+        all["pool"]["pifs"][format!("xen01/{nic}")] = json!({
+            "uuid": format!("5c1d2297-cbef-796b-b8bd-88f1ec1fdf0{n}"), "host": "xen01",
+            "device": nic, "mac": mac, "physical": true, "managed": true,
+            "currently_attached": false, "mtu": 1500, "vlan": -1, "management": false,
+            "network": format!("xenbr{n}"), "ip_configuration_mode": "None", "ip": "",
+            "netmask": "", "gateway": "", "dns": "", "disallow_unplug": false,
+            "properties": {"gro": "on"}, "other_config": {}, "sriov": null});
+    }
+    all
+}
+
+fn host(flavour: &str) -> Root {
+    let root = Root::patched(flavour, "bridge", &spare());
+    root.apply();
+    root
+}
+
+/// Swaps eth3 for eth6, or removes the bond.
+fn lets_go(root: &Root, removes: bool) {
+    if removes {
+        root.exits(0, &["remove", "bond51", "--yes"]);
+    } else {
+        root.exits(0, &[&["apply", "--yes"], &SWAPPED[..]].concat());
+    }
+}
+
+/// What a rollback of the newest change of bond51 refuses, with the host as it was.
+fn is_refused(root: &Root, finding: &str) {
+    let history = fs::read_dir(root.at("var/lib/xenbond/history")).unwrap();
+    let all = history.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let id = all.filter(|id| id.contains("-bond51")).max().unwrap();
+    let before = root.snapshot();
+    let run = root.exits(1, &["rollback", &id, "--yes"]);
+    assert!(run.err.contains(finding), "{}", run.err);
+    before.assert_same(root, finding);
+}
+
+#[test]
+fn a_nic_that_others_use_now_is_not_taken_back_into_its_bond() {
+    at_once([("el7", false), ("el5", true)], |(flavour, removes)| {
+        let root = host(flavour);
+        lets_go(&root, removes);
+        let other = ["--bond", "bond52", "--nic", "eth3,eth7", "--address", "172.16.52.11/24"];
+        root.exits(0, &[&["apply", "--yes"], &other[..]].concat());
+        is_refused(&root, "nic-in-other-bond: eth3 is a slave of bond52");
+        root.exits(0, &["rollback", "bond52", "--yes"]);
+        root.set(&json!({"pool": {"pifs": {"xen01/eth3": {"ip_configuration_mode": "Static",
+            "ip": "172.16.99.7", "netmask": "255.255.255.0"}}}}));
+        is_refused(&root, "nic-has-ip: the PIF of eth3");
+        root.set(&json!({"pool": {"pifs": {"xen01/eth3": {"ip_configuration_mode": "None",
+            "ip": "", "netmask": ""}}}}));
+        let mac = "00:1b:21:0a:01:33";
+        root.set(&json!({"dom0": {"nics": {"eth3": {"mac": mac, "permanent_mac": mac}}}}));
+        is_refused(&root, "nic-missing: eth3 is another card now, 00:1b:21:0a:01:33");
+    });
+}
+
+#[test]
+fn a_bond_whose_only_link_goes_is_interrupted() {
+    let root = host("el7");
+    let down = json!({"link": false});
+    root.set(&json!({"dom0": {"nics": {"eth2": down, "eth6": down}, "mounts": {
+        "/run/sr-mount/x": "172.16.51.2:/x /run/sr-mount/x nfs rw,vers=3,addr=172.16.51.2 0 0"}}}));
+    let run =
+        root.exits(1, &[&["apply", "--yes", "--accept", "nic-no-link"], &SWAPPED[..]].concat());
+    assert!(run.err.contains("bond-carries-storage"), "{}", run.err);
+}
+
+#[test]
+fn routes_in_any_order_are_asked_for_once() {
+    at_once(["el7", "el5"], |flavour| {
+        let root = Root::new(flavour, "bridge");
+        let routes = ["--route", "10.99.0.0/16 via 172.16.51.1,10.98.0.0/16 via 172.16.51.1"];
+        let apply = [&with_spec(&["apply", "--yes"])[..], &routes].concat();
+        root.exits(0, &apply);
+        let again = root.exits(0, &apply);
+        assert!(again.out.contains("Nothing to do"), "{}{}", again.out, again.err);
+        assert_eq!(fs::read_dir(root.at("var/lib/xenbond/history")).unwrap().count(), 1);
+    });
+}
