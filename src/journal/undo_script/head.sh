@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 4
 bad=0
 
 # What others wrote is in some of these words: no control character of theirs is printed.
-tell() { printf '%s' "undo: $*" | tr '\\000-\\037\\177' '?'; echo; }
+tell() { printf '%s' "undo: $*" | tr '\000-\037\177' '?'; echo; }
 run() { program=$(command -v "$1") && shift && "$program" "$@" </dev/null; }
 try() { tell "$@"; run "$@" || { tell "FAILED: $*"; bad=1; }; }
 

@@ -22,6 +22,7 @@ fn undone_by_the_script(flavour: &str, backend: &str) {
             root.reboot();
         }
         start.assert_same(&root, &said);
+        assert!(said.contains("undo: done\n"), "{said}");
     }
     // The program finds nothing left to undo, and agrees that all is as it was.
     root.exits(0, &["rollback", "--yes"]);
