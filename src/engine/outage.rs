@@ -7,7 +7,6 @@ use crate::net::Backend;
 use crate::plan::Plan;
 use crate::preflight::{self, Code, Finding};
 use crate::spec::Spec;
-use crate::step::Step;
 
 /// The backend that runs again once those of its steps are undone which are `meant`, where they
 /// switched it.
@@ -73,9 +72,13 @@ pub(super) fn findings(
     if !stands {
         return found;
     }
-    found.extend(preflight::interrupted(down, inv));
+    let of_others = if reboots { of_others(all, inv) } else { Vec::new() };
+    found.extend(preflight::interrupted(&[down, &of_others].concat(), inv));
+    found.extend(of_others.into_iter().map(|bond| {
+        let said = format!("{bond} is not of this change, and goes with the bridge backend");
+        Finding::new(Code::BondCarriesMore, said)
+    }));
     found.extend(before.iter().flat_map(|spec| preflight::come_back(spec, inv)));
-    found.extend(all.iter().flat_map(|tx| &tx.header.plan.steps).filter_map(|s| replaced(s, inv)));
     let spec = &all[0].header.plan.spec;
     if down.contains(&spec.bond.as_str()) {
         found.extend(preflight::goes_along(spec, inv));
@@ -86,11 +89,11 @@ pub(super) fn findings(
     preflight::sorted(found)
 }
 
-/// A NIC that the bond gave back, and that is another card now: the bond cannot have it again.
-fn replaced(step: &Step, inv: &Inventory) -> Option<Finding> {
-    let Step::GiveBack(given) = step else { return None };
-    let (device, mac) = (&given.record.device, given.record.mac);
-    let has = inv.kernel.permanent_mac(device.as_str()).filter(|has| *has != mac)?;
-    let said = format!("{device} is another card now, {has} and not {mac}");
-    Some(Finding::new(Code::NicMissing, said).hint("xenbond apply, with the NICs of now"))
+/// Bonds of the kernel's that neither XAPI nor these changes have made: the other backend has none.
+fn of_others<'a>(all: &[Transaction], inv: &'a Inventory) -> Vec<&'a str> {
+    let pifs = inv.xapi.iter().flat_map(|xapi| &xapi.pifs);
+    let xapis: Vec<&str> = pifs.map(|pif| pif.device.as_str()).collect();
+    let ours = |name: &str| all.iter().any(|tx| tx.header.plan.spec.bond.as_str() == name);
+    let bonds = inv.kernel.bonds.keys().map(String::as_str);
+    bonds.filter(|name| !xapis.contains(name) && !ours(name)).collect()
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use super::apply::refused;
 use super::repair::bridge_is_needed;
 use super::{Engine, Observer, Proposal, Situation, look_for};
-use crate::inventory::{Inventory, Managed, Nic, Standing, on_host};
+use crate::inventory::{Inventory, Managed, Nic, Standing, on_host, resolve};
 use crate::journal::{self, Transaction};
 use crate::ledger;
 use crate::net::{Backend, IfName};
@@ -81,12 +81,15 @@ impl Engine<'_> {
             let phase = open.phase();
             phase.is_open() && !phase.is_saving() && open.header.plan.spec.bond == *bond
         });
-        Ok(open.map(|open| Outcome {
-            transaction: Some(open.header.id.clone()),
-            ..Outcome::refused(
-                format!("transaction {} of {bond} is {}", open.header.id, open.phase()),
-                Some("xenbond resume, or xenbond rollback; then run the same command again".into()),
-            )
+        Ok(open.map(|open| {
+            let (id, phase) = (open.header.id.clone(), open.phase());
+            Outcome {
+                transaction: Some(id.clone()),
+                ..Outcome::refused(
+                    format!("transaction {id} of {bond} is {phase}"),
+                    Some(format!("{}; then run the same command again", phase.way_out())),
+                )
+            }
         }))
     }
 
@@ -120,8 +123,13 @@ impl Engine<'_> {
             });
             return spec.map(|spec| Some((on_host(spec, &inv), true)));
         }
-        if ledger::changes(self.host)?.iter().any(|change| change.spec.bond == *bond) {
-            return Ok(None);
+        let was = ledger::changes(self.host)?.into_iter().find(|c| c.spec.bond == *bond);
+        if let Some(spec) = was.map(|change| change.spec) {
+            // Where nothing of the time before was recorded they are left to nobody.
+            let inv = look_for(self.host, &spec)?;
+            let left = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| !pif.is_managed());
+            let any = resolve(&spec, &inv).iter().flatten().any(left);
+            return Ok((any && spec.managed().is_none()).then_some((spec, false)));
         }
         let hint = format!("xenbond remove {bond} --spec FILE, with the spec that it had");
         Err(anyhow!(Hint(hint))

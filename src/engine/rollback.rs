@@ -79,7 +79,15 @@ impl Engine<'_> {
         observer: &mut dyn Observer,
     ) -> Outcome {
         let other = |nic: &Nic| Some((nic.device.clone(), another_card(self.host, nic)?));
-        back.cards = order::map(tx.header.plan.nics.iter().filter_map(other));
+        let plan = &tx.header.plan;
+        // Also those that the bond has given back.
+        let given = plan.steps.iter().filter_map(|step| match step {
+            Step::GiveBack(given) => Some(&given.record),
+            _ => None,
+        });
+        let given = given.map(|r| Nic { device: r.device.clone(), mac: r.mac, pif: None });
+        back.cards =
+            order::map(plan.nics.iter().cloned().chain(given).filter_map(|nic| other(&nic)));
         back.kept.notes.extend(back.cards.values().map(|card| left_alone(card)));
         if let Some(refused) = self.announce(&mut tx, &mut back, observer) {
             return refused;

@@ -126,7 +126,10 @@ impl Engine<'_> {
         let mut older = ledger::chain(self.host)?.into_iter();
         let stays = |c: &Change| c.spec.bond == bond && c.phase.stands() && !undone(&c.id);
         let before = older.find(stays).filter(|c| !c.removes).map(|c| c.spec);
-        let needed = bridge_is_needed(self.host, |c| c.spec.bond != bond)?;
+        let by_hand = before.is_none() && begins.header.plan.adopts;
+        // One that did not stand was brought up by it, and goes again.
+        let stays = before.is_some() || (by_hand && !begins.header.plan.comes_up());
+        let needed = bridge_is_needed(self.host, |c| c.spec.bond != bond)? || by_hand && stays;
         let rest = if needed { None } else { self.rest_of(&transactions, before.as_ref())? };
         let mut changed = Vec::new();
         for tx in transactions.iter().filter(|_| !needed).chain(&rest) {
@@ -137,9 +140,6 @@ impl Engine<'_> {
         let inv = look_for(self.host, before.as_ref().unwrap_or(&begins.header.plan.spec))?;
         let switches = transactions.iter().filter(|_| !needed).chain(&rest);
         let reboots = switches.into_iter().any(|tx| switched(tx, &inv));
-        let by_hand = before.is_none() && begins.header.plan.adopts;
-        // One that did not stand was brought up by it, and goes again.
-        let stays = before.is_some() || (by_hand && !begins.header.plan.comes_up());
         let down = goes_down(&transactions, stays, &inv);
         let interrupts = interruption(&transactions, stays, &down);
         let findings = findings(&transactions, before.as_ref(), &down, reboots, &inv);
@@ -313,7 +313,7 @@ impl Engine<'_> {
                         header.plan.spec.bond,
                         open.phase()
                     ),
-                    Some("xenbond resume, or xenbond rollback".into()),
+                    Some(open.phase().way_out().into()),
                 )
             }));
         }
