@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Transaction;
 use crate::host::{Host, Kind};
-use crate::ledger::{Phase, chain};
+use crate::ledger::{Change, Phase, chain};
 use crate::plan::Plan;
 use crate::step::Step;
 
@@ -17,27 +17,27 @@ pub fn repaired(host: &Host, plan: &Plan, id: &str) -> Result<Option<Transaction
     // The newest comes first; one that is about to begin is not among them.
     let older = chain.iter().position(|change| change.id == id).map_or(0, |at| at + 1);
     // A change of another bond may have come in between.
-    let older = chain
-        .into_iter()
-        .skip(older)
-        .find(|change| change.spec.bond == plan.spec.bond && change.phase == Phase::Done);
-    let Some(older) = older.filter(|older| !older.removes) else { return Ok(None) };
-    let first = Transaction::named(host, &older.id)?;
-    Ok(first.filter(|first| repairs(plan, &first.header.plan)))
+    let is = |change: &Change| change.spec.bond == plan.spec.bond && change.phase == Phase::Done;
+    let older = chain.into_iter().skip(older).filter(is).take_while(|change| !change.removes);
+    let mut all = Vec::new();
+    for change in older {
+        all.extend(Transaction::named(host, &change.id)?);
+    }
+    let before: Vec<&Plan> = all.iter().map(|tx| &tx.header.plan).collect();
+    let repairs = repairs(plan, &before);
+    Ok(all.into_iter().next().filter(|_| repairs))
 }
 
 /// Whether a change found the bond of the one `before` broken: a NIC of it back under XAPI, or,
 /// asked for the same, something else than files of other templates.
-fn repairs(plan: &Plan, before: &Plan) -> bool {
-    if plan.removes {
-        return false;
-    }
+fn repairs(plan: &Plan, older: &[&Plan]) -> bool {
+    let Some(before) = older.first().filter(|_| !plan.removes) else { return false };
     let had = |step: &Step| match step {
         Step::ForgetPif(record) => before.nics.iter().any(|nic| nic.device == record.device),
         _ => false,
     };
     let written = |path: &str| -> Option<&Kind> {
-        let mut files = before.steps.iter().filter_map(Step::file);
+        let mut files = older.iter().flat_map(|plan| &plan.steps).filter_map(Step::file);
         files.find(|file| file.path == path).map(|file| &file.want)
     };
     let mut files = plan.steps.iter().filter_map(Step::file).peekable();

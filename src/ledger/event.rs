@@ -43,6 +43,15 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// What is typed to bring a change to its end.
+    #[must_use]
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Self::WaitingForConfirmation => "xenbond confirm, or xenbond rollback",
+            _ => "xenbond resume, or xenbond rollback",
+        }
+    }
+
     /// Where a transaction stands after these events.
     #[must_use]
     pub fn after(events: &[Event]) -> Self {

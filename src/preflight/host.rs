@@ -101,10 +101,8 @@ fn transaction_open(case: &Case<'_>, found: &mut Vec<Finding>) {
         .as_ref()
         .filter(|t| t.is_open() && !t.phase.is_saving() && t.spec != *case.spec);
     if let Some(open) = open {
-        found.push(Finding::new(
-            Code::TransactionOpen,
-            format!("transaction {} for {} is {}", open.id, open.spec.bond, open.phase),
-        ));
+        let said = format!("transaction {} for {} is {}", open.id, open.spec.bond, open.phase);
+        found.push(Finding::new(Code::TransactionOpen, said).hint(open.phase.way_out()));
     }
 }
 

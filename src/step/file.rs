@@ -27,7 +27,13 @@ impl FileChange {
         match (&self.was, &self.want) {
             (_, Kind::Absent) => format!("remove {}", self.path),
             (Kind::Absent, _) => format!("create {}", self.path),
-            _ if self.block_of.is_some() => format!("add our lines to {}", self.path),
+            _ if self.block_of.is_some() => {
+                match (self.has_block(&self.was), self.has_block(&self.want)) {
+                    (true, true) => format!("change our lines in {}", self.path),
+                    (true, false) => format!("remove our lines from {}", self.path),
+                    _ => format!("add our lines to {}", self.path),
+                }
+            }
             _ => format!("replace {}", self.path),
         }
     }
@@ -35,9 +41,18 @@ impl FileChange {
     pub(super) fn undo_title(&self) -> String {
         match (&self.was, &self.want) {
             (Kind::Absent, _) => format!("remove {}", self.path),
+            _ if self.block_of.is_some() && self.has_block(&self.was) => {
+                format!("put our lines of before into {}", self.path)
+            }
             _ if self.block_of.is_some() => format!("remove our lines from {}", self.path),
             _ => format!("restore {}", self.path),
         }
+    }
+
+    /// Whether a text of the file has lines of ours.
+    fn has_block(&self, kind: &Kind) -> bool {
+        let block = |owner: &String| modprobe::block(kind.bytes()?, owner).ok().flatten();
+        self.block_of.as_ref().and_then(block).is_some()
     }
 
     /// Whether more than our block is changed of a file that others write too.

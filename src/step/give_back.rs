@@ -72,12 +72,7 @@ impl GiveBack {
     /// Makes XAPI leave the NIC alone again.
     pub(super) fn undo(&self, host: &Host) -> Result<()> {
         let record = &self.record;
-        let now = record.now(host)?;
-        // Another card under the name is nobody's to take.
-        if now.as_ref().is_some_and(|pif| pif.mac != record.mac) {
-            return Ok(());
-        }
-        if let Some(pif) = now.filter(Pif::is_managed) {
+        if let Some(pif) = record.now(host)?.filter(Pif::is_managed) {
             let pif = xe::with_maps(host, &record.host, pif)?;
             PifRecord { was: Some(pif), ..record.clone() }.forget(host)?;
         }

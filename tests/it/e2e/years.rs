@@ -73,10 +73,22 @@ fn a_nic_that_others_use_now_is_not_taken_back_into_its_bond() {
         is_refused(&root, "nic-has-ip: the PIF of eth3");
         root.set(&json!({"pool": {"pifs": {"xen01/eth3": {"ip_configuration_mode": "None",
             "ip": "", "netmask": ""}}}}));
-        let mac = "00:1b:21:0a:01:33";
-        root.set(&json!({"dom0": {"nics": {"eth3": {"mac": mac, "permanent_mac": mac}}}}));
-        is_refused(&root, "nic-missing: eth3 is another card now, 00:1b:21:0a:01:33");
     });
+}
+
+#[test]
+fn another_card_under_the_name_is_not_taken_into_the_bond() {
+    let root = host("el7");
+    lets_go(&root, false);
+    let mac = "00:1b:21:0a:01:33";
+    root.set(&json!({"dom0": {"nics": {"eth3": {"mac": mac, "permanent_mac": mac}}}}));
+    let before = root.state()["pool"]["pifs"]["xen01/eth3"].clone();
+    let run = root.exits(4, &["rollback", "--yes"]);
+    assert!(run.err.contains("eth3 is another card now, 00:1b:21:0a:01:33"), "{}", run.err);
+    let now = root.state();
+    assert_eq!(now["pool"]["pifs"]["xen01/eth3"], before);
+    assert_ne!(now["dom0"]["nics"]["eth3"]["master"], "bond51");
+    root.exits(0, &["rollback", "--close", "--yes"]);
 }
 
 #[test]
