@@ -2,10 +2,11 @@
 //! change is undone, a change of what was adopted, a slave that alone has a link.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::root::{Root, at_once, with_spec};
+use super::root::{Root, at_once, until, with_spec};
 
 /// The bond with eth6 in the place of eth3.
 const SWAPPED: [&str; 6] =
@@ -89,6 +90,101 @@ fn another_card_under_the_name_is_not_taken_into_the_bond() {
     assert_eq!(now["pool"]["pifs"]["xen01/eth3"], before);
     assert_ne!(now["dom0"]["nics"]["eth3"]["master"], "bond51");
     root.exits(0, &["rollback", "--close", "--yes"]);
+}
+
+fn run(root: &Root, program: &str, args: &[&str]) -> String {
+    let output = Command::new(root.at(program)).args(args).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// bond52 of eth6 and eth7, made by hand as the recipe says.
+fn makes_by_hand(root: &Root) {
+    let scripts = root.at("etc/sysconfig/network-scripts");
+    for nic in ["eth6", "eth7"] {
+        let device = format!("device={nic}");
+        let list = ["pif-list", &device, "host-name-label=xen01", "params=uuid", "--minimal"];
+        let uuid = format!("uuid={}", run(root, "opt/xensource/bin/xe", &list).trim());
+        run(root, "opt/xensource/bin/xe", &["pif-forget", &uuid]);
+        let text = format!("DEVICE={nic}\nONBOOT=yes\nBOOTPROTO=none\nMASTER=bond52\nSLAVE=yes\n");
+        fs::write(scripts.join(format!("ifcfg-{nic}")), text).unwrap();
+    }
+    let text = "DEVICE=bond52\nONBOOT=yes\nBOOTPROTO=none\nIPADDR=172.16.52.11\nNETMASK=255.255.255.0\nBONDING_OPTS=\"mode=1 miimon=100\"\n";
+    fs::write(scripts.join("ifcfg-bond52"), text).unwrap();
+    run(root, "sbin/ifup", &["bond52"]);
+}
+
+#[test]
+fn a_bond_that_goes_back_to_whoever_made_it_keeps_its_backend() {
+    for adopts in [true, false] {
+        let root = Root::patched("el7", "openvswitch", &spare());
+        root.exits(6, &with_spec(&["apply", "--yes"]));
+        root.reboot();
+        root.exits(0, &["resume"]);
+        makes_by_hand(&root);
+        if adopts {
+            root.exits(0, &["adopt", "bond52", "--yes"]);
+            root.exits(0, &["rollback", "bond51", "--yes"]);
+            root.exits(0, &["rollback", "bond52", "--yes"]);
+            let dom0 = &root.state()["dom0"];
+            assert_eq!(
+                (&dom0["running"], &dom0["bonds"]["bond52"]["up"]),
+                (&json!("bridge"), &json!(true))
+            );
+        } else {
+            let run = root.exits(0, &["rollback", "bond51", "--dry-run"]);
+            let said = "bond52 is not of this change, and goes with the bridge backend";
+            assert!(run.out.contains(said), "{}{}", run.out, run.err);
+        }
+    }
+}
+
+/// As after an upgrade from an ISO: XAPI's database is the old one, and nothing else of the bond is left.
+#[test]
+fn nics_that_nothing_was_recorded_of_are_given_back_by_a_removal() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    fs::remove_dir_all(root.at("var/lib/xenbond")).unwrap();
+    for path in ["sysconfig/network-scripts/ifcfg-eth2", "sysconfig/network-scripts/ifcfg-eth3"] {
+        fs::remove_file(root.at("etc").join(path)).unwrap();
+    }
+    for path in [
+        "sysconfig/network-scripts/ifcfg-bond51",
+        "modprobe.d/bond51.conf",
+        "systemd/system/xenbond-bond51.service",
+        "systemd/system/multi-user.target.wants/xenbond-bond51.service",
+    ] {
+        fs::remove_file(root.at("etc").join(path)).unwrap();
+    }
+    root.reboot();
+    let answers = || run(&root, "opt/xensource/bin/xe", &["host-list", "--minimal"]).contains('-');
+    until("XAPI's start", answers);
+    root.apply();
+    root.exits(0, &["rollback", "--yes"]);
+    root.exits(0, &["remove", "bond51", "--yes"]);
+    assert_eq!(root.state()["pool"]["pifs"]["xen01/eth2"]["managed"], true);
+    let again = root.exits(0, &["remove", "bond51", "--yes"]);
+    assert!(again.out.contains("Nothing to do"), "{}{}", again.out, again.err);
+}
+
+#[test]
+fn what_a_rollback_of_a_repair_comes_to_is_listed() {
+    let root = Root::new("el7", "bridge");
+    root.apply();
+    let edited = || {
+        let path = root.at("etc/sysconfig/network-scripts/ifcfg-eth2");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text + "ETHTOOL_OPTS=\"-G eth2 rx 4096\"\n").unwrap();
+        root.exits(0, &["apply", "bond51", "--yes"]);
+        root.exits(0, &["list"]).out
+    };
+    let first = edited();
+    assert!(first.contains("a rollback of its last change removes bond51"), "{first}");
+    root.exits(0, &with_spec(&["apply", "--miimon", "200", "--yes"]));
+    let second = edited();
+    assert!(second.contains("sets miimon of bond51 back to 100"), "{second}");
+    root.exits(0, &["rollback", "--yes"]);
+    let options = &root.state()["dom0"]["bonds"]["bond51"]["options"];
+    assert_eq!(options["miimon"], 100);
 }
 
 #[test]
