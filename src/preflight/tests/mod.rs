@@ -140,6 +140,7 @@ fn the_table_has_every_code() {
             || [
                 ModeNeedsOpenvswitch,
                 BondCarriesStorage,
+                BondHasMore,
                 NicNotGivenBack,
                 NoDeadMansSwitch,
                 ToolstackRestart,
