@@ -72,7 +72,8 @@ pub(super) fn findings(
     if !stands {
         return found;
     }
-    let of_others = if reboots { of_others(all, inv) } else { Vec::new() };
+    // Without XAPI nobody says which are its own.
+    let of_others = if reboots && inv.xapi.is_some() { of_others(all, inv) } else { Vec::new() };
     found.extend(preflight::interrupted(&[down, &of_others].concat(), inv));
     found.extend(of_others.into_iter().map(|bond| {
         let said = format!("{bond} is not of this change, and goes with the bridge backend");

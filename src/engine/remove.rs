@@ -123,7 +123,8 @@ impl Engine<'_> {
             });
             return spec.map(|spec| Some((on_host(spec, &inv), true)));
         }
-        let was = ledger::changes(self.host)?.into_iter().find(|c| c.spec.bond == *bond);
+        let was = ledger::changes(self.host)?.into_iter().filter(|c| c.spec.bond == *bond);
+        let was = was.max_by(|one, other| one.id.cmp(&other.id));
         if let Some(spec) = was.map(|change| change.spec) {
             // Where nothing of the time before was recorded they are left to nobody.
             let inv = look_for(self.host, &spec)?;
