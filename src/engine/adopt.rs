@@ -9,7 +9,7 @@ use crate::inventory::{Ask, Inventory, Standing};
 use crate::journal;
 use crate::net::{Backend, IfName};
 use crate::outcome::{Ending, Exit, Hint, Outcome};
-use crate::preflight::{self, Code, barring};
+use crate::preflight::{self, barring};
 use crate::render::Templates;
 use crate::spec::{BackendChoice, Spec};
 use crate::step::Step;
@@ -28,12 +28,7 @@ impl Proposal {
         let mut after = inv.with_files(&files);
         after.made.push(spec.bond.clone());
         let mut findings = preflight::check_adoption(spec, nics, &after);
-        let down = plan.takes_down();
-        findings.extend(preflight::interrupted(&down, inv));
-        if !down.contains(&spec.bond.as_str()) {
-            findings.retain(|finding| finding.code != Code::BondCarriesMore);
-            findings.extend(preflight::stays_along(spec, inv));
-        }
+        findings.extend(preflight::interrupted(&plan.takes_down(), inv));
         findings = preflight::sorted(findings);
         Ok(Self { situation, findings, plan: Some(plan), accepted: Vec::new() })
     }

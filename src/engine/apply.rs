@@ -51,9 +51,6 @@ impl Proposal {
             // What lies on a bond that stays up stays too.
             if !down.contains(&spec.bond.as_str()) {
                 findings.retain(|finding| finding.code != Code::BondCarriesMore);
-                if !plan.steps.is_empty() {
-                    findings.extend(preflight::stays_along(spec, inv));
-                }
             }
             let kept = plan::not_given_back(spec, nics, recorded, inv);
             findings.extend(preflight::not_given_back(&kept, spec, inv));

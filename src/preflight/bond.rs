@@ -167,29 +167,14 @@ fn carries_more(case: &Case<'_>, found: &mut Vec<Finding>) {
 #[must_use]
 pub fn goes_along(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
     let bond = spec.bond.as_str();
-    if !bond_is_ours(spec, inv) {
-        return Vec::new();
-    }
-    let said = |what| format!("{what} lies on {bond}, and goes when {bond} is taken down");
-    let more = more(spec, inv).into_iter();
-    more.map(|what| Finding::new(Code::BondCarriesMore, said(what))).collect()
-}
-
-/// The same where the bond stays up: no change of it could be as asked.
-#[must_use]
-pub fn stays_along(spec: &Spec, inv: &Inventory) -> Vec<Finding> {
-    let said = |what| format!("{what} lies on {}, which stays up", spec.bond);
-    let more = more(spec, inv).into_iter();
-    more.map(|what| Finding::new(Code::BondHasMore, said(what))).collect()
-}
-
-fn more(spec: &Spec, inv: &Inventory) -> Vec<String> {
-    if spec.managed().is_some() {
+    if !bond_is_ours(spec, inv) || spec.managed().is_some() {
         return Vec::new();
     }
     // A tag of ours that is no longer asked for has a step of its own.
     let ours = |what: &String| what.split(' ').next().is_some_and(|d| vlan_is_ours(inv, d));
-    inv.kernel.beside(spec).into_iter().filter(|what| !ours(what)).collect()
+    let more = inv.kernel.beside(spec).into_iter().filter(|what| !ours(what));
+    let said = |what| format!("{what} lies on {bond}, and goes when {bond} is taken down");
+    more.map(|what| Finding::new(Code::BondCarriesMore, said(what))).collect()
 }
 
 /// A bond that is not to lead to everywhere, and does: whoever is beyond the management network's

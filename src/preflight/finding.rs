@@ -120,7 +120,6 @@ findings! {
     PifUnmanagedUnsupported "pif-unmanaged-unsupported" Error "this XAPI has no unmanaged PIFs" "leave out --pif, or give --pif forget";
     PrimaryNotSlave "primary-not-slave" Error "the primary is not a slave of the bond" "name one of the bond's NICs, by device";
     BondNameReserved "bond-name-reserved" Error "the name is one that XAPI gives to its own bonds, or xenbond to a service" "use a name like bond51";
-    BondHasMore "bond-has-more" Error "a VLAN device or an address that nobody asked for lies on the bond, which stays up, and is not as asked with it" "take away what is named, or ask for it in the spec";
     BondNameTaken "bond-name-taken" Error "the kernel has a device of that name, and it is not ours" "choose another name";
     BondNameScript "bond-name-script" Error "the boot scripts treat devices of that name as something else than Ethernet" "use a name like bond51";
     FileNotPlain "file-not-plain" Error "a file that must be written is a link or no plain file, or one that is read is a pipe" "replace it by a plain file";

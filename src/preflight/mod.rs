@@ -18,7 +18,7 @@ mod storage;
 mod tuning;
 mod vlans;
 
-pub use bond::{goes_along, stays_along};
+pub use bond::goes_along;
 pub use files::files_elsewhere;
 pub use finding::{Code, Finding, Severity, barring, first};
 pub use managed::{restarts, unguarded};

@@ -140,7 +140,6 @@ fn the_table_has_every_code() {
             || [
                 ModeNeedsOpenvswitch,
                 BondCarriesStorage,
-                BondHasMore,
                 NicNotGivenBack,
                 NoDeadMansSwitch,
                 ToolstackRestart,

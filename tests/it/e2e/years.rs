@@ -188,18 +188,6 @@ fn what_a_rollback_of_a_repair_comes_to_is_listed() {
 }
 
 #[test]
-fn a_change_that_could_not_be_as_asked_is_refused() {
-    let root = Root::new("el7", "bridge");
-    root.apply();
-    run(&root, "sbin/ip", &["addr", "add", "172.16.88.77/24", "dev", "bond51"]);
-    let change = with_spec(&["apply", "--miimon", "200", "--yes"]);
-    let refused = root.exits(1, &change);
-    assert!(refused.err.contains("bond-has-more: 172.16.88.77/24 lies on bond51"), "{refused:?}");
-    run(&root, "sbin/ip", &["addr", "del", "172.16.88.77/24", "dev", "bond51"]);
-    root.exits(0, &change);
-}
-
-#[test]
 fn a_bond_whose_only_link_goes_is_interrupted() {
     let root = host("el7");
     let down = json!({"link": false});

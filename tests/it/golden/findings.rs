@@ -101,12 +101,7 @@ fn said(request: &Request, spec: &Spec, inv: &Inventory, orders: Orders) -> Resu
     let nics = resolve(spec, inv);
     let mut all = preflight::check_request(request, spec, &nics, inv);
     if let Ok(plan) = plan::build(spec, &nics, inv, &Templates::load(None)?) {
-        let down = plan.takes_down();
-        all.extend(preflight::interrupted(&down, inv));
-        if !plan.steps.is_empty() && !down.contains(&spec.bond.as_str()) {
-            all.retain(|finding| finding.code != Code::BondCarriesMore);
-            all.extend(preflight::stays_along(spec, inv));
-        }
+        all.extend(preflight::interrupted(&plan.takes_down(), inv));
         let kept = plan::not_given_back(spec, &nics, &plan::Recorded::default(), inv);
         all.extend(preflight::not_given_back(&kept, spec, inv));
         all.extend(preflight::restarts(plan.completes()));
