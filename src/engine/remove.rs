@@ -127,7 +127,6 @@ impl Engine<'_> {
         let was = was.max_by(|one, other| one.id.cmp(&other.id));
         if let Some(spec) = was.map(|change| change.spec) {
             // Where nothing of the time before was recorded they are left to nobody.
-            let inv = look_for(self.host, &spec)?;
             let left = |nic: &Nic| nic.pif.as_ref().is_some_and(|pif| !pif.is_managed());
             let any = resolve(&spec, &inv).iter().flatten().any(left);
             return Ok((any && spec.managed().is_none()).then_some((spec, false)));

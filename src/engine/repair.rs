@@ -89,8 +89,7 @@ impl Engine<'_> {
 
     fn find_rest(&self, tx: &Transaction) -> Result<Option<Transaction>> {
         // What somebody made by hand stands again, and needs it as well.
-        let by_hand = tx.header.plan.adopts && !tx.header.plan.comes_up();
-        if by_hand || bridge_is_needed(self.host, |of| of.id != tx.header.id)? {
+        if tx.header.plan.gives_back() || bridge_is_needed(self.host, |of| of.id != tx.header.id)? {
             return Ok(None);
         }
         for change in ledger::chain(self.host)? {

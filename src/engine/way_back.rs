@@ -127,9 +127,9 @@ impl Engine<'_> {
         let stays = |c: &Change| c.spec.bond == bond && c.phase.stands() && !undone(&c.id);
         let before = older.find(stays).filter(|c| !c.removes).map(|c| c.spec);
         let by_hand = before.is_none() && begins.header.plan.adopts;
-        // One that did not stand was brought up by it, and goes again.
-        let stays = before.is_some() || (by_hand && !begins.header.plan.comes_up());
-        let needed = bridge_is_needed(self.host, |c| c.spec.bond != bond)? || by_hand && stays;
+        let given_back = before.is_none() && begins.header.plan.gives_back();
+        let stays = before.is_some() || given_back;
+        let needed = given_back || bridge_is_needed(self.host, |c| c.spec.bond != bond)?;
         let rest = if needed { None } else { self.rest_of(&transactions, before.as_ref())? };
         let mut changed = Vec::new();
         for tx in transactions.iter().filter(|_| !needed).chain(&rest) {

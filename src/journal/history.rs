@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Transaction, repaired};
+use super::Transaction;
 use crate::host::{Host, Kind};
 use crate::inventory::Nic;
 use crate::ledger::{Event, Phase, chain, names};
@@ -27,8 +27,6 @@ pub struct Made {
     pub accepted: Vec<String>,
     /// When xenbond made it.
     pub since: String,
-    /// What it was to be before that transaction; `None`: there was no such bond.
-    pub before: Option<Spec>,
     /// Whether somebody had made it by hand before xenbond answered for it.
     pub adopted: bool,
 }
@@ -81,7 +79,6 @@ pub fn going(host: &Host, tx: &Transaction) -> Result<Option<Made>> {
 fn made_by(host: &Host, counts: &dyn Fn(&Transaction) -> bool) -> Result<Vec<Made>> {
     let mut all: Vec<Made> = Vec::new();
     let mut open: Vec<IfName> = Vec::new();
-    let mut newer: Vec<Transaction> = Vec::new();
     for change in chain(host)? {
         let is_over = matches!(change.phase, Phase::RolledBack | Phase::SavingBack { .. });
         if is_over || open.contains(&change.spec.bond) {
@@ -90,24 +87,14 @@ fn made_by(host: &Host, counts: &dyn Fn(&Transaction) -> bool) -> Result<Vec<Mad
         let Some(tx) = Transaction::named(host, &change.id)? else { continue };
         if !counts(&tx) || change.removes {
             open.push(change.spec.bond);
-            continue;
-        }
-        // A rollback of a repair undoes with it what it repaired.
-        let of = newer.iter().position(|newer| newer.header.plan.spec.bond == change.spec.bond);
-        let newer_one = of.map(|at| &newer[at].header);
-        let first = newer_one.map(|newer| repaired(host, &newer.plan, &newer.id)).transpose()?;
-        let goes_along = first.flatten().is_some_and(|first| first.header.id == change.id);
-        add(&mut all, &tx, goes_along);
-        match of {
-            Some(at) if goes_along => newer[at] = tx,
-            Some(_) => {}
-            None => newer.push(tx),
+        } else {
+            add(&mut all, &tx);
         }
     }
     Ok(all)
 }
 
-fn add(all: &mut Vec<Made>, tx: &Transaction, goes_along: bool) {
+fn add(all: &mut Vec<Made>, tx: &Transaction) {
     let plan = &tx.header.plan;
     let known = all.iter().position(|made| made.spec.bond == plan.spec.bond);
     let at = known.unwrap_or_else(|| {
@@ -118,16 +105,12 @@ fn add(all: &mut Vec<Made>, tx: &Transaction, goes_along: bool) {
             files: BTreeMap::new(),
             accepted: tx.accepted(),
             since: tx.header.started.clone(),
-            before: None,
             adopted: false,
         });
         all.len() - 1
     });
     if known.is_some() {
         all[at].since.clone_from(&tx.header.started);
-        if !goes_along {
-            all[at].before.get_or_insert_with(|| plan.spec.clone());
-        }
     }
     all[at].adopted = plan.adopts;
     for file in plan.steps.iter().filter_map(Step::file) {

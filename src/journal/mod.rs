@@ -9,5 +9,5 @@ mod transaction;
 mod undo_script;
 
 pub use history::{Made, going, latest, made, recorded};
-pub use repair::repaired;
+pub use repair::{before, repaired};
 pub use transaction::{Header, Transaction};

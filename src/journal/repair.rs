@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
-use super::Transaction;
+use super::{Made, Transaction};
 use crate::host::{Host, Kind};
 use crate::ledger::{Change, Phase, chain};
 use crate::plan::Plan;
+use crate::spec::Spec;
 use crate::step::Step;
 
 /// The change whose bond this plan repairs, if it repairs one. `id`: that of the plan's own change.
@@ -26,6 +27,22 @@ pub fn repaired(host: &Host, plan: &Plan, id: &str) -> Result<Option<Transaction
     let before: Vec<&Plan> = all.iter().map(|tx| &tx.header.plan).collect();
     let repairs = repairs(plan, &before);
     Ok(all.into_iter().next().filter(|_| repairs))
+}
+
+/// What a bond was to be before its last change, and before those that this one repaired; `None`:
+/// there was no such bond.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn before(host: &Host, made: &Made) -> Result<Option<Spec>> {
+    let Some(mut last) = Transaction::named(host, &made.transaction)? else { return Ok(None) };
+    while let Some(first) = repaired(host, &last.header.plan, &last.header.id)? {
+        last = first;
+    }
+    let is_over = |phase: &Phase| matches!(phase, Phase::RolledBack | Phase::SavingBack { .. });
+    let mut older = chain(host)?.into_iter().skip_while(|c| c.id != last.header.id).skip(1);
+    let older = older.find(|c| c.spec.bond == made.spec.bond && !is_over(&c.phase));
+    Ok(older.filter(|c| c.phase.stands() && !c.removes).map(|c| c.spec))
 }
 
 /// Whether a change found the bond of the one `before` broken: a NIC of it back under XAPI, or,

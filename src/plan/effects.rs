@@ -79,9 +79,15 @@ impl Plan {
         })
     }
 
-    /// Whether it brings a bond up that did not stand.
+    /// Whether its way back leaves a bond to whoever made it by hand. One that did not stand was
+    /// brought up by it, and goes again.
     #[must_use]
-    pub fn comes_up(&self) -> bool {
+    pub fn gives_back(&self) -> bool {
+        self.adopts && !self.comes_up()
+    }
+
+    /// Whether it brings a bond up that did not stand.
+    fn comes_up(&self) -> bool {
         let any = |meant: fn(&Step) -> bool| self.steps.iter().any(meant);
         any(|s| matches!(s, Step::BringUp(_))) && !any(|s| matches!(s, Step::TakeDown(_)))
     }

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{Judge, Records};
 use crate::host::Host;
 use crate::inventory::{Ask, Inventory};
+use crate::journal;
 use crate::net::IfName;
 use crate::order;
 use crate::render::Templates;
@@ -43,7 +44,7 @@ pub fn list(host: &Host, templates: &Templates) -> Result<Vec<Listed>> {
             nics: made.nics.iter().map(|nic| nic.device.clone()).collect(),
             since: made.since.clone(),
             ok: Some(judge.made(made)?.is_good()),
-            before: made.before.clone(),
+            before: journal::before(host, made)?,
             adopted: made.adopted,
         });
     }

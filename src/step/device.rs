@@ -35,8 +35,7 @@ impl Device<'_> {
 
     /// Whether it is up, as far as the kernel says.
     pub(super) fn is_up(&self, host: &Host) -> bool {
-        // IFF_UP (linux/if.h).
-        flags(host, self.name).is_none_or(|flags| flags & 1 == 1)
+        is_up(host, self.name)
     }
 
     /// Whether the kernel gives it another MTU than its file: it came up before the file was back.
@@ -80,6 +79,12 @@ impl Device<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a device is up, as far as the kernel says.
+pub(super) fn is_up(host: &Host, device: &str) -> bool {
+    // IFF_UP (linux/if.h).
+    flags(host, device).is_none_or(|flags| flags & 1 == 1)
 }
 
 /// A device's flags (linux/if.h), where the kernel shows them.

@@ -28,7 +28,7 @@ impl FileChange {
             (_, Kind::Absent) => format!("remove {}", self.path),
             (Kind::Absent, _) => format!("create {}", self.path),
             _ if self.block_of.is_some() => {
-                match (self.has_block(&self.was), self.has_block(&self.want)) {
+                match (self.block(&self.was).is_some(), self.block(&self.want).is_some()) {
                     (true, true) => format!("change our lines in {}", self.path),
                     (true, false) => format!("remove our lines from {}", self.path),
                     _ => format!("add our lines to {}", self.path),
@@ -41,7 +41,7 @@ impl FileChange {
     pub(super) fn undo_title(&self) -> String {
         match (&self.was, &self.want) {
             (Kind::Absent, _) => format!("remove {}", self.path),
-            _ if self.block_of.is_some() && self.has_block(&self.was) => {
+            _ if self.block(&self.was).is_some() => {
                 format!("put our lines of before into {}", self.path)
             }
             _ if self.block_of.is_some() => format!("remove our lines from {}", self.path),
@@ -49,23 +49,24 @@ impl FileChange {
         }
     }
 
-    /// Whether a text of the file has lines of ours.
-    fn has_block(&self, kind: &Kind) -> bool {
-        let block = |owner: &String| modprobe::block(kind.bytes()?, owner).ok().flatten();
-        self.block_of.as_ref().and_then(block).is_some()
+    /// Our lines of a text of the file.
+    fn block(&self, kind: &Kind) -> Option<Vec<String>> {
+        modprobe::block(kind.bytes()?, self.block_of.as_ref()?).ok()?
+    }
+
+    /// A text of the file without our lines.
+    fn rest(&self, kind: &Kind) -> Vec<u8> {
+        let bytes = kind.bytes().unwrap_or_default();
+        let owner = self.block_of.as_ref();
+        let rest = owner.and_then(|owner| modprobe::remove_block(bytes, owner).ok()?);
+        rest.unwrap_or_else(|| bytes.to_vec())
     }
 
     /// Whether more than our block is changed of a file that others write too.
     #[must_use]
     pub fn takes_more(&self) -> bool {
-        let Some((owner, want)) = self.block_of.as_ref().zip(self.want.bytes()) else {
-            return false;
-        };
-        let rest = |bytes: &[u8]| match modprobe::remove_block(bytes, owner) {
-            Ok(Some(rest)) => rest,
-            _ => bytes.to_vec(),
-        };
-        self.was.bytes().is_some_and(|was| rest(was) != rest(want))
+        let shared = self.block_of.is_some() && self.want.bytes().is_some();
+        shared && self.was.bytes().is_some() && self.rest(&self.was) != self.rest(&self.want)
     }
 
     /// Whether what stands there now is as wanted; of a file that others write too, our lines.
@@ -74,9 +75,7 @@ impl FileChange {
         if now.same_but_time(&self.want) {
             return true;
         }
-        let Some(owner) = &self.block_of else { return false };
-        let block = |kind: &Kind| modprobe::block(kind.bytes()?, owner).ok().flatten();
-        block(now).is_some() && block(now) == block(&self.want)
+        self.block(now).is_some_and(|lines| self.block(&self.want) == Some(lines))
     }
 
     /// What is to stand there, where `now` does: others may have written meanwhile where they
@@ -187,14 +186,8 @@ impl FileChange {
         if !paths::is_modprobe(&self.path) || is_ours(&self.was) {
             return Vec::new();
         }
-        let rest = |kind: &Kind| {
-            let bytes = kind.bytes().unwrap_or_default();
-            let owner = self.block_of.as_deref().unwrap_or_default();
-            let rest = modprobe::remove_block(bytes, owner).ok().flatten();
-            lines(&rest.unwrap_or_else(|| bytes.to_vec()))
-        };
-        let left = rest(&self.want);
-        rest(&self.was).into_iter().filter(|line| !left.contains(line)).collect()
+        let left = lines(&self.rest(&self.want));
+        lines(&self.rest(&self.was)).into_iter().filter(|line| !left.contains(line)).collect()
     }
 
     /// Whether it only takes lines out.
@@ -206,8 +199,9 @@ impl FileChange {
 
     /// A text with the lines again that were taken out, each behind the one that it stood behind.
     fn with_taken(&self, text: &[u8]) -> Vec<u8> {
-        let (mut all, was) = (lines(text), lines(self.was.bytes().unwrap_or_default()));
-        for line in self.taken().into_iter().filter(|line| !lines(text).contains(line)) {
+        let (text, was) = (lines(text), lines(self.was.bytes().unwrap_or_default()));
+        let mut all = text.clone();
+        for line in self.taken().into_iter().filter(|line| !text.contains(line)) {
             // Not among the lines of another bond of ours, which go with it.
             let block = all.iter().position(|one| one.starts_with(b"# xenbond "));
             let end = block.unwrap_or(all.len());

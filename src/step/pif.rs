@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::device::flags;
+use super::device::is_up;
 use crate::host::{Cmd, Host, Output, join};
 use crate::net::{IfName, MacAddr, Uuid, shown};
 use crate::order;
@@ -194,7 +194,7 @@ impl PifRecord {
     fn is_port(&self, host: &Host) -> bool {
         let folder = paths::sys_net(self.device.as_str());
         ["master", "brport"].iter().any(|link| host.exists(&join(&folder, link)))
-            && flags(host, self.device.as_str()).is_none_or(|flags| flags & 1 == 1)
+            && is_up(host, self.device.as_str())
     }
 
     /// What a person types to bring the record back, as far as it is `now`.

@@ -2,7 +2,6 @@
 //! carries its traffic on, and given back to the very bytes.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::json;
 
@@ -13,27 +12,16 @@ const SCRIPTS: &str = "etc/sysconfig/network-scripts";
 /// A host on which XAPI has forgotten eth2 and eth3, and these files make a bond of them.
 fn made_by_hand(flavour: &str, files: &[(&str, &str)], ifup: &str) -> Root {
     let root = Root::new(flavour, "bridge");
-    let xe = |args: &[&str]| run(&root, "opt/xensource/bin/xe", args);
     for nic in ["eth2", "eth3"] {
-        let device = format!("device={nic}");
-        let list = ["pif-list", &device, "host-name-label=xen01", "params=uuid", "--minimal"];
-        let uuid = format!("uuid={}", xe(&list).trim());
-        xe(&["pif-unplug", &uuid]);
-        xe(&["pif-forget", &uuid]);
+        root.forgets(nic);
     }
     for (path, text) in files {
         let path = root.at(path);
         let before = fs::read_to_string(&path).unwrap_or_default();
         fs::write(path, before + text).unwrap();
     }
-    run(&root, "sbin/ifup", &[ifup]);
+    root.runs("sbin/ifup", &[ifup]);
     root
-}
-
-/// Runs a program of the host, and gives what it printed.
-fn run(root: &Root, program: &str, args: &[&str]) -> String {
-    let output = Command::new(root.at(program)).args(args).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn slave(nic: &str) -> String {

@@ -358,6 +358,22 @@ impl Root {
         said
     }
 
+    /// Runs a program of the host, as another administrator would, and gives what it printed.
+    pub fn runs(&self, program: &str, args: &[&str]) -> String {
+        let output = Command::new(self.at(program)).args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Has XAPI forget a NIC.
+    pub fn forgets(&self, nic: &str) {
+        let xe = |args: &[&str]| self.runs("opt/xensource/bin/xe", args);
+        let device = format!("device={nic}");
+        let list = ["pif-list", &device, "host-name-label=xen01", "params=uuid", "--minimal"];
+        let uuid = format!("uuid={}", xe(&list).trim());
+        xe(&["pif-unplug", &uuid]);
+        xe(&["pif-forget", &uuid]);
+    }
+
     /// What lies in our own folder.
     pub fn own_files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.at("var/lib/xenbond"))

@@ -2,7 +2,6 @@
 //! change is undone, a change of what was adopted, a slave that alone has a link.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -92,25 +91,17 @@ fn another_card_under_the_name_is_not_taken_into_the_bond() {
     root.exits(0, &["rollback", "--close", "--yes"]);
 }
 
-fn run(root: &Root, program: &str, args: &[&str]) -> String {
-    let output = Command::new(root.at(program)).args(args).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// bond52 of eth6 and eth7, made by hand as the recipe says.
 fn makes_by_hand(root: &Root) {
     let scripts = root.at("etc/sysconfig/network-scripts");
     for nic in ["eth6", "eth7"] {
-        let device = format!("device={nic}");
-        let list = ["pif-list", &device, "host-name-label=xen01", "params=uuid", "--minimal"];
-        let uuid = format!("uuid={}", run(root, "opt/xensource/bin/xe", &list).trim());
-        run(root, "opt/xensource/bin/xe", &["pif-forget", &uuid]);
+        root.forgets(nic);
         let text = format!("DEVICE={nic}\nONBOOT=yes\nBOOTPROTO=none\nMASTER=bond52\nSLAVE=yes\n");
         fs::write(scripts.join(format!("ifcfg-{nic}")), text).unwrap();
     }
     let text = "DEVICE=bond52\nONBOOT=yes\nBOOTPROTO=none\nIPADDR=172.16.52.11\nNETMASK=255.255.255.0\nBONDING_OPTS=\"mode=1 miimon=100\"\n";
     fs::write(scripts.join("ifcfg-bond52"), text).unwrap();
-    run(root, "sbin/ifup", &["bond52"]);
+    root.runs("sbin/ifup", &["bond52"]);
 }
 
 #[test]
@@ -156,7 +147,7 @@ fn nics_that_nothing_was_recorded_of_are_given_back_by_a_removal() {
         fs::remove_file(root.at("etc").join(path)).unwrap();
     }
     root.reboot();
-    let answers = || run(&root, "opt/xensource/bin/xe", &["host-list", "--minimal"]).contains('-');
+    let answers = || root.runs("opt/xensource/bin/xe", &["host-list", "--minimal"]).contains('-');
     until("XAPI's start", answers);
     root.apply();
     root.exits(0, &["rollback", "--yes"]);
