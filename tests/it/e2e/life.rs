@@ -382,16 +382,7 @@ fn after_an_upgrade_nothing_tells_of_the_bond_but_its_spec() {
     root.apply();
     let spec = root.beside("bond51.ini");
     fs::write(&spec, root.exits(0, &["spec", "bond51"]).out).unwrap();
-    // A new /etc, no state, and a boot: XAPI's database is kept, and the NICs are unmanaged in it.
-    fs::remove_dir_all(root.at("var/lib/xenbond")).unwrap();
-    for file in ["ifcfg-bond51", "ifcfg-eth2", "ifcfg-eth3"] {
-        fs::remove_file(root.at("etc/sysconfig/network-scripts").join(file)).unwrap();
-    }
-    fs::remove_file(root.at("etc/modprobe.d/bond51.conf")).unwrap();
-    fs::remove_file(root.at("etc/systemd/system/xenbond-bond51.service")).unwrap();
-    let wants = "etc/systemd/system/multi-user.target.wants/xenbond-bond51.service";
-    fs::remove_file(root.at(wants)).unwrap();
-    root.reboot();
+    root.is_upgraded();
     let unknown = root.exits(1, &["remove", "bond51", "--yes"]);
     assert!(unknown.err.contains("--spec FILE"), "{unknown:?}");
     until("XAPI to start", || root.xenbond(&["plan", "--spec", &spec]).code == 0);

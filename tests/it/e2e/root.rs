@@ -364,6 +364,23 @@ impl Root {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Upgrades a host of el7 with the usual bond from an ISO: a new /etc, no state of ours, and a
+    /// boot. XAPI's database is kept, and the NICs are unmanaged in it.
+    pub fn is_upgraded(&self) {
+        fs::remove_dir_all(self.at("var/lib/xenbond")).unwrap();
+        for file in [
+            "sysconfig/network-scripts/ifcfg-bond51",
+            "sysconfig/network-scripts/ifcfg-eth2",
+            "sysconfig/network-scripts/ifcfg-eth3",
+            "modprobe.d/bond51.conf",
+            "systemd/system/xenbond-bond51.service",
+            "systemd/system/multi-user.target.wants/xenbond-bond51.service",
+        ] {
+            fs::remove_file(self.at("etc").join(file)).unwrap();
+        }
+        self.reboot();
+    }
+
     /// Has XAPI forget a NIC.
     pub fn forgets(&self, nic: &str) {
         let xe = |args: &[&str]| self.runs("opt/xensource/bin/xe", args);
